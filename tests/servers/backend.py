@@ -1,0 +1,101 @@
+"""An OTLP backend that keeps the very bytes it was sent, over gRPC and HTTP, to compare with what went in."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import threading
+import time
+from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SERVICES = {
+    "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
+
+
+class Backend:
+    """What has arrived: protobuf request bodies by signal, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[bytes]] = {signal: [] for signal in _SERVICES}
+        self.grpc_port = 0
+        self.http_port = 0
+        self._arrived = threading.Condition()
+
+    def take(self, signal: str, body: bytes) -> None:
+        with self._arrived:
+            self.bodies[signal].append(body)
+            self._arrived.notify_all()
+
+    def wait(self, signal: str, enough: Callable[[list[bytes]], bool], timeout_s: float = 20) -> list[bytes]:
+        """The bodies of `signal` as soon as `enough(bodies)`; raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        with self._arrived:
+            while not enough(self.bodies[signal]):
+                if not self._arrived.wait(deadline - time.monotonic()):
+                    raise TimeoutError(f"{len(self.bodies[signal])} {signal} requests after {timeout_s:.0f} s")
+            return list(self.bodies[signal])
+
+
+def _grpc_handlers(backend: Backend) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
+    def handler(signal: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+        def export(body: bytes, _context: grpc.ServicerContext) -> bytes:
+            backend.take(signal, body)
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(export)
+
+    return [
+        grpc.method_handlers_generic_handler(service, {"Export": handler(signal)})
+        for signal, service in _SERVICES.items()
+    ]
+
+
+def _http_handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            backend.take(self.path.removeprefix("/v1/"), body)
+            self.send_response(200)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Tests read `bodies`, not a log."""
+
+    return Handler
+
+
+@contextlib.contextmanager
+def otlp_backend() -> Iterator[Backend]:
+    """A backend listening on two free ports of 127.0.0.1: `grpc_port` and `http_port`."""
+    backend = Backend()
+    grpc_server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    grpc_server.add_generic_rpc_handlers(_grpc_handlers(backend))
+    backend.grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
+    grpc_server.start()
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(backend))
+    backend.http_port = http_server.server_port
+    thread = threading.Thread(target=http_server.serve_forever, name="otlp backend")
+    thread.start()
+    try:
+        yield backend
+    finally:
+        http_server.shutdown()
+        thread.join()
+        http_server.server_close()
+        grpc_server.stop(0).wait()

@@ -1,0 +1,73 @@
+"""A real Prometheus: scrapes what it is told, takes remote writes, answers queries."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.servers.lookup import require_program
+from tests.servers.processes import free_ports, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.servers.processes import Server
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url: str, server: Server) -> None:
+        self.url = url
+        self.server = server
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Result vector of an instant query."""
+        return list(self._get("query", query=expression)["result"])
+
+    def targets(self) -> list[dict[str, Any]]:
+        """The active scrape targets with their health and last error."""
+        return list(self._get("targets")["activeTargets"])
+
+    def _get(self, path: str, **parameters: str) -> dict[str, Any]:
+        url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return dict(json.load(answer)["data"])
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, *, targets: Sequence[str] = (), interval: str = "1s") -> Iterator[Prometheus]:
+    """Prometheus scraping `/metrics` of `targets` (`host:port`); skips the test where none is installed."""
+    program = require_program("prometheus")
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "scrape_configs": [{"job_name": "test", "static_configs": [{"targets": list(targets)}]}],
+    }
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    command: list[str | Path] = [
+        program,
+        f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-remote-write-receiver",
+        "--enable-feature=exemplar-storage,native-histograms",
+    ]
+    with running(command, folder / "prometheus.log", ready=lambda _: _is_ready(url)) as server:
+        yield Prometheus(url, server)
