@@ -1,0 +1,81 @@
+"""The base of every configuration model, and what a model says about keys that pydantic has no word for."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+_REFUSED = "refused"
+
+
+class ConfigModel(BaseModel):
+    """Base of every component's `Config` and of every block inside it.
+
+    Immutable; unknown keys are errors. What stands in YAML is checked as the Collector does (no weak typing); in
+    Python, construct it with plain values: `Config(timeout=5.0)`.
+
+    A field typed `Block | None = None` is an optional block: absent it is off, present it is on, even when empty. A
+    block whose empty form means nothing sets `null_is_absent = True` (the Collector's `tls:` and `auth:`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        defer_build=True,
+        validate_default=False,
+        arbitrary_types_allowed=False,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+    null_is_absent: ClassVar[bool] = False
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse(cls, value: Any, info: ValidationInfo) -> Any:
+        extra = cls.model_fields[info.field_name or ""].json_schema_extra
+        if isinstance(extra, dict) and _REFUSED in extra and value not in _accepted(extra):
+            raise ValueError(f"not supported: {extra[_REFUSED]}")
+        return value
+
+
+def _accepted(extra: dict[str, Any]) -> list[Any]:
+    accepted: list[Any] = extra["accepted"]
+    return accepted
+
+
+def refused(reason: str, *, accept: tuple[Any, ...] = (), default: Any = None) -> Any:
+    """Declare a Collector key that Penstock cannot honour: setting it is an error with position and reason.
+
+    Args:
+        reason: why it cannot be honoured, and what to do instead.
+        accept: values that ask for no more than what Penstock does anyway; with these the key is no error.
+        default: what the field holds when the key is absent.
+    """
+    return Field(
+        default=default,
+        description=f"Refused: {reason}",
+        json_schema_extra={_REFUSED: reason, "accepted": list(accept)},
+    )
+
+
+def refusal_of(model: type[BaseModel], field: str) -> str | None:
+    """The reason why a key is refused, None for a key that is honoured."""
+    extra = model.model_fields[field].json_schema_extra
+    reason = extra.get(_REFUSED) if isinstance(extra, dict) else None
+    return str(reason) if reason is not None else None
+
+
+class InvalidKey(ValueError):  # noqa: N818 - named for what it points at
+    """Raised in a model's validator to point at a key below the model.
+
+    Args:
+        message: what is wrong and what to do.
+        path: the keys from the model down, e.g. `"sending_queue", "queue_size"`.
+    """
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        """Keep the path; the loader turns it into a file, line and column."""
+        super().__init__(message)
+        self.path = path
