@@ -1,0 +1,56 @@
+# `make demo` and `make test` set up what they need: a virtual environment in .venv, from the lock files.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+DEMO_ARGS ?=
+TEST_ARGS ?=
+BENCH_ARGS ?=
+DIR ?= tests/data/captures
+
+.PHONY: demo test lint bench bench-soak docs servers eval-captures lock clean
+
+demo: .venv/.run
+	$(BIN)/penstock demo $(DEMO_ARGS)
+
+test: .venv/.dev
+	$(BIN)/pytest -n 2 -m "not soak" $(TEST_ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+bench-soak: .venv/.dev
+	$(BIN)/python -m tests.benchmarks --soak $(BENCH_ARGS)
+
+docs: .venv/.run
+	$(BIN)/penstock docs docs/components
+
+servers:
+	scripts/servers
+
+eval-captures: .venv/.dev
+	$(BIN)/python -m tests.evaluation.captures $(DIR)
+
+# Regenerates the lock files; needs the program `uv`.
+lock:
+	uv pip compile -q --universal --python-version 3.11 --all-extras --no-annotate --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --no-annotate --no-header --no-emit-index-url pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv build dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python requirements.lock pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
