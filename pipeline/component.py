@@ -1,0 +1,208 @@
+"""The contracts: what a receiver, processor, exporter, connector and extension is to the engine.
+
+A component is a class with a `Config` (a `pipeline.config.ConfigModel`) and a docstring whose first sentence says what
+it does for its user. It is registered by an entry point and built by the engine with its configuration and a `Host`.
+
+Admission: `await stage.consume(batch)` returns when the batch is admitted, that is when every stage up to the next one
+that holds data has done its work and there is room. It raises `Refused` (come back) or `Rejected` (never); then the
+caller still owns the batch. Once admitted, the stage that holds a part of the batch ends it, exactly once, through
+`batch.delivery`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.config.ids import ComponentId
+from pipeline.config.model import ConfigModel
+from pipeline.errors import StartError
+from pipeline.signals import Auth, Batch, Context, Record, Rooms, Signal
+from pipeline.supervisor import Status, Supervisor
+from pipeline.telemetry.log import Log
+from pipeline.telemetry.meter import Meter
+
+ALL_SIGNALS = frozenset(Signal)
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """Anything a batch can be handed to."""
+
+    async def consume(self, batch: Batch) -> None:
+        """Take the batch. Raises Refused or Rejected; the caller then still owns it."""
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """Keep room for this batch in the next stage that holds data. Raises Refused when there is none."""
+
+
+def _report_nothing(_status: Status, _why: str) -> None:
+    """Health reports of a component that runs outside a service."""
+
+
+@dataclass(slots=True)
+class Host:
+    """What the engine gives a component: identity, log, metrics, clock, tasks and the extensions it may ask for."""
+
+    id: ComponentId
+    log: Log
+    meter: Meter
+    clock: Clock = field(default_factory=SystemClock)
+    extensions: Mapping[ComponentId, Extension] = field(default_factory=dict)
+    pipeline: str = ""
+    """Id of the pipeline, for processors."""
+    tenant_from: tuple[str, ...] = ()
+    """Where the tenant of a record is looked up, in order (`service.tenant_from`)."""
+    report: Callable[[Status, str], None] = _report_nothing
+    """`report(status, why)`: tell the health of the component."""
+    tasks: Supervisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the component its task group."""
+        self.tasks = Supervisor(self.log, self.clock, self.report)
+
+    def extension(self, component_id: ComponentId | str) -> Extension:
+        """The extension a configuration names. Raises StartError where it is not in `service.extensions`."""
+        try:
+            return self.extensions[ComponentId.parse(str(component_id))]
+        except KeyError:
+            raise StartError(
+                f'{self.id}: extension "{component_id}" is not started; add it to service::extensions'
+            ) from None
+
+
+class Component(ABC):
+    """What all kinds share. Subclasses set `type`, `Config` and the class attributes that describe them.
+
+    Attributes:
+        type: the canonical name in configuration files.
+        aliases: old names of the same component.
+        signals: what it can work on.
+    """
+
+    type: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    signals: ClassVar[frozenset[Signal]] = ALL_SIGNALS
+    Config: ClassVar[builtins.type[ConfigModel]]
+
+    def __init__(self, config: Any, host: Host) -> None:
+        """Keep configuration and host. Import heavy libraries here or in `start`, never at the top of the module."""
+        self.config = config
+        self.host = host
+
+    async def start(self) -> None:  # noqa: B027 - many components need no start
+        """Begin work. Raises StartError; what was begun before that is undone."""
+
+    async def stop(self) -> None:
+        """End work: flush what is held, end tasks, close sockets. Called once, also after a failed start."""
+        await self.host.tasks.stop()
+
+
+class Receiver(Component):
+    """Takes telemetry in. One instance serves all its pipelines: `self.next` has a stage for each signal in use."""
+
+    next: Mapping[Signal, Stage]
+
+    def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
+        """Set where data goes. Called before `start`, and again by a reload that keeps this receiver running."""
+        self.next = next_stages
+
+
+class Processor(Component):
+    """Works on batches of one pipeline.
+
+    Most implement `process`, plain and synchronous: it is given slices of a batch, may read and write their views and
+    drop records, and returns the batch it was given, or None when nothing of it is to go on. A processor that holds
+    data back overrides `consume` (and `reserve`) instead and passes batches to `self.next`.
+
+    Attributes:
+        mutates: whether it writes to batches; a pipeline that writes gets a copy where others read the same batch.
+    """
+
+    mutates: ClassVar[bool] = True
+    next: Stage
+
+    def process(self, batch: Batch) -> Batch | None:
+        """Work on one batch (or a slice of one) and return it; None drops what is left of it."""
+        return batch
+
+    async def consume(self, batch: Batch) -> None:
+        """Process and pass on. The engine fuses neighbours that leave this alone into one loop."""
+        processed = self.process(batch)
+        if processed is not None:
+            await self.next.consume(processed)
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """Pass the question on to the next stage that holds data."""
+        await self.next.reserve(batch, rooms)
+
+    def drop(self, batch: Batch, records: Iterable[Record], reason: str) -> None:
+        """The only way to drop: the records leave the batch and are counted by component and reason."""
+        count = batch.drop(records)
+        if count:
+            self.host.meter.counter(
+                "penstock_dropped_items",
+                "Items dropped on purpose, by component and reason.",
+                reason=reason, otel_signal=batch.signal.value,
+            ).inc(count)  # fmt: skip
+
+
+class Exporter(Component):
+    """Sends batches to one backend. Queueing, batching, retry and timeout are the delivery stage's work, not its own."""
+
+    @abstractmethod
+    async def export(self, batch: Batch) -> None:
+        """Send one batch; returns when the backend has it.
+
+        Raises:
+            Refused: the backend may take it later (with `retry_after_s` where it says when).
+            Rejected: it never will; `divisible` when a part of the batch may be at fault.
+        """
+
+
+class Connector(Component):
+    """Ends one pipeline and begins others: consumes batches and emits into `self.next` of each signal.
+
+    Attributes:
+        pairs: (from, to) signals it supports.
+        mutates: whether it writes to the batches it is given.
+    """
+
+    pairs: ClassVar[frozenset[tuple[Signal, Signal]]]
+    mutates: ClassVar[bool] = False
+    next: Mapping[Signal, Stage]
+
+    def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
+        """Set where data goes, by signal."""
+        self.next = next_stages
+
+    @abstractmethod
+    async def consume(self, batch: Batch) -> None:
+        """Take the batch and end its delivery (or pass it on)."""
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """Keep room where the batch goes on; connectors that aggregate need none."""
+
+
+class Extension(Component):
+    """Serves the process or other components: health, authentication, storage."""
+
+
+@runtime_checkable
+class ServerAuthenticator(Protocol):
+    """An extension that checks who sends (`auth.authenticator` of a receiver)."""
+
+    async def authenticate(self, context: Context) -> Auth:
+        """Who the sender is, by the headers in `context.metadata`. Raises Unauthenticated."""
+
+
+@runtime_checkable
+class ClientAuthenticator(Protocol):
+    """An extension that proves who we are (`auth.authenticator` of an exporter)."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Headers to add to a request, lower-case names."""

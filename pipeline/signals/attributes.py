@@ -1,0 +1,136 @@
+"""An attribute mapping over OTLP key-value pairs: plain dict reads, recorded writes, one flush."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Self
+
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+from pipeline.signals.values import Value, from_key_values, set_any_value
+
+
+class Journal(Protocol):
+    """Whoever re-serialises: told once by each mapping that has something to write."""
+
+    def touched(self, attributes: Attributes) -> None:
+        """Remember the mapping; its `flush` is called before the next serialisation."""
+
+
+class Pairs(Protocol):
+    """A repeated KeyValue field, as far as it is used here."""
+
+    def __iter__(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __delitem__(self, index: int) -> None: ...
+    def add(self) -> KeyValue: ...
+
+
+class Attributes(dict[str, Value]):
+    """The attributes of a record, event, link, scope or resource.
+
+    Reads cost what dict reads cost. Writes are remembered by key and written once, so that attributes that nobody
+    changed keep their bytes, unknown protobuf fields included. Writing an equal value changes nothing. Lists and
+    dicts inside are copies: replace such a value, do not change it in place. Of a repeated key (which OTLP forbids)
+    the first value counts, as in the Collector, and the others are removed.
+    """
+
+    __slots__ = ("_changed", "_journal", "_pairs")
+
+    def __init__(self, pairs: Pairs, journal: Journal) -> None:
+        """Read all pairs."""
+        super().__init__(from_key_values(pairs))
+        self._pairs = pairs
+        self._journal = journal
+        self._changed: set[str] = set()
+        if len(self) != len(pairs):
+            self._remove_repeated()
+
+    def _remove_repeated(self) -> None:
+        first: dict[str, int] = {}
+        for index, pair in enumerate(self._pairs):
+            first.setdefault(pair.key, index)
+        keep = set(first.values())
+        for index in range(len(self._pairs) - 1, -1, -1):
+            if index not in keep:
+                del self._pairs[index]
+        super().update(from_key_values(self._pairs))
+        self._journal.touched(self)
+
+    def _touch(self, key: str) -> None:
+        if not self._changed:
+            self._journal.touched(self)
+        self._changed.add(key)
+
+    def __setitem__(self, key: str, value: Value) -> None:
+        """Set one attribute. Raises TypeError for a value that has no OTLP form, at the latest at the flush."""
+        if key in self:
+            old = self[key]
+            if old == value and type(old) is type(value) and not isinstance(value, list | dict):
+                return
+        super().__setitem__(key, value)
+        self._touch(key)
+
+    def __delitem__(self, key: str) -> None:
+        """Remove one attribute."""
+        super().__delitem__(key)
+        self._touch(key)
+
+    def pop(self, key: str, default: Any = None, /) -> Any:
+        """Remove and return; the default (None) where the key is missing."""
+        if key not in self:
+            return default
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Value]:
+        """Remove and return the last pair."""
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        """Remove every attribute."""
+        for key in list(self):
+            del self[key]
+
+    def update(  # type: ignore[override]  # the overloads of dict.update say the same at length
+        self, other: Mapping[str, Value] | Iterable[tuple[str, Value]] = (), /, **more: Value
+    ) -> None:
+        """Set many attributes."""
+        for key, value in (*dict(other).items(), *more.items()):
+            self[key] = value
+
+    def setdefault(self, key: str, default: Value = None, /) -> Value:  # type: ignore[override]  # one overload fewer
+        """Set where missing; return what is there."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+        """Set many attributes."""
+        self.update(other)
+        return self
+
+    def flush(self) -> None:
+        """Write the changes into the message; called by the batch, once, before it serialises."""
+        changed, self._changed = self._changed, set()
+        if not changed:
+            return
+        pairs = self._pairs
+        gone = []
+        for index, pair in enumerate(pairs):
+            key = pair.key
+            if key in changed:
+                changed.discard(key)
+                if key in self:
+                    set_any_value(pair.value, self[key])
+                else:
+                    gone.append(index)
+        for index in reversed(gone):
+            del pairs[index]
+        for key in self:
+            if key in changed:
+                pair = pairs.add()
+                pair.key = key
+                set_any_value(pair.value, self[key])

@@ -1,0 +1,152 @@
+"""The batch: one export request on its way through a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.signals import wire
+from pipeline.signals.content import Content, count_records
+from pipeline.signals.context import NO_CONTEXT, Context
+from pipeline.signals.delivery import Delivery
+from pipeline.signals.rooms import Rooms
+from pipeline.signals.signal import Request, Signal
+
+if TYPE_CHECKING:
+    from pipeline.signals.views import Record, Resource
+
+
+class Batch:
+    """One export request with its context and its delivery handle.
+
+    The bytes that came in are kept and go out again unless a view was written to. Ownership: after passing a batch on,
+    a stage does not touch it again. A batch that several branches read is shared (`share`); a branch that changes it
+    works on a `copy`.
+
+    Attributes:
+        context: where the batch came from.
+        delivery: the handle; whoever ends the life of a batch ends one part of it.
+        rooms: what a fan-out has reserved for this batch in the stages ahead; None when nothing was.
+    """
+
+    __slots__ = ("_content", "_first", "_records", "context", "delivery", "rooms")
+
+    def __init__(self, content: Content, context: Context = NO_CONTEXT, delivery: Delivery | None = None) -> None:
+        """Wrap content; without a handle the batch gets its own."""
+        self._content = content
+        self._records: list[Record] | None = None
+        self._first = True
+        self.context = context
+        self.delivery = Delivery() if delivery is None else delivery
+        self.rooms: Rooms | None = None
+
+    @classmethod
+    def of_message(cls, message: Request, signal: Signal, context: Context = NO_CONTEXT) -> Batch:
+        """A batch of a request made in this process; the message belongs to the batch from now on."""
+        return cls(Content(signal, count_records(signal, message), message=message), context)
+
+    @property
+    def signal(self) -> Signal:
+        """Traces, metrics or logs."""
+        return self._content.signal
+
+    @property
+    def count(self) -> int:
+        """Spans, log records or data points."""
+        return self._content.count
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the request; exact after `serialize`, before that the size of the last serialised form."""
+        return self._content.size_bytes
+
+    @property
+    def message(self) -> Request:
+        """The protobuf message, to be read only: writing goes through views."""
+        return self._content.message
+
+    def records(self) -> Sequence[Record]:
+        """Views of the records that are still there. `Span`s, `LogRecord`s or `DataPoint`s by the signal."""
+        records = self._records
+        if records is None:
+            records = self._records = [
+                record
+                for resource in self._content.resources()
+                for scope in resource.scopes
+                for record in scope.records
+                if not record.dropped
+            ]
+        return records
+
+    def resources(self) -> Sequence[Resource]:
+        """Views of the resources (and, under them, scopes) of this batch; each in exactly one slice of a batch."""
+        return self._content.resources() if self._first else ()
+
+    def serialize(self) -> bytes:
+        """The request as OTLP protobuf bytes."""
+        return self._content.serialize()
+
+    def drop(self, records: Iterable[Record]) -> int:
+        """Mark records as dropped; returns how many. Processors call `Processor.drop`, which counts and says why."""
+        dropped = 0
+        for record in records:
+            if not record.dropped:
+                record.dropped = True
+                dropped += 1
+        if dropped and self._records is not None:
+            self._records = [record for record in self._records if not record.dropped]
+        return dropped
+
+    def settle(self) -> None:
+        """Take dropped records out of the message; the engine calls it once behind a run of processors."""
+        self._content.remove_dropped()
+        self._records = None
+
+    def slices(self, size: int) -> Iterator[Batch]:
+        """Windows of at most `size` records on this batch: same content, context and handle."""
+        records = self.records()
+        if len(records) <= size:
+            yield self
+            return
+        for start in range(0, len(records), size):
+            window = Batch(self._content, self.context, self.delivery)
+            window._records = list(records[start : start + size])
+            window._first = start == 0
+            yield window
+        self._records = None
+
+    def share(self) -> Batch:
+        """The same content for another reader, with a part of the handle of its own."""
+        return Batch(self._content, self.context, self.delivery.fork())
+
+    def copy(self) -> Batch:
+        """Content of its own for a branch that will change it, with a part of the handle of its own."""
+        content = Content(self.signal, self.count, raw=self.serialize())
+        return Batch(content, self.context, self.delivery.fork())
+
+    def split(self, *, max_items: int = 0, max_bytes: int = 0) -> list[Batch]:
+        """Cut into batches of at most so many items and bytes (0: no limit); a larger single item stands alone.
+
+        The handle gets a part for each piece in place of the one for this batch, which must not be used again.
+        """
+        fits = (not max_items or self.count <= max_items) and (not max_bytes or len(self.serialize()) <= max_bytes)
+        if fits:
+            return [self]
+        pieces = []
+        for raw in wire.split(self.signal, self.serialize(), max_items=max_items, max_bytes=max_bytes):
+            message = self.signal.request_class.FromString(raw)
+            content = Content(self.signal, count_records(self.signal, message), raw=raw, message=message)
+            pieces.append(Batch(content, self.context, self.delivery))
+        if len(pieces) > 1:
+            self.delivery.fork(len(pieces) - 1)
+        return pieces
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """One batch of many of one signal, in order: OTLP requests concatenate. Context: the first's."""
+        first = batches[0]
+        if len(batches) == 1:
+            return first
+        raw = b"".join([batch.serialize() for batch in batches])
+        content = Content(first.signal, sum(batch.count for batch in batches), raw=raw)
+        return Batch(content, first.context, Delivery.merge([batch.delivery for batch in batches]))

@@ -1,0 +1,176 @@
+"""What a batch holds: raw bytes, the parsed message, and the views on it, each made when first needed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pipeline.signals.attributes import Attributes
+from pipeline.signals.memory import LEDGER
+from pipeline.signals.signal import Request, Signal
+from pipeline.signals.views import DataPoint, LogRecord, Metric, Resource, Scope, Span
+
+# Names of the repeated fields on the way from a request to its records.
+_GROUPS: Final = {
+    Signal.TRACES: ("resource_spans", "scope_spans", "spans"),
+    Signal.LOGS: ("resource_logs", "scope_logs", "log_records"),
+    Signal.METRICS: ("resource_metrics", "scope_metrics", "metrics"),
+}
+
+
+class Content:
+    """Bytes, message and views of one request, kept in step.
+
+    Bytes stay valid while views are only read. `serialize` flushes what changed and re-serialises once.
+    """
+
+    __slots__ = ("_counted_bytes", "_dirty", "_message", "_raw", "_resources", "count", "signal", "size_bytes", "stale")
+
+    def __init__(self, signal: Signal, count: int, *, raw: bytes | None = None, message: Request | None = None) -> None:
+        """Hold a request of `count` records, given as bytes, message or both."""
+        self._raw = raw
+        self._message = message
+        self._resources: list[Resource] | None = None
+        self._dirty: list[Attributes] = []
+        self.signal = signal
+        self.count = count
+        self.stale = raw is None
+        if raw is not None:
+            self.size_bytes = len(raw)
+        else:
+            assert message is not None, "content needs bytes or a message"  # noqa: S101 - for the type checker
+            self.size_bytes = message.ByteSize()
+        self._counted_bytes = self.size_bytes
+        LEDGER.add(self._counted_bytes)
+
+    def __del__(self) -> None:
+        """Leave the memory ledger."""
+        LEDGER.add(-getattr(self, "_counted_bytes", 0))
+
+    def touched(self, attributes: Attributes) -> None:
+        """An attribute mapping has changes to flush."""
+        self._dirty.append(attributes)
+        self.stale = True
+
+    @property
+    def message(self) -> Request:
+        """The message with all changes in it; parsed on first use."""
+        message = self._message
+        if message is None:
+            message = self._message = self.signal.request_class.FromString(self._raw or b"")
+        if self._dirty:
+            self._flush()
+        return message
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for attributes in dirty:
+            attributes.flush()
+
+    def serialize(self) -> bytes:
+        """The request as bytes: the very bytes that came in when nothing was changed."""
+        if self.stale or self._raw is None:
+            self._raw = self.message.SerializeToString()
+            self.size_bytes = len(self._raw)
+            self.stale = False
+        return self._raw
+
+    def resources(self) -> list[Resource]:
+        """Views of everything, built on first use."""
+        if self._resources is None:
+            self._resources = self._build()
+        return self._resources
+
+    def _build(self) -> list[Resource]:
+        resource_groups, scope_groups, items = _GROUPS[self.signal]
+        add_records = {Signal.TRACES: _add_spans, Signal.LOGS: _add_logs, Signal.METRICS: _add_points}[self.signal]
+        resources = []
+        for group in getattr(self.message, resource_groups):
+            resource = Resource(group, self)
+            resources.append(resource)
+            for scope_group in getattr(group, scope_groups):
+                scope = Scope(scope_group, resource)
+                resource.scopes.append(scope)
+                add_records(scope, getattr(scope_group, items))
+        return resources
+
+    def remove_dropped(self) -> None:
+        """Take records marked `dropped` out of the message, and metrics, scopes and resources left empty by it."""
+        resource_field, scope_field, items = _GROUPS[self.signal]
+        removed = 0
+        resources = self.resources()
+        for resource_index in range(len(resources) - 1, -1, -1):
+            resource = resources[resource_index]
+            for scope_index in range(len(resource.scopes) - 1, -1, -1):
+                scope = resource.scopes[scope_index]
+                before = len(scope.records)
+                self._remove_records(scope, items)
+                removed += before - len(scope.records)
+                if before and not scope.records:
+                    del getattr(resource.group, scope_field)[scope_index]
+                    del resource.scopes[scope_index]
+            if removed and not resource.scopes:
+                del getattr(self.message, resource_field)[resource_index]
+                del resources[resource_index]
+        if removed:
+            self.count -= removed
+            self.stale = True
+
+    def _remove_records(self, scope: Scope, items: str) -> None:
+        if not any(record.dropped for record in scope.records):
+            return
+        if self.signal is Signal.METRICS:
+            _remove_points(scope)
+        else:
+            container = getattr(scope.group, items)
+            for index in range(len(scope.records) - 1, -1, -1):
+                if scope.records[index].dropped:
+                    del container[index]
+        scope.records = [record for record in scope.records if not record.dropped]
+
+
+def _add_spans(scope: Scope, spans: Any) -> None:
+    scope.records = [Span(span, scope) for span in spans]
+
+
+def _add_logs(scope: Scope, log_records: Any) -> None:
+    scope.records = [LogRecord(record, scope) for record in log_records]
+
+
+def _add_points(scope: Scope, metrics: Any) -> None:
+    for metric_pb in metrics:
+        metric = Metric(metric_pb, scope)
+        scope.metrics.append(metric)
+        if metric.kind:
+            metric.records = [DataPoint(point, metric) for point in metric.data.data_points]
+            scope.records.extend(metric.records)
+
+
+def _remove_points(scope: Scope) -> None:
+    for index in range(len(scope.metrics) - 1, -1, -1):
+        metric = scope.metrics[index]
+        before = len(metric.records)
+        for point in range(before - 1, -1, -1):
+            if metric.records[point].dropped:
+                del metric.data.data_points[point]
+        metric.records = [point for point in metric.records if not point.dropped]
+        if before and not metric.records:
+            del scope.group.metrics[index]
+            del scope.metrics[index]
+
+
+def count_records(signal: Signal, message: Request) -> int:
+    """Spans, log records or data points in a request."""
+    resource_groups, scope_groups, items = _GROUPS[signal]
+    if signal is not Signal.METRICS:
+        return sum(
+            len(getattr(scope, items))
+            for group in getattr(message, resource_groups)
+            for scope in getattr(group, scope_groups)
+        )
+    return sum(
+        len(getattr(metric, kind).data_points)
+        for group in getattr(message, resource_groups)
+        for scope in getattr(group, scope_groups)
+        for metric in getattr(scope, items)
+        if (kind := metric.WhichOneof("data"))
+    )

@@ -1,0 +1,107 @@
+"""The delivery handle: what became of every part of a batch, from its receiver to the backend's reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import Final
+
+from pipeline.errors import DeliveryError
+
+
+class Outcome(IntEnum):
+    """How a part ended. The order is by severity: the handle resolves with the worst of its parts."""
+
+    DROPPED = 0
+    """A decision: sampled out, filtered."""
+    DELIVERED = 1
+    """The backend said yes."""
+    STORED = 2
+    """On disk in a durable queue, which has taken over."""
+    FAILED = 3
+    """Lost, with the error that says why."""
+
+
+class Delivery:
+    """Counts the open parts of one batch and resolves when the last has ended.
+
+    A new handle stands for one part. `fork` adds parts for copies and splits; every holder of a part calls `end`
+    exactly once. Callbacks run in the thread that ends the last part, in the order they were added.
+    """
+
+    __slots__ = ("_callbacks", "_open", "error", "outcome")
+
+    def __init__(self) -> None:
+        """Start with one open part."""
+        self._open = 1
+        self._callbacks: list[Callable[[Delivery], None]] = []
+        self.outcome = Outcome.DROPPED
+        self.error: DeliveryError | None = None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether every part has ended."""
+        return self._open == 0
+
+    def fork(self, parts: int = 1) -> Delivery:
+        """Add `parts` open parts, to be ended by their own holders; returns the handle to pass on."""
+        if self._open == 0:
+            raise RuntimeError("delivery: a part was added after the last one ended")
+        self._open += parts
+        return self
+
+    def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
+        """End one part; `error` says why it failed."""
+        if self._open == 0:
+            raise RuntimeError("delivery: a part ended twice")
+        self.outcome = max(self.outcome, outcome)
+        if outcome is Outcome.FAILED and self.error is None:
+            self.error = error
+        self._open -= 1
+        if self._open == 0:
+            for callback in self._callbacks:
+                callback(self)
+            self._callbacks.clear()
+
+    def on_resolved(self, callback: Callable[[Delivery], None]) -> None:
+        """Call `callback(handle)` when the last part has ended; at once if it already has."""
+        if self._open == 0:
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    async def wait(self) -> Outcome:
+        """Wait for the end of the last part. Raises the error of the first failed part."""
+        if self._open:
+            loop = asyncio.get_running_loop()
+            resolved: asyncio.Future[None] = loop.create_future()
+
+            def wake(_: Delivery) -> None:
+                loop.call_soon_threadsafe(_settle, resolved)
+
+            self.on_resolved(wake)
+            await resolved
+        if self.error is not None:
+            raise self.error
+        return self.outcome
+
+    @staticmethod
+    def merge(handles: Iterable[Delivery]) -> Delivery:
+        """One handle for merged batches: when it resolves, a part of each of `handles` ends the same way."""
+        sources: Final = tuple(handles)
+        if len(sources) == 1:
+            return sources[0]
+        merged = Delivery()
+
+        def pass_on(done: Delivery) -> None:
+            for source in sources:
+                source.end(done.outcome, done.error)
+
+        merged.on_resolved(pass_on)
+        return merged
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

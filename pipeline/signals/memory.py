@@ -1,0 +1,26 @@
+"""How many bytes of telemetry this process holds: what the memory limiter looks at first."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+
+class Ledger:
+    """A sum that batches enter on birth and leave on death. Thread-safe: batches may die in any thread."""
+
+    __slots__ = ("_lock", "held_bytes")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()
+        self.held_bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Enter (or, negative, leave) `size_bytes`."""
+        with self._lock:
+            self.held_bytes += size_bytes
+
+
+# One per process, as the memory it measures is.
+LEDGER: Final = Ledger()
