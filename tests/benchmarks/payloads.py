@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _START_NS = 1_790_000_000_000_000_000
 _SYLLABLES = ("ka", "lo", "mi", "ter", "an", "su", "re", "vo", "ni", "pa", "dor", "el", "qui", "sha", "be", "tum")
@@ -21,7 +22,7 @@ class Shape:
     text_chars: int
 
 
-TEXT = Shape("3.6 KB", 1430)
+TEXT = Shape("3.6 KB", 1390)
 TEXT_FREE = Shape("660 B", 0)
 
 
@@ -41,21 +42,22 @@ def _request(shape: Shape, spans: int, rng: random.Random, words: list[str]) -> 
     scope = group.scope_spans.add()
     scope.scope.name = "opentelemetry.instrumentation.openai_v2"
     scope.scope.version = "2.4"
-    for _ in range(spans):
-        _add_span(scope.spans.add(), shape, rng, words)
+    scope.spans.extend(_span(shape, rng, words) for _ in range(spans))
     return request.SerializeToString()
 
 
-def _add_span(span: object, shape: Shape, rng: random.Random, words: list[str]) -> None:
+def _span(shape: Shape, rng: random.Random, words: list[str]) -> Span:
     start = _START_NS + rng.randrange(10**12)
-    span.trace_id = rng.randbytes(16)  # type: ignore[attr-defined]  # the generated class has no public name
-    span.span_id = rng.randbytes(8)  # type: ignore[attr-defined]
-    span.parent_span_id = rng.randbytes(8)  # type: ignore[attr-defined]
-    span.name = "chat gpt-4o-mini"  # type: ignore[attr-defined]
-    span.kind = 3  # type: ignore[attr-defined]
-    span.start_time_unix_nano = start  # type: ignore[attr-defined]
-    span.end_time_unix_nano = start + rng.randrange(10**8, 10**10)  # type: ignore[attr-defined]
-    span.attributes.extend(_attributes(shape, rng, words))  # type: ignore[attr-defined]
+    return Span(
+        trace_id=rng.randbytes(16),
+        span_id=rng.randbytes(8),
+        parent_span_id=rng.randbytes(8),
+        name="chat gpt-4o-mini",
+        kind=Span.SPAN_KIND_CLIENT,
+        start_time_unix_nano=start,
+        end_time_unix_nano=start + rng.randrange(10**8, 10**10),
+        attributes=_attributes(shape, rng, words),
+    )
 
 
 def _attributes(shape: Shape, rng: random.Random, words: list[str]) -> list[KeyValue]:
@@ -73,6 +75,8 @@ def _attributes(shape: Shape, rng: random.Random, words: list[str]) -> list[KeyV
         _number("gen_ai.request.max_tokens", 1024),
         KeyValue(key="gen_ai.request.temperature", value=AnyValue(double_value=0.7)),
         _text("user.id", f"user-{rng.randrange(10**6)}"),
+        _text("app.request.path", f"/v1/conversations/{rng.randrange(10**6)}/turns/{rng.randrange(90)}"),
+        _text("app.feature", "support"),
     ]
     if shape.text_chars:
         attributes.append(_text("gen_ai.input.messages", _messages("user", shape.text_chars, rng, words)))

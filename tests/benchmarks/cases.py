@@ -1,0 +1,82 @@
+"""What is measured end to end: configurations in the dialect both collectors share, and the load on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
+
+THIN_CHAIN = ("memory_limiter", "gen_ai_normalizer", "gen_ai_latency", "gen_ai_cost", "redaction")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table."""
+
+    name: str
+    shape: Shape
+    spans: int
+    """Per request."""
+    transport: str
+    processors: tuple[str, ...] = ()
+    counted: bool = False
+    """Also goes into the connector `gen_ai_metrics`."""
+    target: float | None = None
+    """Upper bound of our share of the Collector's CPU time, where there is one."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests make a measurement of a second or more."""
+        return 600 if self.spans > 1 else 4000
+
+    @property
+    def only_ours(self) -> bool:
+        """The Collector has no such chain."""
+        return self.counted
+
+
+CASES = (
+    Case("forward, gRPC", TEXT, 100, "grpc", target=0.8),
+    Case("forward, gRPC", TEXT_FREE, 100, "grpc", target=1.0),
+    Case("forward, HTTP", TEXT, 100, "http"),
+    Case("batch, gRPC", TEXT, 100, "grpc", ("batch",)),
+    Case("forward, gRPC, one span a request", TEXT, 1, "grpc"),
+    Case("forward, HTTP, one span a request", TEXT, 1, "http"),
+    Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True),
+    Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
+)
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "memory_limiter": {"check_interval": "1s", "limit_mib": 2000},
+    "redaction": {"entities": "all"},
+    "batch": {"send_batch_size": 1000, "timeout": "200ms"},
+}
+
+
+def configuration(case: Case, *, grpc_port: int, http_port: int, sink_port: int) -> dict[str, Any]:
+    """The case as a configuration. Both collectors get the same: uncompressed, a queue that holds senders back."""
+    protocols = {
+        "grpc": {"endpoint": f"127.0.0.1:{grpc_port}", "max_recv_msg_size_mib": 64},
+        "http": {"endpoint": f"127.0.0.1:{http_port}"},
+    }
+    out = {
+        "endpoint": f"127.0.0.1:{sink_port}",
+        "tls": {"insecure": True},
+        "compression": "none",
+        "sending_queue": {"queue_size": 64, "block_on_overflow": True},
+    }
+    config: dict[str, Any] = {
+        "receivers": {"otlp": {"protocols": protocols}},
+        "processors": {name: _SETTINGS.get(name, {}) for name in case.processors},
+        "exporters": {"otlp": out},
+        "service": {
+            "pipelines": {"traces": {"receivers": ["otlp"], "processors": list(case.processors), "exporters": ["otlp"]}}
+        },
+    }
+    if case.counted:
+        config["connectors"] = {"gen_ai_metrics": {}}
+        config["exporters"]["nop"] = {}
+        config["service"]["pipelines"]["traces"]["exporters"].append("gen_ai_metrics")
+        config["service"]["pipelines"]["metrics"] = {"receivers": ["gen_ai_metrics"], "exporters": ["nop"]}
+    return config
