@@ -6,27 +6,20 @@ import contextlib
 import gzip
 import threading
 import time
-from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-import grpc
+from processors.demo.backend import grpc_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_SERVICES = {
-    "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
-    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
-    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
-}
 
 
 class Backend:
     """What has arrived: protobuf request bodies by signal, in order of arrival."""
 
     def __init__(self) -> None:
-        self.bodies: dict[str, list[bytes]] = {signal: [] for signal in _SERVICES}
+        self.bodies: dict[str, list[bytes]] = {signal: [] for signal in ("traces", "logs", "metrics")}
         self.grpc_port = 0
         self.http_port = 0
         self._arrived = threading.Condition()
@@ -44,20 +37,6 @@ class Backend:
                 if not self._arrived.wait(deadline - time.monotonic()):
                     raise TimeoutError(f"{len(self.bodies[signal])} {signal} requests after {timeout_s:.0f} s")
             return list(self.bodies[signal])
-
-
-def _grpc_handlers(backend: Backend) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
-    def handler(signal: str) -> grpc.RpcMethodHandler[bytes, bytes]:
-        def export(body: bytes, _context: grpc.ServicerContext) -> bytes:
-            backend.take(signal, body)
-            return b""
-
-        return grpc.unary_unary_rpc_method_handler(export)
-
-    return [
-        grpc.method_handlers_generic_handler(service, {"Export": handler(signal)})
-        for signal, service in _SERVICES.items()
-    ]
 
 
 def _http_handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
@@ -84,18 +63,14 @@ def _http_handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
 def otlp_backend() -> Iterator[Backend]:
     """A backend listening on two free ports of 127.0.0.1: `grpc_port` and `http_port`."""
     backend = Backend()
-    grpc_server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
-    grpc_server.add_generic_rpc_handlers(_grpc_handlers(backend))
-    backend.grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
-    grpc_server.start()
     http_server = ThreadingHTTPServer(("127.0.0.1", 0), _http_handler(backend))
     backend.http_port = http_server.server_port
     thread = threading.Thread(target=http_server.serve_forever, name="otlp backend")
-    thread.start()
-    try:
-        yield backend
-    finally:
-        http_server.shutdown()
-        thread.join()
-        http_server.server_close()
-        grpc_server.stop(0).wait()
+    with grpc_backend(backend.take) as backend.grpc_port:
+        thread.start()
+        try:
+            yield backend
+        finally:
+            http_server.shutdown()
+            thread.join()
+            http_server.server_close()
