@@ -15,7 +15,7 @@ class Auth:
     """Who sent a batch, as an authenticator extension established it."""
 
     subject: str
-    attributes: Mapping[str, Any] = field(default=_NOTHING)
+    attributes: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Context:
     receiver: str = ""
     transport: str = ""
     peer: str = ""
-    metadata: Mapping[str, tuple[str, ...]] = field(default=_NOTHING)
+    metadata: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
     auth: Auth | None = None
 
     def lookup(self, source: str) -> str | None:
