@@ -152,7 +152,7 @@ class Processor(Component):
 
 
 class Exporter(Component):
-    """Sends batches to one backend. Queueing, batching, retry and timeout are the delivery stage's work, not its own."""
+    """Sends batches to one backend. Queueing, batching, retry and timeout are the delivery stage's work."""
 
     @abstractmethod
     async def export(self, batch: Batch) -> None:

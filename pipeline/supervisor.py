@@ -43,8 +43,14 @@ class Supervisor:
         """Run a coroutine to its end as a task of this component; its result or error is the awaiter's business."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Whoever awaits the task sees its error; when nobody does any more, nobody is left to be told.
+            task.exception()
 
     async def _supervise(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         backoff_s = _FIRST_BACKOFF_S

@@ -93,8 +93,10 @@ class Batch:
             if not record.dropped:
                 record.dropped = True
                 dropped += 1
-        if dropped and self._records is not None:
-            self._records = [record for record in self._records if not record.dropped]
+        if dropped:
+            self._content.has_dropped = True
+            if self._records is not None:
+                self._records = [record for record in self._records if not record.dropped]
         return dropped
 
     def settle(self) -> None:
@@ -132,14 +134,27 @@ class Batch:
         fits = (not max_items or self.count <= max_items) and (not max_bytes or len(self.serialize()) <= max_bytes)
         if fits:
             return [self]
-        pieces = []
-        for raw in wire.split(self.signal, self.serialize(), max_items=max_items, max_bytes=max_bytes):
-            message = self.signal.request_class.FromString(raw)
-            content = Content(self.signal, count_records(self.signal, message), raw=raw, message=message)
-            pieces.append(Batch(content, self.context, self.delivery))
+        pieces = [
+            Batch(_content_of(self.signal, raw), self.context, self.delivery)
+            for raw in wire.split(self.signal, self.serialize(), max_items=max_items, max_bytes=max_bytes)
+        ]
         if len(pieces) > 1:
             self.delivery.fork(len(pieces) - 1)
         return pieces
+
+    def pieces(self, max_bytes: int) -> list[Batch]:
+        """Content of its own for each `max_bytes` of a batch too large to be worked on at once; see `rejoin`."""
+        return [
+            Batch(_content_of(self.signal, raw), self.context, self.delivery)
+            for raw in wire.split(self.signal, self.serialize(), max_bytes=max_bytes)
+        ]
+
+    def rejoin(self, pieces: Sequence[Batch]) -> Batch:
+        """One batch of the worked-on `pieces` of this one, with this one's handle and rooms."""
+        raw = b"".join([piece.serialize() for piece in pieces if piece.count])
+        batch = Batch(Content(self.signal, sum(piece.count for piece in pieces), raw=raw), self.context, self.delivery)
+        batch.rooms = self.rooms
+        return batch
 
     @staticmethod
     def join(batches: Sequence[Batch]) -> Batch:
@@ -150,3 +165,8 @@ class Batch:
         raw = b"".join([batch.serialize() for batch in batches])
         content = Content(first.signal, sum(batch.count for batch in batches), raw=raw)
         return Batch(content, first.context, Delivery.merge([batch.delivery for batch in batches]))
+
+
+def _content_of(signal: Signal, raw: bytes) -> Content:
+    message = signal.request_class.FromString(raw)
+    return Content(signal, count_records(signal, message), raw=raw, message=message)

@@ -23,7 +23,18 @@ class Content:
     Bytes stay valid while views are only read. `serialize` flushes what changed and re-serialises once.
     """
 
-    __slots__ = ("_counted_bytes", "_dirty", "_message", "_raw", "_resources", "count", "signal", "size_bytes", "stale")
+    __slots__ = (
+        "_counted_bytes",
+        "_dirty",
+        "_message",
+        "_raw",
+        "_resources",
+        "count",
+        "has_dropped",
+        "signal",
+        "size_bytes",
+        "stale",
+    )
 
     def __init__(self, signal: Signal, count: int, *, raw: bytes | None = None, message: Request | None = None) -> None:
         """Hold a request of `count` records, given as bytes, message or both."""
@@ -33,6 +44,7 @@ class Content:
         self._dirty: list[Attributes] = []
         self.signal = signal
         self.count = count
+        self.has_dropped = False
         self.stale = raw is None
         if raw is not None:
             self.size_bytes = len(raw)
@@ -95,6 +107,9 @@ class Content:
 
     def remove_dropped(self) -> None:
         """Take records marked `dropped` out of the message, and metrics, scopes and resources left empty by it."""
+        if not self.has_dropped:
+            return
+        self.has_dropped = False
         resource_field, scope_field, items = _GROUPS[self.signal]
         removed = 0
         resources = self.resources()

@@ -49,8 +49,8 @@ def repair_utf8(signal: Signal, raw: bytes) -> tuple[bytes, int]:
     around a mended string change. Takes time in proportion to the size of the request.
 
     Raises:
-        Rejected: the bytes are no protobuf message of this signal (truncated, a wrong wire type, a group, nested
-            more than 100 deep).
+        Rejected: code INTERNAL, as the Collector answers: the bytes are no protobuf message of this signal (truncated,
+            a wrong wire type, a group, nested more than 100 deep).
     """
     walk = _Walk(raw)
     walk.message(_table(signal.request_class.DESCRIPTOR), 0, len(raw), 0)
@@ -183,4 +183,4 @@ def _encode_varint(value: int) -> bytes:
 
 
 def _malformed(reason: str) -> Rejected:
-    return Rejected(f"the request is not valid protobuf: {reason}", code=Code.INVALID_ARGUMENT)
+    return Rejected(f"malformed protobuf: {reason}", code=Code.INTERNAL)

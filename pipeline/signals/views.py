@@ -7,7 +7,7 @@ attribute writes are flushed once; either marks the batch's bytes stale. Views n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pipeline.signals.attributes import Attributes
 from pipeline.signals.values import Value, from_any_value, set_any_value
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pipeline.signals.content import Content
 
 _T = TypeVar("_T")
+
+
+class _Message(Protocol):
+    """What has scalar fields: a message and the content it belongs to."""
+
+    pb: Any
+    content: Content
 
 
 class Field(Generic[_T]):
@@ -27,11 +34,11 @@ class Field(Generic[_T]):
         """Name the protobuf field."""
         self._name = name
 
-    def __get__(self, view: View, owner: type[View]) -> _T:
+    def __get__(self, view: _Message, owner: object) -> _T:
         """Read the field."""
         return getattr(view.pb, self._name)  # type: ignore[no-any-return]
 
-    def __set__(self, view: View, value: _T) -> None:
+    def __set__(self, view: _Message, value: _T) -> None:
         """Write the field; an equal value changes nothing."""
         if getattr(view.pb, self._name) != value:
             setattr(view.pb, self._name, value)

@@ -1,0 +1,98 @@
+"""Attribute mappings: reads are dict reads, writes are flushed once and leave the rest alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from pipeline.signals import Signal, Value
+from pipeline.signals.intake import parse
+from pipeline.testing import trace_request, traces
+
+SCALARS = st.one_of(
+    st.text(max_size=20),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.binary(max_size=9),
+)
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.text(max_size=5), SCALARS, max_size=3))
+
+
+@given(
+    before=st.dictionaries(st.text(max_size=8), VALUES, max_size=6),
+    after=st.dictionaries(st.text(max_size=8), VALUES, max_size=6),
+)
+def test_what_is_written_is_what_is_read_back(before: dict[str, Value], after: dict[str, Value]) -> None:
+    batch = traces(before)
+    attributes = batch.records()[0].attributes
+    assert attributes == before
+    for key in set(before) - set(after):
+        del attributes[key]
+    attributes.update(after)
+    again = parse(Signal.TRACES, batch.serialize())
+    read = again.records()[0].attributes
+    assert read == after
+    assert {key: type(value) for key, value in read.items()} == {key: type(value) for key, value in after.items()}
+
+
+def test_reading_and_writing_equal_values_keeps_the_bytes() -> None:
+    raw = trace_request({"a": 1, "b": "x", "c": [1, 2]}).SerializeToString()
+    batch = parse(Signal.TRACES, raw)
+    attributes = batch.records()[0].attributes
+    attributes["a"] = 1
+    attributes.setdefault("b", "y")
+    assert batch.serialize() is raw
+
+
+def test_an_equal_value_of_another_type_is_a_change() -> None:
+    batch = traces({"a": 1})
+    batch.records()[0].attributes["a"] = True
+    value = parse(Signal.TRACES, batch.serialize()).records()[0].attributes["a"]
+    assert value is True
+
+
+def test_of_a_repeated_key_the_first_counts_and_the_rest_goes() -> None:
+    request = trace_request({"key": "first"})
+    pairs = request.resource_spans[0].scope_spans[0].spans[0].attributes
+    pairs.add(key="key").value.string_value = "second"
+    batch = parse(Signal.TRACES, request.SerializeToString())
+    assert batch.records()[0].attributes["key"] == "first"
+    assert b"second" not in batch.serialize()
+
+
+def test_unknown_fields_survive_an_edit_of_another_attribute() -> None:
+    request = trace_request({"edited": "old", "kept": "v"})
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    unknown = b"\xfa\x3f\x03new"  # field 1023, length-delimited
+    span.MergeFromString(unknown)
+    kept = next(pair for pair in span.attributes if pair.key == "kept")
+    kept.value.MergeFromString(unknown)
+    batch = parse(Signal.TRACES, request.SerializeToString())
+    batch.records()[0].attributes["edited"] = "new value"
+    after = ExportTraceServiceRequest.FromString(batch.serialize())
+    span_after = after.resource_spans[0].scope_spans[0].spans[0]
+    kept_after = next(pair for pair in span_after.attributes if pair.key == "kept")
+    assert kept_after.SerializeToString() == kept.SerializeToString()
+    assert span_after.SerializeToString().endswith(unknown)
+
+
+def test_every_way_to_remove_is_written() -> None:
+    batch = traces({"a": 1, "b": 2, "c": 3, "d": 4})
+    attributes = batch.records()[0].attributes
+    assert attributes.pop("a") == 1
+    assert attributes.pop("missing", "default") == "default"
+    del attributes["b"]
+    assert attributes.popitem() == ("d", 4)
+    assert parse(Signal.TRACES, batch.serialize()).records()[0].attributes == {"c": 3}
+    attributes.clear()
+    assert parse(Signal.TRACES, batch.serialize()).records()[0].attributes == {}
+
+
+def test_a_value_without_otlp_form_is_an_error() -> None:
+    batch = traces({})
+    batch.records()[0].attributes["a"] = object()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="object is no attribute value"):
+        batch.serialize()
