@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from pipeline.signals.otlp_json.fields import INT64, UINT64, id_size_bytes, schema_of
 
@@ -47,9 +48,9 @@ def _build(descriptor: Descriptor) -> Encoder:
 def _converter(field: FieldDescriptor) -> Convert | None:
     """How to write a value of the field; None where orjson writes it rightly itself."""
     one = _one(field)
-    if not field.is_repeated:
-        return one
-    return list if one is None else _each(one)
+    if not field.is_repeated or one is None:
+        return list if field.is_repeated else one
+    return _each_pair(one) if field.message_type is schema_of(KeyValue) else _each(one)
 
 
 def _one(field: FieldDescriptor) -> Convert | None:
@@ -65,6 +66,20 @@ def _one(field: FieldDescriptor) -> Convert | None:
 def _each(convert: Convert) -> Convert:
     def convert_all(values: Iterable[Any]) -> list[object]:
         return [convert(value) for value in values]
+
+    return convert_all
+
+
+def _each_pair(convert: Convert) -> Convert:
+    """Attributes are most of a span, and most of them are texts: those take a shortcut that costs a third."""
+
+    def convert_all(pairs: Iterable[KeyValue]) -> list[object]:
+        return [
+            {"key": pair.key, "value": {"stringValue": text}}
+            if (text := pair.value.string_value) and not pair.key_strindex
+            else convert(pair)
+            for pair in pairs
+        ]
 
     return convert_all
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import google.rpc.error_details_pb2  # noqa: F401 - JSON can only show details whose types are loaded
 import orjson
 from google.protobuf import json_format
-from google.rpc import error_details_pb2
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
 from pipeline.errors import Code, Rejected
 
-# Details are `Any` messages: JSON can only name types that are loaded, RetryInfo above all.
-_DETAIL_TYPES = frozenset(error_details_pb2.DESCRIPTOR.message_types_by_name)
-
 
 def encode_status(status: Status) -> bytes:
     """The JSON form of a status. Details of types other than google.rpc's have no JSON form and are left out."""
-    kept = [detail for detail in status.details if _is_known(detail.TypeName())]
-    plain = Status(code=status.code, message=status.message, details=kept)
-    return orjson.dumps(json_format.MessageToDict(plain))
+    document = json_format.MessageToDict(Status(code=status.code, message=status.message))
+    details = list(_written(status.details))
+    return orjson.dumps({**document, "details": details} if details else document)
+
+
+def _written(details: Iterable[AnyMessage]) -> Iterator[object]:
+    for detail in details:
+        try:
+            yield json_format.MessageToDict(detail)
+        except (TypeError, DecodeError, json_format.Error):
+            continue
 
 
 def decode_status(raw: bytes) -> Status:
@@ -28,23 +37,17 @@ def decode_status(raw: bytes) -> Status:
     """
     try:
         document = orjson.loads(raw)
-        details = document.pop("details", None) or []
+        details = document.pop("details", None)
         status = json_format.ParseDict(document, Status(), ignore_unknown_fields=True)
-    except (ValueError, TypeError, AttributeError, json_format.ParseError):
+    except (ValueError, TypeError, AttributeError, json_format.Error):
         raise Rejected("the body is not a google.rpc.Status in JSON", code=Code.INVALID_ARGUMENT) from None
-    for detail in details:
-        _add_detail(status, detail)
+    status.details.extend(_read(details if isinstance(details, list) else []))
     return status
 
 
-def _add_detail(status: Status, detail: object) -> None:
-    try:
-        read = json_format.ParseDict({"details": [detail]}, Status(), ignore_unknown_fields=True)
-    except json_format.ParseError:
-        return
-    status.details.extend(read.details)
-
-
-def _is_known(type_name: str) -> bool:
-    package, _, name = type_name.rpartition(".")
-    return package == "google.rpc" and name in _DETAIL_TYPES
+def _read(details: Iterable[object]) -> Iterator[AnyMessage]:
+    for detail in details:
+        try:
+            yield from json_format.ParseDict({"details": [detail]}, Status(), ignore_unknown_fields=True).details
+        except (TypeError, AttributeError, json_format.Error):
+            continue
