@@ -63,6 +63,8 @@ class _Cutter:
 
     def walk(self, data: memoryview, levels: tuple[tuple[int, ...], ...], tag: int) -> Iterator[bytes]:
         head, children = _fields(data, levels[0])
+        if self.items and self._size + len(head) + _OVERHEAD_BYTES > self._max_bytes:
+            yield self.close()
         self._path.append(_Node(tag, head))
         self._attach(self._path[-1], len(self._path) - 2)
         for child_tag, start, body_start, end in children:
