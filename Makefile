@@ -6,10 +6,14 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 DIR ?= tests/data/captures
 
-.PHONY: demo test lint bench bench-soak docs servers eval-captures lock clean
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures lock clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
+
+# A real client of an LLM, reporting to a running demo.
+chat: .venv/.dev
+	$(BIN)/python -m examples.chat
 
 test: .venv/.dev
 	$(BIN)/pytest -n 2 -m "not soak" $(TEST_ARGS)
