@@ -2,11 +2,15 @@
 
 from pipeline.config.durations import Duration, format_duration, parse_duration
 from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.loading import load
 from pipeline.config.model import ConfigModel, InvalidKey, refused
-from pipeline.config.types import ExporterRef, ExtensionRef, Pattern, PipelineRef, Secret
+from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
+from pipeline.config.types import ANY_CASE, ExporterRef, ExtensionRef, Pattern, PipelineRef, Secret
 
 __all__ = [
+    "ANY_CASE",
     "ComponentId",
+    "ComponentSettings",
     "ConfigModel",
     "Duration",
     "ExporterRef",
@@ -15,8 +19,12 @@ __all__ = [
     "Pattern",
     "PipelineId",
     "PipelineRef",
+    "PipelineSettings",
     "Secret",
+    "ServiceSettings",
+    "Settings",
     "format_duration",
+    "load",
     "parse_duration",
     "refused",
 ]

@@ -14,7 +14,7 @@ DELIMITER = "::"
 """Separates the parts of a key that nests: `processors::batch::timeout`."""
 
 Path: TypeAlias = tuple[str | int, ...]
-ScalarValue: TypeAlias = None | bool | int | float | str
+ScalarValue: TypeAlias = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def child(node: Node, *path: str) -> Node | None:
     return current
 
 
-def walk(node: Node, path: Path = (), position: Position | None = None) -> Iterator[tuple[Path, Node, Position]]:
+def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node, Position]]:
     """Every node below `node` with its path and the place of its key, in the order of the file."""
     children: Iterator[tuple[str | int, Node, Position]]
     if isinstance(node, Mapping):
@@ -142,4 +142,4 @@ def walk(node: Node, path: Path = (), position: Position | None = None) -> Itera
         return
     for part, item, place in children:
         yield (*path, part), item, place
-        yield from walk(item, (*path, part), place)
+        yield from walk(item, (*path, part))

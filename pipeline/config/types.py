@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr
 from pydantic_core import core_schema
 
 from pipeline.config.ids import ComponentId, PipelineId, text_schema
@@ -14,6 +14,14 @@ from pipeline.config.ids import ComponentId, PipelineId, text_schema
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+ANY_CASE: Final = BeforeValidator(_lower)
+"""Marks words whose case does not matter: `Annotated[Literal["info", "warn"], ANY_CASE]`."""
 
 UNREDACTED = "unredacted"
 """Key of the serialisation context that makes secrets readable (`print-config --mode unredacted`)."""

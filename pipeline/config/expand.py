@@ -1,0 +1,128 @@
+"""Expansion of `${env:VAR}`, `${VAR}`, `${env:VAR:-default}`, `${file:path}` and `${yaml:text}`; `$$` is `$`.
+
+A value that is one expansion takes the YAML type of what it expands to and keeps the original text, which a field of
+text uses; an expansion inside longer text is put in as text. Source: the Collector's confmap/expand.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pipeline.config.sources import Retrieved, retrieve, split
+from pipeline.config.tree import Mapping, Node, Position, Scalar, Sequence
+from pipeline.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Environ
+
+_MAX_STEPS: Final = 1000
+"""The Collector's cap for one value."""
+_MAX_DEPTH: Final = 50
+_MAX_RETRIEVALS: Final = 20_000
+_MAX_TEXT: Final = 4 * 1024 * 1024
+
+
+class Expander:
+    """Expands a tree. `problems` and `warnings` collect what went wrong; a value in error stays as it was written."""
+
+    def __init__(self, environ: Environ[str, str]) -> None:
+        """Use these environment variables."""
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._environ = environ
+        self._retrieved: dict[str, Retrieved] = {}
+        self._left = _MAX_RETRIEVALS
+
+    def expand(self, node: Node, depth: int = 0) -> Node:
+        """The tree with every expansion and every `$$` replaced."""
+        if isinstance(node, Mapping):
+            return replace(node, items={key: self.expand(item, depth) for key, item in node.items.items()})
+        if isinstance(node, Sequence):
+            return replace(node, items=tuple(self.expand(item, depth) for item in node.items))
+        if not isinstance(node.value, str) or "$" not in node.value:
+            return node
+        try:
+            return self._scalar(node, node.value, depth)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return node
+
+    def _scalar(self, node: Scalar, text: str, depth: int) -> Node:
+        """Expand one text until nothing is left to expand."""
+        original = node.text
+        for _ in range(_MAX_STEPS):
+            uri = find_uri(text)
+            if uri is None:
+                value = text.replace("$$", "$")
+                return Scalar(value, node.position, None if original is None else value)
+            retrieved = self._retrieve(uri, node.position)
+            if uri != text:
+                text = _bounded(text.replace(uri, retrieved.text), node.position)
+            elif isinstance(retrieved.node, Scalar) and isinstance(retrieved.node.value, str):
+                text = original = retrieved.text
+            else:
+                return self._structure(retrieved, node.position, depth)
+        raise _too_deep(node.position)
+
+    def _structure(self, retrieved: Retrieved, at: Position, depth: int) -> Node:
+        """What stands alone and is no text: a number, a list, a mapping; its own values are expanded in turn."""
+        if depth >= _MAX_DEPTH:
+            raise _too_deep(at)
+        expanded = self.expand(retrieved.node, depth + 1)
+        text = self._original(retrieved.text, at)
+        if isinstance(expanded, Scalar):
+            return Scalar(expanded.value, at, text)
+        return replace(expanded, text=text)
+
+    def _original(self, text: str, at: Position) -> str:
+        """The original text of a structure, itself expanded where it can be: fields of text take it."""
+        try:
+            expanded = self._scalar(Scalar(text, at), text, _MAX_DEPTH)
+        except ConfigError:
+            return text
+        return expanded.value if isinstance(expanded, Scalar) and isinstance(expanded.value, str) else text
+
+    def _retrieve(self, uri: str, at: Position) -> Retrieved:
+        self._left -= 1
+        if self._left < 0:
+            raise _too_deep(at)
+        inner = uri[2:-1]
+        scheme, rest = split(inner, default_scheme="env") if ":" in inner else ("env", inner)
+        if "$" in rest:
+            raise ConfigError(at.problem(f"the uri \"{inner}\" contains unsupported characters ('$')"))
+        retrieved = self._retrieved.get(uri)
+        if retrieved is None or not isinstance(retrieved.node, Scalar):
+            retrieved = self._retrieved[uri] = retrieve(scheme, rest, self._environ, at)
+        if retrieved.unset:
+            warning = at.problem(f'environment variable "{retrieved.unset}" is not set; its value is empty')
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+        return retrieved
+
+
+def find_uri(text: str) -> str | None:
+    """The first innermost `${...}` that no `$` escapes, None when there is none."""
+    start = 0
+    while (close := text.find("}", start)) >= 0:
+        opened = text.rfind("${", start, close + 1)
+        if opened >= 0 and not _is_escaped(text, opened, start):
+            return text[opened : close + 1]
+        start = close + 1
+    return None
+
+
+def _is_escaped(text: str, opened: int, start: int) -> bool:
+    """An odd run of `$` directly before `${` escapes it."""
+    before = text[start:opened]
+    return (len(before) - len(before.rstrip("$"))) % 2 == 1
+
+
+def _bounded(text: str, at: Position) -> str:
+    if len(text) > _MAX_TEXT:
+        raise _too_deep(at)
+    return text
+
+
+def _too_deep(at: Position) -> ConfigError:
+    return ConfigError(at.problem("too many recursive expansions; does the value expand to itself?"))

@@ -1,0 +1,193 @@
+"""Loading a configuration: resolve, decode, check; all problems of a file at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.catalog import KINDS, REMOVED_TYPES, Catalog, InstalledComponents
+from pipeline.config.check import Components, Known, Pipeline, check, read_pipelines
+from pipeline.config.decode import decode
+from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.references import unresolved
+from pipeline.config.resolve import resolve
+from pipeline.config.service import ServiceConfig
+from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
+from pipeline.config.suggest import hint
+from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, is_null
+from pipeline.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Environ
+    from collections.abc import Sequence as Uris
+
+
+def load(
+    uris: Uris[str],
+    sets: Uris[str] = (),
+    *,
+    environ: Environ[str, str] | None = None,
+    catalog: Catalog | None = None,
+) -> Settings:
+    """Load a configuration.
+
+    Args:
+        uris: sources, later ones laid on earlier: paths, `file:...`, `env:NAME`, `yaml:...`.
+        sets: `key.path=value`, laid on after all sources.
+        environ: environment variables; the process's own when absent.
+        catalog: knows component types; the installed ones when absent.
+
+    Raises:
+        ConfigError: all that is wrong, each problem with its place.
+    """
+    return examine(uris, sets, environ=environ, catalog=catalog).settings()
+
+
+@dataclass(slots=True)
+class Examination:
+    """A configuration taken apart: its tree, its problems, and its parts as far as they could be decoded."""
+
+    root: Mapping
+    problems: list[Problem]
+    warnings: list[Problem]
+    components: dict[str, dict[ComponentId, ComponentSettings]] = field(default_factory=dict)
+    known: Components = field(default_factory=dict)
+    pipelines: dict[PipelineId, Pipeline] = field(default_factory=dict)
+    service: ServiceConfig | None = None
+
+    def settings(self) -> Settings:
+        """The result.
+
+        Raises:
+            ConfigError: there are problems.
+        """
+        if self.problems or self.service is None:
+            raise ConfigError(*sorted(self.problems, key=_by_place))
+        return Settings(
+            **self.components,
+            service=_service_settings(self.service, self.pipelines),
+            warnings=tuple(self.warnings),
+        )
+
+
+def _by_place(problem: Problem) -> tuple[str, int, int]:
+    return problem.file or "", problem.line or 0, problem.column or 0
+
+
+def examine(
+    uris: Uris[str],
+    sets: Uris[str] = (),
+    *,
+    environ: Environ[str, str] | None = None,
+    catalog: Catalog | None = None,
+) -> Examination:
+    """Decode and check everything without giving up at the first problem; arguments as for `load`.
+
+    Raises:
+        ConfigError: the sources cannot be read or are no YAML.
+    """
+    resolved = resolve(uris, sets, os.environ if environ is None else environ)
+    examination = Examination(resolved.root, list(resolved.problems), list(resolved.warnings))
+    _Examiner(examination, catalog or InstalledComponents()).run()
+    return examination
+
+
+class _Examiner:
+    """Fills an examination."""
+
+    def __init__(self, result: Examination, catalog: Catalog) -> None:
+        self._result = result
+        self._catalog = catalog
+
+    def run(self) -> None:
+        result = self._result
+        self._top_level()
+        for kind in KINDS:
+            result.components[kind], result.known[kind] = {}, {}
+            self._section(kind)
+        self._service()
+        result.pipelines, problems = read_pipelines(result.root)
+        result.problems += problems
+        result.problems += check(result.root, result.known, result.pipelines)
+        result.problems += unresolved(result)
+
+    def _problem(self, message: str, path: Path, place: Position) -> None:
+        self._result.problems.append(place.problem(message, path))
+
+    def _top_level(self) -> None:
+        root, known = self._result.root, (*KINDS, "service")
+        for key in root.items:
+            if key not in known:
+                self._problem(f'unknown key "{key}"{hint(key, known, all_of="sections are")}', (key,), root.keys[key])
+
+    def _section(self, kind: str) -> None:
+        node = self._result.root.items.get(kind)
+        if node is None or is_null(node):
+            return
+        if not isinstance(node, Mapping):
+            self._problem("expected a mapping of component ids", (kind,), self._result.root.keys[kind])
+            return
+        for key, body in node.items.items():
+            self._component(kind, key, body, node.keys[key])
+
+    def _component(self, kind: str, key: str, body: Node, place: Position) -> None:
+        path = (kind, key)
+        try:
+            component_id = ComponentId.parse(key)
+        except ValueError as error:
+            self._problem(str(error), path, place)
+            return
+        known = self._result.known[kind]
+        if component_id in known:
+            self._problem(f'duplicate name "{component_id}" after unmarshaling', path, place)
+        cls = self._class(kind, component_id, path, place)
+        known[component_id] = Known(cls, place)
+        if cls is None:
+            return
+        config, problems = decode(body, cls.Config, path, place)
+        self._result.problems += problems
+        if config is not None:
+            settings = ComponentSettings(component_id, cls, config, place, path)
+            self._result.components[kind][component_id] = settings
+
+    def _class(self, kind: str, component_id: ComponentId, path: Path, place: Position) -> type[Any] | None:
+        name = component_id.type
+        if (kind, name) in REMOVED_TYPES:
+            self._problem(REMOVED_TYPES[kind, name], path, place)
+            return None
+        try:
+            cls = self._catalog.get(kind, name)
+        except KeyError:
+            near = hint(name, self._catalog.names(kind), all_of="valid values:")
+            self._problem(f'unknown type: "{name}" for id: "{component_id}"{near}', path, place)
+            return None
+        except ConfigError as error:
+            self._problem("; ".join(problem.message for problem in error.problems), path, place)
+            return None
+        if name in cls.aliases:
+            message = f'"{name}" alias is deprecated; use "{cls.type}" instead'
+            self._result.warnings.append(place.problem(message, path))
+        return cls
+
+    def _service(self) -> None:
+        root = self._result.root
+        node = root.items.get("service", Scalar(None, root.position))
+        config, problems = decode(node, ServiceConfig, ("service",), root.keys.get("service", root.position))
+        self._result.service = config
+        self._result.problems += problems
+
+
+def _service_settings(service: ServiceConfig, pipelines: dict[PipelineId, Pipeline]) -> ServiceSettings:
+    return ServiceSettings(
+        extensions=tuple(dict.fromkeys(service.extensions)),
+        pipelines={pipeline_id: _pipeline_settings(pipeline) for pipeline_id, pipeline in pipelines.items()},
+        telemetry=service.telemetry,
+        drain_timeout_s=service.drain_timeout,
+        tenant_from=service.tenant_from,
+    )
+
+
+def _pipeline_settings(pipeline: Pipeline) -> PipelineSettings:
+    ids = {part: tuple(dict.fromkeys(use.id for use in uses)) for part, uses in pipeline.uses.items()}
+    return PipelineSettings(pipeline.id, position=pipeline.position, **ids)

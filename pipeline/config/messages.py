@@ -1,0 +1,65 @@
+"""Pydantic's findings in our words, at the place in the file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.config.model import InvalidKey
+from pipeline.config.tree import Mapping, Node, Path, Position, Sequence, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from pipeline.errors import Problem
+
+_LONGEST_QUOTE = 40
+
+
+def describe(node: Node) -> str:
+    """What stands there, for a message. Expanded values are not shown: they may be secrets."""
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if isinstance(node, Sequence):
+        return "a list"
+    if node.value is None:
+        return "nothing"
+    kind = "true or false" if isinstance(node.value, bool) else "text" if isinstance(node.value, str) else "a number"
+    if node.text is not None or len(str(node.value)) > _LONGEST_QUOTE:
+        return kind
+    shown = f'"{node.value}"' if isinstance(node.value, str) else str(node.value).lower()
+    return {"text": f"text {shown}", "a number": f"the number {shown}"}.get(kind, shown)
+
+
+def translate(
+    error: ValidationError, node: Node, path: Path, place: Position, reported: AbstractSet[Path]
+) -> Iterator[Problem]:
+    """A problem for each finding of pydantic below the block at `path`, save those at paths already reported."""
+    seen: set[tuple[Path, str]] = set()
+    for detail in error.errors(include_url=False, include_input=False):
+        cause = detail.get("ctx", {}).get("error")
+        wanted = (*detail["loc"], *(cause.path if isinstance(cause, InvalidKey) else ()))
+        found, position = locate(node, wanted)
+        if not found:
+            position = place
+        if any((*path, *found[:length]) in reported for length in range(len(found) + 1)):
+            continue
+        text = _message(detail, wanted)
+        if (found, text) not in seen:
+            seen.add((found, text))
+            yield position.problem(text, (*path, *found))
+
+
+def _message(detail: ErrorDetails, path: Path) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return f'"{path[-1]}" is required'
+    if kind == "extra_forbidden":
+        return f'unknown key "{path[-1]}"'
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    return re.sub(r"^Input should be", "must be", detail["msg"])

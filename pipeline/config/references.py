@@ -1,0 +1,78 @@
+"""Ids inside components that must name something: authenticators, storages, pipelines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from pipeline.config.catalog import KINDS
+from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.suggest import hint
+from pipeline.config.tree import Mapping, Path, locate
+from pipeline.config.types import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.config.loading import Examination
+    from pipeline.config.settings import ComponentSettings
+    from pipeline.errors import Problem
+
+
+def unresolved(result: Examination) -> Iterator[Problem]:
+    """A problem for every such id of a component in use that names nothing."""
+    started = set(result.service.extensions) if result.service else set()
+    targets: dict[str, set[Any]] = {
+        "extensions": started,
+        "exporters": set(result.known["exporters"]),
+        "pipelines": set(result.pipelines),
+    }
+    used = {(part, use.id) for one in result.pipelines.values() for part, uses in one.uses.items() for use in uses}
+    used |= {("connectors", component_id) for _, component_id in used}
+    used |= {("extensions", component_id) for component_id in started}
+    for kind in KINDS:
+        for component in result.components[kind].values():
+            if (kind, component.id) in used:
+                yield from _unresolved_in(component, result.root, targets)
+
+
+def _unresolved_in(component: ComponentSettings, root: Mapping, targets: dict[str, set[Any]]) -> Iterator[Problem]:
+    for below, value, reference in references(component.config):
+        names = targets.get(reference.kind, set())
+        if value not in names:
+            path = (*component.path, *below)
+            _, position = locate(root, path)
+            where = "listed under service::extensions" if reference.kind == "extensions" else "configured"
+            near = hint(str(value), map(str, names), all_of=f"{where} are")
+            message = f'references {reference.kind[:-1]} "{value}" which is not {where}{near}'
+            yield position.problem(message, path)
+
+
+def references(config: BaseModel) -> Iterator[tuple[Path, Any, Reference]]:
+    """Every id in a configuration that its annotation marks as a reference, with its path in the model."""
+    for name, info in type(config).model_fields.items():
+        mark = next((item for item in _marks(info.annotation, info.metadata) if isinstance(item, Reference)), None)
+        yield from _values(getattr(config, name), mark, (info.alias or name,))
+
+
+def _marks(annotation: Any, metadata: list[Any]) -> Iterator[Any]:
+    yield from metadata
+    yield from getattr(annotation, "__metadata__", ())
+    for argument in get_args(annotation):
+        yield from _marks(argument, [])
+
+
+def _values(value: Any, mark: Reference | None, path: Path) -> Iterator[tuple[Path, Any, Reference]]:
+    if isinstance(value, BaseModel):
+        for below, item, reference in references(value):
+            yield (*path, *below), item, reference
+    elif isinstance(value, ComponentId | PipelineId):
+        if mark is not None:
+            yield path, value, mark
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _values(item, mark, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _values(item, mark, (*path, index))
