@@ -6,8 +6,9 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import end_to_end, report
+from tests.benchmarks import end_to_end, report, soak, stages
 from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.payloads import TEXT, TEXT_FREE
 from tests.servers.lookup import find_program
 
 
@@ -17,16 +18,29 @@ def main() -> int:
     parser.add_argument("--only", default="", help="cases whose name contains this text")
     parser.add_argument("--collector", action="append", choices=list(end_to_end.COLLECTORS), help="default: both")
     parser.add_argument("--rounds", type=int, default=end_to_end.ROUNDS, help="measurements per case")
+    parser.add_argument("--stages", action="store_true", help="only the table of single stages")
+    parser.add_argument("--soak", action="store_true", help="only the growth of memory under a steady load")
+    parser.add_argument("--minutes", type=float, default=10, help="length of the soak")
     options = parser.parse_args()
-    collectors = options.collector or list(end_to_end.COLLECTORS)
+    print(f"Python {platform.python_version()}, {platform.machine()}\n")
+    if options.soak:
+        print(soak.run(options.minutes))
+        return 0
+    if not options.stages:
+        _end_to_end(options.collector or list(end_to_end.COLLECTORS), options.only, options.rounds)
+    if not options.only:
+        _stages()
+    return 0
+
+
+def _end_to_end(collectors: list[str], only: str, rounds: int) -> None:
     if find_program("otelcol") is None and "otelcol" in collectors:
         print("The real Collector is not there (`make servers` builds it): measuring without it.", file=sys.stderr)
         collectors.remove("otelcol")
-    print(f"Python {platform.python_version()}, {platform.machine()}; CPU microseconds per span (user + system)\n")
-    cases = [case for case in CASES if options.only in case.name]
-    header = ("case", "span", "penstock", "otelcol", "ratio", "target", "idle RSS MiB", "RSS under load MiB")
-    print(report.table(header, [_row(case, collectors, options.rounds) for case in cases]))
-    return 0
+    print("End to end, CPU microseconds per span (user and system time of the collector's process):\n")
+    header = ("case", "span", "penstock", "otelcol", "ratio", "target", "idle RSS, MiB", "RSS after load, MiB")
+    rows = (_row(case, collectors, rounds) for case in CASES if only in case.name)
+    print(report.table(header, rows), end="\n\n")
 
 
 def _row(case: Case, collectors: list[str], rounds: int) -> list[str]:
@@ -34,6 +48,7 @@ def _row(case: Case, collectors: list[str], rounds: int) -> list[str]:
     results = {name: end_to_end.measure(name, case, rounds=rounds) for name in run}
     ours, theirs = (results.get(name) for name in ("penstock", "otelcol"))
     our_us, their_us = (found.cpu_us_per_span if found else None for found in (ours, theirs))
+    both = [found for found in (ours, theirs) if found]
     return [
         case.name,
         case.shape.name,
@@ -41,11 +56,23 @@ def _row(case: Case, collectors: list[str], rounds: int) -> list[str]:
         report.microseconds(their_us),
         report.ratio(our_us, their_us),
         "-" if case.target is None else f"{case.target:.1f}",
-        *(
-            " / ".join(f"{getattr(found, name):.0f}" for found in (ours, theirs) if found)
-            for name in ("idle_rss_mib", "loaded_rss_mib")
-        ),
+        " / ".join(f"{found.idle_rss_mib:.0f}" for found in both),
+        " / ".join(f"{found.loaded_rss_mib:.0f}" for found in both),
     ]
+
+
+def _stages() -> None:
+    print("Single stages inside one process, CPU microseconds per span, requests of 100:\n")
+    with_text, without = stages.measure(TEXT), stages.measure(TEXT_FREE)
+    rows = (
+        (name, report.microseconds(with_text[name]), report.microseconds(without.get(name)), _budget(name))
+        for name in with_text
+    )
+    print(report.table(("stage", TEXT.name, TEXT_FREE.name, "budget, 3.6 KB"), rows))
+
+
+def _budget(stage: str) -> str:
+    return report.microseconds(stages.BUDGETS_US.get(stage))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ CASES = (
     Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
 )
 
-_SETTINGS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "memory_limiter": {"check_interval": "1s", "limit_mib": 2000},
     "redaction": {"entities": "all"},
     "batch": {"send_batch_size": 1000, "timeout": "200ms"},
@@ -68,7 +68,7 @@ def configuration(case: Case, *, grpc_port: int, http_port: int, sink_port: int)
     }
     config: dict[str, Any] = {
         "receivers": {"otlp": {"protocols": protocols}},
-        "processors": {name: _SETTINGS.get(name, {}) for name in case.processors},
+        "processors": {name: SETTINGS.get(name, {}) for name in case.processors},
         "exporters": {"otlp": out},
         "service": {
             "pipelines": {"traces": {"receivers": ["otlp"], "processors": list(case.processors), "exporters": ["otlp"]}}

@@ -1,0 +1,113 @@
+"""CPU time of single stages, measured inside one process on the requests of the end-to-end cases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline import registry
+from pipeline.component import Connector, Processor
+from pipeline.registry import Kind
+from pipeline.signals import Batch, Signal, otlp_json
+from pipeline.signals.intake import parse
+from pipeline.testing import CollectingSink, configured
+from tests.benchmarks.cases import SETTINGS, THIN_CHAIN
+from tests.benchmarks.payloads import Shape, requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPANS = 100
+REQUESTS = 120
+WARM_UP = 20
+BUDGETS_US = {"parse": 1.0, "views": 6.0, "redaction": 10.0, "gen_ai_metrics": 3.0}
+"""Budgets of DESIGN.md that stand for one row."""
+
+
+class Stopwatch:
+    """CPU nanoseconds by name."""
+
+    def __init__(self) -> None:
+        self.spent_ns: dict[str, int] = defaultdict(int)
+        self.running = False
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time inside to `name`, once the warm-up is over."""
+        start = time.process_time_ns()
+        yield
+        if self.running:
+            self.spent_ns[name] += time.process_time_ns() - start
+
+    def us_per_span(self) -> dict[str, float]:
+        """Mean of all requests measured."""
+        return {name: spent / 1e3 / (REQUESTS * SPANS) for name, spent in self.spent_ns.items()}
+
+
+def measure(shape: Shape) -> dict[str, float]:
+    """CPU microseconds per span of each stage, in the order of the chain; what is not registered is left out."""
+    return asyncio.run(_measure(shape))
+
+
+async def _measure(shape: Shape) -> dict[str, float]:
+    watch = Stopwatch()
+    chain = [configured(_component(name, Kind.PROCESSOR), **SETTINGS.get(name, {})) for name in _registered()]
+    connector = _connector()
+    for index, raw in enumerate(requests(shape, spans=SPANS, count=REQUESTS + WARM_UP)):
+        watch.running = index >= WARM_UP
+        _signals(watch, raw)
+        _json(watch, raw)
+        await _chain(watch, raw, chain, connector)
+    return watch.us_per_span()
+
+
+def _signals(watch: Stopwatch, raw: bytes) -> None:
+    with watch.stage("parse"):
+        batch = parse(Signal.TRACES, raw)
+    with watch.stage("views"):
+        for record in batch.records():
+            record.attributes.get("gen_ai.request.model")
+    with watch.stage("write one attribute a span"):
+        for record in batch.records():
+            record.attributes["penstock.dialect"] = "otel"
+    with watch.stage("serialise what changed"):
+        batch.serialize()
+
+
+def _json(watch: Stopwatch, raw: bytes) -> None:
+    message = Signal.TRACES.request_class.FromString(raw)
+    with watch.stage("JSON encode"):
+        text = otlp_json.encode(message)
+    with watch.stage("JSON decode"):
+        otlp_json.decode(Signal.TRACES, text)
+
+
+async def _chain(watch: Stopwatch, raw: bytes, chain: list[Processor], connector: Connector | None) -> None:
+    batch: Batch | None = parse(Signal.TRACES, raw)
+    for processor in chain:
+        assert batch is not None, "this chain drops nothing"
+        with watch.stage(processor.type):
+            batch = processor.process(batch)
+    if batch is not None and connector is not None:
+        with watch.stage(connector.type):
+            await connector.consume(batch)
+
+
+def _registered() -> list[str]:
+    known = registry.names(Kind.PROCESSOR)
+    return [name for name in THIN_CHAIN if name in known and name != "memory_limiter"]
+
+
+def _component(name: str, kind: Kind) -> type:
+    return registry.get(kind, name)
+
+
+def _connector() -> Connector | None:
+    if "gen_ai_metrics" not in registry.names(Kind.CONNECTOR):
+        return None
+    connector: Connector = configured(_component("gen_ai_metrics", Kind.CONNECTOR))
+    connector.connect({Signal.METRICS: CollectingSink()})
+    return connector
