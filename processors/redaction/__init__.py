@@ -1,0 +1,1 @@
+"""Processor `redaction`: takes personal data and secrets out of telemetry before it leaves."""

@@ -1,0 +1,64 @@
+"""What was found, merged and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from processors.redaction.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A span of a text that is to be replaced.
+
+    Attributes:
+        replacement: text to put there instead of the placeholder (a re-encoded blob).
+        inner: what was found inside such a blob.
+    """
+
+    start: int
+    end: int
+    rule: Rule
+    replacement: str | None = None
+    inner: tuple[Finding, ...] = ()
+
+    @property
+    def placeholder(self) -> str:
+        """What a reader sees instead."""
+        return f"<{self.rule.entity.name}>" if self.replacement is None else self.replacement
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Of overlapping findings the highest names the place: a value of its own before a blob, type, length."""
+        return self.replacement is None, self.rule.entity.priority, self.end - self.start
+
+
+def merge(found: Iterable[Finding]) -> list[Finding]:
+    """Disjoint findings in order. Where some overlap, the highest in rank stands for the whole they cover."""
+    merged: list[Finding] = []
+    for finding in sorted(found, key=lambda item: (item.start, -item.end, item.rule.id)):
+        last = merged[-1] if merged else None
+        if last is None or finding.start >= last.end:
+            merged.append(finding)
+        else:
+            merged[-1] = _join(last, finding)
+    return merged
+
+
+def _join(first: Finding, second: Finding) -> Finding:
+    winner = first if first.rank >= second.rank else second
+    if not winner.rule.absorbs:
+        return winner
+    return replace(winner, start=min(first.start, second.start), end=max(first.end, second.end))
+
+
+def splice(text: str, findings: Sequence[Finding]) -> str:
+    """The text with each finding replaced."""
+    pieces = []
+    position = 0
+    for finding in findings:
+        pieces += [text[position : finding.start], finding.placeholder]
+        position = finding.end
+    pieces.append(text[position:])
+    return "".join(pieces)

@@ -1,0 +1,123 @@
+"""Redacts one text: fails closed, keeps JSON valid, remembers what it has seen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from processors.redaction import json_text
+from processors.redaction.detector import Detector, TooMuch
+from processors.redaction.findings import Finding, splice
+
+FAILED_PLACEHOLDER: Final = "<REDACTED>"
+"""Stands for a value that could not be examined."""
+
+_MOST_PASSES: Final = 8
+_CACHE_MIN_CHARS: Final = 128
+_CACHE_MAX_ENTRIES: Final = 4096
+_CACHE_MAX_CHARS: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text after redaction: what was replaced in it, by entity type; `failed` when it was replaced whole."""
+
+    text: str
+    entities: tuple[str, ...]
+    failed: bool = False
+
+
+class TextRedactor:
+    """Redacts texts with one detector. Safe to use from several threads."""
+
+    def __init__(self, detector: Detector) -> None:
+        """Start with an empty memory."""
+        self.detector = detector
+        self._memory = _Memory()
+
+    def redact(self, text: str) -> Redacted | None:
+        """The redacted text, None where there is nothing to redact. Never raises for any text."""
+        key = self._memory.key(text)
+        if key is not None and key in self._memory:
+            return self._memory[key]
+        try:
+            result = self._redact(text)
+        except Exception:  # noqa: BLE001 - whatever went wrong, the value does not pass
+            return Redacted(FAILED_PLACEHOLDER, (), failed=True)
+        if key is not None:
+            self._memory.put(key, result)
+        return result
+
+    def _redact(self, text: str) -> Redacted | None:
+        """Redact until nothing is found: what one pass replaces can uncover an edge that the next one needs."""
+        result = self._pass(text)
+        if result is None:
+            return None
+        for _ in range(_MOST_PASSES):
+            more = self._pass(result.text)
+            if more is None:
+                return result
+            result = Redacted(more.text, result.entities + more.entities)
+        raise TooMuch
+
+    def _pass(self, text: str) -> Redacted | None:
+        findings = self.detector.find(text)
+        if not findings:
+            return None
+        result = json_text.splice_json(text, findings) if json_text.may_be_json(text) else splice(text, findings)
+        if json_text.is_at_risk(text, findings) and not json_text.is_intact(text, result):
+            counts: Counter[str] = Counter()
+            result = json_text.rewrite(text, lambda leaf: self._leaf(leaf, counts))
+            return Redacted(result, tuple(counts.elements()))
+        return Redacted(result, tuple(entities_of(findings)))
+
+    def _leaf(self, text: str, counts: Counter[str]) -> str:
+        redacted = self._pass(text)
+        if redacted is None:
+            return text
+        counts.update(redacted.entities)
+        return redacted.text
+
+
+def entities_of(findings: Iterable[Finding]) -> list[str]:
+    """The entity type of each replaced value, those inside re-encoded blobs included."""
+    names = []
+    for finding in findings:
+        names += entities_of(finding.inner) if finding.inner else [finding.rule.entity.name]
+    return names
+
+
+class _Memory:
+    """Results by keyed hash of the text (so that no raw text is kept), bounded by entries and characters."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(16)
+        self._entries: OrderedDict[bytes, Redacted | None] = OrderedDict()
+        self._chars = 0
+        self._lock = threading.Lock()
+
+    def key(self, text: str) -> bytes | None:
+        """The key of a text that is worth remembering."""
+        if len(text) < _CACHE_MIN_CHARS:
+            return None
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._entries
+
+    def __getitem__(self, key: bytes) -> Redacted | None:
+        return self._entries.get(key)
+
+    def put(self, key: bytes, result: Redacted | None) -> None:
+        """Remember; forget the oldest beyond the bounds."""
+        with self._lock:
+            self._entries[key] = result
+            self._chars += len(result.text) if result else 0
+            while len(self._entries) > _CACHE_MAX_ENTRIES or self._chars > _CACHE_MAX_CHARS:
+                _, oldest = self._entries.popitem(last=False)
+                self._chars -= len(oldest.text) if oldest else 0

@@ -1,0 +1,45 @@
+"""Mail, network and postal addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from processors.redaction.tables import read_table
+from processors.redaction.validators.span import text_before, value_span, value_text
+
+_USER_INFO: Final = re.compile(r"://[^\s/@]{0,160}$")
+_MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
+_LOT: Final = re.compile(r"[0-9](?:丁目|番|号)|[0-9][-\u2010\u2212ーの][0-9]")
+
+
+def email(match: re.Match[str]) -> tuple[int, int] | None:
+    """A mailbox; not the user of a URL, not `git@host:path`, not a file name such as `logo@2x.png`."""
+    local, _, domain = value_text(match).rpartition("@")
+    if local.startswith(".") or local.endswith(".") or ".." in local:
+        return None
+    if domain.rpartition(".")[2].lower() in read_table("file_suffixes.yaml"):
+        return None
+    if local == "git" and match.string[match.end() : match.end() + 1] in (":", "/"):
+        return None
+    return None if _USER_INFO.search(text_before(match, 168)) else value_span(match)
+
+
+def ip(match: re.Match[str]) -> tuple[int, int] | None:
+    """An address that is not loopback or unspecified; a short IPv6 one has a digit, unlike `ab::cd` in code."""
+    text = value_text(match)
+    try:
+        address = ipaddress.ip_address(text.partition("/")[0])
+    except ValueError:
+        return None
+    if address.is_loopback or address.is_unspecified:
+        return None
+    has_digit = any(character.isdigit() for character in text)
+    return value_span(match) if has_digit and len(text) > 3 else None
+
+
+def jp_address(match: re.Match[str]) -> tuple[int, int] | None:
+    """A prefecture with a municipality and a lot number behind it."""
+    text = value_text(match)
+    return value_span(match) if _MUNICIPALITY.search(text) and _LOT.search(text) else None

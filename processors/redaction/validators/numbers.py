@@ -1,0 +1,84 @@
+"""Numbers with check digits and allocation rules."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+from processors.redaction.tables import read_table
+from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
+from processors.redaction.words import context_pattern
+
+# Weights of the eleven leading digits of an individual number (Order of the Ministry of Internal Affairs No. 85, 2014).
+_MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+
+_CARD_SEPARATORS: Final = " -"
+
+
+def luhn(digits: str) -> bool:
+    """Whether the Luhn sum (ISO/IEC 7812-1) of the digits is a multiple of ten."""
+    total = 0
+    for index, character in enumerate(reversed(digits)):
+        digit = int(character)
+        if index % 2:
+            digit = digit * 2 - 9 * (digit > 4)
+        total += digit
+    return total % 10 == 0
+
+
+@cache
+def _issuers() -> list[tuple[str, str, frozenset[int]]]:
+    table = read_table("card_issuers.yaml")
+    return [(row["prefixes"][0], row["prefixes"][1], frozenset(row["lengths"])) for row in table]
+
+
+def _issued(digits: str) -> bool:
+    return any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _issuers())
+
+
+def credit_card(match: re.Match[str]) -> tuple[int, int] | None:
+    """A number with a Luhn check digit, of an issuer's range or named as a card; a last group of three may be text."""
+    start, end = value_span(match)
+    grouped = match.string[end - 4] in _CARD_SEPARATORS
+    for stop in (end, end - 4) if grouped else (end,):
+        digits = digits_of(match.string[start:stop])
+        if len(set(digits)) > 1 and luhn(digits) and (_issued(digits) or _named_card(match)):
+            return start, stop
+    return None
+
+
+def _named_card(match: re.Match[str]) -> bool:
+    return context_pattern(("card",)).search(text_before(match, 32)) is not None
+
+
+def iban(match: re.Match[str]) -> tuple[int, int] | None:
+    """An account number of its country's length with mod 97 = 1 (ISO 13616); what follows it is left alone."""
+    start, end = value_span(match)
+    text = match.string
+    wanted: int = read_table("iban_lengths.yaml").get(text[start : start + 2].upper(), 0)
+    stop, count = start, 0
+    while stop < end and count < wanted:
+        count += text[stop] != " "
+        stop += 1
+    if not wanted or count < wanted or (stop < end and text[stop] != " "):
+        return None
+    compact = text[start:stop].replace(" ", "")
+    number = int("".join([str(int(character, 36)) for character in compact[4:] + compact[:4]]))
+    return (start, stop) if number % 97 == 1 else None
+
+
+def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
+    """A number with hyphens stands for itself; with spaces or dots it needs its name nearby or to stand alone."""
+    span = value_span(match)
+    if "-" in value_text(match) or context_pattern(("ssn",)).search(text_before(match, 48)):
+        return span
+    return span if span == (0, len(match.string)) else None
+
+
+def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
+    """An individual number (個人番号): the twelfth digit checks the eleven before it."""
+    digits = [int(character) for character in digits_of(value_text(match))]
+    remainder = sum(digit * weight for digit, weight in zip(digits, _MY_NUMBER_WEIGHTS, strict=False)) % 11
+    check = 0 if remainder <= 1 else 11 - remainder
+    return value_span(match) if digits[11] == check else None
