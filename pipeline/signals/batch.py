@@ -126,17 +126,26 @@ class Batch:
         content = Content(self.signal, self.count, raw=self.serialize())
         return Batch(content, self.context, self.delivery.fork())
 
-    def split(self, *, max_items: int = 0, max_bytes: int = 0) -> list[Batch]:
+    def split(
+        self, *, max_items: int = 0, max_bytes: int = 0, first_items: int = 0, first_bytes: int = 0
+    ) -> list[Batch]:
         """Cut into batches of at most so many items and bytes (0: no limit); a larger single item stands alone.
 
+        `first_items` and `first_bytes` limit the first piece alone, where it is to fill up something that has begun.
         The handle gets a part for each piece in place of the one for this batch, which must not be used again.
         """
-        fits = (not max_items or self.count <= max_items) and (not max_bytes or len(self.serialize()) <= max_bytes)
-        if fits:
+        items, size = first_items or max_items, first_bytes or max_bytes
+        if (not items or self.count <= items) and (not size or len(self.serialize()) <= size):
             return [self]
+        limits = {
+            "max_items": max_items,
+            "max_bytes": max_bytes,
+            "first_items": first_items,
+            "first_bytes": first_bytes,
+        }
         pieces = [
             Batch(_content_of(self.signal, raw), self.context, self.delivery)
-            for raw in wire.split(self.signal, self.serialize(), max_items=max_items, max_bytes=max_bytes)
+            for raw in wire.split(self.signal, self.serialize(), **limits)
         ]
         if len(pieces) > 1:
             self.delivery.fork(len(pieces) - 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
 
-from pipeline.errors import DeliveryError
+from pipeline.errors import DeliveryError, Refused
 
 
 class Outcome(IntEnum):
@@ -52,11 +52,13 @@ class Delivery:
         return self
 
     def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
-        """End one part; `error` says why it failed."""
+        """End one part; `error` says why it failed. A Refused error outweighs a Rejected one: the data is still owed."""
         if self._open == 0:
             raise RuntimeError("delivery: a part ended twice")
         self.outcome = max(self.outcome, outcome)
-        if outcome is Outcome.FAILED and self.error is None:
+        if outcome is Outcome.FAILED and (
+            self.error is None or (isinstance(error, Refused) and not isinstance(self.error, Refused))
+        ):
             self.error = error
         self._open -= 1
         if self._open == 0:

@@ -18,13 +18,13 @@ class Rooms:
         """Record room that `stage` keeps free; `release` gives it back unused."""
         self._held.setdefault(stage, []).append(release)
 
-    def take(self, stage: object) -> bool:
-        """Use a room of `stage`; False when none is reserved, so that the stage must find room itself."""
+    def take(self, stage: object) -> Callable[[], None] | None:
+        """Use a room of `stage`; None when none is reserved, so that the stage must find room itself.
+
+        What is returned releases the room that was reserved, for a stage that enters with another size.
+        """
         held = self._held.get(stage)
-        if not held:
-            return False
-        held.pop()
-        return True
+        return held.pop() if held else None
 
     def release(self) -> None:
         """Give back every room that was not taken."""

@@ -36,15 +36,18 @@ class _Node:
         return body if self.tag == 0 else _varint(self.tag) + _varint(len(body)) + body
 
 
-def split(signal: Signal, raw: bytes, *, max_items: int = 0, max_bytes: int = 0) -> Iterator[bytes]:
+def split(
+    signal: Signal, raw: bytes, *, max_items: int = 0, max_bytes: int = 0, first_items: int = 0, first_bytes: int = 0
+) -> Iterator[bytes]:
     """Cut a serialised request into requests of at most `max_items` items and `max_bytes` bytes (0: no limit).
 
-    A single item beyond `max_bytes` becomes a request of its own. Order is kept.
+    A single item beyond `max_bytes` becomes a request of its own. Order is kept. `first_items` and `first_bytes` limit
+    the first piece alone, where it is to fill up something that has begun.
 
     Raises:
         Rejected: the bytes are no protobuf.
     """
-    cutter = _Cutter(max_items or len(raw) + 1, max_bytes or 2 * len(raw) + 1024)
+    cutter = _Cutter(max_items or len(raw) + 1, max_bytes or 2 * len(raw) + 1024, first_items, first_bytes)
     yield from cutter.walk(memoryview(raw), _LEVELS[signal], 0)
     if cutter.items or not cutter.cut_any:
         yield cutter.close()
@@ -53,9 +56,10 @@ def split(signal: Signal, raw: bytes, *, max_items: int = 0, max_bytes: int = 0)
 class _Cutter:
     """Collects items into the current piece and hands a piece out whenever the next item would not fit."""
 
-    def __init__(self, max_items: int, max_bytes: int) -> None:
-        self._max_items = max_items
-        self._max_bytes = max_bytes
+    def __init__(self, max_items: int, max_bytes: int, first_items: int, first_bytes: int) -> None:
+        self._limits = (max_items, max_bytes)
+        self._max_items = first_items or max_items
+        self._max_bytes = first_bytes or max_bytes
         self._path: list[_Node] = []
         self._size = 0
         self.items = 0
@@ -89,6 +93,7 @@ class _Cutter:
         piece = self._path[0].encode()
         self.cut_any = True
         self._size = self.items = 0
+        self._max_items, self._max_bytes = self._limits
         self._path = [_Node(node.tag, node.head) for node in self._path]
         for depth, node in enumerate(self._path):
             self._attach(node, depth - 1)
