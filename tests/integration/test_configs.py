@@ -21,7 +21,7 @@ def test_is_valid(path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env=os.environ,
+        env={**os.environ, "PENSTOCK_TOKEN": "for-tests"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
