@@ -77,7 +77,6 @@ def overlay(ports: Ports, backend_port: int) -> dict[str, Any]:
         "exporters": {
             "prometheus": {"endpoint": f"localhost:{ports.llm_metrics}"},
             "otlp_grpc/demo": {"endpoint": f"127.0.0.1:{backend_port}", "tls": {"insecure": True}},
-            "nop": {},
         },
         "extensions": {"health_check": {"endpoint": f"localhost:{ports.health}"}},
         "service": {
@@ -85,7 +84,7 @@ def overlay(ports: Ports, backend_port: int) -> dict[str, Any]:
             "pipelines": {
                 "traces": {"exporters": ["gen_ai_metrics", "otlp_grpc/demo"]},
                 "logs": {"exporters": ["otlp_grpc/demo"]},
-                "metrics/applications": {"exporters": ["nop"]},
+                "metrics/applications": {"exporters": ["otlp_grpc/demo"]},
             },
         },
     }
