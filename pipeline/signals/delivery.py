@@ -52,7 +52,7 @@ class Delivery:
         return self
 
     def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
-        """End one part; `error` says why it failed. A Refused error outweighs a Rejected one: the data is still owed."""
+        """End one part; `error` says why it failed. Refused outweighs Rejected: that data is still owed."""
         if self._open == 0:
             raise RuntimeError("delivery: a part ended twice")
         self.outcome = max(self.outcome, outcome)
