@@ -7,7 +7,9 @@ import platform
 import sys
 
 from tests.benchmarks import end_to_end, report, soak, stages
+from tests.benchmarks.bars import bars
 from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.end_to_end import Result
 from tests.benchmarks.payloads import TEXT, TEXT_FREE
 from tests.servers.lookup import find_program
 
@@ -16,7 +18,7 @@ def main() -> int:
     """Measure what the command line asks for and print it."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name contains this text")
-    parser.add_argument("--collector", action="append", choices=list(end_to_end.COLLECTORS), help="default: both")
+    parser.add_argument("--collector", action="append", choices=sorted(end_to_end.COLLECTORS), help="default: both")
     parser.add_argument("--rounds", type=int, default=end_to_end.ROUNDS, help="measurements per case")
     parser.add_argument("--stages", action="store_true", help="only the table of single stages")
     parser.add_argument("--soak", action="store_true", help="only the growth of memory under a steady load")
@@ -27,7 +29,7 @@ def main() -> int:
         print(soak.run(options.minutes))
         return 0
     if not options.stages:
-        _end_to_end(options.collector or list(end_to_end.COLLECTORS), options.only, options.rounds)
+        _end_to_end(options.collector or sorted(end_to_end.COLLECTORS, reverse=True), options.only, options.rounds)
     if not options.only:
         _stages()
     return 0
@@ -37,27 +39,29 @@ def _end_to_end(collectors: list[str], only: str, rounds: int) -> None:
     if find_program("otelcol") is None and "otelcol" in collectors:
         print("The real Collector is not there (`make servers` builds it): measuring without it.", file=sys.stderr)
         collectors.remove("otelcol")
+    cases = [case for case in CASES if only in case.name]
+    results = {case: _measure(case, collectors, rounds) for case in cases}
     print("End to end, CPU microseconds per span (user and system time of the collector's process):\n")
-    header = ("case", "span", "penstock", "otelcol", "ratio", "target", "idle RSS, MiB", "RSS after load, MiB")
-    rows = (_row(case, collectors, rounds) for case in CASES if only in case.name)
-    print(report.table(header, rows), end="\n\n")
+    header = ("case", "span", "penstock", "otelcol", "ratio", "idle RSS, MiB", "RSS after load, MiB")
+    print(report.table(header, [_row(case, run) for case, run in results.items()]), end="\n\n")
+    print(report.table(("bar", "measured", "limit", ""), [bar.row() for bar in bars(results)]), end="\n\n")
 
 
-def _row(case: Case, collectors: list[str], rounds: int) -> list[str]:
+def _measure(case: Case, collectors: list[str], rounds: int) -> dict[str, Result]:
     run = [name for name in collectors if name == "penstock" or not case.only_ours]
-    results = {name: end_to_end.measure(name, case, rounds=rounds) for name in run}
-    ours, theirs = (results.get(name) for name in ("penstock", "otelcol"))
-    our_us, their_us = (found.cpu_us_per_span if found else None for found in (ours, theirs))
-    both = [found for found in (ours, theirs) if found]
+    return {name: end_to_end.measure(name, case, rounds=rounds) for name in run}
+
+
+def _row(case: Case, run: dict[str, Result]) -> list[str]:
+    our_us, their_us = (run[name].cpu_us_per_span if name in run else None for name in ("penstock", "otelcol"))
     return [
         case.name,
         case.shape.name,
         report.microseconds(our_us),
         report.microseconds(their_us),
         report.ratio(our_us, their_us),
-        "-" if case.target is None else f"{case.target:.1f}",
-        " / ".join(f"{found.idle_rss_mib:.0f}" for found in both),
-        " / ".join(f"{found.loaded_rss_mib:.0f}" for found in both),
+        " / ".join(f"{found.idle_rss_mib:.0f}" for found in run.values()),
+        " / ".join(f"{found.loaded_rss_mib:.0f}" for found in run.values()),
     ]
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.benchmarks.cases import CASES, configuration
+from tests.benchmarks.cases import CHAIN, configuration
 from tests.benchmarks.end_to_end import cpu_s, rss_mib
 from tests.benchmarks.load import send
 from tests.benchmarks.payloads import requests
@@ -23,7 +23,7 @@ WARM_UP_SHARE = 0.2
 
 def run(minutes: float) -> str:
     """One line: memory at the start and at the end, and the slope in MiB a minute (least squares)."""
-    case = next(case for case in CASES if case.counted)
+    case = CHAIN
     bodies = requests(case.shape, spans=case.spans, count=400)
     grpc_port, http_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:

@@ -1,0 +1,51 @@
+"""The bars of this release, each with what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.cases import CHAIN, FORWARD, FORWARD_TEXT_FREE, SINGLE_GRPC, SINGLE_HTTP, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.benchmarks.end_to_end import Result
+
+Results = dict[Case, dict[str, "Result"]]
+"""Result by case and collector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An upper limit and the figure it is held against."""
+
+    name: str
+    measured: float
+    limit: float
+
+    def row(self) -> tuple[str, str, str, str]:
+        """The bar as a row of a table."""
+        return self.name, f"{self.measured:.2f}", f"{self.limit:g}", "met" if self.measured <= self.limit else "missed"
+
+
+def bars(results: Results) -> Iterator[Bar]:
+    """Every bar that these results can answer."""
+    for case, limit in ((FORWARD, 0.8), (FORWARD_TEXT_FREE, 1.0)):
+        run = results.get(case, {})
+        if {"penstock", "otelcol"} <= set(run):
+            share = run["penstock"].cpu_us_per_span / run["otelcol"].cpu_us_per_span
+            yield Bar(f"{case.name}, {case.shape.name}: share of the Collector's CPU time", share, limit)
+    ours = {case: run["penstock"] for case, run in results.items() if "penstock" in run}
+    yield from _ours(ours)
+
+
+def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
+    if FORWARD in ours and CHAIN in ours:
+        times = ours[CHAIN].cpu_us_per_span / ours[FORWARD].cpu_us_per_span
+        yield Bar(f"{CHAIN.name}: times our own forward", times, 5)
+    for case, limit in ((SINGLE_HTTP, 150), (SINGLE_GRPC, 400)):
+        if case in ours:
+            yield Bar(f"{case.name}: microseconds", ours[case].cpu_us_per_span, limit)
+    if CHAIN in ours:
+        yield Bar("idle RSS with the thin chain, MiB", ours[CHAIN].idle_rss_mib, 90)
