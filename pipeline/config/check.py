@@ -23,10 +23,11 @@ _PARTS: Final[dict[str, Kind]] = {"receivers": "receivers", "processors": "proce
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A configured component: its class (None where its type is unknown) and the place of its id."""
+    """A configured component: its class (None where its type is unknown), the place of its id, its path."""
 
     cls: type[Any] | None
     position: Position
+    path: Path
 
 
 Components = dict[str, dict[ComponentId, Known]]

@@ -75,19 +75,15 @@ class NumbersAreNanoseconds:
     """Marks a type whose YAML numbers are nanoseconds, as Go decodes them into `time.Duration`."""
 
 
+DURATION_FORMAT: Final = "go-duration"
+"""The JSON Schema `format` of durations; editors ignore what they do not know."""
+_PATTERN: Final = r"^[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+)$|\$\{"
+
 Duration = Annotated[
     float,
     BeforeValidator(_validate),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[-+]?(0|(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+$"},
-                {"type": "number"},
-            ],
-            "description": "a duration such as 200ms, 5s or 1h30m",
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number"}], "format": DURATION_FORMAT}),
     NumbersAreNanoseconds(),
 ]
 """A length of time, in seconds once loaded. In YAML: a Go duration, or a number of nanoseconds; in Python: seconds."""

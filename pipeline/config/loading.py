@@ -142,7 +142,7 @@ class _Examiner:
         if component_id in known:
             self._problem(f'duplicate name "{component_id}" after unmarshaling', path, place)
         cls = self._class(kind, component_id, path, place)
-        known[component_id] = Known(cls, place)
+        known[component_id] = Known(cls, place, path)
         if cls is None:
             return
         config, problems = decode(body, cls.Config, path, place)

@@ -191,7 +191,7 @@ class TelemetryConfig(ConfigModel):
     traces: TracesTelemetry = Field(
         default_factory=TracesTelemetry, description="Refused: Penstock does not trace itself."
     )
-    resource: dict[str, Any] = Field({}, description="Attributes that identify this process; null removes one.")
+    resource: dict[str, str | None] = Field({}, description="Attributes that identify this process; null removes one.")
 
     @field_validator("resource", mode="before")
     @classmethod

@@ -1,0 +1,39 @@
+"""Command-line arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one line on stderr and exit code 1, as the Collector's."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit."""
+        self.exit(1, f"Error: {message}\n")
+
+
+class _Refuse(argparse.Action):
+    """`--feature-gates` with anything but nothing."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: argparse.Namespace, values: object, _option: object = None
+    ) -> None:
+        if values:
+            parser.error("--feature-gates is not supported: Penstock has no feature gates (docs/deviations.md)")
+
+
+def config_parser(prog: str, description: str | None) -> Parser:
+    """A parser that takes `--config` and `--set` any number of times, as `options.config` and `options.sets`."""
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="URI",
+        help="file, or file:, env: or yaml: URI; repeat it to lay one on another",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets",
+        help="set one key over the files, e.g. processors.batch.timeout=2s",
+    )  # fmt: skip
+    parser.add_argument("--feature-gates", action=_Refuse, metavar="LIST", help="refused: there are no feature gates")
+    return parser

@@ -1,0 +1,113 @@
+"""The command line: `penstock --config FILE` runs; subcommands look at configurations and components."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipeline.arguments import config_parser
+from pipeline.errors import ConfigError, PenstockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_COMMANDS_GROUP: Final = "penstock.commands"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and give the exit code: 0, or 1 after any error, whose text is on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _check_packages()
+        return _dispatch(arguments)
+    except PenstockError as error:
+        sys.stderr.write(_error_text(error))
+    except BrokenPipeError:
+        # The reader of our output (`| head`) is gone; point stdout away so that the interpreter's flush is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _error_text(error: PenstockError) -> str:
+    count = len(error.problems) if isinstance(error, ConfigError) else 1
+    return f"Error: {error}\n" if count == 1 else f"Error: {count} problems:\n{error}\n"
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        return _run(arguments)
+    name, *rest = arguments
+    commands = _commands()
+    if name in commands:
+        return commands[name]()(rest)
+    from pipeline.config.suggest import hint  # noqa: PLC0415 - only a mistyped command needs it
+
+    sys.stderr.write(f'Error: unknown command "{name}"{hint(name, commands)}\n')
+    return 1
+
+
+def _commands() -> dict[str, Callable[[], Callable[[list[str]], int]]]:
+    """Every subcommand by name, each as a function that loads it."""
+    plugins = {entry.name: entry.load for entry in metadata.entry_points(group=_COMMANDS_GROUP)}
+    return plugins | {name: partial(_built_in, name) for name in _BUILT_IN}
+
+
+def _built_in(name: str) -> Callable[[list[str]], int]:
+    from pipeline import commands  # noqa: PLC0415 - plug-in commands and `--help` do without pydantic
+
+    command: Callable[[list[str]], int] = getattr(commands, name.replace("-", "_").replace("initial_", ""))
+    return command
+
+
+_BUILT_IN: Final = {
+    "validate": "check a configuration: one row per key",
+    "components": "list the installed components",
+    "schema": "print the JSON Schema of the file, for editors",
+    "print-config": "print the effective configuration, defaults filled in",
+    "print-initial-config": "the same (the Collector's other name)",
+    "docs": "write one Markdown page per component",
+}
+
+
+def _check_packages() -> None:
+    """`pipeline` and `processors` are common names: a package of another project may come first on the path.
+
+    Raises:
+        PenstockError: `processors` is not the one that belongs to this `pipeline`.
+    """
+    home = Path(__file__).resolve().parents[1]
+    spec = util.find_spec("processors")
+    origin = Path(spec.origin).resolve() if spec and spec.origin else None
+    if origin is None or origin.parents[1] != home:
+        raise PenstockError(
+            f'the package "processors" at {origin or "(nowhere)"} is not Penstock\'s, which is in {home}; '
+            "another package of this name comes first on the Python path"
+        )
+
+
+def _run(arguments: list[str]) -> int:
+    parser = config_parser("penstock", "The OpenTelemetry-style collector for LLM telemetry.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "penstock --config URI [--config URI ...] [--set KEY=VALUE ...] | penstock COMMAND ..."
+    parser.epilog = _overview()
+    version = f"penstock version {metadata.version('penstock')}"
+    parser.add_argument("--version", "-v", action="version", version=version)
+    options = parser.parse_args(arguments)
+    from pipeline.config import load  # noqa: PLC0415 - `--help` and `--version` do without pydantic
+
+    read = partial(load, options.config, options.sets)
+    settings = read()
+    from pipeline.service import run  # noqa: PLC0415 - the engine is loaded only to run it
+
+    return run(settings, read)
+
+
+def _overview() -> str:
+    plugins = {entry.name: "" for entry in metadata.entry_points(group=_COMMANDS_GROUP)}
+    lines = [f"  {name:<22}{text}".rstrip() for name, text in sorted((plugins | _BUILT_IN).items())]
+    return "\n".join(["commands (each has --help):", *lines])

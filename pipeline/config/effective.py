@@ -1,0 +1,57 @@
+"""The effective configuration: what runs, with every default filled in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel
+
+from pipeline.config.catalog import KINDS
+from pipeline.config.model import refusal_of
+from pipeline.config.types import UNREDACTED
+
+if TYPE_CHECKING:
+    from pipeline.config.loading import Examination
+
+
+def effective(examination: Examination, *, unredacted: bool = False) -> dict[str, Any]:
+    """The configuration as plain values, keys as in the file; secrets are masked unless `unredacted`."""
+    tree: dict[str, Any] = {
+        kind: {str(component.id): dump(component.config, unredacted) for component in components.values()}
+        for kind, components in ((kind, examination.components[kind]) for kind in KINDS)
+    }
+    if examination.service is not None:
+        tree["service"] = dump(examination.service, unredacted)
+    return tree
+
+
+def render(tree: dict[str, Any], form: str) -> str:
+    """The tree as `yaml` (sorted, four spaces, as the Collector prints it) or `json`."""
+    if form == "json":
+        return json.dumps(tree, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+    return yaml.safe_dump(tree, indent=4, sort_keys=True, allow_unicode=True, width=120)
+
+
+def dump(model: BaseModel, unredacted: bool) -> dict[str, Any]:
+    """One model as plain values; refused keys, which have no effect, are left out."""
+    data = model.model_dump(mode="json", by_alias=True, context={UNREDACTED: unredacted})
+    _prune(model, data)
+    return data
+
+
+def _prune(value: Any, data: Any) -> None:
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            key = field.serialization_alias or field.alias or name
+            if refusal_of(type(value), name) is not None:
+                data.pop(key, None)
+            else:
+                _prune(getattr(value, name), data.get(key))
+    elif isinstance(value, list | tuple) and isinstance(data, list):
+        for item, item_data in zip(value, data, strict=True):
+            _prune(item, item_data)
+    elif isinstance(value, dict) and isinstance(data, dict):
+        for item, item_data in zip(value.values(), data.values(), strict=True):
+            _prune(item, item_data)
