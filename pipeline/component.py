@@ -82,11 +82,13 @@ class Component(ABC):
         type: the canonical name in configuration files.
         aliases: old names of the same component.
         signals: what it can work on.
+        listens: whether it holds a port that a successor with another configuration may need.
     """
 
     type: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     signals: ClassVar[frozenset[Signal]] = ALL_SIGNALS
+    listens: ClassVar[bool] = False
     Config: ClassVar[builtins.type[ConfigModel]]
 
     def __init__(self, config: Any, host: Host) -> None:
@@ -101,10 +103,18 @@ class Component(ABC):
         """End work: flush what is held, end tasks, close sockets. Called once, also after a failed start."""
         await self.host.tasks.stop()
 
+    async def reconfigure(self, config: Any) -> bool:
+        """Take over a changed configuration while running (a reload); False when a new instance is needed.
+
+        Components that listen implement it for the keys that do not concern their sockets.
+        """
+        return False
+
 
 class Receiver(Component):
     """Takes telemetry in. One instance serves all its pipelines: `self.next` has a stage for each signal in use."""
 
+    listens = True
     next: Mapping[Signal, Stage]
 
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
@@ -144,11 +154,9 @@ class Processor(Component):
         """The only way to drop: the records leave the batch and are counted by component and reason."""
         count = batch.drop(records)
         if count:
-            self.host.meter.counter(
-                "penstock_dropped_items",
-                "Items dropped on purpose, by component and reason.",
-                reason=reason, otel_signal=batch.signal.value,
-            ).inc(count)  # fmt: skip
+            labels = {"component": str(self.host.id), "reason": reason, "otel_signal": batch.signal.value}
+            registry = self.host.meter.registry
+            registry.counter("penstock_dropped_items", "Items dropped on purpose, by reason.", labels).inc(count)
 
 
 class Exporter(Component):
@@ -169,11 +177,11 @@ class Connector(Component):
 
     Attributes:
         pairs: (from, to) signals it supports.
-        mutates: whether it writes to the batches it is given.
+        forwards: whether it passes on the very batches it is given.
     """
 
     pairs: ClassVar[frozenset[tuple[Signal, Signal]]]
-    mutates: ClassVar[bool] = False
+    forwards: ClassVar[bool] = False
     next: Mapping[Signal, Stage]
 
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
@@ -190,6 +198,17 @@ class Connector(Component):
 
 class Extension(Component):
     """Serves the process or other components: health, authentication, storage."""
+
+
+@runtime_checkable
+class PipelineWatcher(Protocol):
+    """An extension that wants to know whether data can flow (health checks)."""
+
+    def pipelines_ready(self) -> None:
+        """Every receiver runs."""
+
+    def pipelines_not_ready(self) -> None:
+        """Intake is about to stop."""
 
 
 @runtime_checkable

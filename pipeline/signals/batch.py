@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.signals import wire
@@ -104,17 +104,17 @@ class Batch:
         self._content.remove_dropped()
         self._records = None
 
-    def slices(self, size: int) -> Iterator[Batch]:
-        """Windows of at most `size` records on this batch: same content, context and handle."""
+    def slices(self, size: Callable[[], int]) -> Iterator[Batch]:
+        """Windows on this batch (same content, context and handle); `size()` says how many records the next one has."""
         records = self.records()
-        if len(records) <= size:
-            yield self
-            return
-        for start in range(0, len(records), size):
+        start = 0
+        while start < len(records) or not start:
+            end = start + size()
             window = Batch(self._content, self.context, self.delivery)
-            window._records = list(records[start : start + size])
+            window._records = list(records[start:end])
             window._first = start == 0
             yield window
+            start = end
         self._records = None
 
     def share(self) -> Batch:

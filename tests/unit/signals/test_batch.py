@@ -80,7 +80,7 @@ def test_a_batch_of_which_everything_is_dropped_is_empty() -> None:
 
 def test_slices_cover_every_record_once_and_each_resource_once() -> None:
     batch = traces(*({"n": n} for n in range(10)))
-    windows = list(batch.slices(4))
+    windows = list(batch.slices(lambda: 4))
     assert [len(window.records()) for window in windows] == [4, 4, 2]
     assert [len(window.resources()) for window in windows] == [1, 0, 0]
     windows[1].drop(windows[1].records())

@@ -1,0 +1,289 @@
+"""Configuration -> wired pipelines. What runs in which order is visible here.
+
+One component instance per id, except processors, of which each pipeline has its own. An exporter has one delivery stage
+for each signal it is used with. Data flows
+
+    receivers -> fan-out -> [processors of a pipeline] -> fan-out -> delivery stages -> exporters
+                                                                  -> connectors -> fan-out -> [processors ...] ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from pipeline.clock import Clock
+from pipeline.component import Component, Connector, Exporter, Extension, Host, Processor, Receiver, Stage
+from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.settings import ComponentSettings, Settings
+from pipeline.delivery import DeliveryStage
+from pipeline.fanout import Branch, fan_out
+from pipeline.registry import Kind
+from pipeline.run import Run
+from pipeline.signals import Signal
+from pipeline.supervisor import Status, Supervisor
+from pipeline.telemetry.log import Log
+from pipeline.telemetry.meter import Meter
+
+
+class Instruments(Protocol):
+    """Where components get their log and meter from (`pipeline.telemetry.Telemetry`)."""
+
+    def log(self, **fields: object) -> Log:
+        """A log with these fields on every line."""
+
+    def meter(self, labels: Mapping[str, str]) -> Meter:
+        """A meter with these labels on every series."""
+
+
+@dataclass(slots=True)
+class Health:
+    """What components reported about themselves, by kind and id."""
+
+    states: dict[str, tuple[Status, str]] = field(default_factory=dict)
+
+    def report(self, component: str, status: Status, why: str) -> None:
+        """Remember the last word of a component."""
+        self.states[component] = (status, why)
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One wired pipeline: its processors in order and the stage that receivers hand batches to."""
+
+    id: PipelineId
+    signal: Signal
+    processors: list[Processor]
+    entry: Stage
+
+    @property
+    def mutates(self) -> bool:
+        """Whether a batch that enters here may be written to."""
+        return any(processor.mutates for processor in self.processors)
+
+
+class Graph:
+    """One set of components, built from one configuration.
+
+    `previous` is the set that runs now: components whose configuration is unchanged are taken over, so that sockets
+    and connections stay. Building starts nothing.
+    """
+
+    def __init__(
+        self, settings: Settings, instruments: Instruments, clock: Clock, previous: Graph | None = None
+    ) -> None:
+        """Build and wire everything. Raises StartError for what a component finds wrong when built."""
+        self.settings = settings
+        self.health: Health = Health() if previous is None else previous.health
+        self._instruments = instruments
+        self._clock = clock
+        self._previous = previous
+        self._log = instruments.log()
+        self.tasks = Supervisor(self._log, clock, lambda status, why: self.health.report("pipelines", status, why))
+        self.extensions: dict[ComponentId, Extension] = {}
+        self.exporters: dict[ComponentId, Exporter] = {}
+        self.connectors: dict[ComponentId, Connector] = {}
+        self.receivers: dict[ComponentId, Receiver] = {}
+        self.deliveries: dict[tuple[ComponentId, Signal], DeliveryStage] = {}
+        self.pipelines: dict[PipelineId, Pipeline] = {}
+        self._wire()
+
+    # Building ---------------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        service = self.settings.service
+        for component_id in service.extensions:
+            settings = self.settings.extensions[component_id]
+            self.extensions[component_id] = self._component(settings, Kind.EXTENSION, Extension)
+        used = list(service.pipelines.values())
+        for settings in _used(self.settings.exporters, (pipeline.exporters for pipeline in used)):
+            self.exporters[settings.id] = self._component(settings, Kind.EXPORTER, Exporter)
+        for settings in _used(self.settings.connectors, (pipeline.exporters for pipeline in used)):
+            self.connectors[settings.id] = self._component(settings, Kind.CONNECTOR, Connector)
+        for pipeline_id in reversed(self._topological_order()):
+            self.pipelines[pipeline_id] = self._pipeline(pipeline_id)
+        for connector_id, connector in self.connectors.items():
+            connector.connect(self.stages_of(connector_id))
+        for settings in _used(self.settings.receivers, (pipeline.receivers for pipeline in used)):
+            self.receivers[settings.id] = self._component(settings, Kind.RECEIVER, Receiver)
+
+    def _component(self, settings: ComponentSettings, kind: Kind, base: type[Any]) -> Any:
+        if self._previous is not None and self._is_unchanged(settings, kind, self._previous):
+            return self._previous.find(kind, settings.id)
+        component = settings.cls(settings.config, self._host(settings.id, kind))
+        assert isinstance(component, base), f"{settings.id} is no {kind.singular}"  # noqa: S101 - the registry's promise
+        return component
+
+    def _is_unchanged(self, settings: ComponentSettings, kind: Kind, previous: Graph) -> bool:
+        """Whether a running component can serve on: same class, same configuration, same extensions behind it."""
+        running = previous.find(kind, settings.id)
+        if running is None or type(running) is not settings.cls or running.config != settings.config:
+            return False
+        return all(
+            self.extensions.get(extension) is previous.extensions[extension]
+            for extension in _mentioned(settings.config)
+            if extension in previous.extensions and kind is not Kind.EXTENSION
+        )
+
+    def _host(self, component_id: ComponentId, kind: Kind, pipeline: str = "") -> Host:
+        fields = {"otelcol.component.id": str(component_id), "otelcol.component.kind": kind.singular}
+        if pipeline:
+            fields |= {"otelcol.pipeline.id": pipeline, "otelcol.signal": pipeline.partition("/")[0]}
+        name = f"{kind.singular}:{component_id}"
+        return Host(
+            id=component_id,
+            log=self._instruments.log(**fields),
+            meter=self._instruments.meter({kind.singular: str(component_id)}),
+            clock=self._clock,
+            extensions=self.extensions,
+            pipeline=pipeline,
+            tenant_from=self.settings.service.tenant_from,
+            report=lambda status, why: self.health.report(name, status, why),
+        )
+
+    def find(self, kind: Kind, component_id: ComponentId) -> Component | None:
+        """The running component of a kind and id; processors are not found, since pipelines have their own."""
+        of_kind: dict[Kind, Mapping[ComponentId, Component]] = {
+            Kind.EXTENSION: self.extensions,
+            Kind.EXPORTER: self.exporters,
+            Kind.RECEIVER: self.receivers,
+        }
+        return of_kind.get(kind, {}).get(component_id)
+
+    def _topological_order(self) -> list[PipelineId]:
+        """Pipelines, each before those that connectors lead to from it (the configuration has no cycle)."""
+        pipelines = self.settings.service.pipelines
+        order: list[PipelineId] = []
+
+        def visit(pipeline_id: PipelineId) -> None:
+            if pipeline_id in order:
+                return
+            for exporter in pipelines[pipeline_id].exporters:
+                for follower in self._followers(exporter) if exporter in self.settings.connectors else ():
+                    visit(follower)
+            order.append(pipeline_id)
+
+        for pipeline_id in pipelines:
+            visit(pipeline_id)
+        return order[::-1]
+
+    def _followers(self, component_id: ComponentId) -> Iterator[PipelineId]:
+        for pipeline_id, pipeline in self.settings.service.pipelines.items():
+            if component_id in pipeline.receivers:
+                yield pipeline_id
+
+    def _pipeline(self, pipeline_id: PipelineId) -> Pipeline:
+        settings = self.settings.service.pipelines[pipeline_id]
+        signal = Signal(pipeline_id.signal)
+        out = fan_out([self._branch(exporter, signal) for exporter in settings.exporters], self.tasks, self._log)
+        processors = [self._processor(processor, pipeline_id) for processor in settings.processors]
+        return Pipeline(pipeline_id, signal, processors, self._chain(processors, out))
+
+    def _processor(self, component_id: ComponentId, pipeline_id: PipelineId) -> Processor:
+        settings = self.settings.processors[component_id]
+        processor = settings.cls(settings.config, self._host(component_id, Kind.PROCESSOR, str(pipeline_id)))
+        assert isinstance(processor, Processor), f"{component_id} is no processor"  # noqa: S101 - the registry's promise
+        return processor
+
+    def _chain(self, processors: Sequence[Processor], out: Stage) -> Stage:
+        """Processors in front of `out`, neighbours that are plain fused into one run."""
+        stage = out
+        plain: list[Processor] = []
+        for processor in reversed(processors):
+            if _is_plain(processor):
+                plain.insert(0, processor)
+                continue
+            processor.next = Run(plain, stage, self.tasks) if plain else stage
+            stage, plain = processor, []
+        return Run(plain, stage, self.tasks) if plain else stage
+
+    def _branch(self, component_id: ComponentId, signal: Signal) -> Branch:
+        if component_id in self.connectors:
+            connector = self.connectors[component_id]
+            mutates = type(connector).forwards and any(
+                self.pipelines[follower].mutates for follower in self._followers(component_id)
+            )
+            return Branch(str(component_id), connector, mutates)
+        key = (component_id, signal)
+        if key not in self.deliveries:
+            exporter = self.exporters[component_id]
+            host = self._host(component_id, Kind.EXPORTER)
+            self.deliveries[key] = DeliveryStage(exporter, exporter.config, host, signal)
+        return Branch(str(component_id), self.deliveries[key], mutates=False)
+
+    def stages_of(self, source: ComponentId) -> dict[Signal, Stage]:
+        """For a receiver or connector: the stage its data goes to, by signal."""
+        branches: dict[Signal, list[Branch]] = {}
+        for pipeline_id in self._followers(source):
+            pipeline = self.pipelines[pipeline_id]
+            branches.setdefault(pipeline.signal, []).append(Branch(str(pipeline_id), pipeline.entry, pipeline.mutates))
+        return {signal: fan_out(found, self.tasks, self._log) for signal, found in branches.items()}
+
+    async def revive(self, kind: Kind, component_id: ComponentId) -> None:
+        """Put a fresh instance in the place of a component that was stopped for a change which then failed."""
+        settings = {
+            Kind.EXTENSION: self.settings.extensions,
+            Kind.EXPORTER: self.settings.exporters,
+            Kind.RECEIVER: self.settings.receivers,
+        }[kind][component_id]
+        component = settings.cls(settings.config, self._host(component_id, kind))
+        if isinstance(component, Receiver):
+            component.connect(self.stages_of(component_id))
+            self.receivers[component_id] = component
+        elif isinstance(component, Exporter):
+            self.exporters[component_id] = component
+            for (exporter_id, _), delivery in self.deliveries.items():
+                if exporter_id == component_id:
+                    delivery.exporter = component
+        elif isinstance(component, Extension):
+            self.extensions[component_id] = component
+        await component.start()
+
+    # Order of start and stop ------------------------------------------------------------------------------------------
+
+    def behind_receivers(self) -> list[Component]:
+        """Exporters, then the processors and connectors in front of them, so that no stage starts before its next."""
+        order: list[Component] = list(self.exporters.values())
+        for pipeline in self.pipelines.values():
+            order.extend(reversed(pipeline.processors))
+        return [*order, *self.connectors.values()]
+
+    def holders(self) -> list[Component]:
+        """Processors and connectors in the order data flows, so that what one flushes the next still takes."""
+        flow: list[Component] = []
+        for pipeline_id in self._topological_order():
+            flow.extend(self.pipelines[pipeline_id].processors)
+            for exporter in self.settings.service.pipelines[pipeline_id].exporters:
+                if exporter in self.connectors and self.connectors[exporter] not in flow:
+                    flow.append(self.connectors[exporter])
+        return flow
+
+
+def _is_plain(processor: Processor) -> bool:
+    return type(processor).consume is Processor.consume
+
+
+def _used(
+    components: Mapping[ComponentId, ComponentSettings], references: Iterable[Iterable[ComponentId]]
+) -> list[ComponentSettings]:
+    """Settings of the components that a pipeline names; unused ones are accepted and never built."""
+    wanted = {component_id for group in references for component_id in group}
+    return [settings for component_id, settings in components.items() if component_id in wanted]
+
+
+def _mentioned(config: object) -> Iterator[ComponentId]:
+    """Every component id inside a configuration."""
+    if isinstance(config, ComponentId):
+        yield config
+    elif isinstance(config, BaseModel):
+        for name in type(config).model_fields:
+            yield from _mentioned(getattr(config, name))
+    elif isinstance(config, dict):
+        for value in config.values():
+            yield from _mentioned(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _mentioned(value)

@@ -1,0 +1,268 @@
+"""The life of the process: start, reload, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.component import Component, PipelineWatcher, Receiver
+from pipeline.config.ids import ComponentId
+from pipeline.config.settings import Settings
+from pipeline.errors import PenstockError, StartError
+from pipeline.graph import Graph
+from pipeline.registry import Kind
+from pipeline.telemetry import Telemetry
+
+# What a reload may wait for deliveries of the old set that end on it.
+_OLD_SET_DRAIN_S: Final = 30.0
+
+
+class Service:
+    """Runs one configuration, and replaces it by another without losing what is under way.
+
+    Args:
+        settings: the configuration to run.
+        reload: reads the configuration again; raises ConfigError when it cannot be used.
+    """
+
+    def __init__(self, settings: Settings, reload: Callable[[], Settings] | None = None) -> None:
+        """Prepare; `start` begins."""
+        self._clock: Clock = SystemClock()
+        self._reload = reload
+        self._reloading = asyncio.Lock()
+        self._retired: set[asyncio.Task[None]] = set()
+        self.telemetry = Telemetry(settings.service.telemetry, self._clock)
+        self.log = self.telemetry.log()
+        self.graph = Graph(settings, self.telemetry, self._clock)
+        self._reloads = {
+            outcome: self.telemetry.meter({}).counter(
+                "penstock_config_reloads", "Reloads of the configuration.", outcome=outcome
+            )
+            for outcome in ("success", "failure")
+        }
+
+    async def start(self) -> None:
+        """Start everything, receivers last. Raises StartError; then nothing runs any more."""
+        await self.telemetry.start()
+        change = _Change(self.graph, None)
+        try:
+            await change.apply()
+        except BaseException:
+            await self.telemetry.stop()
+            raise
+        _tell_watchers(self.graph, ready=True)
+        self.log.info("Everything is ready. Begin running and processing data.")
+
+    async def reload(self) -> bool:
+        """Read the configuration again and change over to it; False when the old one runs on."""
+        assert self._reload is not None, "a service without a source cannot reload"  # noqa: S101 - the caller's contract
+        async with self._reloading:
+            self.log.info("Config updated, restart service")
+            try:
+                settings = await asyncio.to_thread(self._reload)
+                await self.change_to(settings)
+            except PenstockError as error:
+                self._reloads["failure"].inc()
+                self.log.error("Reload failed. The old configuration runs on.", error=str(error))
+                return False
+            self._reloads["success"].inc()
+            self.log.info("Reload done.")
+            return True
+
+    async def change_to(self, settings: Settings) -> None:
+        """Build and start the new set, switch receivers over, let the old set finish what it has.
+
+        Raises:
+            PenstockError: the new set cannot run; the old one does.
+        """
+        old = self.graph
+        new = Graph(settings, self.telemetry, self._clock, previous=old)
+        change = _Change(new, old)
+        await change.apply()
+        try:
+            await self.telemetry.apply(settings.service.telemetry)
+        except BaseException:
+            await change.undo()
+            raise
+        self.graph = new
+        _tell_watchers(new, ready=True)
+        retired = asyncio.create_task(_retire(old, new), name="retire the old set")
+        self._retired.add(retired)
+        retired.add_done_callback(self._retired.discard)
+
+    async def stop(self) -> None:
+        """Stop intake, flush and drain within `service.drain_timeout`, stop the rest."""
+        self.log.info("Starting shutdown...")
+        graph = self.graph
+        _tell_watchers(graph, ready=False)
+        await _stop_all(graph.receivers.values())
+        await asyncio.gather(*self._retired, return_exceptions=True)
+        await _drain(graph, graph.settings.service.drain_timeout_s)
+        await _stop_all(graph.exporters.values())
+        await _stop_all(graph.extensions.values())
+        await graph.tasks.stop()
+        self.log.info("Shutdown complete.")
+        await self.telemetry.stop()
+
+
+class _Change:
+    """The step from one set of components to the next, which either happens or leaves the old set running."""
+
+    def __init__(self, new: Graph, old: Graph | None) -> None:
+        self._new = new
+        self._old = old
+        self._started: list[Component] = []
+        self._replaced: list[tuple[Kind, Component]] = []
+        self._switched: list[Receiver] = []
+        self._reconfigured: list[tuple[Receiver, Any]] = []
+
+    async def apply(self) -> None:
+        """Start what is new, receivers last. Raises StartError, with everything as it was."""
+        new = self._new
+        try:
+            for extension in new.extensions.values():
+                await self._start(extension, Kind.EXTENSION)
+            for component in new.behind_receivers():
+                await self._start(component, Kind.EXPORTER)
+            for delivery in new.deliveries.values():
+                await delivery.start()
+            for component_id in new.receivers:
+                await self._bring_in(component_id)
+        except BaseException:
+            await self.undo()
+            raise
+        for receiver in self._switched:
+            receiver.connect(new.stages_of(receiver.host.id))
+
+    async def _bring_in(self, component_id: ComponentId) -> None:
+        """Keep a running receiver where that is possible, since its clients are connected to it; else start it."""
+        receiver = self._new.receivers[component_id]
+        running = self._old.receivers.get(component_id) if self._old is not None else None
+        if running is not None and running is not receiver and type(running) is type(receiver):
+            before = running.config
+            if await running.reconfigure(receiver.config):
+                self._reconfigured.append((running, before))
+                receiver = self._new.receivers[component_id] = running
+        if running is receiver:
+            self._switched.append(receiver)
+        else:
+            receiver.connect(self._new.stages_of(component_id))
+            await self._start(receiver, Kind.RECEIVER)
+
+    def _is_running(self, component: Component, kind: Kind) -> bool:
+        return self._old is not None and self._old.find(kind, component.host.id) is component
+
+    async def _start(self, component: Component, kind: Kind) -> None:
+        if self._is_running(component, kind):
+            return
+        predecessor = self._old.find(kind, component.host.id) if self._old is not None else None
+        if predecessor is not None and _listens(predecessor):
+            # Its successor may need the same port: stop it first, and bring it back should the change fail.
+            await predecessor.stop()
+            self._replaced.append((kind, predecessor))
+        self._started.append(component)
+        try:
+            await component.start()
+        except PenstockError:
+            raise
+        except Exception as error:
+            raise StartError(f'failed to start "{component.host.id}" {kind.singular}: {_describe(error)}') from error
+
+    async def undo(self) -> None:
+        """Stop what was started and bring back what was stopped."""
+        for delivery in self._new.deliveries.values():
+            await delivery.stop()
+        await _stop_all(reversed(self._started))
+        await self._new.tasks.stop()
+        if self._old is None:
+            return
+        for receiver, config in self._reconfigured:
+            await receiver.reconfigure(config)
+        for receiver in self._switched:
+            receiver.connect(self._old.stages_of(receiver.host.id))
+        for kind, component in self._replaced:
+            await self._old.revive(kind, component.host.id)
+
+
+def _listens(component: Component) -> bool:
+    """Whether the component holds a socket that its successor may need."""
+    return type(component).listens
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError) else type(error).__name__
+
+
+def _tell_watchers(graph: Graph, *, ready: bool) -> None:
+    for extension in graph.extensions.values():
+        if isinstance(extension, PipelineWatcher):
+            extension.pipelines_ready() if ready else extension.pipelines_not_ready()
+
+
+async def _stop_all(components: Iterable[Component]) -> None:
+    for component in components:
+        with suppress(Exception):
+            await component.stop()
+
+
+async def _drain(graph: Graph, deadline_s: float) -> None:
+    """Flush processors in the order data flows, then send what queues hold, all within one deadline."""
+    end = asyncio.get_running_loop().time() + deadline_s
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(end):
+            await _stop_all(graph.holders())
+    left_s = max(0.0, end - asyncio.get_running_loop().time())
+    await asyncio.gather(*(delivery.drain(left_s) for delivery in graph.deliveries.values()), return_exceptions=True)
+
+
+async def _retire(old: Graph, new: Graph) -> None:
+    """Let the old set end: stop receivers that are gone, drain, stop exporters and extensions that are gone."""
+    await _stop_all(r for i, r in old.receivers.items() if new.receivers.get(i) is not r)
+    await _drain(old, _OLD_SET_DRAIN_S)
+    await _stop_all(e for i, e in old.exporters.items() if new.exporters.get(i) is not e)
+    await _stop_all(e for i, e in old.extensions.items() if new.extensions.get(i) is not e)
+    await old.tasks.stop()
+
+
+def run(settings: Settings, reload: Callable[[], Settings]) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code of the process.
+
+    A second SIGTERM or SIGINT ends the process at once.
+    """
+    import uvloop  # noqa: PLC0415 - only a running service needs it
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, reload))
+
+
+async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+    service = Service(settings, reload)
+    await service.start()
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def on_stop() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        service.log.info("Received signal from OS")
+        stopping.set()
+
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def on_reload() -> None:
+        task = loop.create_task(service.reload(), name="reload")
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, on_reload)
+    await stopping.wait()
+    await asyncio.gather(*reloads, return_exceptions=True)
+    await service.stop()
+    return 0
