@@ -1,0 +1,92 @@
+"""The HTTP page that Prometheus scrapes: for own metrics and for the prometheus exporter."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from pipeline.errors import PenstockError, StartError, Unauthenticated
+from pipeline.telemetry.exposition import Family, negotiate, render
+
+_GZIP_FROM_BYTES = 1024
+_GZIP_LEVEL = 1
+
+
+class ScrapePage:
+    """Serves `/metrics` on one port.
+
+    Args:
+        collect: the families; called on the event loop, read to its end in a thread.
+        openmetrics: whether a scraper that asks for it gets OpenMetrics, with exemplars.
+        authorize: is given the request's headers and raises Unauthenticated.
+        response_headers: headers added to every answer.
+    """
+
+    def __init__(
+        self,
+        collect: Callable[[], Iterable[Family]],
+        *,
+        openmetrics: bool = False,
+        authorize: Callable[[Any], Awaitable[object]] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> None:
+        """Set what is served; `start` serves it."""
+        self.collect = collect
+        self.port = 0
+        self._openmetrics = openmetrics
+        self._authorize = authorize
+        self._headers = response_headers or {}
+        self._runner: Any = None
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Listen; port 0 takes a free one, which is then in `port`.
+
+        Raises:
+            StartError: the address cannot be listened on.
+        """
+        from aiohttp import web  # noqa: PLC0415 - loaded when a page is served
+
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=tls)
+        try:
+            await site.start()
+        except OSError as error:
+            await self.stop()
+            raise StartError(f"listen tcp {host}:{port}: {error.strerror or type(error).__name__}") from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and end what is being answered."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _handle(self, request: Any) -> Any:
+        from aiohttp import web  # noqa: PLC0415 - loaded when a page is served
+
+        if request.path != "/metrics":
+            return web.Response(status=404, text="404 page not found\n", headers=self._headers)
+        if self._authorize is not None:
+            try:
+                await self._authorize(request)
+            except Unauthenticated as error:
+                return web.Response(status=401, text=f"{error}\n", headers=self._headers)
+            except PenstockError as error:
+                return web.Response(status=503, text=f"{error}\n", headers=self._headers)
+        form = negotiate(request.headers.get("Accept", ""), openmetrics=self._openmetrics)
+        families = self.collect()
+        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+        body, encoding = await asyncio.to_thread(_body, families, form, zipped)
+        headers = self._headers | {"Content-Type": form.content_type} | encoding
+        return web.Response(body=body, headers=headers)
+
+
+def _body(families: Iterable[Family], form: Any, zipped: bool) -> tuple[bytes, dict[str, str]]:
+    page = render(families, form)
+    if zipped and len(page) >= _GZIP_FROM_BYTES:
+        return gzip.compress(page, _GZIP_LEVEL), {"Content-Encoding": "gzip"}
+    return page, {}

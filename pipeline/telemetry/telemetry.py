@@ -1,0 +1,176 @@
+"""Own metrics and logs as one thing with a life: built from `service.telemetry`, started, changed, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version as installed_version
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.config.service import MetricsTelemetry, TelemetryConfig
+from pipeline.errors import StartError
+from pipeline.telemetry.lines import LOGGER
+from pipeline.telemetry.log import Log
+from pipeline.telemetry.logs import LogOutput
+from pipeline.telemetry.meter import Meter, MetricsRegistry
+from pipeline.telemetry.process import ProcessMetrics, lag_histogram, probe_loop
+from pipeline.telemetry.readers import LogQueue, LogsPush, MetricsPush, PullPage, Reader, Source
+
+
+class Telemetry:
+    """Registry, log and readers of one process.
+
+    The log is in force from construction on (what happens at start is logged, too), readers from `start` on.
+
+    Attributes:
+        registry: every own metric.
+    """
+
+    def __init__(self, settings: TelemetryConfig, clock: Clock | None = None) -> None:
+        """Build from `service.telemetry`.
+
+        Raises:
+            StartError: an output file of the log cannot be opened.
+        """
+        self.registry = MetricsRegistry()
+        self._clock = clock or SystemClock()
+        self._version = installed_version("penstock")
+        self._instance_id = str(uuid.uuid4())
+        self._source = Source(self.registry, self._version, self._clock.time_ns())
+        self._log = Log(logging.getLogger(LOGGER))
+        self._probe: asyncio.Task[None] | None = None
+        self._settings = settings
+        self._pages: dict[tuple[str, int], PullPage] = {}
+        self._pushers: list[Reader] = []
+        ProcessMetrics(self.registry)
+        self._adopt(settings)
+        self._output, self._log_pushers = self._build_logs(settings)
+        self._output.install()
+
+    def meter(self, labels: Mapping[str, str]) -> Meter:
+        """The instruments of one component; its labels, e.g. `{"exporter": "otlp/tempo"}`, stand on every series."""
+        return Meter(self.registry, labels)
+
+    def log(self, *, component: str = "", kind: str = "", signal: str = "", pipeline: str = "") -> Log:
+        """The log of one component, under the Collector's field names; of the process itself without arguments."""
+        fields = {
+            "otelcol.component.id": component,
+            "otelcol.component.kind": kind,
+            "otelcol.signal": signal,
+            "otelcol.pipeline.id": pipeline,
+        }
+        return self._log.bind(**{key: value for key, value in fields.items() if value})
+
+    @property
+    def ports(self) -> list[int]:
+        """Ports on which own metrics can be scraped."""
+        return [page.port for page in self._pages.values()]
+
+    async def start(self) -> None:
+        """Listen, push and measure the event loop.
+
+        Raises:
+            StartError: a port is in use.
+        """
+        self._pages, self._pushers = await self._build_readers(self._settings.metrics, {})
+        await _start_all([*self._pushers, *self._log_pushers])
+        self._probe = asyncio.create_task(probe_loop(lag_histogram(self.registry)), name="loop lag probe")
+
+    async def stop(self) -> None:
+        """Push what is left, stop listening, close the log."""
+        if self._probe is not None:
+            self._probe.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._probe
+        await _stop_all([*self._pushers, *self._pages.values(), *self._log_pushers])
+        self._output.remove()
+
+    async def apply(self, settings: TelemetryConfig) -> None:
+        """Change over to other settings: the new is started first; a page whose address stays keeps its socket.
+
+        Raises:
+            StartError: something new cannot start; the old runs on unchanged.
+        """
+        output, log_pushers = self._build_logs(settings)
+        try:
+            pages, pushers = await self._build_readers(settings.metrics, self._pages)
+        except StartError:
+            output.discard()
+            raise
+        await _start_all([*pushers, *log_pushers])
+        gone: list[Reader] = [page for key, page in self._pages.items() if key not in pages]
+        gone += [*self._pushers, *self._log_pushers]
+        self._settings, self._pages, self._pushers, self._log_pushers = settings, pages, pushers, log_pushers
+        self._restyle(settings.metrics)
+        self._adopt(settings)
+        self._output.remove()
+        self._output = output
+        self._output.install()
+        await _stop_all(gone)
+
+    def _adopt(self, settings: TelemetryConfig) -> None:
+        self._source.level = settings.metrics.level
+        self._source.resource = self._resource(settings)
+
+    def _resource(self, settings: TelemetryConfig) -> dict[str, str]:
+        own = {
+            "service.instance.id": self._instance_id,
+            "service.name": "penstock",
+            "service.version": self._version,
+        }
+        return {key: str(value) for key, value in (own | settings.resource).items() if value is not None}
+
+    def _build_logs(self, settings: TelemetryConfig) -> tuple[LogOutput, list[Reader]]:
+        meter = self.meter({})
+        suppressed = meter.counter("penstock_log_lines_suppressed", "Lines of the log that its sampling kept back.")
+        dropped = meter.counter("penstock_log_records_dropped", "Log records that found the push queue full.")
+        queues: list[logging.Handler] = []
+        pushers: list[Reader] = []
+        for processor in settings.logs.processors:
+            queue = LogQueue(processor.batch.max_queue_size, dropped.inc)
+            queues.append(queue)
+            pushers.append(LogsPush(processor.batch, self._source, queue, self._log, self._clock))
+        return LogOutput(settings.logs, self._resource(settings), suppressed, queues), pushers
+
+    async def _build_readers(
+        self, metrics: MetricsTelemetry, running: Mapping[tuple[str, int], PullPage]
+    ) -> tuple[dict[tuple[str, int], PullPage], list[Reader]]:
+        pages: dict[tuple[str, int], PullPage] = {}
+        pushers: list[Reader] = []
+        started: list[Reader] = []
+        for reader in metrics.readers if metrics.level != "none" else ():
+            if reader.periodic is not None:
+                pushers.append(MetricsPush(reader.periodic, self._source, self._log, self._clock))
+            if reader.pull is None:
+                continue
+            config = reader.pull.exporter.prometheus
+            key = (config.host, config.port)
+            page = pages[key] = running.get(key) or PullPage(config, self._source)
+            if page not in running.values():
+                try:
+                    await page.start()
+                except StartError:
+                    await _stop_all(started)
+                    raise
+                started.append(page)
+        return pages, pushers
+
+    def _restyle(self, metrics: MetricsTelemetry) -> None:
+        for reader in metrics.readers:
+            if reader.pull is not None:
+                config = reader.pull.exporter.prometheus
+                if page := self._pages.get((config.host, config.port)):
+                    page.restyle(config)
+
+
+async def _start_all(readers: list[Reader]) -> None:
+    for reader in readers:
+        await reader.start()
+
+
+async def _stop_all(readers: list[Reader]) -> None:
+    for reader in readers:
+        await reader.stop()
