@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -175,7 +174,7 @@ def _tagged(tag: str, text: str) -> ScalarValue:
     if tag == "binary":
         try:
             return base64.b64decode(text).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise ValueError("!!binary value is not base64 of UTF-8 text") from None
     value = resolve(text)
     if tag == "float" and type(value) is int:
