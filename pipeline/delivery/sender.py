@@ -1,0 +1,138 @@
+"""Sending one request: attempts with a limit of time, waits between them, isolation of what the backend rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from pipeline.component import Exporter, Host
+from pipeline.config import format_duration
+from pipeline.delivery.backoff import Backoff
+from pipeline.delivery.drain import Drain
+from pipeline.delivery.settings import RetryOnFailure
+from pipeline.delivery.shipment import Piece, Shipment, count_of
+from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.signals import Batch, Outcome, Signal
+
+# The Collector's words (exporterhelper), which people search their logs for.
+_DROPPING: Final = "Exporting failed. Dropping data."
+_REJECTING: Final = "Exporting failed. Rejecting data."
+_NO_RETRY: Final = " Try enabling retry_on_failure config option to retry on retryable errors."
+_NO_QUEUE: Final = " Try enabling sending_queue to survive temporary failures."
+_RETRYING: Final = "Exporting failed. Will retry the request after interval."
+
+
+class Sender:
+    """Brings shipments to an exporter and ends the delivery of every batch in them."""
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        host: Host,
+        signal: Signal,
+        drain: Drain,
+        *,
+        timeout_s: float | None,
+        retry: RetryOnFailure | None,
+        has_queue: bool,
+    ) -> None:
+        """Send through `exporter`, `timeout_s` seconds an attempt; `retry` None: one attempt."""
+        self.exporter = exporter
+        self._log = host.log
+        self._clock = host.clock
+        self._drain = drain
+        self._timeout_s = timeout_s
+        self._retry = retry
+        self._items_field = "dropped_items" if has_queue else "rejected_items"
+        hints = ("" if retry else _NO_RETRY) + ("" if has_queue else _NO_QUEUE)
+        self._failure_message = (_DROPPING if has_queue else _REJECTING) + hints
+        items, meter = signal.items, host.meter
+        self._sent = meter.counter(f"otelcol_exporter_sent_{items}", "Items sent to the backend.")
+        self._send_failed = meter.counter(
+            f"otelcol_exporter_send_failed_{items}", "Items that could not be sent and were given up."
+        )
+
+    async def send(self, shipment: Shipment) -> None:
+        """Send until every piece has arrived or is given up."""
+        failures: dict[tuple[type, Code | None], tuple[DeliveryError, int]] = {}
+        while shipment.pieces:
+            piece = shipment.next()
+            error = await self._attempts(piece)
+            if error is None:
+                shipment.arrived(piece)
+                self._end_delivered(piece)
+                continue
+            if isinstance(error, Rejected) and error.divisible:
+                lost = shipment.rejected(piece)
+            else:
+                shipment.given_up(piece)
+                lost = [piece]
+            if lost:
+                reason = type(error), error.code
+                first, items = failures.get(reason, (error, 0))
+                failures[reason] = first, items + self._end_failed(lost, error)
+        for error, items in failures.values():
+            self._log_failure(error, items)
+
+    def give_up(self, pieces: Iterable[Piece], error: DeliveryError) -> None:
+        """End pieces that will not be sent any more."""
+        items = self._end_failed(pieces, error)
+        if items:
+            self._log_failure(error, items)
+
+    def _end_delivered(self, piece: Piece) -> None:
+        self._sent.inc(count_of(piece))
+        for batch in piece:
+            batch.delivery.end(Outcome.DELIVERED)
+
+    def _end_failed(self, pieces: Iterable[Piece], error: DeliveryError) -> int:
+        items = 0
+        for piece in pieces:
+            items += count_of(piece)
+            for batch in piece:
+                batch.delivery.end(Outcome.FAILED, error)
+        self._send_failed.inc(items)
+        return items
+
+    def _log_failure(self, error: DeliveryError, items: int) -> None:
+        self._log.error(self._failure_message, error=str(error), **{self._items_field: items})
+
+    async def _attempts(self, piece: Piece) -> DeliveryError | None:
+        request = Batch.join(piece)
+        began_s = self._clock.monotonic()
+        error = await self._attempt(request)
+        if self._retry is None or not isinstance(error, Refused):
+            return error
+        backoff = Backoff(self._retry, began_s)
+        while isinstance(error, Refused):
+            wait_s = backoff.next_wait_s(self._clock.monotonic(), error.retry_after_s, self._drain.end_s)
+            if wait_s is None:
+                return _no_more_retries(error)
+            self._log.info(_RETRYING, error=str(error), interval=format_duration(wait_s))
+            await self._drain.sleep(wait_s)
+            error = await self._attempt(request)
+        return error
+
+    async def _attempt(self, request: Batch) -> DeliveryError | None:
+        try:
+            if self._timeout_s is None:
+                await self.exporter.export(request)
+            else:
+                async with self._clock.timeout(self._timeout_s):
+                    await self.exporter.export(request)
+        except DeliveryError as error:
+            return error
+        except TimeoutError:
+            limit = "" if self._timeout_s is None else f" within {format_duration(self._timeout_s)}"
+            return Refused(f"no answer{limit}", code=Code.DEADLINE_EXCEEDED)
+        except OSError as error:
+            return Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE)
+        except Exception as error:  # noqa: BLE001 - a bug that one item triggers must not sink its neighbours
+            return Rejected(f"exporter failed: {type(error).__name__}", code=Code.INTERNAL, divisible=True)
+        return None
+
+
+def _no_more_retries(error: Refused) -> Refused:
+    return Refused(
+        f"no more retries left: {error}", code=error.code, details=error.details, retry_after_s=error.retry_after_s
+    )

@@ -1,0 +1,237 @@
+"""The delivery stage: between a pipeline and one backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pipeline.component import Exporter, Host
+from pipeline.config import ConfigModel
+from pipeline.delivery.batcher import Batcher, Single, Source
+from pipeline.delivery.drain import Drain
+from pipeline.delivery.queue import MemoryQueue, Queue
+from pipeline.delivery.sender import Sender
+from pipeline.delivery.settings import SendingQueue, delivery_of
+from pipeline.delivery.shipment import Shipment
+from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.signals import Batch, Delivery, Outcome, Rooms, Signal
+
+
+class DeliveryStage:
+    """Queues, batches, sends and retries for one exporter and signal; each batch it admits ends exactly once.
+
+    With a queue, `consume` returns when there is room. Without one (or with `wait_for_result`) it returns when the
+    backend has the data and raises the backend's error otherwise. Work that was admitted runs in tasks of the stage:
+    a caller that goes away does not stop it.
+    """
+
+    def __init__(self, exporter: Exporter, settings: ConfigModel, host: Host, signal: Signal) -> None:
+        """`settings` is the exporter's `Config`; keys of `DeliveryConfig` that it lacks are off."""
+        timeout_s, queue, retry = delivery_of(settings)
+        self.signal = signal
+        self._host = host
+        self._drain = Drain(host.clock)
+        self._sender = Sender(
+            exporter, host, signal, self._drain, timeout_s=timeout_s, retry=retry, has_queue=queue is not None
+        )
+        self._queue = None if queue is None else _queue_of(queue)
+        self._source = None if queue is None or self._queue is None else self._source_of(queue, self._queue)
+        self._max_consumers = 0 if queue is None else queue.num_consumers
+        self._wait_for_result = queue is not None and queue.wait_for_result
+        self._consumers = 0
+        self._under_way: set[Shipment] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle = asyncio.Event()
+        self._stopped = False
+        self._enqueue_failed = host.meter.counter(
+            f"otelcol_exporter_enqueue_failed_{signal.items}", "Items that found no room in the sending queue."
+        )
+
+    @property
+    def exporter(self) -> Exporter:
+        """Where data goes; may be replaced by another instance of the same component."""
+        return self._sender.exporter
+
+    @exporter.setter
+    def exporter(self, exporter: Exporter) -> None:
+        self._sender.exporter = exporter
+
+    async def start(self) -> None:
+        """Show what is queued and under way in the metrics."""
+        labels = {"data_type": self.signal.value}
+        watch = self._host.meter.watch
+        watch("otelcol_exporter_in_flight_requests", "Requests under way.", lambda: len(self._under_way), **labels)
+        queue = self._queue
+        if queue is not None:
+            watch("otelcol_exporter_queue_size", "Use of the sending queue.", lambda: queue.size, **labels)
+            watch("otelcol_exporter_queue_capacity", "Room of the sending queue.", lambda: queue.capacity, **labels)
+
+    # Admission --------------------------------------------------------------------------------------------------------
+
+    async def consume(self, batch: Batch) -> None:
+        """Take the batch. Raises Refused or Rejected; the caller then still owns it."""
+        if not batch.count:
+            batch.delivery.end(Outcome.DROPPED)
+        elif self._queue is None:
+            await self._with_result(batch, self._send_now)
+        elif self._wait_for_result:
+            await self._with_result(batch, self._enqueue)
+        else:
+            await self._enqueue(batch)
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """Keep room in the queue. Raises Refused when it is full, Rejected when the batch is larger than the queue."""
+        if self._queue is None or not batch.count:
+            return
+        try:
+            rooms.add(self, await self._queue.reserve(batch))
+        except DeliveryError as error:
+            self._not_enqueued(batch, error)
+            raise
+
+    async def _enqueue(self, batch: Batch) -> None:
+        reserved = None if batch.rooms is None else batch.rooms.take(self)
+        try:
+            await self._admit(batch, reserved)
+        except DeliveryError as error:
+            self._not_enqueued(batch, error)
+            raise
+        self._dispatch()
+
+    async def _admit(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
+        assert self._queue is not None, "only stages with a queue enqueue"  # noqa: S101 - for the type checker
+        if self._stopped:
+            if reserved is not None:
+                reserved()
+            raise _shutting_down()
+        await self._queue.put(batch, reserved)
+
+    def _not_enqueued(self, batch: Batch, error: DeliveryError) -> None:
+        self._enqueue_failed.inc(batch.count)
+        self._host.log.error("Exporting failed. Rejecting data.", error=str(error), rejected_items=batch.count)
+
+    async def _send_now(self, batch: Batch) -> None:
+        if self._drain.end_s is not None:
+            raise _shutting_down()
+        self._start(self._ship, Shipment([batch]))
+
+    async def _with_result(self, batch: Batch, submit: Callable[[Batch], Awaitable[None]]) -> None:
+        """Submit the batch and wait until it has ended; when it failed, the caller owns it again."""
+        outer, inner = batch.delivery, Delivery()
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        inner.on_resolved(lambda _: None if ended.done() else ended.set_result(None))
+        batch.delivery = inner
+        try:
+            await submit(batch)
+        except BaseException:
+            batch.delivery = outer
+            raise
+        try:
+            await ended
+        except asyncio.CancelledError:
+            inner.on_resolved(lambda done: outer.end(done.outcome, done.error))
+            raise
+        batch.delivery = outer
+        if inner.outcome is Outcome.FAILED:
+            raise inner.error or Rejected("export failed", code=Code.INTERNAL)
+        outer.end(inner.outcome)
+
+    # Sending ----------------------------------------------------------------------------------------------------------
+
+    def _source_of(self, settings: SendingQueue, queue: Queue) -> Source:
+        batch = settings.batch
+        if batch is None or not batch.enabled:
+            return Single(queue)
+        return Batcher(queue, batch, settings.batch_sizer, self._host.clock, self._host.tasks, self._dispatch)
+
+    def _dispatch(self) -> None:
+        """Start consumers while there are work and consumers."""
+        while self._source is not None and self._consumers < self._max_consumers:
+            piece = self._source.take()
+            if piece is None:
+                return
+            self._consumers += 1
+            self._start(self._work, Shipment(piece))
+
+    def _start(self, work: Callable[[Shipment], Any], shipment: Shipment) -> None:
+        self._under_way.add(shipment)
+        task = self._host.tasks.start(work(shipment), "deliver")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, shipment: Shipment) -> None:
+        """One consumer: send until nothing is ready."""
+        assert self._source is not None, "only stages with a queue have consumers"  # noqa: S101 - for the type checker
+        while True:
+            await self._ship(shipment)
+            piece = self._source.take()
+            if piece is None:
+                break
+            shipment = Shipment(piece)
+            self._under_way.add(shipment)
+        self._consumers -= 1
+
+    async def _ship(self, shipment: Shipment) -> None:
+        """Send; a shipment that is cancelled stays in `_under_way`, where `drain` ends it."""
+        try:
+            await self._sender.send(shipment)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, every batch ends and the consumer lives on
+            internal = Rejected(f"delivery failed: {type(error).__name__}", code=Code.INTERNAL)
+            self._sender.give_up(_taken(shipment), internal)
+        self._under_way.discard(shipment)
+        if not self._under_way:
+            self._idle.set()
+
+    # End --------------------------------------------------------------------------------------------------------------
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take nothing more; send and retry what is left for `deadline_s` seconds; what then is left has failed."""
+        if self._stopped:
+            return
+        self._drain.begin(deadline_s)
+        if self._queue is not None and self._source is not None:
+            self._queue.close()
+            self._source.hurry()
+            self._dispatch()
+        if deadline_s > 0:
+            await self._wait_until_idle(deadline_s)
+        await self._abandon()
+
+    async def stop(self) -> None:
+        """End at once: what is left has failed."""
+        await self.drain(0)
+
+    async def _wait_until_idle(self, deadline_s: float) -> None:
+        try:
+            async with self._host.clock.timeout(deadline_s):
+                while self._under_way:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            return
+
+    async def _abandon(self) -> None:
+        self._stopped = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        left = [piece for shipment in self._under_way for piece in _taken(shipment)]
+        self._under_way.clear()
+        while self._source is not None and (piece := self._source.take()) is not None:
+            left.append(piece)
+        self._sender.give_up(left, Refused("shut down before the backend took the data", code=Code.UNAVAILABLE))
+
+
+def _queue_of(settings: SendingQueue) -> MemoryQueue:
+    return MemoryQueue(settings.queue_size, settings.sizer, block_on_overflow=settings.block_on_overflow)
+
+
+def _taken(shipment: Shipment) -> list[list[Batch]]:
+    pieces, shipment.pieces = shipment.pieces, []
+    return pieces
+
+
+def _shutting_down() -> Refused:
+    return Refused("shutting down", code=Code.UNAVAILABLE)

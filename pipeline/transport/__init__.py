@@ -1,0 +1,1 @@
+"""What receivers and exporters share of gRPC and HTTP: TLS, compression, headers."""
