@@ -1,0 +1,83 @@
+"""Arithmetic of rates: parts, fallbacks, tiers, time; cost is additive and grows with tokens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage, cost_of
+
+MTOK = 1e-6
+FULL = Rates(
+    input=Price(3 * MTOK),
+    output=Price(15 * MTOK),
+    cache_read=Price(0.3 * MTOK),
+    cache_write=Price(3.75 * MTOK),
+    cache_write_1h=Price(6 * MTOK),
+    audio_input=Price(40 * MTOK),
+    audio_output=Price(80 * MTOK),
+    per_request_usd=0.01,
+)
+
+
+def total(usage: Usage, rates: Rates = FULL) -> float:
+    cost = cost_of(usage, rates)
+    assert cost is not None
+    return cost.total
+
+
+def test_each_part_has_its_price() -> None:
+    usage = Usage(
+        input=1000, output=200, cache_read=300, cache_write=200, cache_write_1h=50, audio_input=100, audio_output=20
+    )
+    cost = cost_of(usage, FULL)
+    assert cost is not None
+    assert cost.input == pytest.approx((400 * 3 + 100 * 40) * MTOK)
+    assert cost.output == pytest.approx((180 * 15 + 20 * 80) * MTOK)
+    assert cost.cache_read == pytest.approx(300 * 0.3 * MTOK)
+    assert cost.cache_write == pytest.approx((150 * 3.75 + 50 * 6) * MTOK)
+    assert cost.other == 0.01
+    assert cost.total == pytest.approx(cost.input + cost.output + cost.cache_read + cost.cache_write + cost.other)
+
+
+def test_a_kind_without_a_price_costs_what_the_wider_kind_costs() -> None:
+    plain = Rates(input=Price(2 * MTOK), output=Price(8 * MTOK))
+    usage = Usage(input=8000, output=1000, cache_read=6000, cache_write=1000, cache_write_1h=500, audio_input=10)
+    assert total(usage, plain) == pytest.approx(0.024)
+
+
+@pytest.mark.parametrize(
+    ("usage", "rates"),
+    [(Usage(input=1), Rates(output=Price(1))), (Usage(output=1), Rates(input=Price(1))), (Usage(input=1), Rates())],
+)
+def test_tokens_without_a_rate_have_no_cost(usage: Usage, rates: Rates) -> None:
+    assert cost_of(usage, rates) is None
+
+
+def test_an_explicit_zero_is_a_price() -> None:
+    assert total(Usage(input=5, output=5), Rates(input=Price(0.0), output=Price(0.0))) == 0.0
+
+
+@pytest.mark.parametrize(("tokens", "rate"), [(200_000, 1.0), (200_001, 2.0), (500_001, 3.0)])
+def test_the_whole_request_pays_the_tier_above_its_threshold(tokens: int, rate: float) -> None:
+    assert Price(1.0, starts=(200_000, 500_000), tiers=(2.0, 3.0)).at(tokens) == rate
+
+
+COUNTS = st.integers(0, 10**6)
+
+
+@given(first=COUNTS, second=COUNTS, output=COUNTS)
+def test_cost_is_additive_and_monotone(first: int, second: int, output: int) -> None:
+    rates = Rates(input=FULL.input, output=FULL.output)
+    whole = total(Usage(input=first + second, output=output), rates)
+    assert whole == pytest.approx(total(Usage(input=first, output=output), rates) + total(Usage(input=second), rates))
+    assert whole >= total(Usage(input=first, output=output), rates)
+
+
+def test_a_schedule_goes_by_date_and_hour() -> None:
+    day_ns, hour_ns = 86_400 * 10**9, 3_600 * 10**9
+    rates = [[Rates(per_request_usd=float(10 * i + j)) for j in range(2)] for i in range(2)]
+    schedule = Schedule("x", tuple(map(tuple, rates)), starts_ns=(0, 100 * day_ns), daily_ns=(0, 16 * hour_ns))
+    found = [schedule.at(day * day_ns + hour * hour_ns).per_request_usd for day in (99, 100) for hour in (15, 16)]
+    assert found == [0.0, 1.0, 10.0, 11.0]
