@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from processors.redaction import encodings
+from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding, merge, splice
-from processors.redaction.loader import load_types
 from processors.redaction.rule import Rule
 from processors.redaction.triggers import MARKER_TRIGGERS, Hit, Trigger, TriggerEngine, build_engine
 from processors.redaction.validators.span import value_span

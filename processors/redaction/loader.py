@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from processors.redaction.entities import load_types
 from processors.redaction.rule import EntityType, Rule
 from processors.redaction.validators import VALIDATORS
 from processors.redaction.words import context_pattern
@@ -43,12 +44,6 @@ class _RuleData(BaseModel):
     absorbs: bool = True
     positive: list[str]
     negative: list[str]
-
-
-def load_types() -> dict[str, EntityType]:
-    """All entity types by name."""
-    table: dict[str, dict[str, Any]] = _read("types.yaml")
-    return {name: EntityType(name, **facts) for name, facts in table.items()}
 
 
 def load_rules() -> list[Rule]:
@@ -91,7 +86,3 @@ def _build(data: _RuleData, types: dict[str, EntityType]) -> Rule:
 
 def _context(names: Sequence[str]) -> re.Pattern[str] | None:
     return context_pattern(tuple(names)) if names else None
-
-
-def _read(name: str) -> Any:
-    return yaml.safe_load((resources.files(_PACKAGE) / name).read_text(encoding="utf-8"))

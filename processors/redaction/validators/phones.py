@@ -16,6 +16,8 @@ from processors.redaction.words import context_pattern
 _DATE: Final = re.compile(
     r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9])"
 )
+# `+3.14` and `+35236450.6`, but not `+1.4155550137`, which is how domain registries write numbers (RFC 5733).
+_FRACTION: Final = re.compile(r"\+(?:[0-9]{4,}\.[0-9]+|[0-9]\.[0-9]{1,6}|[0-9]{1,3}\.0+)")
 _SEPARATORS: Final = " ()./-"
 _SHORTEST_DIGITS: Final = 7
 
@@ -25,7 +27,8 @@ def international(match: re.Match[str]) -> tuple[int, int] | None:
     start, _ = value_span(match)
     for stop in _shorter(match):
         text = match.string[start:stop]
-        if _plausible(text, None, grouped=any(separator in text for separator in _SEPARATORS)):
+        grouped = any(separator in text for separator in _SEPARATORS)
+        if not _FRACTION.fullmatch(text) and _plausible(text, None, grouped=grouped):
             return start, stop
     return None
 

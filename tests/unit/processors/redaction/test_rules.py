@@ -7,7 +7,8 @@ import re
 import pytest
 
 from processors.redaction.detector import Detector
-from processors.redaction.loader import load_rules, load_types
+from processors.redaction.entities import load_types
+from processors.redaction.loader import load_rules
 from processors.redaction.rule import Rule
 from processors.redaction.triggers import RegexEngine
 

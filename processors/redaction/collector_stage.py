@@ -1,0 +1,146 @@
+"""The Collector's redaction processor: attributes by key and value, log bodies walked, a summary in attributes."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+
+from pipeline.signals import Attributes, LogRecord, Record, Resource, Span, Value
+from processors.redaction.collector_policy import CollectorPolicy
+from processors.redaction.go_text import as_string
+from processors.redaction.tally import Tally
+
+_ENTITY = "BLOCKED"
+"""Counted for what the configuration's own expressions mask or delete."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """Keys by what was done with their values."""
+
+    redacted: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+class CollectorStage:
+    """Applies a `CollectorPolicy` where the Collector does: not to names, links, exemplars or status messages."""
+
+    def __init__(self, policy: CollectorPolicy, tally: Tally) -> None:
+        """Count what is masked and deleted in `tally`."""
+        self._policy = policy
+        self._tally = tally
+
+    def redact_record(self, record: Record) -> None:
+        """Redact the attributes of a record, of a span's events, and the body of a log record."""
+        self._redact_attributes(record.attributes, "attributes")
+        if isinstance(record, Span):
+            for event in record.events:
+                self._redact_attributes(event.attributes, "event")
+        elif isinstance(record, LogRecord):
+            self._redact_body(record)
+
+    def redact_resource(self, resource: Resource) -> None:
+        """Redact the attributes of a resource and of its scopes."""
+        self._redact_attributes(resource.attributes, "resource")
+        for scope in resource.scopes:
+            self._redact_attributes(scope.attributes, "scope")
+
+    def _redact_attributes(self, attributes: Attributes, place: str) -> None:
+        policy = self._policy
+        summary = Summary()
+        for key, value in list(attributes.items()):
+            if policy.ignores_key(key):
+                summary.ignored.append(key)
+                continue
+            if policy.deletes_key(key):
+                summary.redacted.append(key)
+                continue
+            text = as_string(value) if policy.redact_all_types else value if isinstance(value, str) else ""
+            if policy.allows_value(text):
+                summary.allowed.append(key)
+                continue
+            masked = policy.mask_whole(text) if policy.blocks_key(key) else policy.mask_matches(text)
+            if masked != text:
+                summary.masked.append(key)
+                attributes[key] = masked
+        for key in summary.redacted:
+            del attributes[key]
+        self._report(attributes, summary, "", place)
+
+    def _redact_body(self, record: LogRecord) -> None:
+        body = record.body
+        summary = Summary()
+        if isinstance(body, dict | list):
+            new = self._redact_nested(body, "", summary)
+        else:
+            text = as_string(body)
+            # The Collector leaves an allowed body out of its summary.
+            masked = text if self._policy.allows_value(text) else self._policy.mask_matches(text)
+            new = body if masked == text else masked
+            if masked != text:
+                summary.masked.append("body")
+        if summary.masked or summary.redacted:
+            record.body = new
+        self._report(record.attributes, summary, "body.", "log.body")
+
+    def _redact_nested(self, value: Value, path: str, summary: Summary) -> Value:
+        if isinstance(value, dict):
+            return self._redact_map(value, path, summary)
+        if isinstance(value, list):
+            return [self._redact_nested(item, _join(path, f"[{index}]"), summary) for index, item in enumerate(value)]
+        text = as_string(value)
+        if self._policy.allows_value(text):
+            summary.allowed.append(path)
+            return value
+        masked = self._policy.mask_matches(text)
+        if masked == text:
+            return value
+        summary.masked.append(path)
+        return masked
+
+    def _redact_map(self, value: dict[str, Value], path: str, summary: Summary) -> dict[str, Value]:
+        policy = self._policy
+        kept: dict[str, Value] = {}
+        deleted = []
+        for key, item in value.items():
+            full = _join(path, key)
+            if policy.ignores_key(key):
+                summary.ignored.append(full)
+                kept[key] = item
+            elif policy.deletes_key(key):
+                deleted.append(full)
+            elif policy.blocks_key(key):
+                summary.masked.append(full)
+                kept[key] = policy.mask_whole(item if isinstance(item, str) else "")
+            else:
+                kept[key] = self._redact_nested(item, full, summary)
+        summary.redacted += deleted
+        return kept
+
+    def _report(self, attributes: Attributes, summary: Summary, where: str, place: str) -> None:
+        for _ in summary.masked:
+            self._tally.add(_ENTITY, "mask", place)
+        for _ in summary.redacted:
+            self._tally.add(_ENTITY, "drop", place)
+        if self._policy.summary in ("info", "debug"):
+            names = self._policy.summary == "debug"
+            for what in ("redacted", "masked", "allowed", "ignored"):
+                keys: list[str] = getattr(summary, what)
+                if keys:
+                    _summarize(attributes, f"redaction.{where}{what}", keys, names=names and what != "ignored")
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _summarize(attributes: MutableMapping[str, Value], prefix: str, keys: list[str], *, names: bool) -> None:
+    """Add to what an earlier redaction processor may have written."""
+    if names:
+        before = attributes.get(f"{prefix}.keys")
+        known = before.split(",") if isinstance(before, str) and before else []
+        attributes[f"{prefix}.keys"] = ",".join(sorted([*keys, *known]))
+    count = attributes.get(f"{prefix}.count")
+    attributes[f"{prefix}.count"] = len(keys) + (count if isinstance(count, int) else 0)

@@ -1,0 +1,65 @@
+"""Processor `redaction`: the component. What it does is in `entity_stage` and `collector_stage`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from pipeline.component import Host, Processor
+from pipeline.signals import Batch, Record, Resource
+from processors.redaction.config import RedactionConfig
+
+_Item = TypeVar("_Item", Record, Resource)
+
+REASON: Final = "redaction_failed"
+"""Why a record was dropped: it could not be redacted, so it does not leave."""
+
+
+class Redaction(Processor):
+    """Takes personal data and secrets out of spans, logs and metrics, everywhere text can hide.
+
+    Values become placeholders such as `<EMAIL>`; JSON stays valid JSON. It fails closed: a value that cannot be
+    examined becomes `<REDACTED>`, a record that cannot be worked on is dropped as `redaction_failed`. With only the
+    Collector's keys it does what the Collector's processor does.
+    """
+
+    type = "redaction"
+    Config = RedactionConfig
+    config: RedactionConfig
+
+    def __init__(self, config: RedactionConfig, host: Host) -> None:
+        """Compile rules and expressions."""
+        super().__init__(config, host)
+        from processors.redaction.stages import build_stages  # noqa: PLC0415 - Vectorscan and the numbering plans
+
+        self._stages, self._tally = build_stages(config, host.meter)
+
+    def process(self, batch: Batch) -> Batch | None:
+        """Redact every record, and what the records share."""
+        for resource in batch.resources():
+            self._resource(resource)
+        failed = [record for record in batch.records() if not self._record(record)]
+        if failed:
+            self.drop(batch, failed, REASON)
+            self.host.log.error("Records could not be redacted and were dropped.", count=len(failed))
+        self._tally.write()
+        return batch
+
+    def _record(self, record: Record) -> bool:
+        return all(self._guarded(stage.redact_record, record) for stage in self._stages)
+
+    def _resource(self, resource: Resource) -> None:
+        for stage in self._stages:
+            if not self._guarded(stage.redact_resource, resource):
+                resource.attributes.clear()
+                for scope in resource.scopes:
+                    scope.attributes.clear()
+                self.host.log.error("Attributes of a resource could not be redacted and were removed.")
+
+    @staticmethod
+    def _guarded(redact: Callable[[_Item], None], item: _Item) -> bool:
+        try:
+            redact(item)
+        except Exception:  # noqa: BLE001 - whatever went wrong, the item does not leave
+            return False
+        return True

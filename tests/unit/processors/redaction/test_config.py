@@ -1,0 +1,64 @@
+"""What a configuration means, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from processors.redaction.config import RedactionConfig
+from processors.redaction.entities import select_entities
+
+
+def test_without_any_key_the_default_policy_holds() -> None:
+    assert RedactionConfig().entity_types == select_entities("default")
+    assert not RedactionConfig().has_collector_keys
+
+
+def test_with_only_collector_keys_no_entity_is_looked_for() -> None:
+    config = RedactionConfig.model_validate({"allow_all_keys": True})
+    assert config.entity_types == frozenset()
+    assert config.has_collector_keys
+
+
+def test_entities_beside_collector_keys_hold_both() -> None:
+    config = RedactionConfig.model_validate({"entities": ["EMAIL"], "allow_all_keys": True, "summary": "info"})
+    assert config.entity_types == {"EMAIL"}
+    assert config.has_collector_keys
+
+
+def test_limits_alone_do_not_change_the_mode() -> None:
+    config = RedactionConfig.model_validate({"max_value_bytes": 1000, "max_value_hits": 5})
+    assert config.entity_types == select_entities("default")
+    assert not config.has_collector_keys
+
+
+@pytest.mark.parametrize("name", ["md5", "SHA1", "sha3"])
+def test_hash_functions_in_any_case(name: str) -> None:
+    assert RedactionConfig.model_validate({"hash_function": name}).hash_function == name.lower()
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"entities": "everything"}, "unknown entity type"),
+        ({"entities": "all", "blocked_values": ["x"]}, "allow_all_keys: true"),
+        ({"blocked_values": ["(?=x)"]}, "RE2"),
+        ({"hash_function": "crc"}, "hash_function"),
+        ({"hash_function": "hmac-sha256", "hmac_key": "short"}, "at least 32 bytes"),
+        ({"hash_function": "hmac-sha512", "hmac_key": "x" * 63}, "at least 64 bytes"),
+        ({"hash_function": "hmac-sha256"}, "at least 32 bytes"),
+        ({"url_sanitizer": {"enabled": True}}, "not supported"),
+        ({"db_sanitizer": {"sql": {"enabled": True}}}, "not supported"),
+        ({"block_values": ["x"]}, "Extra inputs"),
+        ({"max_value_bytes": 0}, "greater than or equal"),
+    ],
+)
+def test_what_cannot_be_honoured_is_an_error(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        RedactionConfig.model_validate(config)
+
+
+def test_a_sanitizer_that_is_off_is_accepted() -> None:
+    RedactionConfig.model_validate({"url_sanitizer": {"enabled": False}, "db_sanitizer": {}})

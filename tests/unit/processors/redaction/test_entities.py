@@ -1,0 +1,32 @@
+"""Choosing entity types."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.redaction.entities import load_types, select_entities
+
+EVERY = set(load_types())
+DEFAULT = EVERY - {"IP_ADDRESS", "ADDRESS"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        ("all", EVERY),
+        ("default", DEFAULT),
+        (["default", "IP_ADDRESS"], DEFAULT | {"IP_ADDRESS"}),
+        (["all", "-PHONE"], EVERY - {"PHONE"}),
+        (["-PHONE"], DEFAULT - {"PHONE"}),
+        (["EMAIL", "SECRET"], {"EMAIL", "SECRET"}),
+        ([], set()),
+    ],
+)
+def test_selection(wanted: str | list[str], chosen: set[str]) -> None:
+    assert select_entities(wanted) == chosen
+
+
+@pytest.mark.parametrize(("name", "hint"), [("EMIAL", 'did you mean "EMAIL"'), ("-zzz", "known: all, default")])
+def test_an_unknown_type_is_an_error_that_helps(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        select_entities([name])
