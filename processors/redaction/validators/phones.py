@@ -25,10 +25,12 @@ _SHORTEST_DIGITS: Final = 7
 def international(match: re.Match[str]) -> tuple[int, int] | None:
     """A number with its country code; groups behind it that make it too long are left alone."""
     start, _ = value_span(match)
+    if _FRACTION.fullmatch(value_text(match)):
+        return None
     for stop in _shorter(match):
         text = match.string[start:stop]
         grouped = any(separator in text for separator in _SEPARATORS)
-        if not _FRACTION.fullmatch(text) and _plausible(text, None, grouped=grouped):
+        if _plausible(text, None, grouped=grouped):
             return start, stop
     return None
 
