@@ -170,7 +170,8 @@ def test_detailed_metrics() -> None:
     shown = _shown(detailed.Writer(NO_VIEWS), Signal.METRICS, METRICS)
     for part in (
         (
-            "Metric #0\nDescriptor:\n     -> Name: g\n     -> Description: desc\n     -> Unit: s\n     -> DataType: Gauge\n"
+            "Metric #0\nDescriptor:\n     -> Name: g\n     -> Description: desc\n     -> Unit: s\n"
+            "     -> DataType: Gauge\n"
             "NumberDataPoints #0\nData point attributes:\n     -> a: Str(v)\n"
             "StartTimestamp: 1970-01-01 00:00:00.000000001 +0000 UTC\n"
             "Timestamp: 2023-11-14 22:13:20.000000001 +0000 UTC\nValue: 1.500000\n"
