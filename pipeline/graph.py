@@ -9,9 +9,9 @@ for each signal it is used with. Data flows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -22,21 +22,10 @@ from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.delivery import DeliveryStage
 from pipeline.fanout import Branch, fan_out
 from pipeline.registry import Kind
-from pipeline.run import Run
+from pipeline.run import fuse
 from pipeline.signals import Signal
 from pipeline.supervisor import Status, Supervisor
-from pipeline.telemetry.log import Log
-from pipeline.telemetry.meter import Meter
-
-
-class Instruments(Protocol):
-    """Where components get their log and meter from (`pipeline.telemetry.Telemetry`)."""
-
-    def log(self, **fields: object) -> Log:
-        """A log with these fields on every line."""
-
-    def meter(self, labels: Mapping[str, str]) -> Meter:
-        """A meter with these labels on every series."""
+from pipeline.telemetry import Telemetry
 
 
 @dataclass(slots=True)
@@ -72,16 +61,14 @@ class Graph:
     and connections stay. Building starts nothing.
     """
 
-    def __init__(
-        self, settings: Settings, instruments: Instruments, clock: Clock, previous: Graph | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, telemetry: Telemetry, clock: Clock, previous: Graph | None = None) -> None:
         """Build and wire everything. Raises StartError for what a component finds wrong when built."""
         self.settings = settings
         self.health: Health = Health() if previous is None else previous.health
-        self._instruments = instruments
+        self._telemetry = telemetry
         self._clock = clock
         self._previous = previous
-        self._log = instruments.log()
+        self._log = telemetry.log()
         self.tasks = Supervisor(self._log, clock, lambda status, why: self.health.report("pipelines", status, why))
         self.extensions: dict[ComponentId, Extension] = {}
         self.exporters: dict[ComponentId, Exporter] = {}
@@ -129,14 +116,13 @@ class Graph:
         )
 
     def _host(self, component_id: ComponentId, kind: Kind, pipeline: str = "") -> Host:
-        fields = {"otelcol.component.id": str(component_id), "otelcol.component.kind": kind.singular}
-        if pipeline:
-            fields |= {"otelcol.pipeline.id": pipeline, "otelcol.signal": pipeline.partition("/")[0]}
         name = f"{kind.singular}:{component_id}"
         return Host(
             id=component_id,
-            log=self._instruments.log(**fields),
-            meter=self._instruments.meter({kind.singular: str(component_id)}),
+            log=self._telemetry.log(
+                component=str(component_id), kind=kind.singular, signal=pipeline.partition("/")[0], pipeline=pipeline
+            ),
+            meter=self._telemetry.meter({kind.singular: str(component_id)}),
             clock=self._clock,
             extensions=self.extensions,
             pipeline=pipeline,
@@ -180,25 +166,13 @@ class Graph:
         signal = Signal(pipeline_id.signal)
         out = fan_out([self._branch(exporter, signal) for exporter in settings.exporters], self.tasks, self._log)
         processors = [self._processor(processor, pipeline_id) for processor in settings.processors]
-        return Pipeline(pipeline_id, signal, processors, self._chain(processors, out))
+        return Pipeline(pipeline_id, signal, processors, fuse(processors, out, self.tasks))
 
     def _processor(self, component_id: ComponentId, pipeline_id: PipelineId) -> Processor:
         settings = self.settings.processors[component_id]
         processor = settings.cls(settings.config, self._host(component_id, Kind.PROCESSOR, str(pipeline_id)))
         assert isinstance(processor, Processor), f"{component_id} is no processor"  # noqa: S101 - the registry's promise
         return processor
-
-    def _chain(self, processors: Sequence[Processor], out: Stage) -> Stage:
-        """Processors in front of `out`, neighbours that are plain fused into one run."""
-        stage = out
-        plain: list[Processor] = []
-        for processor in reversed(processors):
-            if _is_plain(processor):
-                plain.insert(0, processor)
-                continue
-            processor.next = Run(plain, stage, self.tasks) if plain else stage
-            stage, plain = processor, []
-        return Run(plain, stage, self.tasks) if plain else stage
 
     def _branch(self, component_id: ComponentId, signal: Signal) -> Branch:
         if component_id in self.connectors:
@@ -260,10 +234,6 @@ class Graph:
                 if exporter in self.connectors and self.connectors[exporter] not in flow:
                     flow.append(self.connectors[exporter])
         return flow
-
-
-def _is_plain(processor: Processor) -> bool:
-    return type(processor).consume is Processor.consume
 
 
 def _used(

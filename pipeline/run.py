@@ -25,6 +25,19 @@ _PIECE_BYTES: Final = 1 << 20
 _LARGE_RECORD_BYTES: Final = 256 << 10
 
 
+def fuse(processors: Sequence[Processor], out: Stage, tasks: Supervisor) -> Stage:
+    """The stage that passes batches through `processors` in order and into `out`; plain neighbours become one run."""
+    stage = out
+    plain: list[Processor] = []
+    for processor in reversed(processors):
+        if type(processor).consume is Processor.consume:
+            plain.insert(0, processor)
+            continue
+        processor.next = Run(plain, stage, tasks) if plain else stage
+        stage, plain = processor, []
+    return Run(plain, stage, tasks) if plain else stage
+
+
 class Run:
     """A stage that passes batches through processors in order and on to the next stage."""
 

@@ -3,6 +3,7 @@
 from pipeline.testing.builders import START_NS, log_request, logs, metric_request, metrics, trace_request, traces
 from pipeline.testing.clock import FakeClock
 from pipeline.testing.host import configured, make_host, metric_value
+from pipeline.testing.pipeline import RunningPipeline, run_processors
 from pipeline.testing.sinks import BoundedSink, CollectingSink, FailingSink
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CollectingSink",
     "FailingSink",
     "FakeClock",
+    "RunningPipeline",
     "configured",
     "log_request",
     "logs",
@@ -18,6 +20,7 @@ __all__ = [
     "metric_request",
     "metric_value",
     "metrics",
+    "run_processors",
     "trace_request",
     "traces",
 ]
