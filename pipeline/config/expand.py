@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MAX_STEPS: Final = 1000
 """The Collector's cap for one value."""
 _MAX_DEPTH: Final = 50
-_MAX_RETRIEVALS: Final = 20_000
+_MAX_RETRIEVALS: Final = 10_000
 _MAX_TEXT: Final = 4 * 1024 * 1024
 
 
@@ -40,25 +40,25 @@ class Expander:
             return replace(node, items={key: self.expand(item, depth) for key, item in node.items.items()})
         if isinstance(node, Sequence):
             return replace(node, items=tuple(self.expand(item, depth) for item in node.items))
-        if not isinstance(node.value, str) or "$" not in node.value:
+        if not isinstance(node.value, str) or "$" not in node.value or self._left < 0:
             return node
         try:
             return self._scalar(node, node.value, depth)
         except ConfigError as error:
-            self.problems.extend(error.problems)
+            self.problems.extend(problem for problem in error.problems if problem not in self.problems)
             return node
 
     def _scalar(self, node: Scalar, text: str, depth: int) -> Node:
         """Expand one text until nothing is left to expand."""
         original = node.text
         for _ in range(_MAX_STEPS):
-            uri = find_uri(text)
-            if uri is None:
+            start, uri = find_uri(text)
+            if not uri:
                 value = text.replace("$$", "$")
                 return Scalar(value, node.position, None if original is None else value)
             retrieved = self._retrieve(uri, node.position)
             if uri != text:
-                text = _bounded(text.replace(uri, retrieved.text), node.position)
+                text = _bounded(text[:start] + retrieved.text + text[start + len(uri) :], node.position)
             elif isinstance(retrieved.node, Scalar) and isinstance(retrieved.node.value, str):
                 text = original = retrieved.text
             else:
@@ -92,7 +92,7 @@ class Expander:
         if "$" in rest:
             raise ConfigError(at.problem(f"the uri \"{inner}\" contains unsupported characters ('$')"))
         retrieved = self._retrieved.get(uri)
-        if retrieved is None or not isinstance(retrieved.node, Scalar):
+        if retrieved is None or (scheme != "file" and not isinstance(retrieved.node, Scalar)):
             retrieved = self._retrieved[uri] = retrieve(scheme, rest, self._environ, at)
         if retrieved.unset:
             warning = at.problem(f'environment variable "{retrieved.unset}" is not set; its value is empty')
@@ -101,15 +101,15 @@ class Expander:
         return retrieved
 
 
-def find_uri(text: str) -> str | None:
-    """The first innermost `${...}` that no `$` escapes, None when there is none."""
+def find_uri(text: str) -> tuple[int, str]:
+    """Where the first innermost `${...}` that no `$` escapes begins, and its text; the text is empty without one."""
     start = 0
     while (close := text.find("}", start)) >= 0:
         opened = text.rfind("${", start, close + 1)
         if opened >= 0 and not _is_escaped(text, opened, start):
-            return text[opened : close + 1]
+            return opened, text[opened : close + 1]
         start = close + 1
-    return None
+    return 0, ""
 
 
 def _is_escaped(text: str, opened: int, start: int) -> bool:

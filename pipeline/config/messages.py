@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipeline.config.model import InvalidKey
-from pipeline.config.tree import Mapping, Node, Path, Position, Sequence, locate
+from pipeline.config.model import InvalidKey, RefusedKey
+from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, Sequence, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,12 @@ def translate(
     for detail in error.errors(include_url=False, include_input=False):
         cause = detail.get("ctx", {}).get("error")
         wanted = (*detail["loc"], *(cause.path if isinstance(cause, InvalidKey) else ()))
-        found, position = locate(node, wanted)
+        found, position, there = locate(node, wanted)
         if not found:
             position = place
+        is_about_key = isinstance(cause, RefusedKey) or detail["type"] == "extra_forbidden"
+        if isinstance(there, Scalar) and there.value is not None and not is_about_key:
+            position = there.position
         if any((*path, *found[:length]) in reported for length in range(len(found) + 1)):
             continue
         text = _message(detail, wanted)

@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 _REFUSED = "refused"
 
 
+class RefusedKey(ValueError):  # noqa: N818 - named for what it points at
+    """A key of the Collector that Penstock cannot honour is set."""
+
+
 class ConfigModel(BaseModel):
     """Base of every component's `Config` and of every block inside it.
 
@@ -36,7 +40,7 @@ class ConfigModel(BaseModel):
     def _refuse(cls, value: Any, info: ValidationInfo) -> Any:
         extra = cls.model_fields[info.field_name or ""].json_schema_extra
         if isinstance(extra, dict) and _REFUSED in extra and value not in _accepted(extra):
-            raise ValueError(f"not supported: {extra[_REFUSED]}")
+            raise RefusedKey(f"not supported: {extra[_REFUSED]}")
         return value
 
 

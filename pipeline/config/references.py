@@ -42,11 +42,11 @@ def _unresolved_in(component: ComponentSettings, root: Mapping, targets: dict[st
         names = targets.get(reference.kind, set())
         if value not in names:
             path = (*component.path, *below)
-            _, position = locate(root, path)
+            _, _, node = locate(root, path)
             where = "listed under service::extensions" if reference.kind == "extensions" else "configured"
             near = hint(str(value), map(str, names), all_of=f"{where} are")
             message = f'references {reference.kind[:-1]} "{value}" which is not {where}{near}'
-            yield position.problem(message, path)
+            yield node.position.problem(message, path)
 
 
 def references(config: BaseModel) -> Iterator[tuple[Path, Any, Reference]]:

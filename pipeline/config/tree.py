@@ -104,11 +104,11 @@ def nest(node: Node) -> Node:
     return result
 
 
-def locate(root: Node, path: Path) -> tuple[Path, Position]:
-    """The place of the deepest part of `path` that exists: its key's place, a list item's own place.
+def locate(root: Node, path: Path) -> tuple[Path, Position, Node]:
+    """The deepest part of `path` that exists: its path, the place of its key (a list item's own place), its node.
 
     Parts that name no key are skipped, so that paths of a validation library, which hold words of its own, can be
-    looked up. Returns the part of the path that was found, too.
+    looked up.
     """
     node, found, position = root, [], root.position
     for part in path:
@@ -120,7 +120,7 @@ def locate(root: Node, path: Path) -> tuple[Path, Position]:
         else:
             continue
         found.append(part)
-    return tuple(found), position
+    return tuple(found), position, node
 
 
 def child(node: Node, *path: str) -> Node | None:

@@ -51,7 +51,7 @@ def test_keys_with_delimiters_nest() -> None:
     ],
 )
 def test_locate_finds_the_deepest_place(path: Path, found: Path, place: str) -> None:
-    located, position = locate(tree("a:\n b: 1\n l: [1, 2]\n"), path)
+    located, position, _ = locate(tree("a:\n b: 1\n l: [1, 2]\n"), path)
     assert (located, str(position)) == (found, place)
 
 
