@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -125,6 +126,12 @@ class Sender:
         except TimeoutError:
             limit = "" if self._timeout_s is None else f" within {format_duration(self._timeout_s)}"
             return Refused(f"no answer{limit}", code=Code.DEADLINE_EXCEEDED)
+        except asyncio.CancelledError:
+            # Some clients raise it for a call that the backend cancelled; ours comes with a request to this task.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Refused("cancelled by the exporter", code=Code.CANCELLED)
         except OSError as error:
             return Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE)
         except Exception as error:  # noqa: BLE001 - a bug that one item triggers must not sink its neighbours
