@@ -1,0 +1,69 @@
+"""OTLP over HTTP: the server, its connections and their timeouts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from pipeline.receivers.otlp.http_export import HttpExport
+from pipeline.transport.listen import bind, bound_endpoint, resolve
+from pipeline.transport.server_tls import ssl_context
+
+if TYPE_CHECKING:
+    from pipeline.receivers.otlp.admission import Admission
+    from pipeline.receivers.otlp.config import HttpProtocol
+
+_GRACE_S: Final = 5.0
+"""How long requests in flight may take when the server stops."""
+_FOREVER_S: Final = 10 * 365 * 86400.0
+_READ_BUFFER_BYTES: Final = 1 << 19
+
+
+class HttpServer:
+    """Serves the export paths of the signals in use.
+
+    Attributes:
+        endpoint: where it listens, with the port that the system chose for port 0.
+    """
+
+    def __init__(self, config: HttpProtocol, admission: Admission) -> None:
+        """Prepare; `start` opens the port."""
+        self.config = config
+        self.endpoint = ""
+        self._export = HttpExport(admission)
+        self._connections: web.Server | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises StartError."""
+        config = self.config
+        self.configure(config)
+        tls = None if config.tls is None else ssl_context(config.tls)
+        listener = bind(resolve(config.endpoint))
+        self.endpoint = bound_endpoint(listener)
+        self._connections = web.Server(
+            self._export.handle,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=config.idle_timeout or config.read_timeout or _FOREVER_S,
+            lingering_time=0,
+            read_bufsize=_READ_BUFFER_BYTES,
+        )
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connections, sock=listener, ssl=tls, backlog=1024)
+
+    def configure(self, config: HttpProtocol) -> None:
+        """Take over what does not concern the socket. Raises StartError."""
+        self._export.configure(config)
+        self.config = config
+
+    async def stop(self) -> None:
+        """Take no more connections, let requests in flight finish, at most for some seconds."""
+        if self._server is None or self._connections is None:
+            return
+        self._server.close()
+        self._connections.pre_shutdown()
+        await self._connections.shutdown(_GRACE_S)
+        await self._server.wait_closed()

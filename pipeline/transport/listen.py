@@ -1,0 +1,104 @@
+"""Listening sockets: `host:port` as the Collector reads it, and errors as it words them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import StartError
+
+_WORDS: Final = {
+    errno.EADDRINUSE: "address already in use",
+    errno.EADDRNOTAVAIL: "cannot assign requested address",
+    errno.EACCES: "permission denied",
+}
+"""Go's words for what goes wrong at bind; others are the system's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a host and a port, resolved."""
+
+    host: str
+    """An IP address; `::` listens on every address of both families."""
+    port: int
+    family: socket.AddressFamily
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
+        return f"{host}:{self.port}"
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int]:
+    """Host (may be empty) and port of `host:port`, `[v6]:port` or `:port`.
+
+    Raises:
+        ValueError: no such form; the message says what is missing.
+    """
+    host, colon, port = endpoint.rpartition(":")
+    if not colon:
+        raise ValueError(f'"{endpoint}" has no port; write host:port, for example localhost:4317')
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f'"{endpoint}" has too many colons; write an IPv6 address in brackets')
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{endpoint}" has no valid port; a port is a number from 0 to 65535')
+    return host, int(port)
+
+
+def resolve(endpoint: str, network: str = "tcp") -> Address:
+    """The one address to listen on, as Go's `net.Listen` chooses: IPv4 if a name has both, all where no host is given.
+
+    Args:
+        endpoint: `host:port`.
+        network: `tcp`, `tcp4` or `tcp6`.
+
+    Raises:
+        StartError: the name is unknown.
+    """
+    host, port = split_endpoint(endpoint)
+    if not host:
+        dual = network != "tcp4" and socket.has_dualstack_ipv6()
+        return Address("::", port, socket.AF_INET6) if dual else Address("0.0.0.0", port, socket.AF_INET)
+    families = {"tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
+    try:
+        found = socket.getaddrinfo(host, port, families.get(network, socket.AF_UNSPEC), socket.SOCK_STREAM)
+    except OSError:
+        raise StartError(f"listen {network}: lookup {host}: no such host") from None
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return Address(str(address[0]), port, family)
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening, non-blocking TCP socket.
+
+    Raises:
+        StartError: the port is taken, or the address is not ours.
+    """
+    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
+        listener.bind((address.host, address.port))
+        # Bound without listening, two sockets may share an address; the second to listen would fail later, unexplained.
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"listen tcp {address}: bind: {_reason(error)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    return _WORDS.get(error.errno or 0) or os.strerror(error.errno or 0).lower()
+
+
+def bound_endpoint(listener: socket.socket) -> str:
+    """`host:port` of a bound socket, with the port that the system chose for port 0."""
+    host, port = listener.getsockname()[:2]
+    return str(Address(host, port, listener.family))
