@@ -9,13 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.arguments import Parser, config_parser
 from pipeline.config import effective, listing, reference, report
 from pipeline.config import schema as file_schema
 from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.loading import Examination, examine
+from pipeline.config.text import to_yaml
 
 
 def validate(arguments: list[str]) -> int:
@@ -51,7 +50,7 @@ def components(arguments: list[str]) -> int:
     if options.json:
         _print_json(tree)
     else:
-        sys.stdout.write(yaml.safe_dump(tree, indent=4, sort_keys=False, allow_unicode=True, width=120))
+        sys.stdout.write(to_yaml(tree, sort_keys=False))
     return 0
 
 

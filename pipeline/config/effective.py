@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel
 
 from pipeline.config.catalog import KINDS
 from pipeline.config.model import refusal_of
+from pipeline.config.text import to_yaml
 from pipeline.config.types import UNREDACTED
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def effective(examination: Examination, *, unredacted: bool = False) -> dict[str
 
 
 def render(tree: dict[str, Any], form: str) -> str:
-    """The tree as `yaml` (sorted, four spaces, as the Collector prints it) or `json`."""
+    """The tree as `yaml` (sorted, as the Collector prints it) or `json`."""
     if form == "json":
         return json.dumps(tree, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
-    return yaml.safe_dump(tree, indent=4, sort_keys=True, allow_unicode=True, width=120)
+    return to_yaml(tree, sort_keys=True)
 
 
 def dump(model: BaseModel, unredacted: bool) -> dict[str, Any]:
