@@ -1,0 +1,1 @@
+"""Connector `gen_ai_metrics`: metrics of model calls, counted from their spans."""

@@ -1,0 +1,106 @@
+"""The connector: takes spans, emits metrics every so often."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from pipeline.component import Connector, Host
+from pipeline.config import ConfigModel, Duration
+from pipeline.errors import DeliveryError, Refused
+from pipeline.signals import Batch, Outcome, Signal, Span
+from processors.gen_ai_metrics.aggregator import Aggregator
+from processors.gen_ai_metrics.series import Catalog
+
+_CALLS: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
+_S: Final = 10**9
+
+
+class GenAiMetricsConfig(ConfigModel):
+    """What series carry, how many there may be, and how often they are sent."""
+
+    dimensions: tuple[str, ...] = Field((), description="More span attributes as labels, e.g. `gen_ai.agent.name`.")
+    resource_attributes: tuple[str, ...] = Field(
+        ("service.name", "service.namespace", "deployment.environment.name"),
+        description="Resource attributes that are kept; series are grouped by them.",
+    )
+    metrics_flush_interval: Duration = Field(15.0, gt=0, description="Time between sends.")
+    metrics_expiration: Duration = Field(
+        0.0, ge=0, description="Series not added to for so long are forgotten; 0: never."
+    )
+    series_limit: int = Field(
+        2000, ge=1, description="Series of a metric at most; the rest counts in one with `otel.metric.overflow=true`."
+    )
+    aggregation_temporality: Literal["AGGREGATION_TEMPORALITY_CUMULATIVE", "AGGREGATION_TEMPORALITY_DELTA"] = Field(
+        "AGGREGATION_TEMPORALITY_CUMULATIVE", description="Whether values count from the start or from the last send."
+    )
+
+
+class GenAiMetrics(Connector):
+    """Counts tokens, duration, time to first chunk, time per output token and cost of model calls.
+
+    Calls are counted once: spans marked `aggregate` or `duplicate` are left out. What was counted lives in memory: a
+    crash loses what was not sent, a replayed span counts again.
+    """
+
+    type = "gen_ai_metrics"
+    pairs = frozenset({(Signal.TRACES, Signal.METRICS)})
+    Config = GenAiMetricsConfig
+    config: GenAiMetricsConfig
+
+    def __init__(self, config: GenAiMetricsConfig, host: Host) -> None:
+        """Read what is to be counted."""
+        super().__init__(config, host)
+        catalog = Catalog.load()
+        overflow = host.meter.counter("penstock_series_overflow", "Values counted in an overflow series.")
+        self._aggregator = Aggregator(
+            catalog.instruments,
+            (*catalog.dimensions, *(name for name in config.dimensions if name not in catalog.dimensions)),
+            config.resource_attributes,
+            series_limit=config.series_limit,
+            on_overflow=overflow.inc,
+        )
+        self._unsent: Batch | None = None
+        self._delta = config.aggregation_temporality.endswith("DELTA")
+
+    async def start(self) -> None:
+        """Begin to send."""
+        self.host.tasks.spawn(self._flush_periodically, "gen_ai_metrics")
+
+    async def consume(self, batch: Batch) -> None:
+        """Count the model calls of a batch; its delivery ends here."""
+        now_ns = self.host.clock.time_ns()
+        for record in batch.records():
+            attributes = record.attributes
+            is_call = attributes.get("gen_ai.operation.name") in _CALLS
+            if is_call and attributes.get("penstock.gen_ai.role", "leaf") == "leaf" and isinstance(record, Span):
+                self._aggregator.add(record, now_ns)
+        batch.delivery.end(Outcome.DELIVERED)
+
+    async def _flush_periodically(self) -> None:
+        while True:
+            await self.host.clock.sleep(self.config.metrics_flush_interval)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send every series now. What is refused is not lost: it goes out, or is counted in, the next time."""
+        now_ns = self.host.clock.time_ns()
+        if self.config.metrics_expiration:
+            self._aggregator.expire(now_ns - int(self.config.metrics_expiration * _S))
+        batch = Batch.of_message(self._aggregator.collect(now_ns, delta=self._delta), Signal.METRICS)
+        if self._unsent is not None:
+            batch, self._unsent = Batch.join([self._unsent, batch]), None
+        if not batch.count:
+            return
+        try:
+            await self.next[Signal.METRICS].consume(batch)
+        except DeliveryError as error:
+            self.host.log.warning("Metrics were not taken.", error=str(error), data_points=batch.count)
+            if self._delta and isinstance(error, Refused):
+                self._unsent = batch
+
+    async def stop(self) -> None:
+        """Send what was counted since the last time."""
+        await super().stop()
+        await self.flush()
