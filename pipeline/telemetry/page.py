@@ -8,8 +8,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from pipeline.errors import PenstockError, StartError, Unauthenticated
+from pipeline.errors import PenstockError, Unauthenticated
 from pipeline.telemetry.exposition import Family, negotiate, render
+from pipeline.transport.listen import bind, resolve
 
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 1
@@ -41,23 +42,19 @@ class ScrapePage:
         self._headers = response_headers or {}
         self._runner: Any = None
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
-        """Listen; port 0 takes a free one, which is then in `port`.
+    async def start(self, endpoint: str, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on `host:port`; port 0 takes a free one, which is then in `port`.
 
         Raises:
             StartError: the address cannot be listened on.
         """
         from aiohttp import web  # noqa: PLC0415 - loaded when a page is served
 
+        listener = bind(resolve(endpoint))
+        self.port = listener.getsockname()[1]
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=tls)
-        try:
-            await site.start()
-        except OSError as error:
-            await self.stop()
-            raise StartError(f"listen tcp {host}:{port}: {error.strerror or type(error).__name__}") from error
-        self.port = self._runner.addresses[0][1]
+        await web.SockSite(self._runner, listener, ssl_context=tls).start()
 
     async def stop(self) -> None:
         """Stop listening and end what is being answered."""

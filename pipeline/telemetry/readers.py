@@ -78,7 +78,9 @@ class PullPage:
     async def start(self) -> None:
         """Listen. Raises StartError."""
         try:
-            await self._page.start(self._host, self._port)
+            await self._page.start(
+                f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+            )
         except StartError as error:
             raise StartError(
                 f"failed to start own metrics: {error}; set another port in service::telemetry::metrics::readers"

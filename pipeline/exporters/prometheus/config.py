@@ -1,0 +1,117 @@
+"""Configuration of the `prometheus` exporter."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.component import Host, ServerAuthenticator
+from pipeline.config import ConfigModel, Duration, ExtensionRef, InvalidKey, Secret, refused
+from pipeline.errors import StartError
+from pipeline.exporters.prometheus.names import Strategy
+from pipeline.signals import Context
+from pipeline.transport.listen import split_endpoint
+from pipeline.transport.server_tls import ServerTls, ssl_context
+
+_SCRAPES = "a scrape is a GET without body that is answered at once; remove the key"
+
+
+class ResourceConversion(ConfigModel):
+    """Whether attributes of the resource become labels of every series."""
+
+    enabled: bool = Field(False, description="Copy all resource attributes; by default they stand on `target_info`.")
+    exclude_service_attributes: Any = refused(
+        "service.name, service.namespace and service.instance.id are copied like the others", accept=(False,)
+    )
+
+
+class ScrapeAuth(ConfigModel):
+    """Who checks the scraper."""
+
+    null_is_absent: ClassVar[bool] = True
+
+    authenticator: ExtensionRef = Field(description="Id of an authenticator extension.")
+    request_params: Any = refused("credentials are taken from headers", accept=([], ()), default=())
+
+
+class PrometheusConfig(ConfigModel):
+    """A page with the metrics that came in, at `http://<endpoint>/metrics`."""
+
+    endpoint: str = Field(description="Address to listen on, `host:port`.")
+    namespace: str = Field("", description="Put in front of every metric's name.")
+    const_labels: dict[str, str] = Field({}, description="Labels of every series.")
+    send_timestamps: bool = Field(False, description="Show the time of each series' last point.")
+    metric_expiration: Duration = Field(300.0, description="A series not heard of for so long leaves the page.")
+    resource_to_telemetry_conversion: ResourceConversion = Field(
+        default_factory=ResourceConversion, description="Resource attributes as labels."
+    )
+    enable_open_metrics: bool = Field(False, description="Offer OpenMetrics, the only format with exemplars.")
+    add_metric_suffixes: bool = Field(True, description="Add unit and type to names. Use translation_strategy instead.")
+    translation_strategy: Strategy | None = Field(
+        None, description="How names are translated; wins over add_metric_suffixes."
+    )
+    without_scope_info: bool = Field(False, description="Leave out `otel_scope_*` labels.")
+    tls: ServerTls | None = Field(None, description="Serve HTTPS.")
+    auth: ScrapeAuth | None = Field(None, description="Check who scrapes.")
+    response_headers: dict[str, Secret] = Field({}, description="Headers added to every answer.")
+    cors: Any = refused("scrapers are no browsers; remove the key")
+    transport: str = refused("the page is served over TCP; remove the key", accept=("", "tcp"), default="tcp")
+    max_request_body_size: int = refused(_SCRAPES, accept=(0,), default=0)
+    include_metadata: bool = refused(_SCRAPES, accept=(False,), default=False)
+    compression_algorithms: Any = refused(_SCRAPES, accept=([], ()), default=())
+    read_timeout: Duration = refused(_SCRAPES, accept=(0, "0s"), default=0.0)
+    read_header_timeout: Duration = refused(_SCRAPES, accept=(0, "0s"), default=0.0)
+    write_timeout: Duration = refused(_SCRAPES, accept=(0, "0s"), default=0.0)
+    idle_timeout: Duration = refused(_SCRAPES, accept=(0, "0s"), default=0.0)
+    keep_alives_enabled: bool = refused("connections are kept alive as the scraper asks", accept=(True,), default=True)
+    middlewares: Any = refused("there are no server middlewares; remove the key", accept=([], ()), default=())
+
+    @field_validator("endpoint")
+    @classmethod
+    def _has_port(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("expecting a non-blank address to run the Prometheus metrics handler")
+        split_endpoint(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_expiration(self) -> Self:
+        if self.metric_expiration <= 0:
+            raise InvalidKey("must be positive: series that expire at once never show", "metric_expiration")
+        return self
+
+    @property
+    def strategy(self) -> Strategy:
+        """How names are translated."""
+        if self.translation_strategy is not None:
+            return self.translation_strategy
+        return Strategy.UNDERSCORES_WITH_SUFFIXES if self.add_metric_suffixes else Strategy.UNDERSCORES
+
+    def fixed_headers(self) -> dict[str, str]:
+        """Headers of every answer."""
+        return {name: value.get_secret_value() for name, value in self.response_headers.items()}
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The TLS that is served; None for plain HTTP. Raises StartError for files that cannot be used."""
+        return None if self.tls is None else ssl_context(self.tls)
+
+    def authorizer(self, host: Host) -> Callable[[Any], Awaitable[object]] | None:
+        """A check of a scraper's request; None where anyone may scrape.
+
+        Raises:
+            StartError: the extension is not started or checks nobody.
+        """
+        if self.auth is None:
+            return None
+        extension = host.extension(self.auth.authenticator)
+        if not isinstance(extension, ServerAuthenticator):
+            raise StartError(f'{host.id}: extension "{self.auth.authenticator}" is not a server authenticator')
+
+        async def authorize(request: Any) -> object:
+            metadata = {key.lower(): tuple(request.headers.getall(key)) for key in request.headers}
+            return await extension.authenticate(Context(transport="http", metadata=metadata))
+
+        return authorize

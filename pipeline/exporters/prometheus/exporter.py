@@ -1,0 +1,187 @@
+"""Exporter `prometheus`: a page for Prometheus to scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pipeline.component import Exporter, Host
+from pipeline.errors import StartError
+from pipeline.exporters.prometheus.config import PrometheusConfig
+from pipeline.exporters.prometheus.labels import (
+    BadLabel,
+    exemplar,
+    identity,
+    scope_labels,
+    target_labels,
+    translate,
+)
+from pipeline.exporters.prometheus.names import Strategy, metric_name
+from pipeline.exporters.prometheus.points import ExponentialHistogram, Histogram, Number, Summary
+from pipeline.exporters.prometheus.series import Conflict, SeriesStore
+from pipeline.signals import Batch, DataPoint, Metric, Resource, Scope, Signal
+from pipeline.telemetry.exposition import Exemplar, Family, Kind
+from pipeline.telemetry.page import ScrapePage
+
+_READERS: Final[dict[str, Any]] = {
+    "gauge": Number,
+    "sum": Number,
+    "histogram": Histogram,
+    "exponential_histogram": ExponentialHistogram,
+    "summary": Summary,
+}
+_UNSPECIFIED, _DELTA = 0, 1
+# opentelemetry.proto.metrics.v1.DataPointFlags: the series has ended.
+_NO_RECORDED_VALUE = 1
+
+
+class PrometheusExporter(Exporter):
+    """Serves the metrics it is given on `/metrics` for Prometheus to scrape.
+
+    Cumulative values are shown as they are, deltas are added up. Exponential histograms are shown with bounds at
+    powers of two. A point that does not fit the page (another type under the same name, older than what is there,
+    temporality unspecified, a delta that may fall) is dropped, logged and counted in
+    `penstock_prometheus_dropped_points_total` by reason.
+    """
+
+    type = "prometheus"
+    signals = frozenset({Signal.METRICS})
+    Config = PrometheusConfig
+
+    def __init__(self, config: PrometheusConfig, host: Host) -> None:
+        """Start with an empty page."""
+        super().__init__(config, host)
+        self._strategy = config.strategy
+        self._utf8 = self._strategy.utf8
+        self._namespace = config.namespace
+        self._store = SeriesStore(config.metric_expiration, send_timestamps=config.send_timestamps)
+        self._targets = SeriesStore(config.metric_expiration)
+        self._const = dict(config.const_labels)
+        self._page = ScrapePage(
+            self._families,
+            openmetrics=config.enable_open_metrics,
+            authorize=config.authorizer(host),
+            response_headers=config.fixed_headers(),
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._page.port
+
+    async def start(self) -> None:
+        """Listen. Raises StartError."""
+        try:
+            await self._page.start(self.config.endpoint, self.config.tls_context())
+        except StartError as error:
+            raise StartError(f'failed to start "{self.host.id}" exporter: {error}') from error
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._page.stop()
+        await super().stop()
+
+    async def export(self, batch: Batch) -> None:
+        """Take the points over into the page."""
+        now = self.host.clock.monotonic()
+        for resource in batch.resources():
+            try:
+                shared = self._resource_labels(resource, now)
+            except BadLabel as error:
+                self._dropped_all(resource, error)
+                continue
+            for scope in resource.scopes:
+                self._take_scope(scope, shared, now)
+
+    def _resource_labels(self, resource: Resource, now: float) -> dict[str, str]:
+        attributes = resource.attributes
+        labels: dict[str, str] = {}
+        if target := target_labels(attributes, utf8=self._utf8):
+            name = metric_name("target_info", "", "gauge", Strategy.UNDERSCORES, self._namespace)
+            self._targets.help_of(name, "gauge", "Target metadata")
+            self._targets.put(name, target, Number(1.0), 0, now, delta=False)
+        if self.config.resource_to_telemetry_conversion.enabled:
+            translate(attributes.items(), labels, utf8=self._utf8)
+        return labels | identity(attributes)
+
+    def _take_scope(self, scope: Scope, shared: dict[str, str], now: float) -> None:
+        labels = shared
+        for metric in scope.metrics:
+            try:
+                if labels is shared and not self.config.without_scope_info:
+                    own = scope_labels(scope.name, scope.version, scope.schema_url, scope.attributes, utf8=self._utf8)
+                    labels = shared | own
+                self._take_metric(metric, labels | self._const, now)
+            except BadLabel as error:
+                self._drop(metric, "invalid_label", len(metric.records), label=str(error))
+
+    def _take_metric(self, metric: Metric, shared: dict[str, str], now: float) -> None:
+        kind = _kind_of(metric)
+        if kind is None:
+            self._drop(metric, "temporality" if metric.kind else "no_data", len(metric.records))
+            return
+        name = metric_name(metric.name, metric.unit, kind, self._strategy, self._namespace)
+        try:
+            kept = self._store.help_of(name, kind, metric.description)
+        except Conflict as conflict:
+            self._drop(metric, conflict.reason, len(metric.records), existing=conflict.existing, dropped=kind)
+            return
+        if kept != metric.description:
+            self.host.log.info("Instrument description conflict, using existing", instrument=name)
+        delta = getattr(metric.data, "aggregation_temporality", None) == _DELTA
+        for point in metric.records:
+            try:
+                self._take_point(name, point, shared, now, delta=delta)
+            except (Conflict, BadLabel) as problem:
+                self._drop(metric, getattr(problem, "reason", "invalid_label"), 1)
+
+    def _take_point(self, name: str, point: DataPoint, shared: dict[str, str], now: float, *, delta: bool) -> None:
+        own: dict[str, str] = {}
+        translate(point.attributes.items(), own, utf8=self._utf8)
+        labels = tuple(sorted((own | shared).items()))
+        if point.pb.flags & _NO_RECORDED_VALUE:
+            self._store.remove(name, labels)
+            return
+        state = _READERS[point.metric.kind].read(point.pb, self._exemplars(point))
+        self._store.put(name, labels, state, point.time_unix_nano, now, delta=delta)
+
+    def _exemplars(self, point: DataPoint) -> list[Exemplar]:
+        if not self.config.enable_open_metrics:
+            return []
+        return [
+            exemplar(e.trace_id, e.span_id, e.attributes, Number.read(e.pb, ()).value, e.pb.time_unix_nano)
+            for e in point.exemplars
+        ]
+
+    def _drop(self, metric: Metric, reason: str, count: int, **fields: str) -> None:
+        self.host.log.warning(
+            "Data point does not fit the page. Dropping data.", reason=reason, metric=metric.name, **fields
+        )
+        self.host.meter.counter(
+            "penstock_prometheus_dropped_points", "Data points that could not be put on the page.", reason=reason
+        ).inc(count)
+
+    def _dropped_all(self, resource: Resource, error: BadLabel) -> None:
+        for scope in resource.scopes:
+            for metric in scope.metrics:
+                self._drop(metric, "invalid_label", len(metric.records), label=str(error))
+
+    def _families(self) -> Iterable[Family]:
+        now = self.host.clock.monotonic()
+        for store in (self._store, self._targets):
+            store.expire(now)
+        return (*self._store.families(), *self._targets.families())
+
+
+def _kind_of(metric: Metric) -> Kind | None:
+    """The Prometheus type; None for what has none: unspecified temporality, deltas that may fall."""
+    data = metric.data
+    if metric.kind in ("gauge", "summary"):
+        return "gauge" if metric.kind == "gauge" else "summary"
+    if data is None or data.aggregation_temporality == _UNSPECIFIED:
+        return None
+    if metric.kind != "sum":
+        return "histogram"
+    if data.is_monotonic:
+        return "counter"
+    return None if data.aggregation_temporality == _DELTA else "gauge"
