@@ -121,7 +121,7 @@ class _Decoder:
         if origin is Literal:
             return self._literal(node, get_args(annotation), path)
         kind = origin or annotation
-        if not isinstance(kind, type) or kind is object:
+        if kind in (Any, object) or not isinstance(kind, type):
             return plain(node)
         if issubclass(kind, BaseModel):
             return self.block(node, kind, path, place)

@@ -96,25 +96,25 @@ def keys(model: type[BaseModel], prefix: str = "", seen: frozenset[type] = froze
         text = texts.get(name, "") if reason is None else reason
         type_text = _with_metadata(field)
         yield Key(path, "" if reason else type_text, default_text(field), text, reason is not None)
-        for step, block in _blocks(field.annotation):
+        for step, block in blocks(field.annotation):
             if block not in seen and reason is None:
                 yield from keys(block, f"{path}{step}.", seen | {block, model})
 
 
-def _blocks(annotation: Any, step: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+def blocks(annotation: Any, step: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     """The models inside an annotation, with what stands between the key and them: `[]` for lists, `.*` for maps."""
     origin = get_origin(annotation)
     if isinstance(annotation, type) and origin is None and issubclass(annotation, BaseModel):
         yield step, annotation
     elif origin is Annotated:
-        yield from _blocks(get_args(annotation)[0], step)
+        yield from blocks(get_args(annotation)[0], step)
     elif origin in (Union, UnionType):
         for member in get_args(annotation):
-            yield from _blocks(member, step)
+            yield from blocks(member, step)
     elif isinstance(origin, type) and issubclass(origin, AbstractMapping):
-        yield from _blocks(get_args(annotation)[1], f"{step}.*")
+        yield from blocks(get_args(annotation)[1], f"{step}.*")
     elif isinstance(origin, type) and issubclass(origin, AbstractSequence | AbstractSet):
-        yield from _blocks(get_args(annotation)[0], f"{step}[]")
+        yield from blocks(get_args(annotation)[0], f"{step}[]")
 
 
 def default_text(field: FieldInfo) -> str:
@@ -125,7 +125,7 @@ def default_text(field: FieldInfo) -> str:
     if any(isinstance(item, NumbersAreNanoseconds) for item in _metadata_of(field)) and isinstance(value, int | float):
         return format_duration(value)
     if value is None:
-        return "off" if any(_blocks(field.annotation)) else "not set"
+        return "off" if any(blocks(field.annotation)) else "not set"
     return _yaml(value)
 
 
@@ -168,7 +168,7 @@ def type_name(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(type_name(item) for item in arguments if item is not NoneType))
     kind = origin or annotation
-    if not isinstance(kind, type) or kind is object:
+    if kind in (Any, object) or not isinstance(kind, type):
         return "any"
     if issubclass(kind, Enum):
         return "one of " + ", ".join(f"`{member.value}`" for member in kind)
@@ -206,5 +206,5 @@ def description_at(model: type[BaseModel], path: Path) -> str:
             continue
         block, name = match
         text = descriptions(block).get(name, text)
-        current = [inner for _, inner in _blocks(block.model_fields[name].annotation)] or current
+        current = [inner for _, inner in blocks(block.model_fields[name].annotation)] or current
     return text

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from pipeline.config.catalog import KINDS
+from pipeline.config.describe import blocks
 from pipeline.config.model import refusal_of
 from pipeline.config.text import to_yaml
 from pipeline.config.types import UNREDACTED
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from pipeline.config.loading import Examination
 
 
@@ -35,20 +38,26 @@ def render(tree: dict[str, Any], form: str) -> str:
 
 
 def dump(model: BaseModel, unredacted: bool) -> dict[str, Any]:
-    """One model as plain values; refused keys, which have no effect, are left out."""
+    """One model as plain values; refused keys, which have no effect, and blocks that are off are left out."""
     data = model.model_dump(mode="json", by_alias=True, context={UNREDACTED: unredacted})
     _prune(model, data)
     return data
+
+
+def _null_means_on(field: FieldInfo) -> bool:
+    """Whether printing null would turn an absent block on when the print is loaded again."""
+    return any(not getattr(block, "null_is_absent", False) for _, block in blocks(field.annotation))
 
 
 def _prune(value: Any, data: Any) -> None:
     if isinstance(value, BaseModel):
         for name, field in type(value).model_fields.items():
             key = field.serialization_alias or field.alias or name
-            if refusal_of(type(value), name) is not None:
+            item = getattr(value, name)
+            if refusal_of(type(value), name) is not None or (item is None and _null_means_on(field)):
                 data.pop(key, None)
             else:
-                _prune(getattr(value, name), data.get(key))
+                _prune(item, data.get(key))
     elif isinstance(value, list | tuple) and isinstance(data, list):
         for item, item_data in zip(value, data, strict=True):
             _prune(item, item_data)

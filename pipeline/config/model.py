@@ -38,15 +38,10 @@ class ConfigModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse(cls, value: Any, info: ValidationInfo) -> Any:
-        extra = cls.model_fields[info.field_name or ""].json_schema_extra
-        if isinstance(extra, dict) and _REFUSED in extra and value not in _accepted(extra):
-            raise RefusedKey(f"not supported: {extra[_REFUSED]}")
-        return value
-
-
-def _accepted(extra: dict[str, Any]) -> list[Any]:
-    accepted: list[Any] = extra["accepted"]
-    return accepted
+        extra: Any = cls.model_fields[info.field_name or ""].json_schema_extra
+        if value is None or not isinstance(extra, dict) or _REFUSED not in extra or value in extra["accepted"]:
+            return value
+        raise RefusedKey(f"not supported: {extra[_REFUSED]}")
 
 
 def refused(reason: str, *, accept: tuple[Any, ...] = (), default: Any = None) -> Any:
@@ -54,7 +49,7 @@ def refused(reason: str, *, accept: tuple[Any, ...] = (), default: Any = None) -
 
     Args:
         reason: why it cannot be honoured, and what to do instead.
-        accept: values that ask for no more than what Penstock does anyway; with these the key is no error.
+        accept: values that ask for no more than what Penstock does anyway; with these, or null, the key is no error.
         default: what the field holds when the key is absent.
     """
     return Field(

@@ -8,19 +8,30 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
 from pipeline.config.catalog import KINDS, Catalog
+from pipeline.config.describe import descriptions
 from pipeline.config.durations import DURATION_FORMAT, format_duration
 from pipeline.config.listing import entries
 from pipeline.config.model import ConfigModel
 from pipeline.config.service import ServiceConfig
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic_core import core_schema
 
 _EXPANSION: Final = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Lets an expansion such as `${env:PORT}` stand wherever a number or a boolean may."""
+    """Lets an expansion such as `${env:PORT}` stand wherever a number or a boolean may; knows our own types."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        model: type[BaseModel] = schema["cls"]
+        texts = descriptions(model)
+        by_key = {field.alias or name: texts.get(name) for name, field in model.model_fields.items()}
+        properties = made.get("properties", {})
+        made["properties"] = {key: _property(item, by_key.get(key)) for key, item in properties.items()}
+        return made
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         return {"anyOf": [super().int_schema(schema), _EXPANSION]}
@@ -52,7 +63,7 @@ def schema(catalog: Catalog) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {kind: _section(patterns) for kind, patterns in sections.items()}
         | {"service": by_model[ServiceConfig, "validation"]},
-        "$defs": {name: _adapted(definition) for name, definition in shared.get("$defs", {}).items()},
+        "$defs": shared.get("$defs", {}),
     }
 
 
@@ -60,19 +71,14 @@ def _section(patterns: dict[str, Any]) -> dict[str, Any]:
     return {"type": ["object", "null"], "patternProperties": patterns, "additionalProperties": False}
 
 
-def _adapted(definition: dict[str, Any]) -> dict[str, Any]:
-    """Say in JSON Schema what pydantic has no word for: refused keys, durations as text."""
-    properties = definition.get("properties", {})
-    return definition | (
-        {"properties": {key: _property(item) for key, item in properties.items()}} if properties else {}
-    )
-
-
-def _property(item: dict[str, Any]) -> dict[str, Any]:
+def _property(item: dict[str, Any], description: str | None) -> dict[str, Any]:
+    """Say in JSON Schema what pydantic has no word for: refused keys, durations as text, docstrings of attributes."""
     if "refused" in item:
         accepted = item["accepted"]
         body: dict[str, Any] = {"enum": [None, *accepted]} if accepted else {"type": "null"}
         return {"description": item["description"], "deprecated": True} | body
+    if description:
+        item = item | {"description": description}
     default = item.get("default")
     if item.get("format") == DURATION_FORMAT and isinstance(default, int | float):
         return item | {"default": format_duration(default)}

@@ -14,7 +14,7 @@ _LISTED: Final = 12
 def hint(word: str, known: Iterable[str], *, all_of: str = "expected one of") -> str:
     """`; did you mean "x"?` where a known name is close, else the known names, else nothing."""
     names = sorted(set(known))
-    close = get_close_matches(word, names, n=1, cutoff=0.6) or get_close_matches(
+    close = get_close_matches(word, names, n=1, cutoff=0.7) or get_close_matches(
         word.lower(), [name for name in names if name.lower() == word.lower()], n=1, cutoff=0
     )
     if close:

@@ -82,7 +82,8 @@ def found(load_text: Loader, pipelines: str, head: str = HEAD) -> list[str]:
             [
                 (
                     'service::pipelines::traces::exporters::0: connector "forward" used as exporter in [traces] '
-                    "pipeline but not used in any supported receiver pipeline; it connects logs to logs, metrics to metrics, "
+                    "pipeline but not used in any supported receiver pipeline; "
+                    "it connects logs to logs, metrics to metrics, "
                     "traces to traces"
                 )
             ],
@@ -104,7 +105,8 @@ def found(load_text: Loader, pipelines: str, head: str = HEAD) -> list[str]:
             [
                 (
                     'service::pipelines::traces::exporters::0: connector "forward" used as exporter in [traces] '
-                    "pipeline but not used in any supported receiver pipeline; it connects logs to logs, metrics to metrics, "
+                    "pipeline but not used in any supported receiver pipeline; "
+                    "it connects logs to logs, metrics to metrics, "
                     "traces to traces"
                 ),
                 (

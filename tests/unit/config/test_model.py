@@ -1,0 +1,37 @@
+"""The base of all models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.config import ConfigModel, refused
+from pipeline.config.model import refusal_of
+
+
+class Sample(ConfigModel):
+    size: int = 1
+    gone: Any = refused("it cannot be", accept=(False,), default=False)
+
+
+def test_unknown_keys_are_errors_and_instances_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Sample.model_validate({"sise": 2})
+    sample = Sample(size=2)
+    with pytest.raises(ValidationError, match="frozen"):
+        sample.size = 3  # type: ignore[misc]  # what the test is about
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "x", [], {"a": 1}])
+def test_a_refused_key_is_an_error(value: object) -> None:
+    with pytest.raises(ValidationError, match="not supported: it cannot be"):
+        Sample.model_validate({"gone": value})
+
+
+def test_accepted_values_of_a_refused_key() -> None:
+    assert Sample(gone=False).gone is False
+    assert Sample().gone is False
+    assert refusal_of(Sample, "gone") == "it cannot be"
+    assert refusal_of(Sample, "size") is None
