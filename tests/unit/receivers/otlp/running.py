@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Running:
         sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         url = f"http://{self.receiver.http_endpoint}{path}"
         async with self.session.request(
-            method, url, data=raw, headers=sent, skip_auto_headers=("Content-Type",), allow_redirects=False
+            method, url, data=io.BytesIO(raw), headers=sent, skip_auto_headers=("Content-Type",), allow_redirects=False
         ) as response:
             return Answer(response.status, await response.read(), dict(response.headers))
 
