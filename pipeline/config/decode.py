@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union
 
 from pydantic import BaseModel, BeforeValidator, PlainValidator, SecretStr, ValidationError, WrapValidator
 
-from pipeline.config.durations import NumbersAreNanoseconds
+from pipeline.config.durations import NumbersAreNanoseconds, parse_duration
 from pipeline.config.ids import ComponentId, PipelineId
 from pipeline.config.messages import describe, translate
+from pipeline.config.model import refusal_of
 from pipeline.config.suggest import hint
 from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, Sequence, is_null, plain
 from pipeline.config.types import ANY_CASE, Pattern
@@ -87,7 +88,9 @@ class _Decoder:
                 data[key] = plain(item)
                 continue
             name, field = fields[key]
-            value = plain(item) if name in free else self._field(item, field, below, node.keys[key])
+            # Of a refused key only the refusal is of interest, not whether its value has the right type.
+            decoder = self if refusal_of(model, name) is None else _Decoder()
+            value = plain(item) if name in free else decoder.field(item, field, below, node.keys[key])
             if value is not _MISSING:
                 data[key] = value
         return data
@@ -96,7 +99,8 @@ class _Decoder:
         if model.model_config.get("extra") == "forbid":
             self._problem(f'unknown key "{key}"{hint(key, known, all_of="keys here are")}', path, place)
 
-    def _field(self, node: Node, field: FieldInfo, path: Path, place: Position) -> Any:
+    def field(self, node: Node, field: FieldInfo, path: Path, place: Position) -> Any:
+        """The value of a node for a field of a model."""
         return self._annotated(node, field.annotation, field.metadata, path, place)
 
     def _annotated(
@@ -168,9 +172,15 @@ class _Decoder:
         value = node.value if isinstance(node, Scalar) else plain(node)
         if value is None:
             return _MISSING
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, str):
+            try:
+                return parse_duration(value)
+            except ValueError as error:
+                self._problem(str(error) if node.text is None else "not a duration such as 5s", path, node.position)
+                return value
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return self._wrong("a duration such as 5s or 200ms", node, path)
-        return value if isinstance(value, str) else value / 1e9
+        return value / 1e9
 
     def _literal(self, node: Node, choices: tuple[Any, ...], path: Path) -> Any:
         if is_null(node) and node.text is None:
