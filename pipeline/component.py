@@ -83,12 +83,15 @@ class Component(ABC):
         aliases: old names of the same component.
         signals: what it can work on.
         listens: whether it holds a port that a successor with another configuration may need.
+        example: a smallest configuration that works, as the YAML below the component's id; stands in its reference
+            page, and the conformance suite runs it. `$TMP` is a folder, ports are 0.
     """
 
     type: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     signals: ClassVar[frozenset[Signal]] = ALL_SIGNALS
     listens: ClassVar[bool] = False
+    example: ClassVar[str] = ""
     Config: ClassVar[builtins.type[ConfigModel]]
 
     def __init__(self, config: Any, host: Host) -> None:

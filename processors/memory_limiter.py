@@ -65,6 +65,7 @@ class MemoryLimiter(Processor):
     """Refuses data, retryably, while this process holds more than the soft limit; stands first in a pipeline."""
 
     type = "memory_limiter"
+    example = "{check_interval: 1s, limit_mib: 512}"
     mutates = False
     Config = MemoryLimiterConfig
     config: MemoryLimiterConfig

@@ -37,6 +37,7 @@ class OtlpGrpcExporter(Exporter):
     """
 
     type = "otlp_grpc"
+    example = '{endpoint: "localhost:4317", tls: {insecure: true}}'
     aliases = ("otlp",)
     Config = OtlpGrpcConfig
     config: OtlpGrpcConfig

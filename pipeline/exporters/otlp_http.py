@@ -59,6 +59,7 @@ class OtlpHttpExporter(Exporter):
     """
 
     type = "otlp_http"
+    example = '{endpoint: "http://localhost:4318"}'
     aliases = ("otlphttp",)
     Config = OtlpHttpConfig
     config: OtlpHttpConfig

@@ -50,7 +50,7 @@ class FakeClock:
             yield
             return
         task = asyncio.current_task()
-        assert task is not None, "timeout outside a task"  # noqa: S101 - for the type checker
+        assert task is not None, "timeout outside a task"
         fired = over = False
 
         def fire() -> None:

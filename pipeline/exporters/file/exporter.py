@@ -29,6 +29,7 @@ class FileExporter(Exporter):
     """
 
     type = "file"
+    example = "{path: $TMP/telemetry.jsonl}"
     Config = FileConfig
 
     def __init__(self, config: FileConfig, host: Host) -> None:

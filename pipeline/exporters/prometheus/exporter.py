@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pipeline.component import Exporter, Host
@@ -31,6 +32,8 @@ _READERS: Final[dict[str, Any]] = {
     "summary": Summary,
 }
 _UNSPECIFIED, _DELTA = 0, 1
+# A point costs about 15 us; the event loop is to be held for a few milliseconds at most.
+_POINTS_PER_TURN: Final = 256
 # opentelemetry.proto.metrics.v1.DataPointFlags: the series has ended.
 _NO_RECORDED_VALUE = 1
 
@@ -45,6 +48,8 @@ class PrometheusExporter(Exporter):
     """
 
     type = "prometheus"
+    example = '{endpoint: "localhost:0"}'
+    listens = True
     signals = frozenset({Signal.METRICS})
     Config = PrometheusConfig
 
@@ -83,7 +88,11 @@ class PrometheusExporter(Exporter):
 
     async def export(self, batch: Batch) -> None:
         """Take the points over into the page."""
-        now = self.host.clock.monotonic()
+        for count, _ in enumerate(self._take(batch, self.host.clock.monotonic()), 1):
+            if count % _POINTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    def _take(self, batch: Batch, now: float) -> Iterator[None]:
         for resource in batch.resources():
             try:
                 shared = self._resource_labels(resource, now)
@@ -91,38 +100,38 @@ class PrometheusExporter(Exporter):
                 self._dropped_all(resource, error)
                 continue
             for scope in resource.scopes:
-                self._take_scope(scope, shared, now)
+                yield from self._take_scope(scope, shared, now)
 
     def _resource_labels(self, resource: Resource, now: float) -> dict[str, str]:
         attributes = resource.attributes
         labels: dict[str, str] = {}
         if target := target_labels(attributes, utf8=self._utf8):
             name = metric_name("target_info", "", "gauge", Strategy.UNDERSCORES, self._namespace)
-            self._targets.help_of(name, "gauge", "Target metadata")
+            self._targets.claim(name, "gauge", "Target metadata", now)
             self._targets.put(name, target, Number(1.0), 0, now, delta=False)
         if self.config.resource_to_telemetry_conversion.enabled:
             translate(attributes.items(), labels, utf8=self._utf8)
         return labels | identity(attributes)
 
-    def _take_scope(self, scope: Scope, shared: dict[str, str], now: float) -> None:
+    def _take_scope(self, scope: Scope, shared: dict[str, str], now: float) -> Iterator[None]:
         labels = shared
         for metric in scope.metrics:
             try:
                 if labels is shared and not self.config.without_scope_info:
                     own = scope_labels(scope.name, scope.version, scope.schema_url, scope.attributes, utf8=self._utf8)
                     labels = shared | own
-                self._take_metric(metric, labels | self._const, now)
+                yield from self._take_metric(metric, labels | self._const, now)
             except BadLabel as error:
                 self._drop(metric, "invalid_label", len(metric.records), label=str(error))
 
-    def _take_metric(self, metric: Metric, shared: dict[str, str], now: float) -> None:
+    def _take_metric(self, metric: Metric, shared: dict[str, str], now: float) -> Iterator[None]:
         kind = _kind_of(metric)
         if kind is None:
             self._drop(metric, "temporality" if metric.kind else "no_data", len(metric.records))
             return
         name = metric_name(metric.name, metric.unit, kind, self._strategy, self._namespace)
         try:
-            kept = self._store.help_of(name, kind, metric.description)
+            kept = self._store.claim(name, kind, metric.description, now)
         except Conflict as conflict:
             self._drop(metric, conflict.reason, len(metric.records), existing=conflict.existing, dropped=kind)
             return
@@ -134,6 +143,7 @@ class PrometheusExporter(Exporter):
                 self._take_point(name, point, shared, now, delta=delta)
             except (Conflict, BadLabel) as problem:
                 self._drop(metric, getattr(problem, "reason", "invalid_label"), 1)
+            yield
 
     def _take_point(self, name: str, point: DataPoint, shared: dict[str, str], now: float, *, delta: bool) -> None:
         own: dict[str, str] = {}

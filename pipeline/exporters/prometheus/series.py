@@ -33,6 +33,7 @@ class _Entry:
 class _Group:
     kind: Kind
     help: str
+    claimed_at: float
     entries: dict[Labels, _Entry] = field(default_factory=dict)
 
 
@@ -50,7 +51,7 @@ class SeriesStore:
         self._send_timestamps = send_timestamps
         self._groups: dict[str, _Group] = {}
 
-    def help_of(self, name: str, kind: Kind, description: str) -> str:
+    def claim(self, name: str, kind: Kind, description: str, now: float) -> str:
         """Claim a name for a type; returns the help text that the page keeps for it.
 
         Raises:
@@ -58,10 +59,11 @@ class SeriesStore:
         """
         group = self._groups.get(name)
         if group is None:
-            self._groups[name] = _Group(kind, description)
+            self._groups[name] = _Group(kind, description, now)
             return description
         if group.kind != kind:
             raise Conflict("type_conflict", group.kind, kind)
+        group.claimed_at = now
         return group.help
 
     def put(self, name: str, labels: Labels, state: State, time_unix_nano: int, now: float, *, delta: bool) -> None:
@@ -91,7 +93,7 @@ class SeriesStore:
             old = [e.labels for e in group.entries.values() if now - e.heard_at > self._expiration_s]
             for labels in old:
                 del group.entries[labels]
-            if not group.entries:
+            if not group.entries and now - group.claimed_at > self._expiration_s:
                 del self._groups[name]
 
     def families(self) -> Iterable[Family]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
+from pipeline.receivers.otlp.http_connection import ConnectionServer
 from pipeline.receivers.otlp.http_export import HttpExport
 from pipeline.transport.listen import bind, bound_endpoint, resolve
 from pipeline.transport.server_tls import ssl_context
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 _GRACE_S: Final = 5.0
 """How long requests in flight may take when the server stops."""
+_LINGER_S: Final = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender sees the answer and not a reset."""
 _FOREVER_S: Final = 10 * 365 * 86400.0
 _READ_BUFFER_BYTES: Final = 1 << 19
 
@@ -33,7 +34,7 @@ class HttpServer:
         self.config = config
         self.endpoint = ""
         self._export = HttpExport(admission)
-        self._connections: web.Server | None = None
+        self._connections: ConnectionServer | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -43,12 +44,12 @@ class HttpServer:
         tls = None if config.tls is None else ssl_context(config.tls)
         listener = bind(resolve(config.endpoint))
         self.endpoint = bound_endpoint(listener)
-        self._connections = web.Server(
+        self._connections = ConnectionServer(
             self._export.handle,
-            access_log=None,
+            config,
             auto_decompress=False,
             keepalive_timeout=config.idle_timeout or config.read_timeout or _FOREVER_S,
-            lingering_time=0,
+            lingering_time=_LINGER_S,
             read_bufsize=_READ_BUFFER_BYTES,
         )
         loop = asyncio.get_running_loop()

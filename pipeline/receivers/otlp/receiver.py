@@ -25,6 +25,7 @@ class OtlpReceiver(Receiver):
     """
 
     type = "otlp"
+    example = '{protocols: {grpc: {endpoint: "localhost:0"}, http: {endpoint: "localhost:0"}}}'
     Config = OtlpConfig
     config: OtlpConfig
 

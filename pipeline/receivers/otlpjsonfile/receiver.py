@@ -35,6 +35,7 @@ class OtlpJsonFileReceiver(Receiver):
     """
 
     type = "otlpjsonfile"
+    example = '{include: ["$TMP/*.jsonl"]}'
     listens = False
     Config = OtlpJsonFileConfig
 
