@@ -113,44 +113,57 @@ def _family_lines(family: Family, form: Format) -> Iterator[str]:
     if form.openmetrics and kind == "counter":
         # OpenMetrics knows no counter without _total.
         heading, kind = (name.removesuffix("_total"), kind) if name.endswith("_total") else (name, "unknown")
-    shown = _metric_name(heading, form)
+    shown = _metric_name(heading, form.utf8_names)
     text = family.help.translate(_VALUE_ESCAPES if form.openmetrics else _HELP_ESCAPES)
     yield f"# HELP {shown} {text}"
     yield f"# TYPE {shown} {'untyped' if kind == 'unknown' and not form.openmetrics else kind}"
-    number = _openmetrics_float if form.openmetrics else go_float
     for series in family.series:
-        labels = [_label(key, value, form) for key, value in series.labels]
+        labels = ",".join([_label(key, value, form) for key, value in series.labels])
         stamp = "" if series.time_ms is None else _timestamp(series.time_ms, form)
         for point in series.points:
-            whole = point.suffix in ("_bucket", "_count")
-            value = go_float(point.value) if whole else number(point.value)
-            line = f"{_sample_head(name + point.suffix, labels, point, form)} {value}{stamp}"
+            line = f"{_sample_head(name + point.suffix, labels, point, form)} {_value(point, form)}{stamp}"
             yield line + _exemplar(point.exemplar, form) if form.openmetrics and point.exemplar else line
 
 
-def _sample_head(name: str, labels: list[str], point: Point, form: Format) -> str:
+def _value(point: Point, form: Format) -> str:
+    whole = not form.openmetrics or point.suffix in ("_bucket", "_count")
+    return go_float(point.value) if whole else _openmetrics_float(point.value)
+
+
+def _sample_head(name: str, labels: str, point: Point, form: Format) -> str:
     if point.last_label is not None:
-        key, number = point.last_label
-        text = _openmetrics_float(number) if form.openmetrics else go_float(number)
-        labels = [*labels, f'{key}="{text}"']
-    shown = _metric_name(name, form)
+        last = _last_label(*point.last_label, form.openmetrics)
+        labels = f"{labels},{last}" if labels else last
+    shown = _metric_name(name, form.utf8_names)
     if shown.startswith('"'):
-        return "{" + ",".join([shown, *labels]) + "}"
-    return f"{shown}{{{','.join(labels)}}}" if labels else shown
+        return f"{{{shown},{labels}}}" if labels else f"{{{shown}}}"
+    return f"{shown}{{{labels}}}" if labels else shown
 
 
-def _metric_name(name: str, form: Format) -> str:
+@lru_cache(maxsize=4096)
+def _last_label(key: str, number: float, openmetrics: bool) -> str:
+    text = _openmetrics_float(number) if openmetrics else go_float(number)
+    return f'{key}="{text}"'
+
+
+@lru_cache(maxsize=16384)
+def _metric_name(name: str, utf8: bool) -> str:
     if _PLAIN_METRIC.fullmatch(name):
         return name
-    if form.utf8_names:
+    if utf8:
         return f'"{name.translate(_VALUE_ESCAPES)}"'
     return _underscored(name, ":")
 
 
 def _label(key: str, value: str, form: Format) -> str:
-    if not _PLAIN_LABEL.fullmatch(key):
-        key = f'"{key.translate(_VALUE_ESCAPES)}"' if form.utf8_names else _underscored(key, "")
-    return f'{key}="{value.translate(_VALUE_ESCAPES)}"'
+    return f'{_label_name(key, form.utf8_names)}="{value.translate(_VALUE_ESCAPES)}"'
+
+
+@lru_cache(maxsize=16384)
+def _label_name(key: str, utf8: bool) -> str:
+    if _PLAIN_LABEL.fullmatch(key):
+        return key
+    return f'"{key.translate(_VALUE_ESCAPES)}"' if utf8 else _underscored(key, "")
 
 
 def _underscored(name: str, also: str) -> str:
