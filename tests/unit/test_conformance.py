@@ -19,7 +19,7 @@ from pipeline.registry import Kind
 from pipeline.testing import make_host
 from pipeline.testing.conformance import check_exporter, check_life, check_processor, declaration_problems
 
-HEAVY = ("hyperscan", "genai_prices", "grpc", "aiohttp", "phonenumbers", "zstandard", "cramjam", "bcrypt", "re2")
+HEAVY = ("hyperscan", "genai_prices", "grpc", "aiohttp", "phonenumbers", "zstandard", "bcrypt", "re2")
 
 
 @cache
