@@ -113,7 +113,8 @@ class HttpProtocol(_Server):
     )
     response_headers: dict[str, Secret] = Field(default_factory=dict, description="Headers on every response.")
     compression_algorithms: tuple[str, ...] = Field(
-        ("", *(coding for coding in CODINGS)), description="Content-Encodings accepted; the empty one means none."
+        ("", *(coding for coding in CODINGS)),
+        description="Content-Encodings accepted; the empty one stands for bodies without any.",
     )
     read_timeout: Duration = Field(0.0, ge=0, description="Time to read a request, body included; 0: no limit.")
     read_header_timeout: Duration = Field(0.0, ge=0, description="Time to read a request's headers; 0: read_timeout.")

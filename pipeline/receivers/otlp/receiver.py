@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.component import Host, Receiver, Stage
 from pipeline.errors import StartError
 from pipeline.receivers.otlp.admission import Admission
-from pipeline.receivers.otlp.config import OtlpConfig
+from pipeline.receivers.otlp.config import HttpProtocol, OtlpConfig, Protocols
 from pipeline.signals import Signal
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.grpc_server import GrpcServer
     from pipeline.receivers.otlp.http_server import HttpServer
+
+_HTTP_CHANGEABLE: Final = (
+    "include_metadata",
+    "cors",
+    "max_request_body_size",
+    "response_headers",
+    "compression_algorithms",
+    "keep_alives_enabled",
+    "traces_url_path",
+    "metrics_url_path",
+    "logs_url_path",
+)
 
 
 class OtlpReceiver(Receiver):
@@ -82,7 +94,35 @@ class OtlpReceiver(Receiver):
             await self.stop()
             raise StartError(f'failed to start "{self.host.id}" receiver: {error}') from None
 
+    async def reconfigure(self, config: OtlpConfig) -> bool:
+        """Take over what does not concern sockets; False where a listener, or who may send, would change."""
+        old, new = self.config.protocols, config.protocols
+        if _sockets(old) != _sockets(new) or any(p is not None and p.auth is not None for p in (new.grpc, new.http)):
+            return False
+        for admission in self._admissions.values():
+            admission.delivered = config.acknowledge == "delivered"
+        if self._grpc is not None and new.grpc is not None:
+            self._grpc.configure(new.grpc)
+        if self._http is not None and new.http is not None:
+            self._http.configure(new.http)
+        self.config = config
+        return True
+
     async def stop(self) -> None:
         """Take no more requests and finish those in flight."""
         await asyncio.gather(*(server.stop() for server in (self._grpc, self._http) if server is not None))
         await super().stop()
+
+
+def _sockets(protocols: Protocols) -> list[object]:
+    """What a listener is made from, protocol by protocol; the rest of the keys may change while it runs."""
+    grpc, http = protocols.grpc, protocols.http
+    return [
+        None if grpc is None else grpc.model_copy(update={"include_metadata": False}),
+        None if http is None else http.model_copy(update=_changeable(http)),
+    ]
+
+
+def _changeable(http: HttpProtocol) -> dict[str, object]:
+    fresh = type(http)()
+    return {name: getattr(fresh, name) for name in _HTTP_CHANGEABLE}

@@ -83,7 +83,7 @@ class Running:
 async def grpc_call(channel: grpc.aio.Channel, raw: bytes, method: str = TRACES, **call: Any) -> Answer:
     """One unary call on a channel: its code and body, or its code, message and details."""
     try:
-        return Answer(0, await channel.unary_unary(method, None, None)(raw, timeout=20, **call))
+        return Answer(0, await channel.unary_unary(method, None, None)(raw, **{"timeout": 20, **call}))
     except grpc.aio.AioRpcError as error:
         trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ()))
         raw_details = trailers.get("grpc-status-details-bin")

@@ -1,0 +1,157 @@
+"""What each key of `protocols.grpc` does, and what a client's cancellation does not do."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from pipeline.receivers.otlp.config import GrpcProtocol
+from pipeline.receivers.otlp.grpc_server import channel_options
+from pipeline.signals import Batch, Signal
+from pipeline.testing import CollectingSink, trace_request
+from tests.unit.receivers.otlp.running import TRACES, grpc_call, running
+
+RAW = trace_request({"a": 1}).SerializeToString()
+
+
+class Gated(CollectingSink):
+    """Takes a batch when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.waiting = asyncio.Event()
+
+    async def consume(self, batch: Batch) -> None:
+        self.waiting.set()
+        await self.open.wait()
+        await super().consume(batch)
+
+
+OPTIONS: list[tuple[dict[str, Any], tuple[str, int]]] = [
+    ({}, ("grpc.so_reuseport", 0)),
+    ({}, ("grpc.max_receive_message_length", 4 << 20)),
+    ({"max_recv_msg_size_mib": 9}, ("grpc.max_receive_message_length", 9 << 20)),
+    ({"max_concurrent_streams": 7}, ("grpc.max_concurrent_streams", 7)),
+    ({"read_buffer_size": 1000}, ("grpc.experimental.tcp_read_chunk_size", 1000)),
+    ({"write_buffer_size": 2000}, ("grpc.http2.write_buffer_size", 2000)),
+    (
+        {"keepalive": {"server_parameters": {"max_connection_idle": 1.5}}},
+        ("grpc.max_connection_idle_ms", 1500),
+    ),
+    ({"keepalive": {"server_parameters": {"max_connection_age": 2.0}}}, ("grpc.max_connection_age_ms", 2000)),
+    (
+        {"keepalive": {"server_parameters": {"max_connection_age_grace": 3.0}}},
+        ("grpc.max_connection_age_grace_ms", 3000),
+    ),
+    ({"keepalive": {"server_parameters": {"time": 4.0}}}, ("grpc.keepalive_time_ms", 4000)),
+    ({"keepalive": {"server_parameters": {"timeout": 5.0}}}, ("grpc.keepalive_timeout_ms", 5000)),
+    (
+        {"keepalive": {"enforcement_policy": {"min_time": 6.0}}},
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 6000),
+    ),
+    (
+        {"keepalive": {"enforcement_policy": {"permit_without_stream": True}}},
+        ("grpc.keepalive_permit_without_calls", 1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "option"), OPTIONS)
+def test_what_is_set_reaches_the_core(config: dict[str, Any], option: tuple[str, int]) -> None:
+    assert option in channel_options(GrpcProtocol(**config))
+
+
+def test_what_is_not_set_is_left_to_the_core() -> None:
+    names = {name for name, _ in channel_options(GrpcProtocol(keepalive={"server_parameters": {}}))}
+    assert names == {"grpc.so_reuseport", "grpc.max_receive_message_length", "grpc.experimental.tcp_read_chunk_size"}
+
+
+async def test_max_connection_age_closes_connections() -> None:
+    age = {"server_parameters": {"max_connection_age": 0.2, "max_connection_age_grace": 0.1}}
+    async with (
+        running((Signal.TRACES, CollectingSink()), grpc={"keepalive": age}) as server,
+        grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
+    ):
+        assert (await grpc_call(channel, RAW)).status == 0
+        await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 10)
+        assert (await grpc_call(channel, RAW, wait_for_ready=True)).status == 0
+
+
+async def test_include_metadata() -> None:
+    sink = CollectingSink()
+    async with running((Signal.TRACES, sink), grpc={"include_metadata": True}) as server:
+        await server.grpc(RAW, metadata=(("x-scope-orgid", "acme"), ("x-scope-orgid", "b"), ("x-bin", b"\xff")))
+    metadata = sink.batches[0].context.metadata
+    assert metadata["x-scope-orgid"] == ("acme", "b")
+    assert metadata["x-bin"] == ("\xff",)
+
+
+async def test_metadata_is_left_out_by_default() -> None:
+    sink = CollectingSink()
+    async with running((Signal.TRACES, sink)) as server:
+        await server.grpc(RAW, metadata=(("x-scope-orgid", "acme"),))
+    assert not sink.batches[0].context.metadata
+    assert sink.batches[0].context.receiver == "otlp"
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    sink = CollectingSink()
+    path = tmp_path / "otlp.sock"
+    async with (
+        running((Signal.TRACES, sink), grpc={"endpoint": str(path), "transport": "unix"}),
+        grpc.aio.insecure_channel(f"unix:{path}") as channel,
+    ):
+        assert (await grpc_call(channel, RAW)).status == 0
+    assert sink.batches[0].context.peer == ""
+
+
+async def test_a_client_that_cancels_leaves_no_half_done_work() -> None:
+    sink = Gated()
+    async with (
+        running((Signal.TRACES, sink)) as server,
+        grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
+    ):
+        call = channel.unary_unary(TRACES, None, None)(RAW)
+        await sink.waiting.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0.1)
+        sink.open.set()
+        await sink.wait_for(1)
+        assert (await grpc_call(channel, RAW)).status == 0
+        assert server.counted("accepted_spans", "grpc") == 2
+        assert server.counted("refused_spans", "grpc") == 0
+
+
+async def test_a_deadline_of_a_client_leaves_no_half_done_work() -> None:
+    sink = Gated()
+    async with (
+        running((Signal.TRACES, sink)) as server,
+        grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(TRACES, None, None)(RAW, timeout=0.2)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        sink.open.set()
+        await sink.wait_for(1)
+
+
+async def test_calls_in_flight_are_finished_at_stop() -> None:
+    sink = Gated()
+    async with (
+        running((Signal.TRACES, sink)) as server,
+        grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
+    ):
+        call = asyncio.ensure_future(grpc_call(channel, RAW))
+        await sink.waiting.wait()
+        stopping = asyncio.ensure_future(server.receiver.stop())
+        await asyncio.sleep(0.1)
+        sink.open.set()
+        await stopping
+        assert (await call).status == 0
