@@ -12,7 +12,7 @@ from processors.redaction import encodings
 from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding, merge, splice
 from processors.redaction.rule import Rule
-from processors.redaction.triggers import MARKER_TRIGGERS, Hit, Trigger, TriggerEngine, build_engine
+from processors.redaction.triggers import MARKER_TRIGGERS, SEPARATOR, Hit, Trigger, TriggerEngine, build_engine
 from processors.redaction.validators.span import value_span
 
 # Context words count this far before a match and behind it (characters).
@@ -55,7 +55,16 @@ class Detector:
             self._owners += [rule] * len(rule.triggers)
         self.triggers: tuple[Trigger, ...] = tuple(triggers)
         self._engine = engine or build_engine(self.triggers)
-        self.touched = self._engine.touched
+
+    def touched(self, texts: list[str]) -> Sequence[int]:
+        """Indexes of the texts in which `find` may find something; in all others it finds nothing."""
+        joined = SEPARATOR.join(texts)
+        if not encodings.hides_characters(joined):
+            return self._engine.touched(texts, joined)
+        # What is written in escapes is looked at by itself, decoded.
+        hidden = [index for index, text in enumerate(texts) if encodings.hides_characters(text)]
+        shown = ["" if encodings.hides_characters(text) else text for text in texts]
+        return sorted({*hidden, *self._engine.touched(shown, SEPARATOR.join(shown))})
 
     def find(self, text: str) -> list[Finding]:
         """What is to be redacted in a text: disjoint, in order.
@@ -68,10 +77,14 @@ class Detector:
         return merge(self._find(text, 0))
 
     def _find(self, text: str, depth: int) -> list[Finding]:
+        if depth > _DEEPEST:
+            raise TooMuch
+        if encodings.hides_characters(text):
+            return self._find_decoded(encodings.decode_json_escapes(text), depth)
         hits = self._engine.hits(text)
         if not hits:
             return []
-        if depth > _DEEPEST or len(hits) > self._limits.max_hits:
+        if len(hits) > self._limits.max_hits:
             raise TooMuch
         markers = {self._owners[number] for number, _ in hits}
         if markers == _ONLY_BASE64 and next(encodings.base64_texts(text), None) is None:

@@ -11,7 +11,7 @@ from processors.redaction.detector import TooMuch
 from processors.redaction.keys import KeyBook
 from processors.redaction.rewriter import Policy, Rewriter
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
-from processors.redaction.text import FAILED_PLACEHOLDER, TextRedactor, entities_of
+from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of
 from processors.redaction.values import COMPOSITE, LARGEST_PLAIN_INT, texts_in
 
 COUNT_ATTRIBUTE: Final = "penstock.redaction.count"
@@ -31,7 +31,6 @@ class EntityStage:
         """Redact with `texts`; what is spared is left alone."""
         self._keys = KeyBook(texts, spares_key)
         self._policy = Policy(texts, self._keys, tally, spares_value)
-        self._touched = texts.detector.touched
 
     def redact_record(self, record: Record) -> None:
         """Redact one span, log record or data point and write `penstock.redaction.count` where there was something.
@@ -56,7 +55,7 @@ class EntityStage:
         for scope in resource.scopes:
             self._redact_mapping(scope.attributes, "scope")
             names = [scope.pb.name, scope.pb.version]
-            if dirty := self._dirty(names):
+            if dirty := self._policy.examine(names):
                 scope.name = self._replace(scope.pb.name, dirty, "scope.name")
                 scope.version = self._replace(scope.pb.version, dirty, "scope.version")
             for metric in scope.metrics:
@@ -82,10 +81,10 @@ class EntityStage:
         if pb.links:
             for link in span.links:
                 texts += self._texts_of(link.attributes)
-        dirty = self._dirty(texts)
+        dirty = self._policy.examine(texts)
         return self._rewrite_span(span, streams, dirty) if dirty else 0
 
-    def _rewrite_span(self, span: Span, streams: Sequence[Stream], dirty: set[str]) -> int:
+    def _rewrite_span(self, span: Span, streams: Sequence[Stream], dirty: dict[str, Redacted]) -> int:
         count = sum(self._redact_stream(stream, dirty) for stream in streams)
         place = Rewriter(self._policy, dirty)
         span.name = place.text(span.pb.name, "span.name")
@@ -102,10 +101,10 @@ class EntityStage:
         event.name = place.text(event.pb.name, "event.name")
         place.mapping(event.attributes, "event")
 
-    def _redact_stream(self, stream: Stream, dirty: set[str]) -> int:
+    def _redact_stream(self, stream: Stream, dirty: dict[str, Redacted]) -> int:
         pieces = stream.pieces
         joined = "".join(pieces)
-        if stream.key in self._keys.skipped or joined not in dirty or self._policy.spares_value(joined):
+        if stream.key in self._keys.skipped or joined not in dirty:
             return 0
         try:
             findings = self._policy.texts.detector.find(joined)
@@ -114,7 +113,7 @@ class EntityStage:
             self._policy.tally.add(UNKNOWN_ENTITY, "replace", "event")
             return len(pieces)
         stream.write(splice_pieces(pieces, findings))
-        dirty.update(stream.pieces)
+        dirty.update(self._policy.examine(stream.pieces))
         entities = entities_of(findings)
         for entity in entities:
             self._policy.tally.add(entity, "mask", "event")
@@ -128,7 +127,7 @@ class EntityStage:
         body: Value = pb.body.string_value or record.body
         texts += (body,) if isinstance(body, str) else texts_in(body)
         texts += (pb.event_name, pb.severity_text)
-        dirty = self._dirty(texts)
+        dirty = self._policy.examine(texts)
         if not dirty:
             return 0
         place = Rewriter(self._policy, dirty)
@@ -148,7 +147,7 @@ class EntityStage:
 
     def _redact_metric(self, metric: Metric) -> None:
         texts = [metric.pb.name, metric.pb.description, metric.pb.unit]
-        if dirty := self._dirty(texts):
+        if dirty := self._policy.examine(texts):
             metric.name = self._replace(metric.pb.name, dirty, "metric.name")
             metric.description = self._replace(metric.pb.description, dirty, "metric.description")
             metric.unit = self._replace(metric.pb.unit, dirty, "metric.unit")
@@ -175,18 +174,15 @@ class EntityStage:
             texts += keys.dirty.keys() & attributes.keys()
         return texts
 
-    def _dirty(self, texts: list[str]) -> set[str]:
-        return {texts[index] for index in self._touched(texts)}
-
     def _redact_mapping(self, attributes: Attributes, place: str) -> int:
         if not attributes:
             return 0
-        dirty = self._dirty(self._texts_of(attributes))
+        dirty = self._policy.examine(self._texts_of(attributes))
         if not dirty:
             return 0
         places = Rewriter(self._policy, dirty)
         places.mapping(attributes, place)
         return places.count
 
-    def _replace(self, text: str, dirty: set[str], place: str) -> str:
+    def _replace(self, text: str, dirty: dict[str, Redacted], place: str) -> str:
         return Rewriter(self._policy, dirty).text(text, place)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from processors.redaction.tables import read_table
-from processors.redaction.text import TextRedactor
+from processors.redaction.text import Redacted, TextRedactor
 
 _MOST_KEYS: Final = 20_000
 
@@ -27,7 +27,7 @@ class KeyBook:
         self._identifier = re.compile("|".join(read_table("places.yaml")["identifiers"]))
         self._known: set[str] = set()
         self.skipped: set[str] = set()
-        self.dirty: dict[str, str] = {}
+        self.dirty: dict[str, Redacted] = {}
 
     def learn(self, keys: Iterable[str]) -> None:
         """Make sure that all keys are known."""
@@ -44,5 +44,5 @@ class KeyBook:
         if self._spares(key) or self._identifier.search(key):
             self.skipped.add(key)
         elif redacted := self._texts.redact(key):
-            self.dirty[key] = redacted.text
+            self.dirty[key] = redacted
         self._known.add(key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.signals import Attributes, Value
 from processors.redaction.keys import KeyBook
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
-from processors.redaction.text import TextRedactor
+from processors.redaction.text import Redacted, TextRedactor
 from processors.redaction.values import replaced, unused_key
 
 
@@ -21,6 +21,15 @@ class Policy:
     tally: Tally
     spares_value: Callable[[str], bool]
 
+    def examine(self, texts: list[str]) -> dict[str, Redacted]:
+        """What becomes of those texts that hold something; one scan tells the others apart."""
+        found = {}
+        for index in self.texts.detector.touched(texts):
+            text = texts[index]
+            if not self.spares_value(text) and (redacted := self.texts.redact(text)):
+                found[text] = redacted
+        return found
+
 
 class Rewriter:
     """Rewrites the parts of one record and counts what was replaced.
@@ -29,7 +38,7 @@ class Rewriter:
         count: values replaced so far.
     """
 
-    def __init__(self, policy: Policy, dirty: set[str]) -> None:
+    def __init__(self, policy: Policy, dirty: dict[str, Redacted]) -> None:
         """Touch only texts of `dirty`."""
         self._policy = policy
         self._dirty = dirty
@@ -48,10 +57,9 @@ class Rewriter:
                 self._rename(attributes, key, place)
 
     def _rename(self, attributes: Attributes, key: str, place: str) -> None:
-        redacted = self._policy.texts.redact(key)
-        if redacted is not None:
-            self._count(redacted.entities, redacted.failed, f"{place}.key")
-            attributes[unused_key(attributes, redacted.text)] = attributes.pop(key)
+        redacted = self._policy.keys.dirty[key]
+        self._count(redacted.entities, redacted.failed, f"{place}.key")
+        attributes[unused_key(attributes, redacted.text)] = attributes.pop(key)
 
     def value(self, value: Value, place: str) -> Value:
         """A value with its texts redacted; the same object where nothing changed."""
@@ -64,9 +72,7 @@ class Rewriter:
         return self._redact(text)
 
     def _redact(self, text: str) -> str:
-        if text not in self._dirty or self._policy.spares_value(text):
-            return text
-        redacted = self._policy.texts.redact(text)
+        redacted = self._dirty.get(text)
         if redacted is None:
             return text
         self._count(redacted.entities, redacted.failed, self._place)

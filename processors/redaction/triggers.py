@@ -12,6 +12,8 @@ from typing import Final, Protocol
 
 from processors.redaction.encodings import MARKERS
 
+SEPARATOR: Final = "\n"
+
 Hit = tuple[int, int]
 """(number of the trigger, end of its match in characters)."""
 
@@ -32,8 +34,8 @@ class Trigger:
 class TriggerEngine(Protocol):
     """Finds triggers in text. Safe to use from several threads."""
 
-    def touched(self, texts: Sequence[str]) -> Sequence[int]:
-        """Indexes of the texts that may hold something; all others hold nothing."""
+    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
+        """Indexes of the texts with any hit; `joined` has them all, with SEPARATOR in between."""
 
     def hits(self, text: str) -> list[Hit]:
         """All trigger hits in a text, and one hit (n, 0) for each marker in it."""
@@ -51,7 +53,7 @@ class RegexEngine:
             if not trigger.marker
         ]
 
-    def touched(self, texts: Sequence[str]) -> Sequence[int]:
+    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
         """Indexes of the texts with any hit."""
         return [index for index, text in enumerate(texts) if self.hits(text)]
 

@@ -13,8 +13,6 @@ import hyperscan
 if TYPE_CHECKING:
     from processors.redaction.triggers import Hit, Trigger
 
-_SEPARATOR = "\n"
-
 
 def _collect(number: int, _start: int, end: int, _flags: int, hits: Any) -> None:
     hits.append((number, end))
@@ -43,9 +41,8 @@ class VectorscanEngine:
         self._database.scan(data, _collect, context=hits, scratch=scratch)
         return hits
 
-    def touched(self, texts: Sequence[str]) -> Sequence[int]:
+    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
         """Indexes of the texts with any hit; one scan over all of them."""
-        joined = _SEPARATOR.join(texts)
         hits = self._scan(joined.encode("utf-8", "surrogatepass"))
         return self._owners(texts, joined, hits) if hits else ()
 
