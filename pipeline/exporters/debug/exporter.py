@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from pipeline import registry
 from pipeline.component import Exporter, Host
-from pipeline.config import ConfigModel
+from pipeline.config import ANY_CASE, ConfigModel
 from pipeline.delivery import SendingQueue
 from pipeline.errors import StartError
 from pipeline.exporters.debug import detailed, normal
@@ -27,7 +27,7 @@ _LINES_PER_TURN: Final = 500
 class DebugConfig(ConfigModel):
     """How much is shown, and where."""
 
-    verbosity: Literal["basic", "normal", "detailed"] = Field(
+    verbosity: Annotated[Literal["basic", "normal", "detailed"], ANY_CASE] = Field(
         default="basic", description="`basic`: counts; `normal`: a line for each record; `detailed`: everything."
     )
     sampling_initial: int = Field(default=2, ge=0, description="Batches shown at the beginning of each second.")
