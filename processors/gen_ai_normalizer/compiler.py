@@ -1,0 +1,367 @@
+"""From the dialects' data to a program for records of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from processors.gen_ai_normalizer.builds import (
+    BuildList,
+    Composed,
+    Conform,
+    ConformInstructions,
+    Flattened,
+    FlattenedTools,
+    Gather,
+    InJson,
+)
+from processors.gen_ai_normalizer.documents import Source
+from processors.gen_ai_normalizer.messages.tree import FlatKeys
+from processors.gen_ai_normalizer.program import Build, Candidate, Check, Fill, Inference, Program
+from processors.gen_ai_normalizer.recognition import Recognition, ScopeId
+from processors.gen_ai_normalizer.rules import (
+    BASE_DIALECT,
+    SCOPE_KEY,
+    AttributeRule,
+    Case,
+    Condition,
+    MessageSource,
+    Rules,
+    UsageRules,
+    load_table,
+)
+from processors.gen_ai_normalizer.usage import Accounting, UsageNames
+from processors.gen_ai_normalizer.values import READERS, read_operation, read_routed_model
+from processors.gen_ai_normalizer.vocabulary import operation_roles
+
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+_MODELS: Final = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
+_MESSAGES: Final = {
+    "input": "gen_ai.input.messages",
+    "output": "gen_ai.output.messages",
+    "tools": "gen_ai.tool.definitions",
+}
+_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+
+
+@dataclass(frozen=True, slots=True)
+class DialectOptions:
+    """What a user asks of one dialect."""
+
+    overwrite: bool = False
+    originals: str = "keep"
+    custom_mappings: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a program depends on."""
+
+    scope: ScopeId
+    keys: tuple[str, ...]
+    kinds: Mapping[str, str]
+    """Values of the keys that rules look at (`Compiler.kind_keys`), as far as they are text."""
+
+    def fits(self, condition: Condition) -> bool:
+        """Whether a condition holds."""
+        return (
+            all(self._is(key, wanted) for key, wanted in condition.when.items())
+            and all(key in self.keys for key in condition.present)
+            and not any(key in self.keys for key in condition.absent)
+        )
+
+    def _is(self, key: str, wanted: str | tuple[str, ...]) -> bool:
+        value = self.scope.name if key == SCOPE_KEY else self.kinds.get(key)
+        return value == wanted if isinstance(wanted, str) else value in wanted
+
+
+class Compiler:
+    """Compiles programs for a set of dialects and one profile of the conventions."""
+
+    def __init__(
+        self, rules: Iterable[Rules], profile: str, options: Mapping[str, DialectOptions], default: DialectOptions
+    ) -> None:
+        """Read the tables; `options` are by dialect, `default` holds for all others."""
+        self._rules = {rule.dialect: rule for rule in rules}
+        self._recognition = Recognition(self._rules.values())
+        self._options = options
+        self._default = default
+        table = load_table("profiles")[profile]
+        self._names: dict[str, str] = table.get("names", {})
+        self._provider_names: dict[str, str] = table.get("providers", {})
+        self._kinds: dict[str, str] = load_table("targets") | table.get("types", {})
+        self._usage_names = UsageNames(
+            provider=self._name(PROVIDER), cache_write=self._name("gen_ai.usage.cache_creation.input_tokens")
+        )
+        self.kind_keys = frozenset(self._condition_keys()) | {OPERATION}
+
+    def _condition_keys(self) -> Iterator[str]:
+        for rule in self._rules.values():
+            for condition in (*rule.cases, *rule.roles):
+                yield from condition.when
+            for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
+                if OPERATION in attributes:
+                    yield from attributes[OPERATION].sources
+
+    def _name(self, target: str) -> str:
+        return self._names.get(target, target)
+
+    def program(self, shape: Shape) -> Program | None:
+        """The program for a shape of record; None for one that is not about generative AI."""
+        dialects = self._recognition.dialects(shape.scope, shape.keys)
+        if not dialects:
+            return None
+        rules = [self._rules[name] for name in dict.fromkeys([BASE_DIALECT, *dialects]) if name in self._rules]
+        return _Compilation(self, shape, rules, dialects).program()
+
+    def option(self, dialect: str) -> DialectOptions:
+        """What the user asks of a dialect."""
+        return self._options.get(dialect, self._default)
+
+    def target(self, target: str) -> tuple[str, str]:
+        """Name in the profile and kind of a target."""
+        return self._name(target), self._kinds.get(target, "text")
+
+    def targets(self) -> Iterable[str]:
+        """All targets of the conventions."""
+        return self._kinds
+
+    @property
+    def usage_names(self) -> UsageNames:
+        """What token counts are called in the profile."""
+        return self._usage_names
+
+    @property
+    def provider_names(self) -> dict[str, str]:
+        """Providers that the profile calls by another name."""
+        return self._provider_names
+
+
+class _Compilation:
+    """One program in the making."""
+
+    def __init__(self, compiler: Compiler, shape: Shape, rules: list[Rules], dialects: tuple[str, ...]) -> None:
+        self._compiler = compiler
+        self._shape = shape
+        self._rules = rules
+        self._dialects = dialects
+        self._keys = frozenset(shape.keys)
+        self._cases: list[tuple[Rules, Case]] = [
+            (rule, case) for rule in rules for case in rule.cases if shape.fits(case)
+        ]
+        self._originals: dict[str, str] = {}
+
+    def program(self) -> Program:
+        candidates = self._candidates()
+        operation = self._operation(candidates.pop(OPERATION, []))
+        checks, fills = self._steps(candidates)
+        role = self._role(operation)
+        builds = self._builds()
+        compiler = self._compiler
+        moves = any(compiler.option(name).originals == "move" for name in self._dialects)
+        return Program(
+            dialect=",".join(self._dialects),
+            role=role,
+            operation_key=OPERATION,
+            operation=operation,
+            checks=checks,
+            fills=fills,
+            builds=builds,
+            accounting=self._accounting(),
+            inference=Inference(compiler.target(PROVIDER)[0]) if role in {"leaf", "duplicate"} else None,
+            provider_names=compiler.provider_names,
+            originals=self._taken_out(),
+            move_originals=moves,
+        )
+
+    def _attribute_rules(self) -> Iterator[tuple[Rules, str, AttributeRule]]:
+        for rule in self._rules:
+            for owner, case in self._cases:
+                if owner is rule:
+                    yield from ((rule, target, entry) for target, entry in case.attributes.items())
+            yield from ((rule, target, entry) for target, entry in rule.attributes.items())
+
+    def _candidates(self) -> dict[str, list[tuple[Candidate, bool]]]:
+        """For each target the places where its value may stand, each with whether it goes before the target itself."""
+        found: dict[str, list[tuple[Candidate, bool]]] = {}
+        for rule, target, entry in self._attribute_rules():
+            overwrite = self._compiler.option(rule.dialect).overwrite
+            for text in entry.sources:
+                source = Source.parse(text)
+                if source.key in self._keys:
+                    candidate = Candidate(source, self._reader(rule, target, entry), entry.map)
+                    found.setdefault(target, []).append((candidate, entry.wins or overwrite))
+                    self._original(rule, source.key)
+        for name in self._dialects:
+            self._add_custom(found, name)
+        return found
+
+    def _add_custom(self, found: dict[str, list[tuple[Candidate, bool]]], dialect: str) -> None:
+        option = self._compiler.option(dialect)
+        for key, target in (option.custom_mappings or {}).items():
+            if key in self._keys:
+                read = READERS[self._compiler.target(target)[1]][0] if target in self._compiler.targets() else _as_is
+                found.setdefault(target, []).insert(0, (Candidate(Source(key), read), option.overwrite))
+                self._originals.setdefault(key, dialect)
+
+    def _reader(self, rule: Rules, target: str, entry: AttributeRule) -> Any:
+        if rule.models.routed and target in _MODELS:
+            return read_routed_model
+        return READERS[entry.kind or self._compiler.target(target)[1]][0]
+
+    def _original(self, rule: Rules, key: str) -> None:
+        # Attributes that are in the conventions themselves are nobody's leftovers.
+        if key not in self._compiler.targets() and not key.startswith(_SHARED):
+            self._originals.setdefault(key, rule.dialect)
+
+    def _operation(self, candidates: list[tuple[Candidate, bool]]) -> str | None:
+        """The operation is settled here: its sources are among the kinds that a shape is made of."""
+        kinds = self._shape.kinds
+        native = (Candidate(Source(OPERATION), read_operation), True)
+        order = [entry for entry in candidates if entry[1]]
+        order += [native] if OPERATION in kinds else []
+        order += [entry for entry in candidates if not entry[1]]
+        for candidate, wins in order:
+            value = kinds.get(candidate.source.key)
+            if value is None:
+                continue
+            if candidate.map is not None and value in candidate.map:
+                mapped = candidate.map[value]
+                if mapped is None and wins:
+                    return None
+                value = mapped
+            elif candidate.map is not None and "*" in candidate.map:
+                value = candidate.map["*"]
+            found = candidate.read(value)
+            if isinstance(found, str):
+                return found
+        return None
+
+    def _steps(self, candidates: dict[str, list[tuple[Candidate, bool]]]) -> tuple[tuple[Check, ...], tuple[Fill, ...]]:
+        checks: list[Check] = []
+        fills: list[Fill] = []
+        for target in dict.fromkeys([*self._compiler.targets(), *candidates]):
+            if target == OPERATION:
+                continue
+            name, kind = self._compiler.target(target)
+            read, type_ = READERS[kind]
+            places = candidates.get(target, [])
+            native = [
+                Candidate(Source(key), self._native_reader(target, read)) for key in dict.fromkeys((name, target))
+            ]
+            native = [place for place in native if place.source.key in self._keys]
+            if (
+                not places
+                and [place.source.key for place in native] == [name]
+                and kind in _PLAIN
+                and not self._routed()
+            ):
+                checks.append(Check(name, type_, read))
+            elif places or native:
+                before = [place for place, wins in places if wins]
+                after = [place for place, wins in places if not wins]
+                fills.append(Fill(name, (*before, *native, *after), strict=kind == "provider"))
+                if name != target and target in self._keys:
+                    self._originals[target] = BASE_DIALECT
+        return tuple(checks), tuple(fills)
+
+    def _native_reader(self, target: str, read: Any) -> Any:
+        return read_routed_model if target in _MODELS and self._routed() else read
+
+    def _routed(self) -> bool:
+        return any(rule.models.routed for rule in self._rules)
+
+    def _builds(self) -> tuple[Build, ...]:
+        builds: list[Build] = []
+        rewrite = any(rule.messages.rewrite for rule in self._rules)
+        for field, target in _MESSAGES.items():
+            if target in self._keys:
+                if field != "tools":
+                    builds.append(Conform(target, always=rewrite))
+                self._list(field)
+            elif gather := self._list(field):
+                builds.append(BuildList(target, tuple(gather)))
+        if _INSTRUCTIONS in self._keys:
+            builds.append(ConformInstructions(_INSTRUCTIONS))
+        return tuple(builds)
+
+    def _list(self, field: str) -> list[Gather]:
+        sections = [(rule, section) for rule, case in self._cases for section in (case.messages,)]
+        sections += [(rule, rule.messages) for rule in self._rules]
+        found = []
+        for rule, section in sections:
+            sources: tuple[MessageSource, ...] = getattr(section, field)
+            found += [gather for source in sources if (gather := self._gather(rule, field, source))]
+        return found
+
+    def _gather(self, rule: Rules, field: str, source: MessageSource) -> Gather | None:
+        keys = (
+            FlatKeys.under(source.flattened, self._shape.keys, unwrap=source.unwrap) if source.flattened else _NO_KEYS
+        )
+        place = Source.parse(source.json_text) if source.json_text else None
+        used = {key for key, _ in keys.paths} | ({place.key} if place else set()) | {source.items} | _composed(source)
+        used &= self._keys
+        if not used:
+            return None
+        for key in used:
+            self._original(rule, key)
+        if field == "tools":
+            return FlattenedTools(keys, source.items, place)
+        role = "assistant" if field == "output" else source.role
+        if source.compose is not None:
+            compose = source.compose
+            return Composed(compose.text, compose.reasoning, compose.tool_calls, compose.object, compose.finish_reason)
+        return InJson(place, role) if place else Flattened(keys, role, source.nested_json)
+
+    def _accounting(self) -> Accounting | None:
+        """How to settle the counts; None where nothing but plain sums can be in a record."""
+        sections: list[UsageRules] = [case.usage for _, case in self._cases] + [rule.usage for rule in self._rules]
+        totals = [Source.parse(text) for section in sections for text in section.totals]
+        details = any(word in key for key in self._keys for word in _DETAILS) or len(self._dialects) != 1
+        if self._dialects == (BASE_DIALECT,) and not details:
+            return None
+        return Accounting(
+            names=self._compiler.usage_names,
+            totals=tuple(source for source in totals if source.key in self._keys),
+            excludes_cache=frozenset(name for section in sections for name in section.excludes_cache),
+            excludes_reasoning=frozenset(name for section in sections for name in section.excludes_reasoning),
+            zero_is_unknown=tuple(self._compiler.target(key)[0] for s in sections for key in s.zero_is_unknown),
+            details_are_separate=any(section.details_are_separate for section in sections),
+        )
+
+    def _role(self, operation: str | None) -> str | None:
+        for rule in self._rules:
+            for entry in rule.roles:
+                if self._shape.fits(entry):
+                    role: str = entry.role
+                    return self._if_counted(role)
+        return self._if_counted(operation_roles().get(operation or "", "none"))
+
+    def _if_counted(self, role: str) -> str | None:
+        """A span around calls has a role only where it repeats what they count."""
+        counted = any("usage" in key or "token" in key for key in self._keys)
+        return None if role == "none" or (role == "aggregate" and not counted) else role
+
+    def _taken_out(self) -> frozenset[str]:
+        option = self._compiler.option
+        kept = {key for key, dialect in self._originals.items() if option(dialect).originals == "keep"}
+        return frozenset(self._originals) - kept
+
+
+_NO_KEYS: Final = FlatKeys(())
+_PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json"})
+_SHARED: Final = ("session.id", "user.id", "service.", "error.")
+_DETAILS: Final = ("cache", "cached", "reasoning")
+
+
+def _composed(source: MessageSource) -> set[str]:
+    compose = source.compose
+    if compose is None:
+        return set()
+    return {*compose.text, *compose.reasoning, *compose.tool_calls, *compose.object}
+
+
+def _as_is(value: Any) -> Any:
+    return value

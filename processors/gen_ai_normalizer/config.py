@@ -1,0 +1,84 @@
+"""Configuration of the normaliser: the Collector's `sources`, and Penstock's own keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipeline.config import ConfigModel, InvalidKey, refused
+from processors.gen_ai_normalizer.rules import BASE_DIALECT, load_rules
+
+_THROUGH = "its spans are recognised by who recorded them; set openinference or openllmetry, or leave sources out"
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, float) else value
+
+
+class Source(ConfigModel):
+    """How one kind of instrumentation is read."""
+
+    remove_originals: bool = Field(default=False, description="Remove the attributes that were read.")
+    overwrite: bool = Field(default=False, description="Let values of the source replace those already there.")
+    custom_mappings: dict[str, str] = Field(
+        default_factory=dict, description="Attributes to copy, from: to, before the rules of the source."
+    )
+
+
+class Sources(ConfigModel):
+    """Kinds of instrumentation that are read; an empty block reads all."""
+
+    openinference: Source | None = Field(default=None, description="OpenInference (Arize).")
+    openllmetry: Source | None = Field(default=None, description="OpenLLMetry (Traceloop).")
+    pydanticai: Source | None = Field(default=None, description="pydantic-ai.")
+    custom: Source | None = Field(default=None, description="Mappings for every record about generative AI.")
+    crewai: dict[str, Any] | None = refused(f"CrewAI has no spans of its own here: {_THROUGH}")
+    langchain: dict[str, Any] | None = refused(f"LangChain has no spans of its own here: {_THROUGH}")
+
+
+class GenAiNormalizerConfig(ConfigModel):
+    """Configuration of `gen_ai_normalizer`."""
+
+    sources: Sources | None = Field(
+        default=None,
+        description="As in the Collector: the kinds of instrumentation that are read, each with its options. "
+        "Absent: every dialect of `dialects`.",
+    )
+    profile: Annotated[Literal["1.36", "1.41", "main"], BeforeValidator(_as_text)] = Field(
+        default="1.41", description="Version of the OpenTelemetry GenAI conventions that records come out in."
+    )
+    originals: Literal["keep", "drop", "move"] = Field(
+        default="keep",
+        description="What becomes of attributes that were read: stay, go, or move below `penstock.original.`.",
+    )
+    dialects: list[str] | None = Field(
+        default=None, description="Dialects that are read (default: all); the conventions themselves always are."
+    )
+
+    @model_validator(mode="after")
+    def _dialects_exist(self) -> GenAiNormalizerConfig:
+        known = sorted(rule.dialect for rule in load_rules())
+        for index, name in enumerate(self.dialects or ()):
+            if name not in known:
+                raise InvalidKey(f"no such dialect; there are {', '.join(known)}", "dialects", index)
+        return self
+
+    def enabled(self) -> frozenset[str]:
+        """The dialects that are read."""
+        chosen = set(self.dialects or (rule.dialect for rule in load_rules()))
+        by_source = set(self.options())
+        if by_source and self.dialects is None:
+            chosen = by_source
+        return frozenset({BASE_DIALECT, *chosen})
+
+    def options(self) -> dict[str, Source]:
+        """Options by dialect, for the sources that are named; `custom` is not among them."""
+        if self.sources is None:
+            return {}
+        named = {
+            "openinference": self.sources.openinference,
+            "openllmetry": self.sources.openllmetry,
+            "pydantic_ai": self.sources.pydanticai,
+        }
+        return {dialect: source for dialect, source in named.items() if source is not None}

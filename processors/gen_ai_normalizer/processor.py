@@ -1,0 +1,143 @@
+"""The component: finds the program for each record's shape, runs it, counts what was done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar, Final
+
+from pipeline.component import Host, Processor
+from pipeline.signals import Batch, Record, Signal
+from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions, Shape
+from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
+from processors.gen_ai_normalizer.logs import read_event
+from processors.gen_ai_normalizer.program import DIALECT_KEY, Program
+from processors.gen_ai_normalizer.recognition import ScopeId
+from processors.gen_ai_normalizer.rules import load_rules
+
+_MAX_SHAPES: Final = 4096
+"""Programs kept, of a few KiB each; applications have some dozens of shapes, an attacker any number."""
+
+_DESCRIPTIONS: Final = {
+    "mended": "Values whose type was not the conventions' and could be mended.",
+    "unreadable": "Values that could not be read as the conventions' type; they stay as they are.",
+    "unmapped": "Messages or tool definitions in a form that is not known; they stay where they are.",
+    "inferred_provider": "Calls whose provider was inferred from host or model.",
+    "failures": "Records that could not be worked on; they stay as they are.",
+}
+
+
+class GenAiNormalizer(Processor):
+    """Brings spans and logs of every LLM instrumentation to the OpenTelemetry GenAI conventions.
+
+    Recognises who recorded a span or log by its scope and by the keys it carries, fills the conventions' attributes
+    from what is there (nothing is invented), counts tokens the conventions' way, rebuilds messages, and marks each
+    model call so that it counts once. A record that has been through it is not touched again.
+    """
+
+    type: ClassVar[str] = "gen_ai_normalizer"
+    aliases: ClassVar[tuple[str, ...]] = ("genainormalizer",)
+    signals: ClassVar[frozenset[Signal]] = frozenset({Signal.TRACES, Signal.LOGS})
+    Config = GenAiNormalizerConfig
+
+    def __init__(self, config: GenAiNormalizerConfig, host: Host) -> None:
+        """Load the dialects' rules."""
+        super().__init__(config, host)
+        self._compiler = _compiler(config)
+        self._kind_keys = self._compiler.kind_keys
+        self._programs: dict[tuple[Any, ...], Program | None] = {}
+        self._kinds_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def process(self, batch: Batch) -> Batch:
+        """Normalise the records of a batch."""
+        done: Counter[str] = Counter()
+        tally: Counter[str] = Counter()
+        is_log = batch.signal is Signal.LOGS
+        scope_view, scope = None, ScopeId("", "")
+        for record in batch.records():
+            if record.scope is not scope_view:
+                scope_view = record.scope
+                scope = ScopeId(scope_view.name, scope_view.schema_url)
+            attributes = record.attributes
+            if DIALECT_KEY in attributes or not (attributes or is_log):
+                continue
+            try:
+                dialect = self._normalize(record, attributes, scope, tally, is_log=is_log)
+            except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
+                tally["failures"] += 1
+            else:
+                if dialect is not None:
+                    done[dialect] += 1
+        if done or tally:
+            self._count(done, tally)
+        return batch
+
+    def _normalize(
+        self, record: Record, attributes: Attributes, scope: ScopeId, tally: Counter[str], *, is_log: bool
+    ) -> str | None:
+        if is_log:
+            read_event(record, attributes)
+        keys = tuple(attributes)
+        kind_keys = self._kinds_of.get(keys)
+        if kind_keys is None:
+            kind_keys = self._kind_keys_of(keys)
+        shape = (scope, keys, *[attributes[key] for key in kind_keys])
+        try:
+            program = self._programs[shape]
+        except KeyError:
+            program = self._compile(shape, scope, keys, {key: attributes[key] for key in kind_keys})
+        except TypeError:
+            # An array or map where a rule looks for a word: it has no place in a key, and no meaning to a rule.
+            program = self._compiler.program(Shape(scope, keys, _words(attributes, kind_keys)))
+        if program is None:
+            return None
+        # Spans are the ledger: a log record that repeats a span's usage has no role in counting.
+        program.run(attributes, tally, with_role=not is_log)
+        return program.dialect
+
+    def _kind_keys_of(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self._kinds_of) >= _MAX_SHAPES:
+            self._kinds_of.clear()
+        found = self._kinds_of[keys] = tuple(key for key in keys if key in self._kind_keys)
+        return found
+
+    def _compile(
+        self, shape: tuple[Any, ...], scope: ScopeId, keys: tuple[str, ...], kinds: dict[str, Any]
+    ) -> Program | None:
+        if len(self._programs) >= _MAX_SHAPES:
+            self._programs.clear()
+        program = self._programs[shape] = self._compiler.program(Shape(scope, keys, _words(kinds, tuple(kinds))))
+        return program
+
+    def _count(self, done: Counter[str], tally: Counter[str]) -> None:
+        meter = self.host.meter
+        for dialect, count in done.items():
+            meter.counter("penstock_normalizer_records", "Records recognised, by dialect.", dialect=dialect).inc(count)
+        for what, count in tally.items():
+            meter.counter(f"penstock_normalizer_{what}", _DESCRIPTIONS[what]).inc(count)
+
+
+def _words(values: Any, keys: tuple[str, ...]) -> dict[str, str]:
+    return {key: values[key] for key in keys if isinstance(values[key], str)}
+
+
+def _compiler(config: GenAiNormalizerConfig) -> Compiler:
+    enabled = config.enabled()
+    rules = [rule for rule in load_rules() if rule.dialect in enabled]
+    custom = config.sources.custom if config.sources else None
+    mappings = custom.custom_mappings if custom else {}
+    default = DialectOptions(
+        overwrite=bool(custom and custom.overwrite),
+        originals="drop" if custom and custom.remove_originals else config.originals,
+        custom_mappings=mappings,
+    )
+    options = {
+        dialect: DialectOptions(
+            overwrite=source.overwrite,
+            originals="drop" if source.remove_originals else config.originals,
+            custom_mappings={**mappings, **source.custom_mappings},
+        )
+        for dialect, source in config.options().items()
+    }
+    return Compiler(rules, config.profile, options, default)

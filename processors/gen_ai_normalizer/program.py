@@ -1,0 +1,170 @@
+"""What is to be done with records of one shape: compiled once, run for each record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.documents import Documents, Source
+from processors.gen_ai_normalizer.usage import Accounting
+from processors.gen_ai_normalizer.values import Reader
+from processors.gen_ai_normalizer.vocabulary import providers
+
+DIALECT_KEY: Final = "penstock.dialect"
+ROLE_KEY: Final = "penstock.gen_ai.role"
+MOVED_PREFIX: Final = "penstock.original."
+"""Where `originals: move` puts what was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A value that stands where it belongs and is looked at for its type alone."""
+
+    key: str
+    kind: type
+    read: Reader
+
+    def run(self, attributes: Attributes, tally: Counter[str]) -> None:
+        """Mend a value of a wrong type; one that cannot be read stays as it is."""
+        value = self.read(attributes[self.key])
+        if value is None:
+            tally["unreadable"] += 1
+        else:
+            tally["mended"] += 1
+            attributes[self.key] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One place where a value may stand, and how to read it there."""
+
+    source: Source
+    read: Reader
+    map: dict[str, str | None] | None = None
+
+    def find(self, documents: Documents) -> Any:
+        """The value in the conventions' form, None where there is none."""
+        value = documents.read(self.source)
+        if value is None:
+            return None
+        if self.map is not None and isinstance(value, str):
+            value = self.map.get(value, self.map.get("*", value))
+            if value is None:
+                return None
+        return self.read(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Fills one target from the first candidate that has a value."""
+
+    target: str
+    candidates: tuple[Candidate, ...]
+    strict: bool = False
+    """Whether a value that none of the candidates accepts must not stay in the target (a framework as provider)."""
+
+    def run(self, attributes: Attributes, documents: Documents) -> None:
+        """Write the value where it differs from what stands there."""
+        for candidate in self.candidates:
+            value = candidate.find(documents)
+            if value is not None:
+                old = attributes.get(self.target)
+                if old != value or type(old) is not type(value):
+                    attributes[self.target] = value
+                return
+        if self.strict and self.target in attributes:
+            del attributes[self.target]
+
+
+class Build(Protocol):
+    """Builds messages or tool definitions as JSON text into one target."""
+
+    def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
+        """Write the target where the record has a source for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Finds the provider of a call that names none, by the host it went to or the model it asked for."""
+
+    provider: str
+    models: tuple[str, ...] = ("gen_ai.response.model", "gen_ai.request.model")
+
+    def run(self, attributes: Attributes, tally: Counter[str]) -> None:
+        """Write the provider, and count that it was inferred."""
+        table = providers()
+        host = attributes.get("server.address")
+        found = table.of_host(host) if isinstance(host, str) else None
+        for key in self.models:
+            model = attributes.get(key)
+            if found is None and isinstance(model, str):
+                found = table.of_model(model)
+        if found is not None:
+            tally["inferred_provider"] += 1
+            attributes[self.provider] = found
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The steps for records of one shape (dialects, keys, kind of record), in their order."""
+
+    dialect: str
+    role: str | None
+    operation_key: str
+    operation: str | None
+    checks: tuple[Check, ...]
+    fills: tuple[Fill, ...]
+    builds: tuple[Build, ...]
+    accounting: Accounting | None
+    inference: Inference | None
+    provider_names: dict[str, str]
+    originals: frozenset[str]
+    move_originals: bool
+
+    def run(self, attributes: Attributes, tally: Counter[str], *, with_role: bool = True) -> None:
+        """Bring one record to the conventions' vocabulary."""
+        for check in self.checks:
+            if type(attributes[check.key]) is not check.kind:
+                check.run(attributes, tally)
+        if self.fills or self.builds or self.accounting:
+            self._rebuild(attributes, tally)
+        if self.operation is not None:
+            attributes[self.operation_key] = self.operation
+        elif self.operation_key in attributes:
+            del attributes[self.operation_key]
+        self._provider(attributes, tally)
+        if self.originals:
+            self._take_out(attributes, self.originals)
+        attributes[DIALECT_KEY] = self.dialect
+        if with_role and self.role is not None:
+            attributes[ROLE_KEY] = self.role
+
+    def _rebuild(self, attributes: Attributes, tally: Counter[str]) -> None:
+        documents = Documents(attributes)
+        for fill in self.fills:
+            fill.run(attributes, documents)
+        for build in self.builds:
+            build.run(attributes, documents, tally)
+        if self.inference is not None and self.inference.provider not in attributes:
+            self.inference.run(attributes, tally)
+        if self.accounting is not None:
+            self.accounting.settle(attributes, documents)
+
+    def _provider(self, attributes: Attributes, tally: Counter[str]) -> None:
+        inference = self.inference
+        if inference is not None and inference.provider not in attributes:
+            inference.run(attributes, tally)
+        if self.provider_names and inference is not None:
+            name = attributes.get(inference.provider)
+            if isinstance(name, str) and name in self.provider_names:
+                attributes[inference.provider] = self.provider_names[name]
+
+    def _take_out(self, attributes: Attributes, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key in attributes:
+                value = attributes.pop(key)
+                if self.move_originals:
+                    attributes[MOVED_PREFIX + key] = value

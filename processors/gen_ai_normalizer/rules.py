@@ -1,0 +1,188 @@
+"""The form of a dialect's data file, and the loader. A mistake in a file is an error that names it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+_PACKAGE: Final = "processors.gen_ai_normalizer"
+SCOPE_KEY: Final = "opentelemetry.scope"
+"""Stands in `when` for the name of the instrumentation scope."""
+BASE_DIALECT: Final = "opentelemetry"
+"""The dialect that is applied first to every record, and named where no other is recognised."""
+
+RoleName = Literal["leaf", "aggregate", "duplicate", "none"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScopeRule(_Data):
+    """An instrumentation scope that speaks the dialect, by name or by the beginning of its name."""
+
+    name: str = ""
+    prefix: str = ""
+    schema_url: bool | None = None
+    """Where two projects share a scope name: whether the scope names a schema."""
+
+
+class Keys(_Data):
+    """Attribute keys, whole and by their beginnings."""
+
+    keys: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+class AttributeRule(_Data):
+    """Where the value of one target attribute comes from."""
+
+    sources: tuple[str, ...] = Field(alias="from")
+    """Keys in order of preference; `key#a.b.0` looks into JSON text."""
+    map: dict[str, str | None] | None = None
+    """Values with another name in the conventions; null: the target stays empty. `*` stands for all others."""
+    wins: bool = False
+    """Whether this goes before what the record itself says in the conventions' name."""
+    kind: str = Field(default="", alias="as")
+    """Reads the value as another kind than the target's own (`provider_of_model`)."""
+
+
+class Compose(_Data):
+    """An output message that a library spread over several attributes."""
+
+    text: tuple[str, ...] = ()
+    reasoning: tuple[str, ...] = ()
+    tool_calls: tuple[str, ...] = ()
+    object: tuple[str, ...] = ()
+    finish_reason: tuple[str, ...] = ()
+
+
+class MessageSource(_Data):
+    """Where messages (or tool definitions) come from: exactly one of the first four."""
+
+    flattened: str = ""
+    """Prefix of indexed keys (`gen_ai.prompt.` for `gen_ai.prompt.0.content`)."""
+    json_text: str = Field(default="", alias="json")
+    """Key, or `key#path`, of a value that holds messages as JSON."""
+    compose: Compose | None = None
+    items: str = ""
+    """Key of an array of JSON texts."""
+    unwrap: bool = False
+    """Whether indexed keys repeat the kind of element (`...0.message.content`)."""
+    nested_json: bool = False
+    """Whether a content text may be JSON of content parts."""
+    role: str = "user"
+    """The role of a message that names none."""
+
+
+class MessageRules(_Data):
+    """Sources of messages, instructions and tool definitions, in order of preference."""
+
+    input: tuple[MessageSource, ...] = ()
+    output: tuple[MessageSource, ...] = ()
+    tools: tuple[MessageSource, ...] = ()
+    rewrite: bool = False
+    """Whether what stands in the conventions' attributes is not in their form."""
+
+
+class UsageRules(_Data):
+    """How the dialect counts tokens."""
+
+    totals: tuple[str, ...] = ()
+    """Where the sum of tokens stands: it proves what the input includes, and is no attribute of the conventions."""
+    excludes_cache: tuple[str, ...] = ()
+    """Providers whose input tokens come without what was read from or written to a cache."""
+    excludes_reasoning: tuple[str, ...] = ()
+    """Providers whose output tokens come without reasoning."""
+    zero_is_unknown: tuple[str, ...] = ()
+    """Counts that are written as 0 when nobody knows them."""
+    details_are_separate: bool = False
+    """Whether details were subtracted from the sums."""
+
+
+class ModelRules(_Data):
+    """How model names are written."""
+
+    routed: bool = False
+    """Whether `provider/model` names a route rather than a model."""
+
+
+class Condition(_Data):
+    """What must hold of a record for a case or role: values of keys, keys that are there, keys that are not."""
+
+    when: dict[str, str | tuple[str, ...]] = {}
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+class Case(Condition):
+    """Rules for some records of the dialect."""
+
+    attributes: dict[str, AttributeRule] = {}
+    messages: MessageRules = MessageRules()
+    usage: UsageRules = UsageRules()
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return _expand(value)
+
+
+class RoleRule(Condition):
+    """The role of some records; the first rule that holds decides."""
+
+    role: RoleName
+
+
+class Rules(_Data):
+    """One dialect."""
+
+    dialect: str
+    scopes: tuple[ScopeRule, ...] = ()
+    markers: Keys = Keys()
+    """Keys that no one else writes."""
+    shapes: Keys = Keys()
+    """Keys that several write: they decide where scope and markers say nothing."""
+    attributes: dict[str, AttributeRule] = {}
+    messages: MessageRules = MessageRules()
+    usage: UsageRules = UsageRules()
+    models: ModelRules = ModelRules()
+    cases: tuple[Case, ...] = ()
+    roles: tuple[RoleRule, ...] = ()
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return _expand(value)
+
+
+def _expand(attributes: Any) -> Any:
+    if not isinstance(attributes, dict):
+        return attributes
+    return {target: {"from": rule} if isinstance(rule, list) else rule for target, rule in attributes.items()}
+
+
+def parse_rules(text: str, name: str) -> Rules:
+    """One dialect from YAML. Raises ValueError that names the file."""
+    try:
+        return Rules.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ValueError(f"dialect file {name}: {error}") from error
+
+
+@cache
+def load_rules() -> tuple[Rules, ...]:
+    """All dialects that ship with Penstock, the conventions themselves first, the others by name."""
+    folder = resources.files(_PACKAGE) / "dialects"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    rules = [parse_rules(file.read_text(encoding="utf-8"), file.name) for file in files]
+    return tuple(sorted(rules, key=lambda rule: rule.dialect != BASE_DIALECT))
+
+
+def load_table(name: str) -> Any:
+    """A data file of the package, as YAML gives it."""
+    return yaml.safe_load((resources.files(_PACKAGE) / "data" / f"{name}.yaml").read_text(encoding="utf-8"))

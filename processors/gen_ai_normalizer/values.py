@@ -1,0 +1,140 @@
+"""Readers of values: from what stands in an attribute to what the conventions want there; None where it does not fit.
+
+Sources: types of `data/targets.yaml`; "wrong types mended" covers numbers as text, whole numbers as double, arrays as
+JSON text or comma-joined, booleans as `"True"`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from processors.gen_ai_normalizer.vocabulary import finish_reason, operation_names, providers
+
+Reader = Callable[[Any], Any]
+_INT64: Final = 2**63
+
+
+def read_text(value: Any) -> str | None:
+    """Text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def read_int(value: Any) -> int | None:
+    """A whole number of 64 bits, also from a double or from digits."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if -_INT64 <= value < _INT64 else None
+    number = read_double(value)
+    return int(number) if number is not None and number.is_integer() and abs(number) < _INT64 else None
+
+
+def read_tokens(value: Any) -> int | None:
+    """A count: a whole number that is not negative."""
+    count = read_int(value)
+    return count if count is not None and count >= 0 else None
+
+
+def read_double(value: Any) -> float | None:
+    """A finite number, also from text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def read_texts(value: Any) -> list[str] | None:
+    """An array of texts, also from JSON text or from one text."""
+    if isinstance(value, str):
+        value = _json_list(value) if value.startswith("[") else [value]
+    if not isinstance(value, list):
+        return None
+    texts = [text for text in value if isinstance(text, str) and text]
+    return texts or None
+
+
+def _json_list(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def read_flag(value: Any) -> bool | None:
+    """True; a flag that is not set is absent."""
+    return True if value is True or (isinstance(value, str) and value.lower() == "true") else None
+
+
+def read_json(value: Any) -> str | None:
+    """JSON text of a structure; text stays as it is."""
+    if isinstance(value, str):
+        return value or None
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) and value else None
+
+
+def read_operation(value: Any) -> str | None:
+    """An operation name; names of its own kind stay."""
+    return operation_names().get(value, value) if isinstance(value, str) and value else None
+
+
+def read_provider(value: Any) -> str | None:
+    """A provider's name; None for a library that calls itself one."""
+    return providers().name(value) if isinstance(value, str) else None
+
+
+def read_provider_of_model(value: Any) -> str | None:
+    """The provider in `provider/model`."""
+    return providers().of_model(value) if isinstance(value, str) and "/" in value else None
+
+
+def read_routed_model(value: Any) -> str | None:
+    """The model of `provider/model` where the first is a provider we know, else the text."""
+    if not isinstance(value, str) or not value:
+        return None
+    route, slash, model = value.partition("/")
+    return model if slash and model and providers().known(route) else value
+
+
+def read_finish_reasons(value: Any) -> list[str] | None:
+    """Finish reasons as an array, each in the conventions' word."""
+    if isinstance(value, str) and "," in value and not value.startswith("["):
+        value = [part.strip() for part in value.split(",")]
+    texts = read_texts(value)
+    reasons = [reason for text in texts or () if (reason := finish_reason(text))]
+    return reasons or None
+
+
+def read_host(value: Any) -> str | None:
+    """A host name, also out of a URL."""
+    if not isinstance(value, str) or "://" not in value:
+        return read_text(value)
+    try:
+        return urlsplit(value).hostname
+    except ValueError:
+        return None
+
+
+READERS: Final[dict[str, tuple[Reader, type]]] = {
+    "text": (read_text, str),
+    "int": (read_int, int),
+    "tokens": (read_tokens, int),
+    "double": (read_double, float),
+    "texts": (read_texts, list),
+    "flag": (read_flag, bool),
+    "json": (read_json, str),
+    "host": (read_host, str),
+    "operation": (read_operation, str),
+    "provider": (read_provider, str),
+    "provider_of_model": (read_provider_of_model, str),
+    "routed_model": (read_routed_model, str),
+    "finish_reasons": (read_finish_reasons, list),
+}
+"""Reader and Python type of each kind of target."""

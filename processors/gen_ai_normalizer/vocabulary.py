@@ -1,0 +1,87 @@
+"""The conventions' words for providers, operations and finish reasons, and the spellings that mean them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from processors.gen_ai_normalizer.rules import load_table
+
+
+def _spell(word: str) -> str:
+    return word.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+class Providers:
+    """Finds the conventions' name of a provider, by its spelling, host name or model id."""
+
+    def __init__(self) -> None:
+        """Read the table."""
+        table = load_table("providers")
+        self._names: dict[str, str] = {_spell(word): name for name, words in table["names"].items() for word in words}
+        self._frameworks = frozenset(table["not_providers"])
+        self._hosts: dict[str, str] = table["hosts"]
+        self._models: list[tuple[tuple[str, ...], str]] = [(tuple(starts), name) for name, starts in table["models"]]
+
+    def name(self, word: str) -> str | None:
+        """The provider a spelling means; unknown words are kept, None for words that name no provider."""
+        spelling = _spell(word)
+        found = self._names.get(spelling) or self._names.get(spelling.partition(".")[0])
+        if found is not None:
+            return found
+        return None if not spelling or spelling in self._frameworks else word
+
+    def known(self, word: str) -> str | None:
+        """As `name`, but None for a word that is in no table."""
+        return self._names.get(_spell(word))
+
+    def of_model(self, model: str) -> str | None:
+        """The provider whose model ids begin like this one; of `vendor/model` the vendor."""
+        vendor, slash, _ = model.partition("/")
+        if slash and (known := self.known(vendor)):
+            return known
+        lowered = model.lower()
+        return next((name for starts, name in self._models if lowered.startswith(starts)), None)
+
+    def of_host(self, host: str) -> str | None:
+        """The provider that serves a host name."""
+        return next((name for end, name in self._hosts.items() if host == end or host.endswith("." + end)), None)
+
+
+@cache
+def providers() -> Providers:
+    """The providers' table, read once."""
+    return Providers()
+
+
+def _inverted(table: dict[str, list[str]]) -> dict[str, str]:
+    return {word: name for name, words in table.items() for word in (name, *words)}
+
+
+@cache
+def operation_names() -> dict[str, str]:
+    """Operation names of the conventions by what others call them."""
+    return _inverted(load_table("operations")["names"])
+
+
+@cache
+def operation_roles() -> dict[str, str]:
+    """The role of a span by its operation."""
+    roles: dict[str, str] = load_table("operations")["roles"]
+    return roles
+
+
+@cache
+def finish_reasons() -> dict[str, str]:
+    """Finish reasons of the conventions by lower-case spelling."""
+    return _inverted(load_table("finish_reasons"))
+
+
+_LONGEST_REASON: Final = 64
+
+
+def finish_reason(word: object) -> str | None:
+    """The conventions' word for why a model stopped; other words stay as they are, None for what is no word."""
+    if not isinstance(word, str) or not word or len(word) > _LONGEST_REASON:
+        return None
+    return finish_reasons().get(word.lower(), word)
