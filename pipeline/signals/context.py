@@ -35,7 +35,7 @@ class Context:
             values = self.metadata.get(key.lower())
             return None if values is None else ";".join(values)
         if area == "auth" and self.auth is not None:
-            value = self.auth.subject if key == "subject" else self.auth.attributes.get(key)
+            value = (self.auth.subject or None) if key == "subject" else self.auth.attributes.get(key)
             return None if value is None else str(value)
         if source == "client.address":
             return self.peer or None
