@@ -33,12 +33,16 @@ def _quiet(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _collector(
-    command: Sequence[str | Path], config: Mapping[str, Any], folder: Path, ports: Sequence[int]
+    command: Sequence[str | Path],
+    config: Mapping[str, Any],
+    folder: Path,
+    ports: Sequence[int],
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(_quiet(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = env or {**os.environ, "PYTHONPATH": str(ROOT)}
     with running(
         [*command, "--config", path], folder / "collector.log", ready=lambda _: listening(*ports), env=env
     ) as server:
@@ -53,7 +57,9 @@ def otelcol(config: Mapping[str, Any], folder: Path, *, ports: Sequence[int]) ->
 
 
 @contextlib.contextmanager
-def penstock(config: Mapping[str, Any], folder: Path, *, ports: Sequence[int]) -> Iterator[Server]:
+def penstock(
+    config: Mapping[str, Any], folder: Path, *, ports: Sequence[int], env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """Penstock in a process of its own with `config`; ready when it listens on all `ports`."""
-    with _collector(penstock_command(), config, folder, ports) as server:
+    with _collector(penstock_command(), config, folder, ports, env) as server:
         yield server
