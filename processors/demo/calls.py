@@ -37,7 +37,8 @@ class Call:
     first_token_s: float | None
     per_token_s: float | None
     dialect: str
-    error: str
+    error: str | None
+    """Type of the error, empty where the instrumentation does not say; None for a call that did not fail."""
     redacted: Counter[str] = field(default_factory=Counter)
     """Values replaced, by type of value."""
 
@@ -58,7 +59,8 @@ class Call:
     def remarks(self) -> str:
         """What was masked, what went wrong."""
         masked = " ".join(f"{name}x{count}" for name, count in sorted(self.redacted.items()))
-        parts = [f"redacted {masked}" if masked else "", f"error {self.error}" if self.error else ""]
+        failed = "" if self.error is None else f"error {self.error}".strip()
+        parts = [f"redacted {masked}" if masked else "", failed]
         return " ".join(part for part in parts if part)
 
 
@@ -120,7 +122,7 @@ def _call(span: Span, attributes: dict[str, AnyValue]) -> Call:
         first_token_s=_scalar(attributes, "gen_ai.response.time_to_first_chunk"),
         per_token_s=_scalar(attributes, "penstock.latency.time_per_output_token"),
         dialect=_text(attributes, "penstock.dialect") or "-",
-        error=(_text(attributes, "error.type") or "yes") if failed else "",
+        error=_text(attributes, "error.type") if failed else None,
         redacted=_masked_in_span(span),
     )
 

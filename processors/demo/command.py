@@ -10,11 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from pipeline.errors import PenstockError
 from processors.demo.backend import grpc_backend
-from processors.demo.calls import spans
 from processors.demo.collector import Ports, quickstart
 from processors.demo.recordings import CHECKOUT_FOLDER, Recording, load
 from processors.demo.replay import Sender
@@ -71,17 +68,12 @@ def _replay(recordings: list[Recording], screen: Screen, port: int) -> bool:
         for recording in recordings:
             exports = recording.exports()
             if recording.scenario == _SHOWN_SCENARIO:
-                _remember(screen, [export.body for export in exports if export.signal == "traces"])
+                screen.remember(export.message() for export in exports if export.signal == "traces")
             sender.send(exports)
             sent.update(recording.truth["counts"])
             complete = screen.pump(_WAIT_S, until=partial(screen.totals.include, sent["spans"], sent["log_records"]))
             screen.flush()
     return complete
-
-
-def _remember(screen: Screen, bodies: list[bytes]) -> None:
-    for body in bodies:
-        screen.originals.update((span.span_id, span) for span in spans(ExportTraceServiceRequest.FromString(body)))
 
 
 def _summarise(screen: Screen, ports: Ports) -> None:

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.signals import Signal, otlp_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pipeline.signals import Request
 
 CHECKOUT_FOLDER = Path(__file__).parents[2] / "tests" / "data" / "captures"
 
@@ -29,6 +33,13 @@ class Export:
     """`application/x-protobuf` (also for what came over gRPC) or `application/json`."""
     body: bytes
     received_unix_ns: int
+
+    def message(self) -> Request:
+        """The request, decoded."""
+        signal = Signal(self.signal)
+        if self.content_type == "application/json":
+            return otlp_json.decode(signal, self.body)
+        return signal.request_class.FromString(self.body)
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Recording:
 
 
 def load(folder: Path = CHECKOUT_FOLDER) -> list[Recording]:
-    """All recordings under `folder`, sorted by dialect and scenario.
+    """All recordings under `folder`, in the order in which they were made.
 
     Raises:
         FileNotFoundError: there are none.
@@ -74,4 +85,4 @@ def load(folder: Path = CHECKOUT_FOLDER) -> list[Recording]:
     ]
     if not recordings:
         raise FileNotFoundError(f"no recordings in {folder}; they are part of the source checkout")
-    return sorted(recordings, key=lambda recording: (recording.dialect, recording.scenario))
+    return sorted(recordings, key=lambda recording: recording.truth["started_unix_ns"])

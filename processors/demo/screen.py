@@ -6,7 +6,7 @@ import queue
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,7 +15,7 @@ from processors.demo.calls import Call, calls, masked_in_logs, spans
 from processors.demo.masking import Change, changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -66,9 +66,9 @@ class Screen:
         """Print lines with `show`."""
         self.arrived: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self.totals = Totals()
-        self.originals: dict[bytes, Span] = {}
-        """Spans as they were before the collector had them, by span id; `change` shows one of them."""
         self.change: Change | None = None
+        """An attribute of a remembered span that came out changed."""
+        self._originals: dict[bytes, Span] = {}
         self._show = show
         self._waiting: list[Call] = []
         self._masked_in_logs: dict[bytes, Counter[str]] = {}
@@ -76,6 +76,10 @@ class Screen:
     def take(self, signal: str, body: bytes) -> None:
         """Hand over an export request; may be called from any thread."""
         self.arrived.put((signal, body))
+
+    def remember(self, requests: Iterable[Any]) -> None:
+        """Keep spans as they are before the collector has them; `change` will show what became of one."""
+        self._originals.update((span.span_id, span) for request in requests for span in spans(request))
 
     def pump(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> bool:
         """Work on what arrives for so long, or until a condition holds; returns whether it held."""
@@ -104,7 +108,7 @@ class Screen:
     def _take_spans(self, request: ExportTraceServiceRequest) -> None:
         for span in spans(request):
             self.totals.spans += 1
-            original = self.originals.get(span.span_id)
+            original = self._originals.get(span.span_id)
             if self.change is None and original is not None:
                 self.change = next(changes(original, span), None)
         for call in calls(request):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipeline.signals import Signal, otlp_json
+from pipeline.signals import Signal
 from processors.demo.backend import grpc_backend
 from processors.demo.calls import Call, calls
 from processors.demo.collector import Ports, quickstart
@@ -100,10 +100,7 @@ def sent_items(recording: Recording) -> Counter[str]:
     """Items of each signal in a recording."""
     found = Counter[str]()
     for export in recording.exports():
-        signal = Signal(export.signal)
-        is_json = export.content_type == "application/json"
-        message = otlp_json.decode(signal, export.body) if is_json else signal.request_class.FromString(export.body)
-        found[export.signal] += count_items(signal, message)
+        found[export.signal] += count_items(Signal(export.signal), export.message())
     return found
 
 

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 
 def _spans(export: Export) -> int:
-    if export.content_type == "application/json":
-        groups = json.loads(export.body)["resourceSpans"]
-        return sum(len(scope["spans"]) for group in groups for scope in group["scopeSpans"])
-    request = ExportTraceServiceRequest.FromString(export.body)
-    return sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
+    message = export.message()
+    assert isinstance(message, ExportTraceServiceRequest)
+    return sum(len(scope.spans) for group in message.resource_spans for scope in group.scope_spans)
 
 
 def test_three_scenarios_or_more_of_each_of_the_44_dialects() -> None:
