@@ -123,11 +123,12 @@ def evaluate(recordings: list[Recording]) -> dict[str, Score]:
 def score(total: Score, truth: dict[str, Any], bodies: list[tuple[str, bytes]]) -> None:
     """Add one recording to the sums of its dialect."""
     found = [call for signal, body in bodies if signal == "traces" for call in _calls(body)]
-    wanted = Counter(_tokens(request) for request in truth["requests"] if request.get("usage"))
+    usages = [usage for request in truth["requests"] if "input_tokens" in (usage := request.get("usage") or {})]
+    wanted = Counter((usage["input_tokens"], usage["output_tokens"]) for usage in usages)
     total.calls += len(truth["requests"])
     total.recognised += len(found)
     total.tokens_known += wanted.total()
-    total.tokens_right += (wanted & Counter((call.input_tokens, call.output_tokens) for call in found)).total()
+    total.tokens_right += (wanted & Counter((call.input_tokens, call.output_tokens or 0) for call in found)).total()
     total.priced += sum(call.cost_usd is not None for call in found)
     everything = b"\n".join(body for _, body in bodies)
     for kind, value in sorted({(entry["type"], entry["value"]) for entry in truth["planted"]}):
@@ -147,11 +148,6 @@ def forms(value: str) -> Iterator[bytes]:
 
 def _calls(body: bytes) -> Iterator[Call]:
     yield from calls(ExportTraceServiceRequest.FromString(body))
-
-
-def _tokens(request: dict[str, Any]) -> tuple[int | None, int | None]:
-    usage = request["usage"]
-    return usage["input_tokens"], usage["output_tokens"]
 
 
 def main() -> int:
