@@ -49,6 +49,7 @@ class Service:
     async def start(self) -> None:
         """Start everything, receivers last. Raises StartError; then nothing runs any more."""
         await self.telemetry.start()
+        self._warn(self.graph.settings)
         change = _Change(self.graph, None)
         try:
             await change.apply()
@@ -57,6 +58,10 @@ class Service:
             raise
         _tell_watchers(self.graph, ready=True)
         self.log.info("Everything is ready. Begin running and processing data.")
+
+    def _warn(self, settings: Settings) -> None:
+        for warning in settings.warnings:
+            self.log.warning(warning.message, position=f"{warning.file}:{warning.line}:{warning.column}")
 
     async def reload(self) -> bool:
         """Read the configuration again and change over to it; False when the old one runs on."""
@@ -90,6 +95,7 @@ class Service:
             await change.undo()
             raise
         self.graph = new
+        self._warn(settings)
         _tell_watchers(new, ready=True)
         retired = asyncio.create_task(_retire(old, new), name="retire the old set")
         self._retired.add(retired)

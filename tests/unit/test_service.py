@@ -302,6 +302,17 @@ async def test_a_bad_file_on_reload_is_counted_and_changes_nothing() -> None:
     await service.stop()
 
 
+async def test_warnings_of_the_configuration_are_logged_at_start_and_on_reload(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service = await running(settings(BASE + "  tenant_from: ['resource.x${env:PENSTOCK_TEST_UNSET}']\n"))
+    await service.change_to(settings(BASE + "  tenant_from: ['resource.y${env:PENSTOCK_TEST_UNSET}']\n"))
+    await service.stop()
+    logged = capsys.readouterr().err
+    assert logged.count('environment variable "PENSTOCK_TEST_UNSET" is not set') == 2
+    assert '"position": "yaml::' in logged
+
+
 async def test_intake_goes_on_during_reloads() -> None:
     service = await running()
     batches: list[Batch] = []
