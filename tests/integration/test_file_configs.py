@@ -1,4 +1,4 @@
-"""Configurations that set every key of the file, debug and otlpjsonfile components to another value than its default."""
+"""Files that set every key of the file, debug and otlpjsonfile components to a value other than its default."""
 
 from __future__ import annotations
 
