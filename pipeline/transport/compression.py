@@ -120,13 +120,19 @@ def _unsnappy(raw: bytes, max_bytes: int) -> bytes:
     import cramjam  # noqa: PLC0415 - an optional library
 
     if raw.startswith(_SNAPPY_MAGIC):
-        return _into(cramjam.snappy.decompress_into, raw, max_bytes, _SNAPPY_MAX_RATIO, "snappy")
+        return _unsnappy_framed(raw, max_bytes)
     try:
         if cramjam.snappy.decompress_raw_len(raw) > max_bytes:
             raise TooLarge
         return bytes(cramjam.snappy.decompress_raw(raw))
     except cramjam.DecompressionError:
         raise Malformed("snappy: corrupt input") from None
+
+
+def _unsnappy_framed(raw: bytes, max_bytes: int) -> bytes:
+    import cramjam  # noqa: PLC0415 - an optional library
+
+    return _into(cramjam.snappy.decompress_into, raw, max_bytes, _SNAPPY_MAX_RATIO, "snappy") if raw else b""
 
 
 def _unlz4(raw: bytes, max_bytes: int) -> bytes:
@@ -158,7 +164,7 @@ _DECOMPRESSORS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
     "deflate": _unzlib,
     "zstd": _unzstd,
     "snappy": _unsnappy,
-    "x-snappy-framed": _unsnappy,
+    "x-snappy-framed": _unsnappy_framed,
     "lz4": _unlz4,
 }
 

@@ -1,0 +1,221 @@
+"""TLS of both servers with certificates of a test authority, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+import trustme
+
+from pipeline.errors import StartError
+from pipeline.signals import Signal
+from pipeline.testing import CollectingSink, trace_request
+from pipeline.transport.server_tls import GrpcServerTls, ServerTls, grpc_credentials, ssl_context
+from tests.unit.receivers.otlp.running import PROTOBUF, Running, grpc_call, running
+
+RAW = trace_request({"a": 1}).SerializeToString()
+
+
+class Authority:
+    """A certificate authority that writes what it issues to files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ca = trustme.CA()
+        self.ca_file = folder / "ca.pem"
+        self.ca.cert_pem.write_to_path(str(self.ca_file))
+
+    def server(self, name: str = "server") -> dict[str, Any]:
+        """Keys `cert_file` and `key_file` of a new certificate."""
+        certificate = self.ca.issue_cert("127.0.0.1", "localhost")
+        return self._write(certificate, name)
+
+    def client(self) -> dict[str, Any]:
+        """The same, for a client."""
+        return self._write(self.ca.issue_cert("client@example.org"), "client")
+
+    def _write(self, certificate: trustme.LeafCert, name: str) -> dict[str, Any]:
+        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        cert.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        certificate.private_key_pem.write_to_path(str(key))
+        return {"cert_file": str(cert), "key_file": str(key)}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def _client_context(authority: Authority, identity: dict[str, Any] | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    if identity is not None:
+        context.load_cert_chain(identity["cert_file"], identity["key_file"])
+    return context
+
+
+def _content(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
+async def _http(server: Running, context: ssl.SSLContext) -> int:
+    url = f"https://{server.receiver.http_endpoint}/v1/traces"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=RAW, headers={"Content-Type": PROTOBUF}, ssl=context) as answer,
+    ):
+        return answer.status
+
+
+async def _grpc(server: Running, authority: Authority, identity: dict[str, Any] | None = None) -> int:
+    key = cert = None
+    if identity is not None:
+        key, cert = _content(identity["key_file"]), _content(identity["cert_file"])
+    credentials = grpc.ssl_channel_credentials(authority.ca_file.read_bytes(), key, cert)
+    async with grpc.aio.secure_channel(server.receiver.grpc_endpoint, credentials) as channel:
+        return (await grpc_call(channel, RAW)).status
+
+
+async def test_tls(authority: Authority) -> None:
+    tls = authority.server()
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        assert await _http(server, _client_context(authority)) == 200
+        assert await _grpc(server, authority) == 0
+        assert (await server.grpc(RAW)).status == grpc.StatusCode.UNAVAILABLE.value[0]
+        with pytest.raises(aiohttp.ClientError):
+            await server.http(RAW)
+
+
+async def test_pem_text(authority: Authority) -> None:
+    files = authority.server()
+    tls = {
+        "cert_pem": _content(files["cert_file"]).decode(),
+        "key_pem": _content(files["key_file"]).decode(),
+    }
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        assert await _http(server, _client_context(authority)) == 200
+        assert await _grpc(server, authority) == 0
+
+
+async def test_mutual_tls(authority: Authority) -> None:
+    tls = {**authority.server(), "client_ca_file": str(authority.ca_file)}
+    identity = authority.client()
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        assert await _http(server, _client_context(authority, identity)) == 200
+        assert await _grpc(server, authority, identity) == 0
+        with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+            await _http(server, _client_context(authority))
+        assert await _grpc(server, authority) == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def test_mutual_tls_refuses_a_certificate_of_another_authority(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    stranger = Authority(tmp_path / "other").client()
+    tls = {**authority.server(), "client_ca_file": str(authority.ca_file)}
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+            await _http(server, _client_context(authority, stranger))
+        assert await _grpc(server, authority, stranger) == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def _served(server: Running, authority: Authority) -> bytes:
+    host, port = server.receiver.http_endpoint.split(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=_client_context(authority))
+    certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return bytes(certificate)
+
+
+async def test_reload_interval(authority: Authority) -> None:
+    tls = {**authority.server(), "reload_interval": 0.05}
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        before = await _served(server, authority)
+        assert await _grpc(server, authority) == 0
+        authority.server()
+        await asyncio.sleep(0.1)
+        assert await _served(server, authority) != before
+        assert await _grpc(server, authority) == 0
+        os.truncate(tls["cert_file"], 20)
+        await asyncio.sleep(0.1)
+        assert await _http(server, _client_context(authority)) == 200
+
+
+async def test_client_ca_file_reload(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    clients = tmp_path / "clients.pem"
+    clients.write_bytes(authority.ca_file.read_bytes())
+    tls = {**authority.server(), "client_ca_file": str(clients), "client_ca_file_reload": True}
+    identity = other.client()
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        assert await _grpc(server, authority, identity) == grpc.StatusCode.UNAVAILABLE.value[0]
+        clients.write_bytes(other.ca_file.read_bytes())
+        os.utime(clients, ns=(0, clients.stat().st_mtime_ns + 1_000_000_000))
+        assert await _http(server, _client_context(authority, identity)) == 200
+        assert await _grpc(server, authority, identity) == 0
+
+
+@pytest.mark.parametrize(
+    ("versions", "speaks", "works"),
+    [
+        ({}, ssl.TLSVersion.TLSv1_2, True),
+        ({"min_version": "1.3"}, ssl.TLSVersion.TLSv1_2, False),
+        ({"min_version": "1.3"}, ssl.TLSVersion.TLSv1_3, True),
+        ({"max_version": "1.2"}, ssl.TLSVersion.TLSv1_3, False),
+    ],
+)
+async def test_versions(authority: Authority, versions: dict[str, str], speaks: ssl.TLSVersion, works: bool) -> None:
+    context = _client_context(authority)
+    context.minimum_version = context.maximum_version = speaks
+    async with running((Signal.TRACES, CollectingSink()), http={"tls": {**authority.server(), **versions}}) as server:
+        if works:
+            assert await _http(server, context) == 200
+        else:
+            with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+                await _http(server, context)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "needs both a certificate and a key"),
+        ({"cert_file": "a"}, "needs both a certificate and a key"),
+        ({"cert_file": "a", "cert_pem": "b", "key_file": "c"}, "give cert_file or cert_pem, not both"),
+        ({"cert_file": "a", "key_file": "b", "min_version": "1.3", "max_version": "1.2"}, "must not be above"),
+        ({"cert_file": "a", "key_file": "b", "ca_file": "c"}, "client_ca_file"),
+        ({"cert_file": "a", "key_file": "b", "ca_pem": "c"}, "client_ca_file"),
+        ({"cert_file": "a", "key_file": "b", "include_system_ca_certs_pool": True}, "client_ca_file"),
+        ({"cert_file": "a", "key_file": "b", "cipher_suites": ["x"]}, "OpenSSL's choice"),
+        ({"cert_file": "a", "key_file": "b", "curve_preferences": ["x"]}, "OpenSSL's choice"),
+        ({"cert_file": "a", "key_file": "b", "tpm": {}}, "TPM"),
+    ],
+)
+def test_config(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ServerTls.model_validate(config)
+
+
+@pytest.mark.parametrize(("key", "value"), [("min_version", "1.3"), ("max_version", "1.2")])
+def test_grpc_takes_no_versions(key: str, value: str) -> None:
+    files = {"cert_file": "a", "key_file": "b"}
+    with pytest.raises(ValueError, match=r"gRPC's core speaks TLS 1\.2 and 1\.3"):
+        GrpcServerTls.model_validate({**files, key: value})
+    assert GrpcServerTls.model_validate({**files, "min_version": "1.2", "max_version": "1.3"}).cert_file == "a"
+
+
+@pytest.mark.parametrize("content", [None, "nonsense"])
+def test_files_that_cannot_be_used(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "cert.pem"
+    if content is not None:
+        file.write_text(content)
+    config = {"cert_file": str(file), "key_file": str(file)}
+    message = "cannot read" if content is None else "cannot be used"
+    with pytest.raises(StartError, match=message):
+        ssl_context(ServerTls.model_validate(config))
+    with pytest.raises(StartError, match=message):
+        grpc_credentials(GrpcServerTls.model_validate(config))
