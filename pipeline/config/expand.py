@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.config.sources import Retrieved, retrieve, split
-from pipeline.config.tree import Mapping, Node, Position, Scalar, Sequence
+from pipeline.config.tree import DELIMITER, Mapping, Node, Path, Position, Scalar, Sequence
 from pipeline.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -33,19 +33,24 @@ class Expander:
         self._environ = environ
         self._retrieved: dict[str, Retrieved] = {}
         self._left = _MAX_RETRIEVALS
+        self._path: Path = ()
 
-    def expand(self, node: Node, depth: int = 0) -> Node:
-        """The tree with every expansion and every `$$` replaced."""
+    def expand(self, node: Node, path: Path = (), depth: int = 0) -> Node:
+        """The tree with every expansion and every `$$` replaced; `path` is where it stands, for problems."""
         if isinstance(node, Mapping):
-            return replace(node, items={key: self.expand(item, depth) for key, item in node.items.items()})
+            items = {key: self.expand(item, (*path, *key.split(DELIMITER)), depth) for key, item in node.items.items()}
+            return replace(node, items=items)
         if isinstance(node, Sequence):
-            return replace(node, items=tuple(self.expand(item, depth) for item in node.items))
+            values = (self.expand(item, (*path, index), depth) for index, item in enumerate(node.items))
+            return replace(node, items=tuple(values))
         if not isinstance(node.value, str) or "$" not in node.value or self._left < 0:
             return node
+        self._path = path
         try:
             return self._scalar(node, node.value, depth)
         except ConfigError as error:
-            self.problems.extend(problem for problem in error.problems if problem not in self.problems)
+            found = [replace(problem, path=problem.path or path) for problem in error.problems]
+            self.problems.extend(problem for problem in found if problem not in self.problems)
             return node
 
     def _scalar(self, node: Scalar, text: str, depth: int) -> Node:
@@ -69,7 +74,7 @@ class Expander:
         """What stands alone and is no text: a number, a list, a mapping; its own values are expanded in turn."""
         if depth >= _MAX_DEPTH:
             raise _too_deep(at)
-        expanded = self.expand(retrieved.node, depth + 1)
+        expanded = self.expand(retrieved.node, self._path, depth + 1)
         text = self._original(retrieved.text, at)
         if isinstance(expanded, Scalar):
             return Scalar(expanded.value, at, text)
@@ -95,7 +100,8 @@ class Expander:
         if retrieved is None or (scheme != "file" and not isinstance(retrieved.node, Scalar)):
             retrieved = self._retrieved[uri] = retrieve(scheme, rest, self._environ, at)
         if retrieved.unset:
-            warning = at.problem(f'environment variable "{retrieved.unset}" is not set; its value is empty')
+            message = f'environment variable "{retrieved.unset}" is not set; its value is empty'
+            warning = at.problem(message, self._path)
             if warning not in self.warnings:
                 self.warnings.append(warning)
         return retrieved

@@ -90,6 +90,10 @@ def examine(
     resolved = resolve(uris, sets, os.environ if environ is None else environ)
     examination = Examination(resolved.root, list(resolved.problems), list(resolved.warnings))
     _Examiner(examination, catalog or InstalledComponents()).run()
+    # A value that could not be expanded has one problem, not a second one about its type.
+    unexpanded = {problem.path for problem in resolved.problems}
+    others = (problem for problem in examination.problems if problem.path not in unexpanded)
+    examination.problems = [*resolved.problems, *others]
     return examination
 
 

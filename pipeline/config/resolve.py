@@ -50,7 +50,8 @@ def resolve(uris: Uris[str], sets: Uris[str], environ: Environ[str, str]) -> Res
     if not isinstance(root, Mapping) or not root.items:
         raise ConfigError(Position(split(uris[0], default_scheme="file")[1]).problem("empty configuration file"))
     expander = Expander(environ)
-    items = {key: nest(expander.expand(node)) for key, node in root.items.items()}
+    expanded = expander.expand(root)
+    items = {key: nest(node) for key, node in expanded.items.items()} if isinstance(expanded, Mapping) else {}
     return Resolved(replace(root, items=items), tuple(expander.problems), tuple(expander.warnings))
 
 

@@ -62,7 +62,8 @@ def test_warnings_go_to_stderr(good: str, capsys: Capture, monkeypatch: pytest.M
     monkeypatch.delenv("FOLDER")
     assert main(["validate", "-q", "--config", good]) == 0
     assert capsys.readouterr().err == (
-        f'Warning: {good}:2:28: environment variable "FOLDER" is not set; its value is empty\n'
+        f"Warning: {good}:2:28: receivers::otlpjsonfile::include::0: "
+        'environment variable "FOLDER" is not set; its value is empty\n'
     )
 
 

@@ -35,7 +35,7 @@ class ClientCredentials(ConfigModel):
     """Who we are to others."""
 
     username: str = Field("", description="User name.")
-    password: Secret = Field(Secret(""), description="Password.")
+    password: Secret = Field(Secret(""), description="Sent with the name, encoded as RFC 7617 says.")
 
 
 class BasicAuthConfig(ConfigModel):

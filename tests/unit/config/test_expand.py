@@ -99,9 +99,12 @@ def test_values_inside_lists_and_mappings_are_expanded_keys_are_not() -> None:
 
 
 def test_unset_variable_is_one_warning_with_its_place() -> None:
-    _, expander = expand("x${env:NOPE}${env:NOPE}")
+    root = compose("a:\n- x${env:NOPE}${env:NOPE}", "f.yaml")
+    assert root is not None
+    expander = Expander(ENVIRON)
+    expander.expand(root)
     assert [str(warning) for warning in expander.warnings] == [
-        'f.yaml:1:4: environment variable "NOPE" is not set; its value is empty'
+        'f.yaml:2:3: a::0: environment variable "NOPE" is not set; its value is empty'
     ]
 
 

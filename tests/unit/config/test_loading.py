@@ -153,6 +153,12 @@ def test_problem(problems_of: Problems, text: str, expected: str) -> None:
     assert any(expected in problem for problem in problems_of(text)), problems_of(text)
 
 
+def test_a_value_that_cannot_be_expanded_has_its_path_and_no_second_problem(problems_of: Problems) -> None:
+    text = "receivers: {otlp: {protocols: {grpc: {max_recv_msg_size_mib: '${s3:x}'}}}}"
+    (problem,) = problems_of(text)
+    assert problem.startswith("1:62: receivers::otlp::protocols::grpc::max_recv_msg_size_mib: scheme ")
+
+
 def test_components_not_in_use_are_checked_too(problems_of: Problems) -> None:
     assert problems_of("processors: {actions/unused: {from: 3}}") == [
         "1:37: processors::actions/unused::from: expected text, got the number 3; put it in quotes"
