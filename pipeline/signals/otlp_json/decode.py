@@ -23,6 +23,7 @@ ReadMessage: TypeAlias = Callable[[object, int], dict[str, Any]]
 M = TypeVar("M", bound=Message)
 
 _MAX_DEPTH: Final = 100  # upb reads no message that is nested deeper, so such a request could not be passed on
+_SAFE_DIGITS: Final = 19  # fewer than this are a 64-bit integer
 _LEVELS: Final = 3  # resource groups, scope groups, items
 
 _readers: Final[dict[str, ReadMessage]] = {}
@@ -133,7 +134,7 @@ def _field_reader(field: FieldDescriptor) -> tuple[type | None, Read]:
 
 
 def _pair_reader(read_other: ReadMessage) -> ReadMessage:
-    """Attributes are most of a span, and most of them are texts: those take a shortcut that costs a third."""
+    """Attributes are most of a span, and most of them are texts and counts: those take a shortcut."""
 
     def read(value: object, depth: int) -> dict[str, Any]:
         if type(value) is dict and len(value) == 2 and depth < _MAX_DEPTH - 1:
@@ -142,6 +143,9 @@ def _pair_reader(read_other: ReadMessage) -> ReadMessage:
                 text = inner.get("stringValue")
                 if type(text) is str:
                     return {"key": key, "value": {"string_value": text}}
+                digits = inner.get("intValue")
+                if type(digits) is str and digits.isdigit() and digits.isascii() and len(digits) < _SAFE_DIGITS:
+                    return {"key": key, "value": {"int_value": int(digits)}}
         return read_other(value, depth)
 
     return read

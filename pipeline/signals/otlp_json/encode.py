@@ -71,17 +71,19 @@ def _each(convert: Convert) -> Convert:
 
 
 def _each_pair(convert: Convert) -> Convert:
-    """Attributes are most of a span, and most of them are texts: those take a shortcut that costs a third."""
+    """Attributes are most of a span, and most of them are texts and counts: those take a shortcut."""
 
-    def convert_all(pairs: Iterable[KeyValue]) -> list[object]:
-        return [
-            {"key": pair.key, "value": {"stringValue": text}}
-            if (text := pair.value.string_value) and not pair.key_strindex
-            else convert(pair)
-            for pair in pairs
-        ]
+    def convert_one(pair: KeyValue) -> object:
+        value = pair.value
+        if text := value.string_value:
+            written = {"stringValue": text}
+        elif number := value.int_value:
+            written = {"intValue": str(number)}
+        else:
+            return convert(pair)
+        return convert(pair) if pair.key_strindex else {"key": pair.key, "value": written}
 
-    return convert_all
+    return _each(convert_one)
 
 
 def _base64(value: bytes) -> str:

@@ -96,9 +96,8 @@ def _integer_reader(bits: int, *, signed: bool) -> Read:
     longest = len(str(high)) + 20  # leading zeros are read; a megabyte of them is not
 
     def read(value: object, _depth: int) -> int:
-        if type(value) is str and len(value) <= longest:
-            digits = value[1:] if signed and value[:1] in {"-", "+"} else value
-            if not (digits.isascii() and digits.isdigit()):
+        if type(value) is str and value.isascii() and len(value) <= longest:
+            if not (value.isdigit() or (signed and value[:1] in {"-", "+"} and value[1:].isdigit())):
                 raise Wrong(expected)
             value = int(value)
         if type(value) is int and low <= value <= high:
