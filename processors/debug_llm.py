@@ -37,7 +37,8 @@ def _call(span: Span) -> str:
     attributes = span.attributes
     model = attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model")
     subject = model or attributes.get("gen_ai.agent.name") or attributes.get("gen_ai.tool.name")
-    words = (attributes.get("gen_ai.provider.name"), attributes["gen_ai.operation.name"], subject)
+    provider = attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system")
+    words = (provider, attributes["gen_ai.operation.name"], subject)
     reasons = attributes.get("gen_ai.response.finish_reasons")
     ended = f" ({', '.join(_as_text(reason) for reason in reasons)})" if isinstance(reasons, list) and reasons else ""
     error = attributes.get("error.type")

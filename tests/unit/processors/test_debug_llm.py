@@ -30,6 +30,11 @@ def test_the_call_stands_in_one_line() -> None:
     assert lines == ["openai chat gpt-4o-mini-2024-07-18 (stop)", "time: 1000 ms"]
 
 
+def test_older_conventions_name_the_provider_as_system() -> None:
+    batch = traces({"gen_ai.operation.name": "chat", "gen_ai.system": "mistral_ai"})
+    assert (debug_llm.view(cast("Span", batch.records()[0])) or [])[0] == "mistral_ai chat"
+
+
 def test_failures_are_named() -> None:
     assert (_view(error__type="RateLimitError") or [])[0] == "openai chat gpt-4o-mini failed: RateLimitError"
 
