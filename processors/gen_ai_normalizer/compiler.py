@@ -22,6 +22,7 @@ from processors.gen_ai_normalizer.program import Build, Candidate, Check, Fill, 
 from processors.gen_ai_normalizer.recognition import Recognition, ScopeId
 from processors.gen_ai_normalizer.rules import (
     BASE_DIALECT,
+    NAME_KEY,
     SCOPE_KEY,
     AttributeRule,
     Case,
@@ -96,6 +97,7 @@ class Compiler:
             provider=self._name(PROVIDER), cache_write=self._name("gen_ai.usage.cache_creation.input_tokens")
         )
         self.kind_keys = frozenset(self._condition_keys()) | {OPERATION}
+        self.names = frozenset(self._span_names())
 
     def _condition_keys(self) -> Iterator[str]:
         for rule in self._rules.values():
@@ -104,6 +106,12 @@ class Compiler:
             for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
                 if OPERATION in attributes:
                     yield from attributes[OPERATION].sources
+
+    def _span_names(self) -> Iterator[str]:
+        for rule in self._rules.values():
+            for condition in (*rule.cases, *rule.roles):
+                wanted = condition.when.get(NAME_KEY, ())
+                yield from (wanted,) if isinstance(wanted, str) else wanted
 
     def _name(self, target: str) -> str:
         return self._names.get(target, target)
@@ -248,17 +256,11 @@ class _Compilation:
             name, kind = self._compiler.target(target)
             read, type_ = READERS[kind]
             places = candidates.get(target, [])
-            native = [
-                Candidate(Source(key), self._native_reader(target, read)) for key in dict.fromkeys((name, target))
-            ]
-            native = [place for place in native if place.source.key in self._keys]
-            if (
-                not places
-                and [place.source.key for place in native] == [name]
-                and kind in _PLAIN
-                and not self._routed()
-            ):
-                checks.append(Check(name, type_, read))
+            spellings = [key for key in dict.fromkeys((name, target)) if key in self._keys]
+            native = [Candidate(Source(key), self._native_reader(target, read)) for key in spellings]
+            if not places and spellings == [name]:
+                plain = kind in _PLAIN and not self._routed()
+                checks.append(Check(name, type_ if plain else None, native[0].read, strict=kind == "provider"))
             elif places or native:
                 before = [place for place, wins in places if wins]
                 after = [place for place, wins in places if not wins]

@@ -6,14 +6,15 @@ from collections import Counter
 from typing import Any, ClassVar, Final
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, Record, Signal
+from pipeline.signals import Batch, Record, Signal, Span
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.calls import Calls
 from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions, Shape
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
 from processors.gen_ai_normalizer.logs import read_event
-from processors.gen_ai_normalizer.program import DIALECT_KEY, Program
+from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, Program
 from processors.gen_ai_normalizer.recognition import ScopeId
-from processors.gen_ai_normalizer.rules import load_rules
+from processors.gen_ai_normalizer.rules import NAME_KEY, load_rules
 
 _MAX_SHAPES: Final = 4096
 """Programs kept, of a few KiB each; applications have some dozens of shapes, an attacker any number."""
@@ -45,6 +46,8 @@ class GenAiNormalizer(Processor):
         super().__init__(config, host)
         self._compiler = _compiler(config)
         self._kind_keys = self._compiler.kind_keys
+        self._names = self._compiler.names
+        self._calls = Calls()
         self._programs: dict[tuple[Any, ...], Program | None] = {}
         self._kinds_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -82,18 +85,21 @@ class GenAiNormalizer(Processor):
         kind_keys = self._kinds_of.get(keys)
         if kind_keys is None:
             kind_keys = self._kind_keys_of(keys)
-        shape = (scope, keys, *[attributes[key] for key in kind_keys])
+        name = record.name if isinstance(record, Span) and record.name in self._names else ""
+        shape = (scope, keys, name, *[attributes[key] for key in kind_keys])
         try:
             program = self._programs[shape]
         except KeyError:
-            program = self._compile(shape, scope, keys, {key: attributes[key] for key in kind_keys})
+            program = self._compile(shape, scope, keys, _words(attributes, kind_keys, name))
         except TypeError:
             # An array or map where a rule looks for a word: it has no place in a key, and no meaning to a rule.
-            program = self._compiler.program(Shape(scope, keys, _words(attributes, kind_keys)))
+            program = self._compiler.program(Shape(scope, keys, _words(attributes, kind_keys, name)))
         if program is None:
             return None
         # Spans are the ledger: a log record that repeats a span's usage has no role in counting.
         program.run(attributes, tally, with_role=not is_log)
+        if program.role == "leaf" and isinstance(record, Span) and self._calls.is_second(record):
+            attributes[ROLE_KEY] = "duplicate"
         return program.dialect
 
     def _kind_keys_of(self, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,11 +109,11 @@ class GenAiNormalizer(Processor):
         return found
 
     def _compile(
-        self, shape: tuple[Any, ...], scope: ScopeId, keys: tuple[str, ...], kinds: dict[str, Any]
+        self, shape: tuple[Any, ...], scope: ScopeId, keys: tuple[str, ...], kinds: dict[str, str]
     ) -> Program | None:
         if len(self._programs) >= _MAX_SHAPES:
             self._programs.clear()
-        program = self._programs[shape] = self._compiler.program(Shape(scope, keys, _words(kinds, tuple(kinds))))
+        program = self._programs[shape] = self._compiler.program(Shape(scope, keys, kinds))
         return program
 
     def _count(self, done: Counter[str], tally: Counter[str]) -> None:
@@ -118,8 +124,9 @@ class GenAiNormalizer(Processor):
             meter.counter(f"penstock_normalizer_{what}", _DESCRIPTIONS[what]).inc(count)
 
 
-def _words(values: Any, keys: tuple[str, ...]) -> dict[str, str]:
-    return {key: values[key] for key in keys if isinstance(values[key], str)}
+def _words(values: Any, keys: tuple[str, ...], name: str) -> dict[str, str]:
+    words = {key: values[key] for key in keys if isinstance(values[key], str)}
+    return {**words, NAME_KEY: name} if name else words
 
 
 def _compiler(config: GenAiNormalizerConfig) -> Compiler:

@@ -21,18 +21,23 @@ MOVED_PREFIX: Final = "penstock.original."
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A value that stands where it belongs and is looked at for its type alone."""
+    """A value that stands where it belongs: looked at for its type, or (`kind` is None) for its word."""
 
     key: str
-    kind: type
+    kind: type | None
     read: Reader
+    strict: bool = False
+    """Whether a value that cannot be read must not stay (a framework as provider)."""
 
     def run(self, attributes: Attributes, tally: Counter[str]) -> None:
-        """Mend a value of a wrong type; one that cannot be read stays as it is."""
-        value = self.read(attributes[self.key])
-        if value is None:
+        """Mend a value; one that cannot be read stays as it is, unless the check is strict."""
+        old = attributes[self.key]
+        value = self.read(old)
+        if value is None and self.strict:
+            del attributes[self.key]
+        elif value is None:
             tally["unreadable"] += 1
-        else:
+        elif value is not old and (value != old or type(value) is not type(old)):
             tally["mended"] += 1
             attributes[self.key] = value
 
@@ -131,11 +136,9 @@ class Program:
                 check.run(attributes, tally)
         if self.fills or self.builds or self.accounting:
             self._rebuild(attributes, tally)
-        if self.operation is not None:
-            attributes[self.operation_key] = self.operation
-        elif self.operation_key in attributes:
-            del attributes[self.operation_key]
-        self._provider(attributes, tally)
+        self._say_operation(attributes)
+        if self.inference is not None:
+            self._say_provider(self.inference, attributes, tally)
         if self.originals:
             self._take_out(attributes, self.originals)
         attributes[DIALECT_KEY] = self.dialect
@@ -153,11 +156,17 @@ class Program:
         if self.accounting is not None:
             self.accounting.settle(attributes, documents)
 
-    def _provider(self, attributes: Attributes, tally: Counter[str]) -> None:
-        inference = self.inference
-        if inference is not None and inference.provider not in attributes:
+    def _say_operation(self, attributes: Attributes) -> None:
+        old = attributes.get(self.operation_key)
+        if self.operation is None:
+            attributes.pop(self.operation_key)
+        elif old != self.operation:
+            attributes[self.operation_key] = self.operation
+
+    def _say_provider(self, inference: Inference, attributes: Attributes, tally: Counter[str]) -> None:
+        if inference.provider not in attributes:
             inference.run(attributes, tally)
-        if self.provider_names and inference is not None:
+        if self.provider_names:
             name = attributes.get(inference.provider)
             if isinstance(name, str) and name in self.provider_names:
                 attributes[inference.provider] = self.provider_names[name]

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 _PACKAGE: Final = "processors.gen_ai_normalizer"
 SCOPE_KEY: Final = "opentelemetry.scope"
 """Stands in `when` for the name of the instrumentation scope."""
+NAME_KEY: Final = "opentelemetry.span.name"
+"""Stands in `when` and as a source of operations for the name of the span."""
 BASE_DIALECT: Final = "opentelemetry"
 """The dialect that is applied first to every record, and named where no other is recognised."""
 

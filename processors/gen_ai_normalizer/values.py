@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from processors.gen_ai_normalizer.vocabulary import finish_reason, operation_names, providers
+from processors.gen_ai_normalizer.vocabulary import finish_reason, known_reasons, operation_names, providers
 
 Reader = Callable[[Any], Any]
 _INT64: Final = 2**63
@@ -105,11 +105,17 @@ def read_routed_model(value: Any) -> str | None:
 
 def read_finish_reasons(value: Any) -> list[str] | None:
     """Finish reasons as an array, each in the conventions' word."""
+    if isinstance(value, list) and value and known_reasons().issuperset(map(_word, value)):
+        return value
     if isinstance(value, str) and "," in value and not value.startswith("["):
         value = [part.strip() for part in value.split(",")]
     texts = read_texts(value)
     reasons = [reason for text in texts or () if (reason := finish_reason(text))]
     return reasons or None
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def read_host(value: Any) -> str | None:
