@@ -70,7 +70,7 @@ class OtlpGrpcExporter(Exporter):
             await self._channel.close(None)
 
     def _open(self) -> None:
-        self._channel = open_channel(self.config)
+        self._channel = open_channel(self.config, self._timeout_s)
         # Without (de)serialisers gRPC takes and gives bytes.
         self._calls = {signal: self._channel.unary_unary(method, None, None) for signal, method in _METHODS.items()}
 

@@ -92,13 +92,25 @@ class GrpcClient(ConfigModel):
         return not (self.tls.insecure or self.endpoint.startswith("http://"))
 
 
-def open_channel(config: GrpcClient) -> grpc.aio.Channel:
-    """A channel that connects when first used. Raises StartError for a file that cannot be read."""
+def open_channel(config: GrpcClient, connect_timeout_s: float | None) -> grpc.aio.Channel:
+    """A channel that connects when first used.
+
+    Args:
+        config: the keys of the client.
+        connect_timeout_s: when to give a connection up that does not come about; None: gRPC's default of 20 s.
+
+    Raises:
+        StartError: a file that cannot be read.
+    """
     import grpc.aio  # noqa: PLC0415 - heavy, and needed only where a gRPC client is built
 
     off = config.compression in config.uncompressed
     compression = grpc.Compression.NoCompression if off else grpc.Compression.Gzip
-    options = list(_options(config).items())
+    wanted = _options(config)
+    if connect_timeout_s is not None:
+        # The name misleads: it is the least time that gRPC's core gives an attempt to connect.
+        wanted["grpc.min_reconnect_backoff_ms"] = max(1, round(connect_timeout_s * 1000))
+    options = list(wanted.items())
     if not config.is_secure:
         return grpc.aio.insecure_channel(config.target, options=options, compression=compression)
     credentials = grpc_credentials(config.tls)
