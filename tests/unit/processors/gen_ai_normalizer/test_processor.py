@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.signals import Record
+from pipeline.signals import Record, Value
 from pipeline.testing import configured, logs, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
@@ -171,8 +171,9 @@ def test_custom_mappings_hold_for_every_dialect() -> None:
 
 
 def test_an_old_message_event_becomes_messages_on_the_log_record() -> None:
+    body: dict[str, Value] = {"content": "Hello", "role": "user"}
     batch = logs(
-        {"content": "Hello", "role": "user"},
+        body,
         attributes={"event.name": "gen_ai.user.message", "gen_ai.system": "openai"},
     )
     record: Record
@@ -185,7 +186,7 @@ def test_an_old_message_event_becomes_messages_on_the_log_record() -> None:
 
 
 def test_a_choice_event_keeps_why_it_ended() -> None:
-    body = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "Hi"}}
+    body: Value = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "Hi"}}
     (record,) = configured(GenAiNormalizer).process(logs(body, attributes={"event.name": "gen_ai.choice"})).records()
     (message,) = json.loads(str(record.attributes["gen_ai.output.messages"]))
     assert message["finish_reason"] == "tool_call"
