@@ -121,8 +121,8 @@ class Detector:
             if isinstance(owner, Rule):
                 ends[owner].append(end)
         for rule, places in ends.items():
-            for low, high in _windows(places, rule):
-                yield from _matches(rule, text, low, high)
+            for window in _windows(places, rule):
+                yield from _matches(rule, text, window)
 
 
 def _without_placeholders(text: str) -> str:
@@ -134,22 +134,23 @@ def _blank(match: re.Match[str]) -> str:
     return f"({'A' * (len(match.group()) - 2)}("
 
 
-def _windows(places: list[int], rule: Rule) -> Iterator[tuple[int, int]]:
-    """The stretches around hits in which a match can lie; overlapping ones joined."""
+def _windows(places: list[int], rule: Rule) -> Iterator[tuple[int, int, int]]:
+    """The stretches around hits in which a match can lie, overlapping ones joined: (from, last hit, to)."""
     places.sort()
-    low, high = max(0, places[0] - rule.before), places[0] + rule.after
+    first = last = places[0]
     for place in places:
-        if place - rule.before > high:
-            yield low, high
-            low = place - rule.before
-        high = place + rule.after
-    yield low, high
+        if place - rule.before > last + rule.after:
+            yield max(0, first - rule.before), last, last + rule.after
+            first = place
+        last = place
+    yield max(0, first - rule.before), last, last + rule.after
 
 
-def _matches(rule: Rule, text: str, low: int, high: int) -> Iterator[Finding]:
+def _matches(rule: Rule, text: str, window: tuple[int, int, int]) -> Iterator[Finding]:
     search = rule.pattern.search
-    position = low
-    while match := search(text, position, high):
+    position, last, high = window
+    # A match has a hit in it, so none begins behind the last one.
+    while position < last and (match := search(text, position, high)):
         span = _accept(rule, match)
         if span is None:
             position = match.start() + 1

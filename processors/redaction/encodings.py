@@ -71,7 +71,8 @@ class Decoded:
 
 def hides_characters(text: str) -> bool:
     """Whether escapes may hide what a trigger looks for, so that the text has to be decoded before it is scanned."""
-    return ("\\u" in text or "\\/" in text) and _HIDING.search(text) is not None
+    # One character is looked for several times faster than two.
+    return "\\" in text and ("\\u" in text or "\\/" in text) and _HIDING.search(text) is not None
 
 
 def has_json_escapes(text: str) -> bool:

@@ -12,6 +12,7 @@ from processors.redaction.config import RedactionConfig
 from processors.redaction.detector import Detector, Limits
 from processors.redaction.entity_stage import EntityStage
 from processors.redaction.loader import load_rules
+from processors.redaction.numbering import load_common_plans
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
 
@@ -34,6 +35,7 @@ def build_stages(config: RedactionConfig, meter: Meter) -> tuple[list[Stage], Ta
     if config.has_collector_keys:
         stages.append(CollectorStage(policy, tally))
     if types := config.entity_types:
+        load_common_plans()
         rules = [rule for rule in load_rules() if rule.entity.name in types]
         texts = TextRedactor(Detector(rules, Limits(config.max_value_bytes, config.max_value_hits)))
         stages.append(EntityStage(texts, tally, spares_key=policy.ignores_key, spares_value=policy.allows_value))

@@ -1,4 +1,4 @@
-"""Telephone numbers, checked against the numbering plans of the world (PyPI `phonenumbers`, ITU-T E.164)."""
+"""Telephone numbers: what surrounds them, and whether a numbering plan knows them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import phonenumbers
-from phonenumbers import ValidationResult
-
-from processors.redaction.tables import read_table
+from processors.redaction.numbering import is_international, is_national
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 from processors.redaction.words import context_pattern
 
@@ -18,8 +15,11 @@ _DATE: Final = re.compile(
 )
 # `+3.14` and `+35236450.6`, but not `+1.4155550137`, which is how domain registries write numbers (RFC 5733).
 _FRACTION: Final = re.compile(r"\+(?:[0-9]{4,}\.[0-9]+|[0-9]\.[0-9]{1,6}|[0-9]{1,3}\.0+)")
+_EXTENSION: Final = re.compile(r" ?(?:x|ext).*$")
 _SEPARATORS: Final = " ()./-"
+_UNIX_TIME: Final = re.compile(r"1[0-9]{9}|1[0-9]{12}")
 _SHORTEST_DIGITS: Final = 7
+_LONGEST_DIGITS: Final = 15
 
 
 def international(match: re.Match[str]) -> tuple[int, int] | None:
@@ -30,7 +30,7 @@ def international(match: re.Match[str]) -> tuple[int, int] | None:
     for stop in _shorter(match):
         text = match.string[start:stop]
         grouped = any(separator in text for separator in _SEPARATORS)
-        if _plausible(text, None, grouped=grouped):
+        if is_international(_digits(text), possible_is_enough=grouped):
             return start, stop
     return None
 
@@ -43,8 +43,7 @@ def national(match: re.Match[str]) -> tuple[int, int] | None:
     grouped = any(separator in text for separator in _SEPARATORS)
     if not grouped and not _has_context(match):
         return None
-    regions: list[str] = read_table("phone_regions.yaml")
-    return value_span(match) if any(_valid(text, region) for region in regions) else None
+    return value_span(match) if is_national(digits_of(text)) else None
 
 
 def north_america(match: re.Match[str]) -> tuple[int, int] | None:
@@ -55,10 +54,16 @@ def north_america(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
-    """Digits behind a label: seven to fifteen, no date."""
+    """Digits behind a label: seven to fifteen, no date, no Unix time."""
     text = value_text(match)
-    count = len(digits_of(text))
-    return value_span(match) if _SHORTEST_DIGITS <= count <= 15 and not _DATE.search(text) else None
+    if _DATE.search(text) or _UNIX_TIME.fullmatch(text):
+        return None
+    return value_span(match) if _SHORTEST_DIGITS <= len(digits_of(text)) <= _LONGEST_DIGITS else None
+
+
+def _digits(text: str) -> str:
+    """The digits without extension and without the trunk prefix that some write: `+44 (0)20`."""
+    return digits_of(_EXTENSION.sub("", text.replace("(0)", "")))
 
 
 def _has_context(match: re.Match[str]) -> bool:
@@ -73,20 +78,3 @@ def _shorter(match: re.Match[str]) -> Iterator[int]:
     for stop in range(end - 1, start + _SHORTEST_DIGITS, -1):
         if text[stop] in _SEPARATORS and text[stop - 1] not in _SEPARATORS:
             yield stop
-
-
-def _plausible(text: str, region: str | None, *, grouped: bool) -> bool:
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return False
-    if phonenumbers.is_valid_number(number):
-        return True
-    return grouped and phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-
-
-def _valid(text: str, region: str) -> bool:
-    try:
-        return phonenumbers.is_valid_number_for_region(phonenumbers.parse(text, region), region)
-    except phonenumbers.NumberParseException:
-        return False
