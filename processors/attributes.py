@@ -25,6 +25,7 @@ class AttributesProcessor(Processor):
     """Inserts, updates, deletes, hashes, extracts and converts attributes of spans, log records and data points."""
 
     type = "attributes"
+    example = "{actions: [{action: upsert, key: deployment.environment.name, value: staging}]}"
     Config = AttributesConfig
 
     def __init__(self, config: AttributesConfig, host: Host) -> None:

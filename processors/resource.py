@@ -20,6 +20,7 @@ class ResourceProcessor(Processor):
     """Inserts, updates, deletes, hashes, extracts and converts attributes of resources."""
 
     type = "resource"
+    example = "{attributes: [{action: upsert, key: deployment.environment.name, value: staging}]}"
     Config = ResourceConfig
 
     def __init__(self, config: ResourceConfig, host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -82,7 +83,14 @@ class MetricsRegistry(Collector):
 def _merge(instrument: _Instrument) -> Iterator[Metric]:
     merged: Metric | None = None
     for pairs, series in list(instrument.series.items()):
-        for metric in _collect(series):
+        try:
+            collected = list(series.collect())
+        except ReferenceError:
+            del instrument.series[pairs]
+            continue
+        except Exception:  # noqa: BLE001, S112 - a watched gauge calls a component; one that fails must not cost the page
+            continue
+        for metric in collected:
             if merged is None:
                 merged = Metric(metric.name, instrument.description, metric.type)
             for sample in metric.samples:
@@ -90,13 +98,6 @@ def _merge(instrument: _Instrument) -> Iterator[Metric]:
                     merged.samples.append(sample._replace(labels=dict(pairs) | sample.labels))
     if merged is not None:
         yield merged
-
-
-def _collect(series: _Series) -> Iterable[Metric]:
-    try:
-        return list(series.collect())
-    except Exception:  # noqa: BLE001 - the function behind a watched gauge is a component's; one failing must not cost the page
-        return ()
 
 
 class Meter:
@@ -111,6 +112,7 @@ class Meter:
         self.registry = registry
         self.labels = dict(labels)
         self._known: dict[tuple[Any, ...], Any] = {}
+        self.watched: dict[tuple[Any, ...], Callable[[], float]] = {}
 
     def counter(self, name: str, description: str, **labels: str) -> Counter:
         """A counter series; `inc(amount)`."""
@@ -125,8 +127,18 @@ class Meter:
         return self.registry.gauge(name, description, self.labels | labels)
 
     def watch(self, name: str, description: str, read: Callable[[], float], **labels: str) -> None:
-        """A gauge whose value is read when somebody looks."""
-        self.gauge(name, description, **labels).set_function(read)
+        """A gauge whose value is read when somebody looks; it ends with this meter, that is with its component."""
+        key = (name, *labels.items())
+        self.watched[key] = read
+        owner = weakref.ref(self)
+
+        def current() -> float:
+            meter = owner()
+            if meter is None:
+                raise ReferenceError(name)
+            return meter.watched[key]()
+
+        self.gauge(name, description, **labels).set_function(current)
 
     def histogram(
         self, name: str, description: str, buckets: Sequence[float] = DURATION_BUCKETS_S, **labels: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from pipeline.telemetry.meter import Meter, MetricsRegistry
@@ -48,3 +50,25 @@ def test_histogram_has_no_created_series() -> None:
     names = {sample.name for metric in registry.collect() for sample in metric.samples}
     assert names == {"h_bucket", "h_sum", "h_count"}
     assert registry.collector.get_sample_value("h_bucket", {"x": "y", "le": "2.0"}) == 1
+
+
+def test_watched_gauge_ends_with_its_meter() -> None:
+    registry = MetricsRegistry()
+    old, new = Meter(registry, {"processor": "a"}), Meter(registry, {"processor": "b"})
+    for meter in (old, new):
+        meter.watch("g", "d", lambda: 1.0)
+    del meter, old
+    gc.collect()
+    assert registry.collector.get_sample_value("g", {"processor": "a"}) is None
+    assert registry.collector.get_sample_value("g", {"processor": "b"}) == 1.0
+
+
+def test_watched_gauge_of_a_successor_replaces_that_of_its_predecessor() -> None:
+    registry = MetricsRegistry()
+    old = Meter(registry, {})
+    old.watch("g", "d", lambda: 1.0)
+    new = Meter(registry, {})
+    new.watch("g", "d", lambda: 2.0)
+    del old
+    gc.collect()
+    assert registry.collector.get_sample_value("g") == 2.0
