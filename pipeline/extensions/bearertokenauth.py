@@ -42,6 +42,7 @@ class BearerTokenAuth(Extension):
     """Checks the token of senders, and gives ours to backends."""
 
     type = "bearertokenauth"
+    example = "{token: not-a-secret}"
     Config = BearerTokenConfig
     config: BearerTokenConfig
 

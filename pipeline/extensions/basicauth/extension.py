@@ -62,6 +62,7 @@ class BasicAuth(Extension):
     """
 
     type = "basicauth"
+    example = "{client_auth: {username: penstock, password: not-a-secret}}"
     Config = BasicAuthConfig
     config: BasicAuthConfig
     authenticate: Callable[[Context], Awaitable[Auth]]

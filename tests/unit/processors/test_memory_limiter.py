@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import Refused
 from pipeline.signals import LEDGER, Rooms
-from pipeline.testing import CollectingSink, FakeClock, configured, make_host, metric_value, traces
+from pipeline.testing import CollectingSink, FakeClock, make_host, metric_value, traces
 from processors.memory_limiter import MemoryLimiter, MemoryLimiterConfig, memory_bytes
 
 MIB = 1 << 20
@@ -136,7 +136,7 @@ def test_a_configuration_that_makes_no_sense_is_an_error(config: dict[str, Any],
 
 def test_garbage_is_collected_at_most_once_an_interval(held: Any) -> None:
     clock = FakeClock()
-    processor = configured(MemoryLimiter, make_host("memory_limiter", clock=clock), check_interval=1.0, limit_mib=100)
+    processor = limiter(clock=clock)
     held(30 * MIB)
     processor.check()
     collected = processor._collected_at
