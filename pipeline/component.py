@@ -84,7 +84,7 @@ class Component(ABC):
         signals: what it can work on.
         listens: whether it holds a port that a successor with another configuration may need.
         example: a smallest configuration that works, as the YAML below the component's id; stands in its reference
-            page, and the conformance suite runs it. `$TMP` is a folder, ports are 0.
+            page, and the conformance suite runs it. `$TMP` is a folder.
     """
 
     type: ClassVar[str]

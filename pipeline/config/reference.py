@@ -62,8 +62,14 @@ def _page(entry: Entry) -> str:
         lines.append(f"Signals: {', '.join(entry.signals)}.  ")
     if entry.aliases:
         lines.append(f"Also known as: {', '.join(f'`{alias}`' for alias in entry.aliases)} (deprecated names).  ")
-    lines += ["", *_docstring(entry.cls), "", *_tables(entry.cls.Config), ""]
+    lines += ["", *_docstring(entry.cls), "", *_example(entry), "", *_tables(entry.cls.Config), ""]
     return "\n".join(lines)
+
+
+def _example(entry: Entry) -> Iterator[str]:
+    """The component's own example under its section, as it would stand in a file."""
+    body = getattr(entry.cls, "example", "").replace("$TMP", "/var/lib/penstock")
+    yield from ("```yaml", f"{entry.kind}:", f"  {entry.name}: {body}".rstrip(), "```")
 
 
 def _docstring(cls: type) -> Iterator[str]:

@@ -48,7 +48,7 @@ class PrometheusExporter(Exporter):
     """
 
     type = "prometheus"
-    example = '{endpoint: "localhost:0"}'
+    example = '{endpoint: "localhost:9464"}'
     listens = True
     signals = frozenset({Signal.METRICS})
     Config = PrometheusConfig

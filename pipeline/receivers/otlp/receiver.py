@@ -37,7 +37,7 @@ class OtlpReceiver(Receiver):
     """
 
     type = "otlp"
-    example = '{protocols: {grpc: {endpoint: "localhost:0"}, http: {endpoint: "localhost:0"}}}'
+    example = '{protocols: {grpc: {endpoint: "localhost:4317"}, http: {endpoint: "localhost:4318"}}}'
     Config = OtlpConfig
     config: OtlpConfig
 
