@@ -67,19 +67,19 @@ def test_once(two_dialects: Path) -> None:
 
 def test_live_traffic_appears_as_rows(two_dialects: Path) -> None:
     command = [*penstock_command(), "demo", "--recordings", str(two_dialects)]
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert demo.stdout is not None
-    try:
-        listening = next(line for line in demo.stdout if line.startswith("Listening for OTLP"))
-        port = re.search(r"localhost:(\d+) \(HTTP\)", listening)
-        assert port is not None
-        env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://localhost:{port[1]}"}
-        chat = [sys.executable, "-m", "examples.chat"]
-        subprocess.run(chat, cwd=ROOT, env=env, check=True, timeout=60, capture_output=True)
-        rows = [next(demo.stdout), next(demo.stdout)]
-    finally:
-        demo.send_signal(signal.SIGINT)
-        code = demo.wait(30)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            listening = next(line for line in demo.stdout if line.startswith("Listening for OTLP"))
+            port = re.search(r"localhost:(\d+) \(HTTP\)", listening)
+            assert port is not None
+            env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://localhost:{port[1]}"}
+            chat = [sys.executable, "-m", "examples.chat"]
+            subprocess.run(chat, cwd=ROOT, env=env, check=True, timeout=60, capture_output=True)
+            rows = [next(demo.stdout), next(demo.stdout)]
+        finally:
+            demo.send_signal(signal.SIGINT)
+            code = demo.wait(30)
     assert code == 0
     for row in rows:
         assert ROW.match(row), row
