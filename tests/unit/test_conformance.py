@@ -34,7 +34,9 @@ def components(*kinds: Kind) -> list[Any]:
 
 def config_of(kind: Kind, component: type[Component], folder: Path) -> Any:
     """The component's own example, read as the configuration of a whole file would be."""
-    example = yaml.safe_load(re.sub(r"localhost:\d+", "localhost:0", component.example.replace("$TMP", str(folder))))
+    example = yaml.safe_load(
+        re.sub(r"(?<!/)localhost:\d+", "localhost:0", component.example.replace("$TMP", str(folder)))
+    )
     shell: dict[str, Any] = {
         "receivers": {"otlp": {"protocols": {"http": None}}},
         "exporters": {"nop": None},
