@@ -56,6 +56,7 @@ class HealthCheck(Extension):
     """Answers 200 while every receiver runs and 503 before and after, for load balancers and orchestrators."""
 
     type = "health_check"
+    example = '{endpoint: "localhost:13133"}'
     listens = True
     Config = HealthCheckConfig
     config: HealthCheckConfig
