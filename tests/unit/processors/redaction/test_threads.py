@@ -1,0 +1,17 @@
+"""One detector, many threads: large values are worked on beside the event loop."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from processors.redaction.detector import Detector
+from processors.redaction.loader import load_rules
+from processors.redaction.text import TextRedactor
+
+
+def test_threads_share_a_redactor() -> None:
+    redactor = TextRedactor(Detector(load_rules()))
+    texts = [f"{'words and more words ' * 200} mail user{number}@example.com" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(redactor.redact, texts))
+    assert [result.text.endswith("mail <EMAIL>") for result in results if result] == [True] * len(texts)
