@@ -70,7 +70,8 @@ def _check_spans(message: Request) -> int:
             for span in spans:
                 if len(span.trace_id) != 16 or len(span.span_id) != 8:
                     _check_lengths(span.trace_id, span.span_id)
-                _check_lengths(b"", span.parent_span_id)
+                if len(span.parent_span_id) not in _SPAN_ID_SIZES:
+                    _check_lengths(b"", span.parent_span_id)
                 for link in span.links:
                     _check_lengths(link.trace_id, link.span_id)
     return count
