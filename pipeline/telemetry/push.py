@@ -23,8 +23,14 @@ class OtlpClient:
     """Sends serialised export requests to one endpoint."""
 
     def __init__(self, config: OtlpPush) -> None:
-        """Connect on first use."""
+        """Read certificates; connect on first use.
+
+        Raises:
+            StartError: a certificate cannot be read or used.
+        """
         self._config = config
+        self._pems = [_read(path) for path in (config.certificate, config.client_key, config.client_certificate)]
+        self._tls = _client_tls(config) if config.endpoint.startswith("https:") else None
         self._timeout_s = config.timeout / 1000 or None
         self._headers = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._channel: Any = None
@@ -60,9 +66,8 @@ class OtlpClient:
             body = gzip.compress(body)
         address = urlsplit(self._config.endpoint)
         url = address._replace(path=address.path or f"/v1/{signal.value}").geturl()
-        tls = _client_tls(self._config) if address.scheme == "https" else False
         try:
-            async with self._session.post(url, data=body, headers=headers, ssl=tls) as answer:
+            async with self._session.post(url, data=body, headers=headers, ssl=self._tls or True) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Refused(f"own telemetry: {type(error).__name__} at {url}") from error
@@ -87,10 +92,7 @@ class OtlpClient:
         compression = grpc.Compression.Gzip if config.compression == "gzip" else grpc.Compression.NoCompression
         if address.scheme == "http" or (config.insecure and address.scheme != "https"):
             return grpc.aio.insecure_channel(target, compression=compression)
-        credentials = grpc.ssl_channel_credentials(
-            _read(config.certificate), _read(config.client_key), _read(config.client_certificate)
-        )
-        return grpc.aio.secure_channel(target, credentials, compression=compression)
+        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(*self._pems), compression=compression)
 
 
 def _read(path: str | None) -> bytes | None:
@@ -103,7 +105,13 @@ def _read(path: str | None) -> bytes | None:
 
 
 def _client_tls(config: OtlpPush) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.certificate)
-    if config.client_certificate:
-        context.load_cert_chain(config.client_certificate, config.client_key)
+    try:
+        context = ssl.create_default_context(cafile=config.certificate)
+        if config.client_certificate:
+            context.load_cert_chain(config.client_certificate, config.client_key)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"service::telemetry: the certificates for {config.endpoint} cannot be used: {type(error).__name__}; "
+            "give PEM files, and the client_key of client_certificate"
+        ) from error
     return context

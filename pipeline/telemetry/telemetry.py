@@ -138,15 +138,13 @@ class Telemetry:
     async def _build_readers(
         self, metrics: MetricsTelemetry, running: Mapping[tuple[str, int], PullPage]
     ) -> tuple[dict[tuple[str, int], PullPage], list[Reader]]:
+        readers = metrics.readers if metrics.level != "none" else []
+        pushers: list[Reader] = [
+            MetricsPush(reader.periodic, self._source, self._log, self._clock) for reader in readers if reader.periodic
+        ]
         pages: dict[tuple[str, int], PullPage] = {}
-        pushers: list[Reader] = []
         started: list[Reader] = []
-        for reader in metrics.readers if metrics.level != "none" else ():
-            if reader.periodic is not None:
-                pushers.append(MetricsPush(reader.periodic, self._source, self._log, self._clock))
-            if reader.pull is None:
-                continue
-            config = reader.pull.exporter.prometheus
+        for config in [reader.pull.exporter.prometheus for reader in readers if reader.pull]:
             key = (config.host, config.port)
             page = pages[key] = running.get(key) or PullPage(config, self._source)
             if page not in running.values():

@@ -32,6 +32,7 @@ _READERS: Final[dict[str, Any]] = {
     "summary": Summary,
 }
 _UNSPECIFIED, _DELTA = 0, 1
+_MAX_LOGGED: Final = 1000
 # A point costs about 15 us; the event loop is to be held for a few milliseconds at most.
 _POINTS_PER_TURN: Final = 256
 # opentelemetry.proto.metrics.v1.DataPointFlags: the series has ended.
@@ -62,6 +63,7 @@ class PrometheusExporter(Exporter):
         self._store = SeriesStore(config.metric_expiration, send_timestamps=config.send_timestamps)
         self._targets = SeriesStore(config.metric_expiration)
         self._const = dict(config.const_labels)
+        self._logged: set[tuple[str, str]] = set()
         self._page = ScrapePage(
             self._families,
             openmetrics=config.enable_open_metrics,
@@ -135,7 +137,7 @@ class PrometheusExporter(Exporter):
         except Conflict as conflict:
             self._drop(metric, conflict.reason, len(metric.records), existing=conflict.existing, dropped=kind)
             return
-        if kept != metric.description:
+        if kept != metric.description and self._is_news(name, "description"):
             self.host.log.info("Instrument description conflict, using existing", instrument=name)
         delta = getattr(metric.data, "aggregation_temporality", None) == _DELTA
         for point in metric.records:
@@ -164,12 +166,23 @@ class PrometheusExporter(Exporter):
         ]
 
     def _drop(self, metric: Metric, reason: str, count: int, **fields: str) -> None:
-        self.host.log.warning(
-            "Data point does not fit the page. Dropping data.", reason=reason, metric=metric.name, **fields
-        )
+        if self._is_news(metric.name, reason):
+            self.host.log.warning(
+                "Data point does not fit the page. Dropping data.", reason=reason, metric=metric.name, **fields
+            )
         self.host.meter.counter(
             "penstock_prometheus_dropped_points", "Data points that could not be put on the page.", reason=reason
         ).inc(count)
+
+    def _is_news(self, name: str, reason: str) -> bool:
+        """Whether this was not logged yet; the memory of it is bounded, since names come from outside."""
+        key = (name, reason)
+        if key in self._logged:
+            return False
+        if len(self._logged) >= _MAX_LOGGED:
+            self._logged.clear()
+        self._logged.add(key)
+        return True
 
     def _dropped_all(self, resource: Resource, error: BadLabel) -> None:
         for scope in resource.scopes:

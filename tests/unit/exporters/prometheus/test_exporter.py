@@ -118,6 +118,16 @@ async def test_another_type_under_the_same_name_is_dropped() -> None:
     assert metric_value(exporter.host, "penstock_prometheus_dropped_points_total", reason="type_conflict") == 1
 
 
+async def test_what_is_dropped_is_logged_once_for_each_name_and_reason(caplog: pytest.LogCaptureFixture) -> None:
+    exporter = _exporter()
+    for _ in range(3):
+        request, scope = _metrics()
+        _sum(scope, "a", 1, 0)
+        _sum(scope, "b", 1, 0)
+        await exporter.export(_batch(request))
+    assert len([record for record in caplog.records if "does not fit" in record.message]) == 2
+
+
 async def test_the_first_help_text_stays() -> None:
     exporter = _exporter()
     for text in ("first", "second"):
