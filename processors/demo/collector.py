@@ -64,7 +64,8 @@ def _free_port() -> int:
 
 def overlay(ports: Ports, backend_port: int) -> dict[str, Any]:
     """What the demo changes in the quickstart: the ports, and its own backend in place of the debug log."""
-    own = {"host": "localhost", "port": ports.own_metrics}
+    names = {"without_scope_info": True, "without_units": True, "without_type_suffix": True}
+    own = {"host": "localhost", "port": ports.own_metrics, **names}
     return {
         "receivers": {
             "otlp": {

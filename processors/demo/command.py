@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -29,6 +30,8 @@ _WIDTH: Final = 600
 def demo(argv: Sequence[str]) -> int:
     """Show the main job on recorded LLM telemetry: start the quickstart collector, replay, one row per call."""
     options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(load(options.recordings), once=options.once)
     except (PenstockError, FileNotFoundError) as error:
