@@ -12,6 +12,7 @@ from pipeline.errors import Code, DeliveryError, Rejected, Unauthenticated
 from pipeline.receivers.otlp.admission import Admission, Gate
 from pipeline.receivers.otlp.answers import OK_JSON, OK_PROTOBUF, http_status_of, status_of
 from pipeline.receivers.otlp.cors import CorsPolicy
+from pipeline.receivers.otlp.ready import ReadyAnswer
 from pipeline.signals import Batch, Context, Request, Signal, otlp_json
 from pipeline.signals.intake import of_message, parse
 from pipeline.transport.compression import Malformed, TooLarge, decompress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+_OK: Final = {PROTOBUF: OK_PROTOBUF, JSON: OK_JSON}
 _OFF_LOOP_BYTES: Final = 1 << 18
 """Bodies larger than this are decompressed, and read as JSON, in a worker thread."""
 
@@ -54,6 +56,8 @@ class HttpExport:
         self._auth_params = config.auth.request_params if config.auth is not None else ()
         self._cors = None if config.cors is None else CorsPolicy(config.cors)
         self._headers = {name: value.get_secret_value() for name, value in config.response_headers.items()}
+        is_plain = self._cors is None and not self._headers and config.keep_alives_enabled
+        self._ready = {encoding: ReadyAnswer(body, encoding) for encoding, body in _OK.items()} if is_plain else {}
         self._paths = {
             config.traces_url_path: Signal.TRACES,
             config.metrics_url_path: Signal.METRICS,
@@ -62,19 +66,20 @@ class HttpExport:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. Never raises but for a connection that broke."""
+        if self._ready:
+            return await self._answer(request)
         cors = self._cors
         preflight = None if cors is None else cors.preflight(request)
-        response = preflight or await self._answer(request)
+        response: web.StreamResponse = await self._answer(request) if preflight is None else preflight
         if cors is not None and preflight is None:
             response.headers.update(cors.headers(request.headers.get(hdrs.ORIGIN)))
-        if self._headers:
-            for name, value in self._headers.items():
-                response.headers.setdefault(name, value)
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
         if not self._config.keep_alives_enabled:
             response.force_close()
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         encoding = _encoding_of(request.headers.get(hdrs.CONTENT_TYPE, ""))
         try:
             context = await self._context(request)
@@ -94,7 +99,9 @@ class HttpExport:
             return self._failure(encoding, error)
         except Exception as error:  # noqa: BLE001 - a bug must cost one request only
             return self._failure(encoding, self._admission.unexpected(error))
-        return web.Response(body=OK_JSON if encoding == JSON else OK_PROTOBUF, content_type=encoding)
+        if self._ready and ReadyAnswer.suits(request):
+            return self._ready[encoding]
+        return web.Response(body=_OK[encoding], content_type=encoding)
 
     async def _context(self, request: web.BaseRequest) -> Context:
         gate = self._gate
