@@ -295,3 +295,29 @@ async def test_real_prometheus_scrapes_own_metrics(tmp_path: Path) -> None:
 
     await asyncio.to_thread(check)
     await telemetry.stop()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_real_collector_takes_pushed_own_metrics(tmp_path: Path, protocol: str) -> None:
+    grpc_port, http_port, page_port = free_ports(3)
+    protocols = {"grpc": {"endpoint": f"127.0.0.1:{grpc_port}"}, "http": {"endpoint": f"127.0.0.1:{http_port}"}}
+    config: dict[str, Any] = {
+        "receivers": {"otlp": {"protocols": protocols}},
+        "exporters": {"prometheus": {"endpoint": f"127.0.0.1:{page_port}", "without_scope_info": True}},
+        "service": {"pipelines": {"metrics": {"receivers": ["otlp"], "exporters": ["prometheus"]}}},
+    }
+    endpoint = f"http://127.0.0.1:{grpc_port if protocol == 'grpc' else http_port}"
+    reader = {"periodic": {"exporter": {"otlp": {"protocol": protocol, "endpoint": endpoint}}}}
+    telemetry = Telemetry(
+        TelemetryConfig.model_validate({"metrics": {"readers": [reader]}, "logs": {"output_paths": []}})
+    )
+    await telemetry.start()
+    telemetry.meter({"receiver": "otlp"}).counter("otelcol_receiver_accepted_spans", "d").inc(42)
+    telemetry.meter({"processor": "p"}).histogram("penstock_processor_duration_seconds", "d").observe(0.02)
+    with otelcol(config, tmp_path, ports=[grpc_port, http_port, page_port]):
+        await telemetry.stop()
+        page = await asyncio.to_thread(_get, page_port)
+    lines = {line.split("{")[0]: line for line in page.splitlines() if 'job="penstock"' in line}
+    assert lines["otelcol_receiver_accepted_spans_total"].endswith(" 42")
+    assert lines["penstock_processor_duration_seconds_count"].endswith(" 1")
+    assert float(lines["otelcol_process_memory_rss"].rpartition(" ")[2]) > 1 << 20

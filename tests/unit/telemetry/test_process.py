@@ -35,7 +35,7 @@ async def test_probe_sees_a_blocked_loop() -> None:
     probe = asyncio.create_task(probe_loop(lag_histogram(registry)))
     await asyncio.sleep(0.01)
     time.sleep(0.2)  # noqa: ASYNC251 - blocking the loop is what is measured
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     probe.cancel()
     with suppress(asyncio.CancelledError):
         await probe
