@@ -15,6 +15,7 @@ from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
 from pipeline.graph import Graph
+from pipeline.heap import keep_freed_memory
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
 
@@ -242,6 +243,7 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
     """
     import uvloop  # noqa: PLC0415 - only a running service needs it
 
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, reload))
 

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 import uvloop
 
 from pipeline.clock import SystemClock
+from pipeline.heap import keep_freed_memory
 from pipeline.receivers.otlp import OtlpReceiver
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Outcome, Rooms, Signal
@@ -43,6 +44,7 @@ class Nothing:
 
 def serve(pipe: Connection) -> None:
     """Run a receiver: tell its ports, then the CPU time in nanoseconds whenever asked."""
+    keep_freed_memory()
     uvloop.run(_serve(pipe))
 
 

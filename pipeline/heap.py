@@ -1,0 +1,24 @@
+"""What the C library does with memory that is free again."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEEP_FREE_BYTES: Final = 16 << 20
+_LARGEST_ON_HEAP_BYTES: Final = 4 << 20
+
+
+def keep_freed_memory() -> bool:
+    """Keep some freed memory for the next request; False where the C library has no such knob.
+
+    glibc gives memory back after every request of some 100 KiB and faults it in again for the next one, which costs a
+    tenth of the CPU time of taking requests in. Up to 16 MiB a heap stay; `malloc_trim` still gives everything back.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    trimmed = mallopt(_M_TRIM_THRESHOLD, _KEEP_FREE_BYTES)
+    mapped = mallopt(_M_MMAP_THRESHOLD, _LARGEST_ON_HEAP_BYTES)
+    return bool(trimmed and mapped)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource
+from pipeline.heap import keep_freed_memory
+{prepare}
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def take(): return [bytearray(b"x" * 300_000) for _ in range(10)]
+take()
+before = faults()
+for _ in range(50): take()
+print(faults() - before)
+"""
+
+
+def _faults(prepare: str) -> int:
+    program = FAULTS.format(prepare=prepare)
+    return int(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's knob")
+def test_freed_memory_is_not_faulted_in_again() -> None:
+    assert _faults("assert keep_freed_memory()") < _faults("") / 2
