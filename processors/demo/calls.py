@@ -47,7 +47,7 @@ class Call:
         time = datetime.fromtimestamp(self.ended_unix_ns / 1e9).astimezone().strftime("%H:%M:%S")
         cost = "-" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         columns = [
-            f"{time} {self.provider:<9} {self.model:<28}",
+            f"{time} {self.provider:<11} {self.model:<26}",
             f"in {_number(self.input_tokens):>5} out {_number(self.output_tokens):>4}",
             f"cache {_number(self.cached_tokens):>4} {cost:>10}",
             f"TTFT {_milliseconds(self.first_token_s, 0):>6} TPOT {_milliseconds(self.per_token_s, 1):>7}",
