@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from pipeline.component import Exporter, Host
@@ -61,7 +62,7 @@ class PrometheusExporter(Exporter):
         self._utf8 = self._strategy.utf8
         self._namespace = config.namespace
         self._store = SeriesStore(config.metric_expiration, send_timestamps=config.send_timestamps)
-        self._targets = SeriesStore(config.metric_expiration)
+        self._target_info = metric_name("target_info", "", "gauge", Strategy.UNDERSCORES, config.namespace)
         self._const = dict(config.const_labels)
         self._logged: set[tuple[str, str]] = set()
         self._page = ScrapePage(
@@ -108,9 +109,10 @@ class PrometheusExporter(Exporter):
         attributes = resource.attributes
         labels: dict[str, str] = {}
         if target := target_labels(attributes, utf8=self._utf8):
-            name = metric_name("target_info", "", "gauge", Strategy.UNDERSCORES, self._namespace)
-            self._targets.claim(name, "gauge", "Target metadata", now)
-            self._targets.put(name, target, Number(1.0), 0, now, delta=False)
+            # A pipeline may carry target_info as a metric, too; what it says then stays.
+            with suppress(Conflict):
+                self._store.claim(self._target_info, "gauge", "Target metadata", now)
+                self._store.put(self._target_info, target, Number(1.0), 0, now, delta=False)
         if self.config.resource_to_telemetry_conversion.enabled:
             translate(attributes.items(), labels, utf8=self._utf8)
         return labels | identity(attributes)
@@ -132,6 +134,9 @@ class PrometheusExporter(Exporter):
             self._drop(metric, "temporality" if metric.kind else "no_data", len(metric.records))
             return
         name = metric_name(metric.name, metric.unit, kind, self._strategy, self._namespace)
+        if not name:
+            self._drop(metric, "invalid_name", len(metric.records))
+            return
         try:
             kept = self._store.claim(name, kind, metric.description, now)
         except Conflict as conflict:
@@ -190,10 +195,8 @@ class PrometheusExporter(Exporter):
                 self._drop(metric, "invalid_label", len(metric.records), label=str(error))
 
     def _families(self) -> Iterable[Family]:
-        now = self.host.clock.monotonic()
-        for store in (self._store, self._targets):
-            store.expire(now)
-        return (*self._store.families(), *self._targets.families())
+        self._store.expire(self.host.clock.monotonic())
+        return self._store.families()
 
 
 def _kind_of(metric: Metric) -> Kind | None:

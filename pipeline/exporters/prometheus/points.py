@@ -14,6 +14,7 @@ from pipeline.telemetry.exposition import Exemplar, Point
 # Doubles reach from 2^-1074 to 2^1023.
 _MIN_EXPONENT: Final = -1074
 _MAX_EXPONENT: Final = 1023
+_COARSEST: Final = 11
 
 
 class State(Protocol):
@@ -157,8 +158,10 @@ def _power(exponent: int) -> float:
 
 
 def _by_exponent(buckets: Any, scale: int, *, upper: int) -> Mapping[int, int]:
+    # At the coarsest scale that differs from its neighbours one bucket holds every double above 1.
+    coarser = min(-scale, _COARSEST)
     shift: Callable[[int], int] = (
-        (lambda index: (index >> scale) + upper) if scale >= 0 else (lambda index: (index + upper) << -scale)
+        (lambda index: (index >> scale) + upper) if scale >= 0 else (lambda index: (index + upper) << coarser)
     )
     counts: dict[int, int] = {}
     for index, count in enumerate(buckets.bucket_counts, buckets.offset):

@@ -106,5 +106,5 @@ class SeriesStore:
 
     def _series(self, entries: Iterable[Any]) -> Iterator[Series]:
         for entry in entries:
-            time_ms = entry.time_unix_nano // 1_000_000 if self._send_timestamps else None
-            yield Series(entry.labels, entry.state.points(), time_ms)
+            time_ms = entry.time_unix_nano // 1_000_000 if self._send_timestamps else 0
+            yield Series(entry.labels, entry.state.points(), time_ms or None)
