@@ -145,6 +145,7 @@ def ssl_context(tls: ServerTls) -> ssl.SSLContext:
 
 def _context(tls: ServerTls, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
     context.minimum_version = _VERSIONS[tls.min_version or "1.2"]
     if tls.max_version:
         context.maximum_version = _VERSIONS[tls.max_version]

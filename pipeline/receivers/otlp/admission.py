@@ -31,7 +31,7 @@ class Admission:
     """Hands batches of one transport to the pipelines, counts what becomes of them.
 
     Attributes:
-        stages: where each signal in use goes; a reload sets it anew.
+        stages: where each signal in use goes.
         delivered: whether the answer waits until backends have the data.
         on_repair: counts strings whose invalid UTF-8 was mended.
     """
@@ -43,10 +43,16 @@ class Admission:
         self.delivered = delivered
         self.stages: Mapping[Signal, Stage] = {}
         self.receiver = str(host.id)
-        self._counters = {signal: self._make_counters(signal) for signal in Signal}
+        self._counters: dict[Signal, _Counters] = {}
         self.on_repair = host.meter.counter(
             "penstock_receiver_repaired_strings", "Strings with invalid UTF-8 that was replaced.", transport=transport
         ).inc
+
+    def connect(self, stages: Mapping[Signal, Stage]) -> None:
+        """Hand batches to these stages from now on."""
+        for signal in stages:
+            self._counters.setdefault(signal, self._make_counters(signal))
+        self.stages = stages
 
     def _make_counters(self, signal: Signal) -> _Counters:
         def counter(what: str, description: str) -> Counter:

@@ -31,6 +31,8 @@ _SERVICES: Final = {
 }
 _GRACE_S: Final = 5.0
 """How long calls in flight may take when the server stops."""
+_MAX_METADATA_BYTES: Final = 1 << 16
+"""Largest metadata of a call; the core's own limit is too small for some tokens."""
 _STATUS_KEY: Final = "grpc-status-details-bin"
 
 
@@ -38,6 +40,8 @@ def channel_options(config: GrpcProtocol) -> list[tuple[str, int]]:
     """The configuration in the words of gRPC's core (grpc/impl/channel_arg_names.h)."""
     options = [
         ("grpc.so_reuseport", 0),
+        ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         ("grpc.experimental.tcp_read_chunk_size", config.read_buffer_size),

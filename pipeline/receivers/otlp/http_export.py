@@ -105,7 +105,8 @@ class HttpExport:
 
     async def _context(self, request: web.BaseRequest) -> Context:
         gate = self._gate
-        peer = request.remote or ""
+        # An IPv4 client of a socket for both families has its address mapped (RFC 4291, section 2.5.5.2).
+        peer = (request.remote or "").removeprefix("::ffff:")
         if not gate.reads_headers:
             return gate.plain(peer)
         more = {name: tuple(values) for name in self._auth_params if (values := request.query.getall(name, []))}

@@ -20,6 +20,8 @@ _LINGER_S: Final = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender sees the answer and not a reset."""
 _FOREVER_S: Final = 10 * 365 * 86400.0
 _READ_BUFFER_BYTES: Final = 1 << 19
+_MAX_HEADER_BYTES: Final = 1 << 16
+"""Largest header; aiohttp's own limit is too small for some tokens."""
 
 
 class HttpServer:
@@ -51,6 +53,8 @@ class HttpServer:
             keepalive_timeout=config.idle_timeout or config.read_timeout or _FOREVER_S,
             lingering_time=_LINGER_S,
             read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
         )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connections, sock=listener, ssl=tls, backlog=1024)

@@ -79,7 +79,7 @@ class OtlpReceiver(Receiver):
         """Hand data to these stages from the next request on."""
         super().connect(next_stages)
         for admission in self._admissions.values():
-            admission.stages = next_stages
+            admission.connect(next_stages)
 
     async def start(self) -> None:
         """Listen. Raises StartError with the address that cannot be used."""

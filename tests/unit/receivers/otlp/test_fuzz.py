@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -95,6 +97,21 @@ async def test_http_compressed(requests: list[bytes]) -> None:
         for raw in requests:
             answer = await server.http(raw, content_type=PROTOBUF, content_encoding="gzip")
             assert answer.status in (200, 400)
+        await _is_well(server)
+
+
+@given(noise=st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=5))
+@FUZZ
+async def test_noise_on_the_sockets(noise: list[bytes]) -> None:
+    async with running(*STAGES) as server:
+        for endpoint in (server.receiver.http_endpoint, server.receiver.grpc_endpoint):
+            for raw in noise:
+                host, port = endpoint.split(":")
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.write(raw)
+                with suppress(ConnectionError):
+                    await writer.drain()
+                writer.transport.abort()
         await _is_well(server)
 
 

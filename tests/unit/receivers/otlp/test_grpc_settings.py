@@ -10,10 +10,10 @@ import grpc
 import pytest
 
 from pipeline.receivers.otlp.config import GrpcProtocol
-from pipeline.receivers.otlp.grpc_server import channel_options
+from pipeline.receivers.otlp.grpc_server import _host, channel_options
 from pipeline.signals import Batch, Signal
 from pipeline.testing import CollectingSink, trace_request
-from tests.unit.receivers.otlp.running import TRACES, grpc_call, running
+from tests.unit.receivers.otlp.running import PROTOBUF, TRACES, grpc_call, running
 
 RAW = trace_request({"a": 1}).SerializeToString()
 
@@ -68,7 +68,7 @@ def test_what_is_set_reaches_the_core(config: dict[str, Any], option: tuple[str,
 
 def test_what_is_not_set_is_left_to_the_core() -> None:
     names = {name for name, _ in channel_options(GrpcProtocol(keepalive={"server_parameters": {}}))}
-    assert names == {"grpc.so_reuseport", "grpc.max_receive_message_length", "grpc.experimental.tcp_read_chunk_size"}
+    assert not {name for name in names if "keepalive" in name or "connection" in name or "concurrent" in name}
 
 
 async def test_max_connection_age_closes_connections() -> None:
@@ -80,6 +80,27 @@ async def test_max_connection_age_closes_connections() -> None:
         assert (await grpc_call(channel, RAW)).status == 0
         await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 10)
         assert (await grpc_call(channel, RAW, wait_for_ready=True)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [
+        ("ipv4:127.0.0.1:5", "127.0.0.1"),
+        ("ipv6:%5B::1%5D:5", "::1"),
+        ("ipv6:[2001:db8::1]:5", "2001:db8::1"),
+        ("unix:", ""),
+    ],
+)
+def test_address_of_a_peer(peer: str, host: str) -> None:
+    assert _host(peer) == host
+
+
+async def test_large_tokens_are_taken() -> None:
+    sink = CollectingSink()
+    async with running((Signal.TRACES, sink)) as server:
+        token = "x" * 30_000
+        assert (await server.grpc(RAW, metadata=(("authorization", token),))).status == 0
+        assert (await server.http(RAW, content_type=PROTOBUF, Authorization=token)).status == 200
 
 
 async def test_include_metadata() -> None:

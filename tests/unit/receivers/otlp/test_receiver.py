@@ -189,7 +189,7 @@ async def test_every_address_of_both_families() -> None:
             assert (await grpc_call(channel, RAW)).status == 0
     finally:
         await receiver.stop()
-    assert len(sink.batches) == 2
+    assert [batch.context.peer for batch in sink.batches] == ["127.0.0.1"] * 2
 
 
 async def test_the_start_is_logged_with_the_endpoint(caplog: pytest.LogCaptureFixture) -> None:
