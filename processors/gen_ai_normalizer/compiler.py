@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, Final
 
 from processors.gen_ai_normalizer.builds import (
@@ -34,7 +35,7 @@ from processors.gen_ai_normalizer.rules import (
 )
 from processors.gen_ai_normalizer.usage import Accounting, UsageNames
 from processors.gen_ai_normalizer.values import READERS, read_operation, read_routed_model
-from processors.gen_ai_normalizer.vocabulary import operation_roles
+from processors.gen_ai_normalizer.vocabulary import operation_roles, providers
 
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"
@@ -45,6 +46,9 @@ _MESSAGES: Final = {
     "tools": "gen_ai.tool.definitions",
 }
 _INSTRUCTIONS: Final = "gen_ai.system_instructions"
+
+
+Looked = tuple[str, type, frozenset[str] | None, Check]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ class _Compilation:
         checks, fills = self._steps(candidates)
         role = self._role(operation)
         builds = self._builds()
+        accounting = self._accounting()
         compiler = self._compiler
         moves = any(compiler.option(name).originals == "move" for name in self._dialects)
         return Program(
@@ -177,11 +182,14 @@ class _Compilation:
             checks=checks,
             fills=fills,
             builds=builds,
-            accounting=self._accounting(),
+            texts=tuple(build.target for build in builds if isinstance(build, Conform | ConformInstructions)),
+            rebuilds=bool(fills or accounting) or any(_has_work(build) for build in builds),
+            accounting=accounting,
             inference=Inference(compiler.target(PROVIDER)[0]) if role in {"leaf", "duplicate"} else None,
             provider_names=compiler.provider_names,
             originals=self._taken_out(),
             move_originals=moves,
+            stream_events=frozenset(name for rule in self._rules for name in rule.stream_events),
         )
 
     def _attribute_rules(self) -> Iterator[tuple[Rules, str, AttributeRule]]:
@@ -247,8 +255,10 @@ class _Compilation:
                 return found
         return None
 
-    def _steps(self, candidates: dict[str, list[tuple[Candidate, bool]]]) -> tuple[tuple[Check, ...], tuple[Fill, ...]]:
-        checks: list[Check] = []
+    def _steps(
+        self, candidates: dict[str, list[tuple[Candidate, bool]]]
+    ) -> tuple[tuple[Looked, ...], tuple[Fill, ...]]:
+        checks: list[Looked] = []
         fills: list[Fill] = []
         for target in dict.fromkeys([*self._compiler.targets(), *candidates]):
             if target == OPERATION:
@@ -260,7 +270,10 @@ class _Compilation:
             native = [Candidate(Source(key), self._native_reader(target, read)) for key in spellings]
             if not places and spellings == [name]:
                 plain = kind in _PLAIN and not self._routed()
-                checks.append(Check(name, type_ if plain else None, native[0].read, strict=kind == "provider"))
+                accepted = None if plain else _ACCEPTED.get(kind)
+                check = Check(name, native[0].read, strict=kind == "provider")
+                # Without a set of words every value is looked at: nothing in an attribute is an Ellipsis.
+                checks.append((name, type_ if plain or accepted else EllipsisType, accepted, check))
             elif places or native:
                 before = [place for place, wins in places if wins]
                 after = [place for place, wins in places if not wins]
@@ -352,7 +365,13 @@ class _Compilation:
         return frozenset(self._originals) - kept
 
 
+def _has_work(build: Build) -> bool:
+    """Whether a step may change a record whose messages are JSON text already."""
+    return not isinstance(build, Conform | ConformInstructions) or (isinstance(build, Conform) and build.always)
+
+
 _NO_KEYS: Final = FlatKeys(())
+_ACCEPTED: Final = {"provider": providers().exact}
 _PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
 _DETAILS: Final = ("cache", "cached", "reasoning")

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Record, Signal, Span
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.cache import ProgramCache
 from processors.gen_ai_normalizer.calls import Calls
-from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions, Shape
+from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
 from processors.gen_ai_normalizer.logs import read_event
-from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, Program
+from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY
 from processors.gen_ai_normalizer.recognition import ScopeId
-from processors.gen_ai_normalizer.rules import NAME_KEY, load_rules
-
-_MAX_SHAPES: Final = 4096
-"""Programs kept, of a few KiB each; applications have some dozens of shapes, an attacker any number."""
+from processors.gen_ai_normalizer.rules import load_rules
 
 _DESCRIPTIONS: Final = {
-    "mended": "Values whose type was not the conventions' and could be mended.",
+    "mended": "Values in the conventions' place that were of another type or spelling, and could be mended.",
     "unreadable": "Values that could not be read as the conventions' type; they stay as they are.",
     "unmapped": "Messages or tool definitions in a form that is not known; they stay where they are.",
     "inferred_provider": "Calls whose provider was inferred from host or model.",
@@ -44,13 +42,8 @@ class GenAiNormalizer(Processor):
     def __init__(self, config: GenAiNormalizerConfig, host: Host) -> None:
         """Load the dialects' rules."""
         super().__init__(config, host)
-        self._compiler = _compiler(config)
-        self._kind_keys = self._compiler.kind_keys
-        self._names = self._compiler.names
+        self._programs = ProgramCache(_compiler(config))
         self._calls = Calls()
-        self._programs: dict[tuple[Any, ...], Program | None] = {}
-        self._kinds_of: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._counts: Counter[tuple[str, str]] = Counter()
 
     def process(self, batch: Batch) -> Batch:
         """Normalise the records of a batch."""
@@ -81,40 +74,20 @@ class GenAiNormalizer(Processor):
     ) -> str | None:
         if is_log:
             read_event(record, attributes)
-        keys = tuple(attributes)
-        kind_keys = self._kinds_of.get(keys)
-        if kind_keys is None:
-            kind_keys = self._kind_keys_of(keys)
-        name = record.name if isinstance(record, Span) and record.name in self._names else ""
-        shape = (scope, keys, name, *[attributes[key] for key in kind_keys])
-        try:
-            program = self._programs[shape]
-        except KeyError:
-            program = self._compile(shape, scope, keys, _words(attributes, kind_keys, name))
-        except TypeError:
-            # An array or map where a rule looks for a word: it has no place in a key, and no meaning to a rule.
-            program = self._compiler.program(Shape(scope, keys, _words(attributes, kind_keys, name)))
+        program = self._programs.find(scope, attributes, "" if is_log else record.pb.name)
         if program is None:
             return None
+        program.run(attributes, tally)
         # Spans are the ledger: a log record that repeats a span's usage has no role in counting.
-        program.run(attributes, tally, with_role=not is_log)
-        if program.role == "leaf" and isinstance(record, Span) and self._calls.is_second(record):
-            attributes[ROLE_KEY] = "duplicate"
+        if isinstance(record, Span):
+            if program.stream_events and STREAM_KEY not in attributes:
+                program.see_stream(record)
+            if program.role is not None:
+                attributes[ROLE_KEY] = self._role(program.role, record)
         return program.dialect
 
-    def _kind_keys_of(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if len(self._kinds_of) >= _MAX_SHAPES:
-            self._kinds_of.clear()
-        found = self._kinds_of[keys] = tuple(key for key in keys if key in self._kind_keys)
-        return found
-
-    def _compile(
-        self, shape: tuple[Any, ...], scope: ScopeId, keys: tuple[str, ...], kinds: dict[str, str]
-    ) -> Program | None:
-        if len(self._programs) >= _MAX_SHAPES:
-            self._programs.clear()
-        program = self._programs[shape] = self._compiler.program(Shape(scope, keys, kinds))
-        return program
+    def _role(self, role: str, span: Span) -> str:
+        return "duplicate" if role == "leaf" and self._calls.is_second(span) else role
 
     def _count(self, done: Counter[str], tally: Counter[str]) -> None:
         meter = self.host.meter
@@ -122,11 +95,6 @@ class GenAiNormalizer(Processor):
             meter.counter("penstock_normalizer_records", "Records recognised, by dialect.", dialect=dialect).inc(count)
         for what, count in tally.items():
             meter.counter(f"penstock_normalizer_{what}", _DESCRIPTIONS[what]).inc(count)
-
-
-def _words(values: Any, keys: tuple[str, ...], name: str) -> dict[str, str]:
-    words = {key: values[key] for key in keys if isinstance(values[key], str)}
-    return {**words, NAME_KEY: name} if name else words
 
 
 def _compiler(config: GenAiNormalizerConfig) -> Compiler:

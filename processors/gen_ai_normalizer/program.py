@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from pipeline.signals import Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.usage import Accounting
@@ -15,16 +16,16 @@ from processors.gen_ai_normalizer.vocabulary import providers
 
 DIALECT_KEY: Final = "penstock.dialect"
 ROLE_KEY: Final = "penstock.gen_ai.role"
+STREAM_KEY: Final = "gen_ai.request.stream"
 MOVED_PREFIX: Final = "penstock.original."
 """Where `originals: move` puts what was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A value that stands where it belongs: looked at for its type, or (`kind` is None) for its word."""
+    """A value that stands where it belongs, but not as it should."""
 
     key: str
-    kind: type | None
     read: Reader
     strict: bool = False
     """Whether a value that cannot be read must not stay (a framework as provider)."""
@@ -120,7 +121,12 @@ class Program:
     role: str | None
     operation_key: str
     operation: str | None
-    checks: tuple[Check, ...]
+    checks: tuple[tuple[str, type, frozenset[str] | None, Check], ...]
+    """Key, type, the words that need no look (None: all), and what to do with others."""
+    texts: tuple[str, ...]
+    """Keys that hold messages in the conventions' place."""
+    rebuilds: bool
+    """Whether the steps below have work to do even where `texts` are as they should be."""
     fills: tuple[Fill, ...]
     builds: tuple[Build, ...]
     accounting: Accounting | None
@@ -128,13 +134,21 @@ class Program:
     provider_names: dict[str, str]
     originals: frozenset[str]
     move_originals: bool
+    stream_events: frozenset[str]
+    """Span events that only a stream has."""
 
-    def run(self, attributes: Attributes, tally: Counter[str], *, with_role: bool = True) -> None:
+    def see_stream(self, span: Span) -> None:
+        """Mark a call as a stream by the events of its chunks."""
+        if any(event.name in self.stream_events for event in span.pb.events):
+            span.attributes[STREAM_KEY] = True
+
+    def run(self, attributes: Attributes, tally: Counter[str]) -> None:
         """Bring one record to the conventions' vocabulary."""
-        for check in self.checks:
-            if type(attributes[check.key]) is not check.kind:
+        for key, kind, words, check in self.checks:
+            value = attributes[key]
+            if type(value) is not kind or (words is not None and value not in words):
                 check.run(attributes, tally)
-        if self.fills or self.builds or self.accounting:
+        if self.rebuilds or not self._has_texts(attributes):
             self._rebuild(attributes, tally)
         self._say_operation(attributes)
         if self.inference is not None:
@@ -142,8 +156,14 @@ class Program:
         if self.originals:
             self._take_out(attributes, self.originals)
         attributes[DIALECT_KEY] = self.dialect
-        if with_role and self.role is not None:
-            attributes[ROLE_KEY] = self.role
+
+    def _has_texts(self, attributes: Attributes) -> bool:
+        """Whether messages are JSON arrays as text, in the form that needs no look inside."""
+        for key in self.texts:
+            value = attributes[key]
+            if type(value) is not str or value[:1] != "[":
+                return False
+        return True
 
     def _rebuild(self, attributes: Attributes, tally: Counter[str]) -> None:
         documents = Documents(attributes)

@@ -153,6 +153,8 @@ class Rules(_Data):
     messages: MessageRules = MessageRules()
     usage: UsageRules = UsageRules()
     models: ModelRules = ModelRules()
+    stream_events: tuple[str, ...] = ()
+    """Span events that only streamed calls have."""
     cases: tuple[Case, ...] = ()
     roles: tuple[RoleRule, ...] = ()
 

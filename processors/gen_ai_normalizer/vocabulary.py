@@ -19,14 +19,14 @@ class Providers:
         """Read the table."""
         table = load_table("providers")
         self._names: dict[str, str] = {_spell(word): name for name, words in table["names"].items() for word in words}
-        self._exact = frozenset(table["names"])
+        self.exact = frozenset(table["names"])
         self._frameworks = frozenset(table["not_providers"])
         self._hosts: dict[str, str] = table["hosts"]
         self._models: list[tuple[tuple[str, ...], str]] = [(tuple(starts), name) for name, starts in table["models"]]
 
     def name(self, word: str) -> str | None:
         """The provider a spelling means; unknown words are kept, None for words that name no provider."""
-        if word in self._exact:
+        if word in self.exact:
             return word
         spelling = _spell(word)
         found = self._names.get(spelling) or self._names.get(spelling.partition(".")[0])

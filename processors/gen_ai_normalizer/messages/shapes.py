@@ -78,7 +78,7 @@ def _is_message(value: dict[str, Any]) -> bool:
     if any(isinstance(value.get(key), str) for key in ("role", "_role")) or isinstance(value.get("parts"), list):
         return True
     kind = value.get("type")
-    if isinstance(kind, str) and (kind in _ROLES or kind in {"system", "tool"}):
+    if isinstance(kind, str) and (kind.lower() in _ROLES or kind in {"system", "tool"}):
         return "content" in value
     return isinstance(kind, str) and kind in _RESPONSES_ITEMS
 
