@@ -372,7 +372,7 @@ def _has_work(build: Build) -> bool:
 
 _NO_KEYS: Final = FlatKeys(())
 _ACCEPTED: Final = {"provider": providers().exact}
-_PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json"})
+_PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
 _DETAILS: Final = ("cache", "cached", "reasoning")
 

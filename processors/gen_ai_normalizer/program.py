@@ -150,9 +150,11 @@ class Program:
                 check.run(attributes, tally)
         if self.rebuilds or not self._has_texts(attributes):
             self._rebuild(attributes, tally)
-        self._say_operation(attributes)
-        if self.inference is not None:
-            self._say_provider(self.inference, attributes, tally)
+        if attributes.get(self.operation_key) != self.operation:
+            self._say_operation(attributes)
+        inference = self.inference
+        if inference is not None and (self.provider_names or inference.provider not in attributes):
+            self._say_provider(inference, attributes, tally)
         if self.originals:
             self._take_out(attributes, self.originals)
         attributes[DIALECT_KEY] = self.dialect
@@ -177,10 +179,9 @@ class Program:
             self.accounting.settle(attributes, documents)
 
     def _say_operation(self, attributes: Attributes) -> None:
-        old = attributes.get(self.operation_key)
         if self.operation is None:
-            attributes.pop(self.operation_key)
-        elif old != self.operation:
+            del attributes[self.operation_key]
+        else:
             attributes[self.operation_key] = self.operation
 
     def _say_provider(self, inference: Inference, attributes: Attributes, tally: Counter[str]) -> None:
