@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +20,7 @@ Step: TypeAlias = Callable[[Attributes, Context], None]
 """Does one action on one attribute mapping."""
 
 _CONTEXT_SOURCES = ("metadata.", "auth.")
+_REMEMBERED_KEYS = 4096
 _INT64 = range(-(2**63), 2**63)
 _INT_TEXT = re.compile(r"[+-]?[0-9]{1,64}")
 _HEX_DOUBLE_TEXT = re.compile(r"[+-]?0x[0-9a-f]*\.?[0-9a-f]*p[+-]?[0-9]+", re.IGNORECASE)
@@ -152,27 +154,31 @@ def _build_set(action: Action) -> Step:
 
 
 def _build_delete(action: Action) -> Step:
-    key, search = action.key, _search(action)
+    key, finds = action.key, _finds(action)
 
     def delete(attributes: Attributes, _context: Context) -> None:
-        for name in [name for name in attributes if name == key or search(name)]:
+        for name in [name for name in attributes if name == key or finds(name)]:
             del attributes[name]
 
     return delete
 
 
-def _search(action: Action) -> Callable[[str], Any]:
-    return action.pattern.regex.search if action.pattern else lambda _name: None
+def _finds(action: Action) -> Callable[[str], bool]:
+    """Whether the pattern finds a key; remembered, since keys repeat and an expression costs more than the rest."""
+    if action.pattern is None:
+        return lambda _name: False
+    search = action.pattern.regex.search
+    return lru_cache(_REMEMBERED_KEYS)(lambda name: search(name) is not None)
 
 
 def _build_hash(action: Action) -> Step:
-    key, search = action.key, _search(action)
+    key, finds = action.key, _finds(action)
 
     def replace(attributes: Attributes, _context: Context) -> None:
         if key in attributes:
             attributes[key] = hash_value(attributes[key])
         # A key that is named and found is hashed twice, as in the Collector.
-        for name in [name for name in attributes if search(name)]:
+        for name in [name for name in attributes if finds(name)]:
             attributes[name] = hash_value(attributes[name])
 
     return replace

@@ -19,6 +19,8 @@ Test: TypeAlias = Callable[[Any], bool]
 
 _SPAN_KINDS: Final = {number: name for name, number in SpanMessage.SpanKind.items()}
 _MATCHED_KINDS: Final = tuple(name for number, name in _SPAN_KINDS.items() if number)
+# Names repeat, and an expression costs more than the rest of a test.
+_REMEMBERED: Final = 1024
 _NO_SERVICE: Final = "<nil-service-name>"
 _SEVERITIES: Final = {
     f"{name}{step if step > 1 else ''}": 1 + 4 * index + step - 1
@@ -132,7 +134,8 @@ def _all_of(properties: MatchProperties, signal: Signal) -> Test:
     return lambda record: all(test(record) for test in tests)
 
 
-def _texts(properties: MatchProperties, wanted: Iterable[str]) -> Callable[[str], bool]:
+def _texts(properties: MatchProperties, wanted: Iterable[str], *, repeats: bool = True) -> Callable[[str], bool]:
+    """Whether one of the wanted texts or expressions matches; `repeats`: results are worth remembering unasked."""
     if properties.match_type == "strict":
         return frozenset(wanted).__contains__
     searches = [Pattern(source).regex.search for source in wanted]
@@ -141,7 +144,9 @@ def _texts(properties: MatchProperties, wanted: Iterable[str]) -> Callable[[str]
         return any(search(text) for search in searches)
 
     options = properties.regexp
-    return lru_cache(options.cachemaxnumentries or None)(found) if options and options.cacheenabled else found
+    if options and options.cacheenabled:
+        return lru_cache(options.cachemaxnumentries or None)(found)
+    return lru_cache(_REMEMBERED)(found) if repeats else found
 
 
 def _services(properties: MatchProperties) -> Test:
@@ -160,7 +165,7 @@ def _span_kinds(properties: MatchProperties) -> Test:
 
 
 def _log_bodies(properties: MatchProperties) -> Test:
-    test = _texts(properties, properties.log_bodies)
+    test = _texts(properties, properties.log_bodies, repeats=False)
     return lambda record: test(as_text(record.body))
 
 
@@ -219,7 +224,7 @@ def _value_test(properties: MatchProperties, wanted: Any) -> Callable[[Value], b
         return lambda _value: True
     if properties.match_type == "strict":
         return lambda value: same_value(value, wanted)
-    found = _texts(properties, [wanted])
+    found = _texts(properties, [wanted], repeats=False)
     return lambda value: isinstance(value, str | bool | int | float) and found(_matched_text(value))
 
 
