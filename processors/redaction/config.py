@@ -28,7 +28,7 @@ class RedactionConfig(ConfigModel):
         examples=["all", ["default", "IP_ADDRESS"], ["all", "-PHONE"]],
     )
     max_value_bytes: int = Field(16 << 20, ge=1, description="Larger values are replaced whole by `<REDACTED>`.")
-    max_value_hits: int = Field(20_000, ge=1, description="Values with more candidates are replaced whole.")
+    max_value_hits: int = Field(200_000, ge=1, description="Values with more candidates are replaced whole.")
 
     allow_all_keys: bool = Field(False, description="Keep attributes whatever their key; else `allowed_keys` decides.")
     allowed_keys: tuple[str, ...] = Field((), description="Attribute keys that are kept; all others are deleted.")

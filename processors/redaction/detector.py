@@ -38,7 +38,7 @@ class Limits:
     """Bounds on the work for one text."""
 
     max_bytes: int = 16 << 20
-    max_hits: int = 20_000
+    max_hits: int = 200_000
 
 
 class Detector:

@@ -137,6 +137,17 @@ def test_escapes_nested_without_end_are_an_error() -> None:
         DETECTOR.find(text)
 
 
+def test_vectors_of_floats_have_no_candidates() -> None:
+    vector = [0.0123456789012345, -0.4242424242424242, 1.378282246310005e-05] * 500
+    assert not DETECTOR.touched([json.dumps(vector), str(vector)])
+
+
+def test_key_headers_without_end_cost_linear_time() -> None:
+    """Each header takes what follows with it, so that the next one is not looked at again."""
+    text = "\x2d----BEGIN PRIVATE KEY-----abcdefghijklmnopqrstuvwxyz\n" * 2000
+    assert len(DETECTOR.find(text)) < 10
+
+
 def test_touched_names_the_texts_with_candidates() -> None:
     texts = ["nothing", f"mail {MAIL}", "日本語", "\\u65e5", "plain", "\\u672c", "4242424242424242"]
     assert list(DETECTOR.touched(texts)) == [1, 3, 5, 6]
