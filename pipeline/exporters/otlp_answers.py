@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -31,7 +30,6 @@ _REJECTED_FIELDS: Final = {
     Signal.METRICS: ("rejected_data_points", "dropped_data_points"),
     Signal.LOGS: ("rejected_log_records", "dropped_log_records"),
 }
-DETAILS_KEY: Final = "grpc-status-details-bin"
 
 
 def error_of_status(code: Code, message: str, details: bytes | None) -> DeliveryError:
@@ -46,14 +44,6 @@ def error_of_status(code: Code, message: str, details: bytes | None) -> Delivery
     if code in _RETRYABLE or (code is Code.RESOURCE_EXHAUSTED and retry_after_s is not None):
         return Refused(message, code=code, details=details, retry_after_s=retry_after_s or None)
     return Rejected(message, code=code, details=details, divisible=code in _DIVISIBLE)
-
-
-def details_in(metadata: Iterable[tuple[str, Any]] | None) -> bytes | None:
-    """The serialised google.rpc.Status in trailing metadata, if any."""
-    for key, value in metadata or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            return value
-    return None
 
 
 def retry_delay_s(details: bytes | None) -> float | None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from pipeline.component import ClientAuthenticator, Exporter, Host
 from pipeline.delivery import DeliveryConfig
-from pipeline.errors import Code, DeliveryError, Refused, Rejected
-from pipeline.exporters.otlp_answers import clip, details_in, error_of_status, log_partial_success
+from pipeline.errors import Code, Rejected, StartError
+from pipeline.exporters.otlp_answers import clip, error_of_status, log_partial_success
 from pipeline.signals import Batch, Signal
-from pipeline.transport.client_grpc import GrpcClient, open_channel
+from pipeline.transport.client_grpc import CODINGS, GrpcClient
 from pipeline.transport.client_settings import authenticator_of, headers_of, plain_headers
-
-if TYPE_CHECKING:
-    import grpc.aio
+from pipeline.transport.compression import available
+from pipeline.transport.grpc_channel import GrpcChannel, RpcError
 
 # opentelemetry/proto/collector/*/v1: the method of each signal.
 _METHODS: Final = {
@@ -37,7 +35,6 @@ class OtlpGrpcExporter(Exporter):
     """
 
     type = "otlp_grpc"
-    example = '{endpoint: "localhost:4317", tls: {insecure: true}}'
     aliases = ("otlp",)
     Config = OtlpGrpcConfig
     config: OtlpGrpcConfig
@@ -45,68 +42,48 @@ class OtlpGrpcExporter(Exporter):
     def __init__(self, config: OtlpGrpcConfig, host: Host) -> None:
         """Keep the settings; the connection is made by the first request."""
         super().__init__(config, host)
-        self._timeout_s = config.timeout or None
-        self._wait_for_ready = config.wait_for_ready
         self._headers = plain_headers(config.headers)
-        self._metadata = tuple(self._headers.items())
         self._authenticator: ClientAuthenticator | None = None
-        self._channel: grpc.aio.Channel | None = None
-        self._calls: dict[Signal, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        self._channel: GrpcChannel | None = None
 
     async def start(self) -> None:
-        """Open the channel. Raises StartError for an unknown authenticator or a file that cannot be read."""
-        import grpc.aio  # noqa: PLC0415 - heavy, and needed only where this exporter is built
-
-        self._rpc_error: type[grpc.aio.AioRpcError] = grpc.aio.AioRpcError
-        self._authenticator = authenticator_of(self.host, self.config.auth)
-        self._open()
-        if self.config.tls.reload_interval and self.config.is_secure:
+        """Prepare. Raises StartError for an unknown authenticator, a file that cannot be read, a missing library."""
+        config = self.config
+        if config.coding is not None and not available(CODINGS[config.coding]):
+            raise StartError(
+                f'{self.host.id}: compression "{config.coding}" needs a library: pip install "penstock[compression]"'
+            )
+        self._authenticator = authenticator_of(self.host, config.auth)
+        self._channel = GrpcChannel(config, self.host.tasks, timeout_s=config.timeout or None)
+        if config.tls.reload_interval and config.is_secure:
             self.host.tasks.spawn(self._reload_certificates, "reload certificates")
 
     async def stop(self) -> None:
-        """Close the channel."""
+        """Close the connections."""
         await super().stop()
         if self._channel is not None:
-            await self._channel.close(None)
-
-    def _open(self) -> None:
-        self._channel = open_channel(self.config, self._timeout_s)
-        # Without (de)serialisers gRPC takes and gives bytes.
-        self._calls = {signal: self._channel.unary_unary(method, None, None) for signal, method in _METHODS.items()}
+            self._channel.close()
 
     async def _reload_certificates(self) -> None:
+        assert self._channel is not None, "reload before start"  # noqa: S101 - for the type checker
         tls = self.config.tls
         loaded = tls.read_all()
         while True:
             await self.host.clock.sleep(tls.reload_interval)
             found = tls.read_all()
-            if found == loaded:
-                continue
-            loaded, old = found, self._channel
-            self._open()
-            if old is not None:
-                await old.close(self._timeout_s)
+            if found != loaded:
+                self._channel.reload_certificates()
+                loaded = found
 
     async def export(self, batch: Batch) -> None:
         """Send one batch as one request."""
-        metadata = self._metadata
-        if self._authenticator is not None:
-            metadata = tuple((await headers_of(self._authenticator, self._headers)).items())
+        assert self._channel is not None, "export before start"  # noqa: S101 - for the type checker
+        metadata = await headers_of(self._authenticator, self._headers)
         try:
-            answer = await self._calls[batch.signal](
-                batch.serialize(),
-                timeout=self._timeout_s,
-                metadata=metadata,
-                wait_for_ready=self._wait_for_ready,
-            )
-        except self._rpc_error as error:
-            raise _error_of(error) from None
-        except asyncio.CancelledError:
-            # gRPC raises the same for a call that the backend cancelled.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise Refused("rpc error: code = CANCELLED", code=Code.CANCELLED) from None
+            answer = await self._channel.call(_METHODS[batch.signal], batch.serialize(), metadata)
+        except RpcError as error:
+            message = f"rpc error: code = {error.code.name} desc = {clip(str(error))}"
+            raise error_of_status(error.code, message, error.details) from None
         if answer:
             self._look_into(batch.signal, answer)
 
@@ -116,10 +93,3 @@ class OtlpGrpcExporter(Exporter):
         except DecodeError:
             raise Rejected("the backend's answer is no OTLP response", code=Code.INTERNAL) from None
         log_partial_success(signal, response, self.host.log)
-
-
-def _error_of(error: grpc.aio.AioRpcError) -> DeliveryError:
-    number: Any = error.code().value[0]
-    code = Code(number)
-    metadata: Any = error.trailing_metadata()
-    return error_of_status(code, f"rpc error: code = {code.name} desc = {clip(error.details())}", details_in(metadata))

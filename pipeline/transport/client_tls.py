@@ -7,15 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.errors import StartError
-
-if TYPE_CHECKING:
-    import grpc
 
 TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
 _VERSIONS: Final = {
@@ -118,19 +115,3 @@ def _private_file(content: bytes) -> Iterator[str]:
         file.write(content)
         file.flush()
         yield file.name
-
-
-def grpc_credentials(tls: ClientTls) -> grpc.ChannelCredentials:
-    """The credentials of a gRPC channel. Raises StartError for a file that cannot be read."""
-    import grpc  # noqa: PLC0415 - heavy, and needed only where a gRPC client is built
-
-    ca, cert, key = tls.read_all()
-    if ca is not None and tls.include_system_ca_certs_pool:
-        ca = ca + b"\n" + system_ca()
-    return grpc.ssl_channel_credentials(ca, key, cert)
-
-
-def system_ca() -> bytes:
-    """The certificates the system trusts, as PEM; empty where there are none."""
-    context = ssl.create_default_context()
-    return "".join(ssl.DER_cert_to_PEM_cert(der) for der in context.get_ca_certs(binary_form=True)).encode()

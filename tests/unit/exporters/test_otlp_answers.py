@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import Code, Refused, Rejected
-from pipeline.exporters.otlp_answers import clip, details_in, error_of_status, retry_delay_s
+from pipeline.exporters.otlp_answers import clip, error_of_status, retry_delay_s
 from tests.unit.exporters.grpc_server import status_of
 
 
@@ -37,12 +37,6 @@ def test_exhaustion_without_retry_info_is_about_the_request() -> None:
 
     assert isinstance(error, Rejected)
     assert error.divisible
-
-
-def test_details_are_found_among_the_trailers() -> None:
-    assert details_in((("a", "b"), ("grpc-status-details-bin", b"d"))) == b"d"
-    assert details_in((("a", "b"),)) is None
-    assert details_in(None) is None
 
 
 @pytest.mark.parametrize(
