@@ -27,8 +27,10 @@ class RedactionConfig(ConfigModel):
         description="Entity types to redact: `all`, `default`, or a list of types, `-TYPE` taking one out.",
         examples=["all", ["default", "IP_ADDRESS"], ["all", "-PHONE"]],
     )
-    max_value_bytes: int = Field(16 << 20, ge=1, description="Larger values are replaced whole by `<REDACTED>`.")
-    max_value_hits: int = Field(200_000, ge=1, description="Values with more candidates are replaced whole.")
+    max_value_bytes: int = Field(
+        16 << 20, ge=1, description="A larger value with a candidate in it becomes `<REDACTED>`."
+    )
+    max_value_hits: int = Field(200_000, ge=1, description="A value with more candidates becomes `<REDACTED>`.")
 
     allow_all_keys: bool = Field(False, description="Keep attributes whatever their key; else `allowed_keys` decides.")
     allowed_keys: tuple[str, ...] = Field((), description="Attribute keys that are kept; all others are deleted.")

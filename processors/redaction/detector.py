@@ -21,6 +21,7 @@ _CONTEXT_AFTER: Final = 16
 _NOT_CONTEXT_BEFORE: Final = 24
 
 _DEEPEST: Final = 10
+_LONGEST_CHARACTER_BYTES: Final = 4
 
 # What an earlier pass left: `<CREDIT_CARD>` must not count as the word `card` before the next number.
 _PLACEHOLDER: Final = re.compile(rf"<(?:REDACTED|{'|'.join(load_types())})>")
@@ -72,7 +73,7 @@ class Detector:
         Raises:
             TooMuch: a limit is exceeded.
         """
-        if len(text) > self._limits.max_bytes:
+        if len(text) * _LONGEST_CHARACTER_BYTES > self._limits.max_bytes < len(text.encode("utf-8", "surrogatepass")):
             raise TooMuch
         return merge(self._find(text, 0))
 

@@ -24,6 +24,7 @@ class Redaction(Processor):
     """
 
     type = "redaction"
+    example = "{entities: default}"
     Config = RedactionConfig
     config: RedactionConfig
 

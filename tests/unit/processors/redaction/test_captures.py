@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.signals import Batch, Signal
 from pipeline.signals.intake import parse
+from pipeline.signals.otlp_json import decode
 from pipeline.testing import configured
 from processors.redaction.processor import Redaction
 from processors.redaction.values import texts_in
@@ -27,10 +28,17 @@ NOT_BY_DEFAULT = {"ip_address", "jp_address"}
 
 
 def recordings(dialect: str) -> Iterator[tuple[Signal, bytes, dict[str, Any]]]:
-    for path in sorted((CAPTURES / dialect).glob("*.binpb")):
-        scenario, signal, _ = path.name.rsplit(".", 2)
+    for path in sorted((CAPTURES / dialect).glob("*.*.*")):
+        scenario, name, *form = path.name.split(".")
+        if name not in list(Signal):
+            continue
+        signal = Signal(name)
         truth = json.loads((path.parent / f"{scenario}.truth.json").read_text(encoding="utf-8"))
-        yield Signal(signal), path.read_bytes(), truth
+        if form == ["binpb"]:
+            yield signal, path.read_bytes(), truth
+            continue
+        for line in path.read_bytes().splitlines():
+            yield signal, decode(signal, line).SerializeToString(), truth
 
 
 def forms(value: str) -> set[bytes]:

@@ -175,13 +175,19 @@ def test_a_value_over_the_limit_is_replaced_whole() -> None:
     )
 
 
+def test_the_size_limit_counts_bytes_and_leaves_values_without_candidates() -> None:
+    attributes = {"exact": "あa@b" + "x" * 14, "over": "あa@b" + "x" * 15, "clean": "x " * 50}
+    span = redacted_span(traces(attributes), redaction(max_value_bytes=20))
+    assert dict(span.attributes) == attributes | {"over": "<REDACTED>", "penstock.redaction.count": 1}
+
+
 def test_a_stream_over_the_limit_is_replaced_whole() -> None:
     batch = traces({})
     span = batch.message.resource_spans[0].scope_spans[0].spans[0]  # type: ignore[union-attr]
     for _ in range(2):
         event = span.events.add(name="chunk")
         event.attributes.add(key="content").value.string_value = "x@y" * 4
-    redacted = redacted_span(batch, redaction(max_value_hits=5))
+    redacted = redacted_span(batch, redaction(max_value_bytes=20))
     assert [event.attributes["content"] for event in redacted.events] == ["<REDACTED>", "<REDACTED>"]
 
 
