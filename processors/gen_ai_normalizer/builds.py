@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.documents import Documents, Source, parse_text
+from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
 from processors.gen_ai_normalizer.messages.parts import content_parts, tool_call_part
 from processors.gen_ai_normalizer.messages.shapes import Message, to_messages
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
@@ -18,14 +16,6 @@ from processors.gen_ai_normalizer.vocabulary import finish_reason
 
 Gather = Callable[[Documents], list[Any]]
 """Reads a list of messages (or tool definitions) from a record; empty where there is none."""
-
-
-def dump(value: Any) -> str:
-    """JSON text, with surrogates and other text that UTF-8 cannot hold replaced."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        return orjson.dumps(value, default=str).decode()
 
 
 @dataclass(frozen=True, slots=True)

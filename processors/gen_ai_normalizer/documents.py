@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +14,9 @@ import orjson
 _MISSING: Final = object()
 _LONGEST_LITERAL: Final = 4096
 """Python's literal parser is slow and recursive; details of usage, the use it is here for, are short."""
+
+_SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
+"""An escape that makes half a character, which no attribute can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,17 @@ def parse_text(value: Any) -> Any:
         return _literal(value) if value[:1] in "{[(" and len(value) <= _LONGEST_LITERAL else value
 
 
+def dump(value: Any) -> str:
+    """JSON text of a structure, also of what JSON has no form for (bytes, integers beyond 64 bits)."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, default=str, ensure_ascii=False)
+
+
 def _literal(text: str) -> Any:
+    if _SURROGATE.search(text):
+        return text
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

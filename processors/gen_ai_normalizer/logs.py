@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from pipeline.signals import LogRecord, Record
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.builds import dump
-from processors.gen_ai_normalizer.documents import parse_text
+from processors.gen_ai_normalizer.documents import dump, parse_text
 from processors.gen_ai_normalizer.messages.shapes import to_messages
 
 _ROLES: Final = {

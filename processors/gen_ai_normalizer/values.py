@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from processors.gen_ai_normalizer.documents import dump
 from processors.gen_ai_normalizer.vocabulary import finish_reason, known_reasons, operation_names, providers
 
 Reader = Callable[[Any], Any]
@@ -77,7 +78,7 @@ def read_json(value: Any) -> str | None:
     """JSON text of a structure; text stays as it is."""
     if isinstance(value, str):
         return value or None
-    return orjson.dumps(value).decode() if isinstance(value, list | dict) and value else None
+    return dump(value) if isinstance(value, list | dict) and value else None
 
 
 def read_operation(value: Any) -> str | None:
