@@ -15,7 +15,7 @@ from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
 from pipeline.graph import Graph
-from pipeline.heap import keep_freed_memory
+from pipeline.heap import give_back, keep_freed_memory
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
 
@@ -251,6 +251,7 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     service = Service(settings, reload)
     await service.start()
+    give_back()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 

@@ -27,3 +27,21 @@ def _faults(prepare: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's knob")
 def test_freed_memory_is_not_faulted_in_again() -> None:
     assert _faults("assert keep_freed_memory()") < _faults("") / 2
+
+
+RESIDENT = """
+from pipeline.heap import give_back, keep_freed_memory
+assert keep_freed_memory()
+def resident(): return int(open("/proc/self/statm").read().split()[1])
+kept = [bytearray(b"x" * 100_000) for _ in range(150)]
+del kept[:-1]
+before = resident()
+assert give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's knob")
+def test_free_memory_is_given_back() -> None:
+    pages = int(subprocess.run([sys.executable, "-c", RESIDENT], check=True, capture_output=True).stdout)
+    assert pages > 1000
