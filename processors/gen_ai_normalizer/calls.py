@@ -19,9 +19,9 @@ class Calls:
     """Sees that a call is reported twice: a framework around a provider's SDK, two instrumentations of one client.
 
     Two spans report one call when they name the same response and went on at the same time; or when they count the same
-    tokens in one trace, one lies within the other, and they come from different libraries or are parent and child. The
-    span that came first counts: spans end from the inside out, so that is mostly the innermost one. Times are compared
-    because test servers answer with one response id over and over.
+    tokens in one trace (without counts: ask for the same model), one lies within the other, and they come from
+    different libraries or are parent and child. The span that came first counts: spans end from the inside out, so that
+    is mostly the innermost one. Times are compared because test servers answer with one response id over and over.
     """
 
     def __init__(self) -> None:
@@ -48,9 +48,10 @@ class Calls:
                     return True
                 self._young[response_id] = report
         counted_in, counted_out = get("gen_ai.usage.input_tokens"), get("gen_ai.usage.output_tokens")
-        if not isinstance(counted_in, int) or not isinstance(counted_out, int):
-            return False
-        key = (pb.trace_id, counted_in, counted_out)
+        if isinstance(counted_in, int) and isinstance(counted_out, int):
+            key: tuple[Any, ...] = (pb.trace_id, counted_in, counted_out)
+        else:
+            key = (pb.trace_id, str(get("gen_ai.request.model")))
         first = self._first(key, report)
         if first is not report and first[0] != report[0]:
             if _around(first, report):

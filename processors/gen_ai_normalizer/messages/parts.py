@@ -101,7 +101,7 @@ def _media(item: Item) -> Part:
         return {"type": "blob", "modality": _modality(item), "mime_type": header, "content": encoded}
     if isinstance(url, str):
         return {"type": "uri", "modality": _modality(item), "uri": url}
-    inner: Any = item.get("source")
+    inner: Any = next((item[key] for key in ("source", "file", "input_audio", "image") if item.get(key)), None)
     source: Item = inner if isinstance(inner, dict) else item
     data = source.get("data") or source.get("base64")
     if isinstance(data, str):

@@ -30,6 +30,7 @@ _ROLES: Final = {
 }
 _ENVELOPES: Final = ("messages", "generations", "choices", "candidates", "input", "output", "contents")
 """Keys below which requests and responses carry their messages."""
+_BESIDE_A_CHOICE: Final = ("finish_reason", "finishReason", "generation_info")
 _MAX_DEPTH: Final = 8
 
 
@@ -52,9 +53,10 @@ def _of_mapping(value: dict[str, Any], role: str, *, nested_json: bool, depth: i
         return to_messages(inner, role, nested_json=nested_json, depth=depth + 1)
     if _is_message(value):
         return [to_message(value, role, nested_json=nested_json)]
-    if isinstance(value.get("message"), dict):
-        message = value["message"] | {key: value[key] for key in ("finish_reason", "generation_info") if key in value}
-        return to_messages(message, "assistant", nested_json=nested_json, depth=depth + 1)
+    for key in ("message", "content"):
+        if isinstance(value.get(key), dict):
+            message = value[key] | {name: value[name] for name in _BESIDE_A_CHOICE if name in value}
+            return to_messages(message, "assistant", nested_json=nested_json, depth=depth + 1)
     for key in _ENVELOPES:
         if isinstance(value.get(key), list | str) and value[key]:
             below = "assistant" if key in {"generations", "choices", "candidates", "output"} else role
