@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.delivery import DeliveryStage
 from pipeline.errors import StartError
 from pipeline.exporters.debug import DebugConfig, DebugExporter
 from pipeline.exporters.debug.sampler import Sampler
 from pipeline.exporters.debug.views import SpanViews
-from pipeline.signals import Span
+from pipeline.signals import Outcome, Signal, Span
 from pipeline.telemetry.log import Log
 from pipeline.testing import FakeClock, configured, logs, make_host, metrics, traces
 
@@ -78,6 +79,19 @@ async def test_sampling(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_sampler_shows_no_more_where_thereafter_is_zero() -> None:
     sampler = Sampler(FakeClock(), 2, 0)
     assert [sampler.admits() for _ in range(5)] == [True, True, False, False, False]
+
+
+async def test_with_a_queue_the_sender_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
+    exporter = _exporter(sending_queue={"enabled": True})
+    stage = DeliveryStage(exporter, exporter.config, exporter.host, Signal.TRACES)
+    await stage.start()
+    batch = traces({})
+    with caplog.at_level(logging.INFO):
+        await stage.consume(batch)
+        assert caplog.messages == []
+        assert await batch.delivery.wait() is Outcome.DELIVERED
+    assert caplog.messages == ["Traces"]
+    await stage.stop()
 
 
 def test_the_defaults_are_the_collectors() -> None:

@@ -78,6 +78,14 @@ async def test_compressed_requests_stand_behind_their_length(tmp_path: Path, lev
         assert [zstandard.decompress(payload) for payload in _framed(path.read_bytes())] == [expected]
 
 
+async def test_a_higher_level_makes_smaller_files(tmp_path: Path) -> None:
+    batch = traces(*({"text": f"some text that is said {n} times and {n * n} times more"} for n in range(500)))
+    for level in (1, 19):
+        async with _started(tmp_path / str(level), compression="zstd", compression_params={"level": level}) as exporter:
+            await exporter.export(batch)
+    assert (tmp_path / "1").stat().st_size > (tmp_path / "19").stat().st_size
+
+
 async def test_a_request_is_in_the_file_when_it_counts_as_delivered(tmp_path: Path) -> None:
     async with _started(tmp_path / "out", flush_interval=3600.0, format="proto") as exporter:
         await exporter.export(traces({"a": 1}))
