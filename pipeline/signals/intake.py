@@ -72,8 +72,10 @@ def _check_spans(message: Request) -> int:
                     _check_lengths(span.trace_id, span.span_id)
                 if len(span.parent_span_id) not in _SPAN_ID_SIZES:
                     _check_lengths(b"", span.parent_span_id)
-                for link in span.links:
-                    _check_lengths(link.trace_id, link.span_id)
+                # Asking first costs less: upb's iterators end with an exception, 0.4 us a span.
+                if span.links:
+                    for link in span.links:
+                        _check_lengths(link.trace_id, link.span_id)
     return count
 
 
