@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,10 @@ class Score:
     planted: int = 0
     left: Counter[str] = field(default_factory=Counter)
     left_later: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Score) -> Score:
+        """The sums of both."""
+        return Score(*(getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(self)))
 
     def row(self, name: str) -> list[str]:
         """The dialect as a row of the table."""
@@ -160,12 +164,14 @@ def main() -> int:
     scores = evaluate(recordings)
     header = ("dialect", "calls", "recognised", "tokens right", "priced", "planted", "left", "left, later types")
     print(table(header, [found.row(name) for name, found in scores.items()]))
-    left = sum(found.left.total() for found in scores.values())
+    total = sum(scores.values(), Score())
     print(
-        f"\n{len(recordings)} recordings, {sum(found.calls for found in scores.values())} calls, "
-        f"{sum(found.recognised for found in scores.values())} recognised, {left} planted values left"
+        f"\n{len(recordings)} recordings of {len(scores)} dialects: {total.calls} calls, {total.recognised} recognised, "
+        f"tokens right in {total.tokens_right} of {total.tokens_known}, {total.priced} priced; "
+        f"{total.planted} planted values, {total.left.total()} left of the types that rules claim, "
+        f"{total.left_later.total()} of later types"
     )
-    return 1 if left else 0
+    return 1 if total.left else 0
 
 
 if __name__ == "__main__":
