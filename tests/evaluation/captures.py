@@ -167,7 +167,8 @@ def main() -> int:
     total = sum(scores.values(), Score())
     print(
         f"\n{len(recordings)} recordings of {len(scores)} dialects: {total.calls} calls, "
-        f"{total.recognised} recognised, tokens right in {total.tokens_right} of {total.tokens_known}, {total.priced} priced; "
+        f"{total.recognised} recognised, tokens right in {total.tokens_right} of {total.tokens_known}, "
+        f"{total.priced} priced; "
         f"{total.planted} planted values, {total.left.total()} left of the types that rules claim, "
         f"{total.left_later.total()} of later types"
     )
