@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
 from processors.gen_ai_normalizer.messages.parts import content_parts, tool_call_part
-from processors.gen_ai_normalizer.messages.shapes import Message, to_messages
+from processors.gen_ai_normalizer.messages.shapes import Message, to_message, to_messages
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
 
@@ -83,7 +83,10 @@ class Flattened:
 
     def __call__(self, documents: Documents) -> list[Message]:
         """The messages."""
-        return to_messages(self.keys.build(documents.attributes), self.role, nested_json=self.nested_json)
+        found = self.keys.build(documents.attributes)
+        return [
+            to_message(entry, self.role, nested_json=self.nested_json) for entry in found if isinstance(entry, dict)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

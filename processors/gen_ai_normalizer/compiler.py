@@ -163,7 +163,7 @@ class _Compilation:
         self._cases: list[tuple[Rules, Case]] = [
             (rule, case) for rule in rules for case in rule.cases if shape.fits(case)
         ]
-        self._originals: dict[str, str] = {}
+        self._originals: dict[str, tuple[str, str]] = {}
 
     def program(self) -> Program:
         candidates = self._candidates()
@@ -209,7 +209,8 @@ class _Compilation:
                 if source.key in self._keys:
                     candidate = Candidate(source, self._reader(rule, target, entry), entry.map)
                     found.setdefault(target, []).append((candidate, entry.wins or overwrite))
-                    self._original(rule, source.key)
+                    if source.path is None:
+                        self._original(rule, source.key, target)
         for name in self._dialects:
             self._add_custom(found, name)
         return found
@@ -220,17 +221,17 @@ class _Compilation:
             if key in self._keys:
                 read = READERS[self._compiler.target(target)[1]][0] if target in self._compiler.targets() else _as_is
                 found.setdefault(target, []).insert(0, (Candidate(Source(key), read), option.overwrite))
-                self._originals.setdefault(key, dialect)
+                self._originals.setdefault(key, (dialect, target))
 
     def _reader(self, rule: Rules, target: str, entry: AttributeRule) -> Any:
         if rule.models.routed and target in _MODELS:
             return read_routed_model
         return READERS[entry.kind or self._compiler.target(target)[1]][0]
 
-    def _original(self, rule: Rules, key: str) -> None:
+    def _original(self, rule: Rules, key: str, target: str) -> None:
         # Attributes that are in the conventions themselves are nobody's leftovers.
         if key not in self._compiler.targets() and not key.startswith(_SHARED):
-            self._originals.setdefault(key, rule.dialect)
+            self._originals.setdefault(key, (rule.dialect, target))
 
     def _operation(self, candidates: list[tuple[Candidate, bool]]) -> str | None:
         """The operation is settled here: its sources are among the kinds that a shape is made of."""
@@ -279,7 +280,7 @@ class _Compilation:
                 after = [place for place, wins in places if not wins]
                 fills.append(Fill(name, (*before, *native, *after), strict=kind == "provider"))
                 if name != target and target in self._keys:
-                    self._originals[target] = BASE_DIALECT
+                    self._originals[target] = (BASE_DIALECT, target)
         return tuple(checks), tuple(fills)
 
     def _native_reader(self, target: str, read: Any) -> Any:
@@ -321,7 +322,7 @@ class _Compilation:
         if not used:
             return None
         for key in used:
-            self._original(rule, key)
+            self._original(rule, key, _MESSAGES[field])
         if field == "tools":
             return FlattenedTools(keys, source.items, place)
         role = "assistant" if field == "output" else source.role
@@ -359,10 +360,14 @@ class _Compilation:
         counted = any("usage" in key or "token" in key for key in self._keys)
         return None if role == "none" or (role == "aggregate" and not counted) else role
 
-    def _taken_out(self) -> frozenset[str]:
-        option = self._compiler.option
-        kept = {key for key, dialect in self._originals.items() if option(dialect).originals == "keep"}
-        return frozenset(self._originals) - kept
+    def _taken_out(self) -> dict[str, str]:
+        """Attributes that go (or move) once the target that they fill is there."""
+        compiler = self._compiler
+        return {
+            key: compiler.target(target)[0]
+            for key, (dialect, target) in self._originals.items()
+            if compiler.option(dialect).originals != "keep"
+        }
 
 
 def _has_work(build: Build) -> bool:

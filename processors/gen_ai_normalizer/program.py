@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -132,7 +131,8 @@ class Program:
     accounting: Accounting | None
     inference: Inference | None
     provider_names: dict[str, str]
-    originals: frozenset[str]
+    originals: dict[str, str]
+    """Attributes that are taken out, each with the target that must be there for it: nothing is lost."""
     move_originals: bool
     stream_events: frozenset[str]
     """Span events that only a stream has."""
@@ -156,7 +156,7 @@ class Program:
         if inference is not None and (self.provider_names or inference.provider not in attributes):
             self._say_provider(inference, attributes, tally)
         if self.originals:
-            self._take_out(attributes, self.originals)
+            self._take_out(attributes)
         attributes[DIALECT_KEY] = self.dialect
 
     def _has_texts(self, attributes: Attributes) -> bool:
@@ -192,9 +192,9 @@ class Program:
             if isinstance(name, str) and name in self.provider_names:
                 attributes[inference.provider] = self.provider_names[name]
 
-    def _take_out(self, attributes: Attributes, keys: Iterable[str]) -> None:
-        for key in keys:
-            if key in attributes:
+    def _take_out(self, attributes: Attributes) -> None:
+        for key, target in self.originals.items():
+            if target in attributes and key in attributes:
                 value = attributes.pop(key)
                 if self.move_originals:
                     attributes[MOVED_PREFIX + key] = value

@@ -105,6 +105,17 @@ def test_originals_are_dropped_when_asked() -> None:
     assert not {"llm.request.type", "llm.request.model", "gen_ai.prompt.0.content"} & found.keys()
 
 
+def test_what_filled_nothing_is_not_dropped() -> None:
+    span = {
+        "openinference.span.kind": "CHAIN",
+        "input.value": "question",
+        "output.value": '{"model": 3}',
+        "llm.token_count.prompt": "many",
+    }
+    found = normalized(span, originals="drop")
+    assert span.items() <= found.items()
+
+
 def test_originals_are_moved_when_asked() -> None:
     found = normalized({"llm.request.type": "chat", "llm.request.model": "gpt-4o"}, originals="move")
     assert found["penstock.original.llm.request.model"] == "gpt-4o"

@@ -1,0 +1,40 @@
+"""What can be set, and what is refused at start with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.testing import configured
+from processors.gen_ai_normalizer import GenAiNormalizer
+from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"dialects": ["openinference", "nobody"]}, "no such dialect; there are anthropic_sdk"),
+        ({"sources": {"crewai": {}}}, "not supported: CrewAI"),
+        ({"sources": {"langchain": {"overwrite": True}}}, "not supported: LangChain"),
+        ({"sources": {"other": {}}}, "Extra inputs"),
+        ({"originals": "hide"}, "'keep', 'drop' or 'move'"),
+        ({"profile": "1.2"}, "'1.36', '1.41' or 'main'"),
+    ],
+)
+def test_refused(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        configured(GenAiNormalizer, **config)
+
+
+def test_a_profile_may_stand_in_yaml_without_quotes() -> None:
+    assert GenAiNormalizerConfig.model_validate({"profile": 1.36}).profile == "1.36"
+
+
+def test_sources_that_are_named_are_the_ones_read() -> None:
+    assert GenAiNormalizerConfig.model_validate({"sources": {"pydanticai": {}}}).enabled() == {
+        "opentelemetry",
+        "pydantic_ai",
+    }
+    assert "vercel" in GenAiNormalizerConfig.model_validate({"sources": {"custom": {}}}).enabled()
