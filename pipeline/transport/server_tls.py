@@ -7,15 +7,12 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.errors import StartError
-
-if TYPE_CHECKING:
-    import grpc
 
 TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
 _VERSIONS: Final = {
@@ -122,11 +119,11 @@ def _read(file: str) -> bytes:
         raise StartError(f"tls: cannot read {file}: {error.strerror}") from None
 
 
-def ssl_context(tls: ServerTls) -> ssl.SSLContext:
-    """The context of an HTTP server. Raises StartError for a file that cannot be read or used."""
+def ssl_context(tls: ServerTls, *, protocol: str = "http/1.1") -> ssl.SSLContext:
+    """The context of a server that speaks `protocol` (its ALPN id). Raises StartError for files that cannot be used."""
     files = _Files(tls)
     used = files.current()
-    context = _context(tls, *used)
+    context = _context(tls, protocol, *used)
     if files.may_change:
         newest = context
 
@@ -135,7 +132,7 @@ def ssl_context(tls: ServerTls) -> ssl.SSLContext:
             if (current := files.current()) != used:
                 # A pair that does not fit is one being replaced: the old one serves on.
                 with suppress(StartError):
-                    newest = _context(tls, *current)
+                    newest = _context(tls, protocol, *current)
                     used = current
             connection.context = newest
 
@@ -143,9 +140,9 @@ def ssl_context(tls: ServerTls) -> ssl.SSLContext:
     return context
 
 
-def _context(tls: ServerTls, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
+def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     context.minimum_version = _VERSIONS[tls.min_version or "1.2"]
     if tls.max_version:
         context.maximum_version = _VERSIONS[tls.max_version]
@@ -161,23 +158,3 @@ def _context(tls: ServerTls, cert: bytes, key: bytes, client_ca: bytes | None) -
     except (ssl.SSLError, ValueError) as error:
         raise StartError(f"tls: certificate or key cannot be used: {type(error).__name__}") from None
     return context
-
-
-def grpc_credentials(tls: GrpcServerTls) -> grpc.ServerCredentials:
-    """The credentials of a gRPC server's port. Raises StartError for a file that cannot be read or used."""
-    import grpc  # noqa: PLC0415 - heavy, and needed only where a gRPC server is built
-
-    files = _Files(tls)
-    used = files.current()
-    _context(tls, *used)  # gRPC's core would only log what is wrong with the files
-    if not files.may_change:
-        cert, key, client_ca = used
-        return grpc.ssl_server_credentials([(key, cert)], client_ca, require_client_auth=client_ca is not None)
-
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        cert, key, client_ca = files.current()
-        return grpc.ssl_server_certificate_configuration([(key, cert)], client_ca)
-
-    return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=tls.client_ca_file != ""
-    )

@@ -16,7 +16,7 @@ import trustme
 from pipeline.errors import StartError
 from pipeline.signals import Signal
 from pipeline.testing import CollectingSink, trace_request
-from pipeline.transport.server_tls import GrpcServerTls, ServerTls, grpc_credentials, ssl_context
+from pipeline.transport.server_tls import GrpcServerTls, ServerTls, ssl_context
 from tests.unit.receivers.otlp.running import PROTOBUF, Running, grpc_call, running
 
 RAW = trace_request({"a": 1}).SerializeToString()
@@ -217,5 +217,3 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: str | None) -> None:
     message = "cannot read" if content is None else "cannot be used"
     with pytest.raises(StartError, match=message):
         ssl_context(ServerTls.model_validate(config))
-    with pytest.raises(StartError, match=message):
-        grpc_credentials(GrpcServerTls.model_validate(config))

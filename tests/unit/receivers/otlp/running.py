@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import unquote
 
 import aiohttp
 import grpc
@@ -19,6 +21,7 @@ from pipeline.receivers.otlp import OtlpReceiver
 from pipeline.registry import Kind
 from pipeline.signals import Signal, otlp_json
 from pipeline.testing import configured, make_host, metric_value
+from pipeline.transport.http2 import Connection, Stream, encode_headers
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -71,6 +74,15 @@ class Running:
         ) as response:
             return Answer(response.status, await response.read(), dict(response.headers))
 
+    async def raw_grpc(
+        self, body: bytes, headers: Sequence[tuple[str, str]] = (), *, method: str = "POST", path: str = TRACES
+    ) -> Answer:
+        """One call whose body is these very bytes; `headers` replace the usual ones of the same name."""
+        usual = {":method": method, ":path": path, ":scheme": "http", "content-type": "application/grpc"}
+        stream = await h2_request(self.receiver.grpc_endpoint, list((usual | dict(headers)).items()), body)
+        said = stream.headers
+        return Answer(int(said["grpc-status"]), unquote(said.get("grpc-message", "")).encode(), said)
+
     def counted(self, what: str, transport: str) -> float:
         """Value of a receiver metric, e.g. `accepted_spans`."""
         return metric_value(self.host, f"otelcol_receiver_{what}_total", transport=transport)
@@ -78,6 +90,21 @@ class Running:
     def rejected(self, reason: str, transport: str) -> float:
         """Requests answered with an error before they came to a batch."""
         return metric_value(self.host, "penstock_receiver_rejected_requests_total", transport=transport, reason=reason)
+
+
+async def h2_request(endpoint: str, headers: list[tuple[str, str]], body: bytes) -> Stream:
+    """One HTTP/2 request on a connection of its own."""
+    host, port = endpoint.split(":")
+    loop = asyncio.get_running_loop()
+    connection: Connection
+    _, connection = await loop.create_connection(
+        lambda: Connection(lambda _: None, write_buffer_bytes=0), host, int(port)
+    )
+    await connection.ready
+    try:
+        return await asyncio.wait_for(connection.request(encode_headers(headers), body), 20)
+    finally:
+        connection.close()
 
 
 async def grpc_call(channel: grpc.aio.Channel, raw: bytes, method: str = TRACES, **call: Any) -> Answer:

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline.errors import Code
+from pipeline.receivers.otlp.grpc_frames import CODINGS as GRPC_CODINGS
 from pipeline.signals import Signal, Span
 from pipeline.testing import CollectingSink, metric_value, trace_request
 from pipeline.transport.compression import CODINGS, compress
@@ -235,18 +236,71 @@ async def test_large_bodies_up_to_the_limit_are_taken() -> None:
         assert [len(batch.serialize()) for batch in sink.batches] == [len(raw)] * 2
 
 
-@pytest.mark.parametrize(
-    "compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate]
-)
-async def test_grpc_message_over_the_limit(compression: grpc.Compression) -> None:
+@pytest.mark.parametrize("coding", ["identity", *GRPC_CODINGS])
+async def test_grpc_message_over_the_limit(coding: str) -> None:
     sink = CollectingSink()
     raw = trace_request({"a": "x" * 1_100_000}).SerializeToString()
+    metadata = (("grpc-encoding", coding),)
+    sent = _framed(raw, coding)
     async with running((Signal.TRACES, sink), grpc={"max_recv_msg_size_mib": 1}) as server:
-        answer = await server.grpc(raw, compression=compression)
+        answer = await server.raw_grpc(sent, metadata)
         assert answer.status == Code.RESOURCE_EXHAUSTED
+        expected = (
+            f"({len(raw)} vs. 1048576)" if coding == "identity" else "after decompression larger than max 1048576"
+        )
+        assert expected in answer.body.decode()
+        assert server.rejected("too_large", "grpc") == 1
         await _lives_on(server, sink)
     async with running((Signal.TRACES, sink)) as server:
-        assert (await server.grpc(raw, compression=compression)).status == 0
+        assert (await server.raw_grpc(sent, metadata)).status == 0
+        assert sink.batches[-1].serialize() == raw
+
+
+def _framed(raw: bytes, coding: str) -> bytes:
+    if coding != "identity":
+        raw = compress("x-snappy-framed" if coding == "snappy" else coding, raw)
+    return bytes([coding != "identity"]) + len(raw).to_bytes(4, "big") + raw
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "code", "message"),
+    [
+        ("deflate", b"\1\0\0\0\1x", Code.UNIMPLEMENTED, 'Decompressor is not installed for grpc-encoding "deflate"'),
+        ("br", b"\1\0\0\0\1x", Code.UNIMPLEMENTED, 'Decompressor is not installed for grpc-encoding "br"'),
+        ("gzip", b"\1\0\0\0\1x", Code.INTERNAL, "failed to decompress"),
+        ("identity", b"\1\0\0\0\1x", Code.INTERNAL, "compressed flag set with identity or empty encoding"),
+        ("gzip", b"\7\0\0\0\1x", Code.INTERNAL, "received unexpected payload format 7"),
+        ("identity", b"\0\0\0\0\7x", Code.INTERNAL, "unexpected EOF"),
+        ("identity", b"\0\0", Code.UNKNOWN, "EOF"),
+        ("identity", b"", Code.UNKNOWN, "EOF"),
+        ("identity", b"\0\xff\xff\xff\xffx", Code.RESOURCE_EXHAUSTED, "larger than max (4294967295 vs. 4194304)"),
+    ],
+)
+async def test_grpc_framing(coding: str, body: bytes, code: Code, message: str) -> None:
+    sink = CollectingSink()
+    async with running((Signal.TRACES, sink)) as server:
+        answer = await server.raw_grpc(body, (("grpc-encoding", coding),))
+        assert answer.status == code
+        assert message in answer.body.decode()
+        await _lives_on(server, sink)
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "http_status", "code"),
+    [
+        ("GET", "application/grpc", "405", Code.INTERNAL),
+        ("POST", "application/json", "415", Code.INVALID_ARGUMENT),
+        ("POST", "application/grpcs", "415", Code.INVALID_ARGUMENT),
+        ("POST", "application/grpc+proto", "200", Code.OK),
+    ],
+)
+async def test_what_is_no_grpc_call(method: str, content_type: str, http_status: str, code: Code) -> None:
+    async with running((Signal.TRACES, CollectingSink())) as server:
+        headers = (("content-type", content_type),)
+        answer = await server.raw_grpc(_framed(RAW, "identity"), headers, method=method)
+        assert answer.headers is not None
+        assert answer.headers[":status"] == http_status
+        assert answer.status == code
 
 
 async def test_grpc_default_limit_is_4_mib() -> None:
@@ -260,7 +314,7 @@ async def test_grpc_call_without_message_disturbs_nothing() -> None:
     async with running((Signal.TRACES, sink)) as server:
         async with grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel:
             with pytest.raises(grpc.aio.AioRpcError):
-                await channel.stream_unary(TRACES, None, None)(iter(()), timeout=0.2)
+                await channel.stream_unary(TRACES, None, None)(iter(()), timeout=10)
             assert (await grpc_call(channel, RAW)).status == 0
         await _lives_on(server, sink)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import grpc
 import pytest
 
 from pipeline.receivers.otlp.config import GrpcProtocol
-from pipeline.receivers.otlp.grpc_server import _host, channel_options
+from pipeline.receivers.otlp.grpc_server import http2_settings
 from pipeline.signals import Batch, Signal
 from pipeline.testing import CollectingSink, trace_request
 from tests.unit.receivers.otlp.running import PROTOBUF, TRACES, grpc_call, running
@@ -32,43 +33,34 @@ class Gated(CollectingSink):
         await super().consume(batch)
 
 
-OPTIONS: list[tuple[dict[str, Any], tuple[str, int]]] = [
-    ({}, ("grpc.so_reuseport", 0)),
-    ({}, ("grpc.max_receive_message_length", 4 << 20)),
-    ({"max_recv_msg_size_mib": 9}, ("grpc.max_receive_message_length", 9 << 20)),
-    ({"max_concurrent_streams": 7}, ("grpc.max_concurrent_streams", 7)),
-    ({"read_buffer_size": 1000}, ("grpc.experimental.tcp_read_chunk_size", 1000)),
-    ({"write_buffer_size": 2000}, ("grpc.http2.write_buffer_size", 2000)),
-    (
-        {"keepalive": {"server_parameters": {"max_connection_idle": 1.5}}},
-        ("grpc.max_connection_idle_ms", 1500),
-    ),
-    ({"keepalive": {"server_parameters": {"max_connection_age": 2.0}}}, ("grpc.max_connection_age_ms", 2000)),
-    (
-        {"keepalive": {"server_parameters": {"max_connection_age_grace": 3.0}}},
-        ("grpc.max_connection_age_grace_ms", 3000),
-    ),
-    ({"keepalive": {"server_parameters": {"time": 4.0}}}, ("grpc.keepalive_time_ms", 4000)),
-    ({"keepalive": {"server_parameters": {"timeout": 5.0}}}, ("grpc.keepalive_timeout_ms", 5000)),
-    (
-        {"keepalive": {"enforcement_policy": {"min_time": 6.0}}},
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 6000),
-    ),
-    (
-        {"keepalive": {"enforcement_policy": {"permit_without_stream": True}}},
-        ("grpc.keepalive_permit_without_calls", 1),
-    ),
+PARAMETERS = "server_parameters"
+POLICY = "enforcement_policy"
+SETTINGS: list[tuple[dict[str, Any], str, float]] = [
+    ({}, "max_streams", 0),
+    ({}, "max_body_bytes", 4 << 20),
+    ({"max_recv_msg_size_mib": 9}, "max_body_bytes", 9 << 20),
+    ({"max_concurrent_streams": 7}, "max_streams", 7),
+    ({"write_buffer_size": 2000}, "write_buffer_bytes", 2000),
+    ({"keepalive": {PARAMETERS: {"max_connection_idle": 1.5}}}, "keepalive.max_idle_s", 1.5),
+    ({"keepalive": {PARAMETERS: {"max_connection_age": 2.0}}}, "keepalive.max_age_s", 2),
+    ({"keepalive": {PARAMETERS: {"max_connection_age_grace": 3.0}}}, "keepalive.max_age_grace_s", 3),
+    ({"keepalive": {PARAMETERS: {"time": 4.0}}}, "keepalive.ping_s", 4),
+    ({"keepalive": {PARAMETERS: {"timeout": 5.0}}}, "keepalive.ping_timeout_s", 5),
+    ({"keepalive": {POLICY: {"min_time": 6.0}}}, "keepalive.min_ping_s", 6),
+    ({"keepalive": {POLICY: {"permit_without_stream": True}}}, "keepalive.pings_without_stream", 1),
 ]
 
 
-@pytest.mark.parametrize(("config", "option"), OPTIONS)
-def test_what_is_set_reaches_the_core(config: dict[str, Any], option: tuple[str, int]) -> None:
-    assert option in channel_options(GrpcProtocol(**config))
+@pytest.mark.parametrize(("config", "name", "value"), SETTINGS)
+def test_what_is_set_reaches_the_connections(config: dict[str, Any], name: str, value: float) -> None:
+    assert attrgetter(name)(http2_settings(GrpcProtocol.model_validate(config))) == value
 
 
-def test_what_is_not_set_is_left_to_the_core() -> None:
-    names = {name for name, _ in channel_options(GrpcProtocol(keepalive={"server_parameters": {}}))}
-    assert not {name for name in names if "keepalive" in name or "connection" in name or "concurrent" in name}
+async def test_read_buffer_size() -> None:
+    async with running((Signal.TRACES, CollectingSink()), grpc={"read_buffer_size": 100}) as server:
+        assert (await server.grpc(RAW)).status == 0
+        assert server.receiver._grpc is not None
+        assert {len(connection._buffer) for connection in server.receiver._grpc._connections} <= {100}
 
 
 async def test_max_connection_age_closes_connections() -> None:
@@ -80,19 +72,6 @@ async def test_max_connection_age_closes_connections() -> None:
         assert (await grpc_call(channel, RAW)).status == 0
         await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 10)
         assert (await grpc_call(channel, RAW, wait_for_ready=True)).status == 0
-
-
-@pytest.mark.parametrize(
-    ("peer", "host"),
-    [
-        ("ipv4:127.0.0.1:5", "127.0.0.1"),
-        ("ipv6:%5B::1%5D:5", "::1"),
-        ("ipv6:[2001:db8::1]:5", "2001:db8::1"),
-        ("unix:", ""),
-    ],
-)
-def test_address_of_a_peer(peer: str, host: str) -> None:
-    assert _host(peer) == host
 
 
 async def test_large_tokens_are_taken() -> None:
