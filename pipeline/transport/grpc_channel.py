@@ -57,23 +57,24 @@ class GrpcChannel:
 
     async def call(self, path: str, message: bytes, metadata: Mapping[str, str]) -> bytes:
         """Send a message to a method and give its answer. Raises RpcError."""
-        body = await self._frame(message)
+        prefix, message = await self._framed(message)
         block = self._block(path, metadata)
         try:
             connection = await self._connections.get()
-            stream = await connection.request(block, body)
+            stream = await connection.request(block, message, prefix)
         except ConnectionLost as error:
             raise RpcError(Code.UNAVAILABLE, str(error)) from None
         return _answer(stream)
 
-    async def _frame(self, message: bytes) -> bytes:
+    async def _framed(self, message: bytes) -> tuple[bytes, bytes]:
+        """The message as it goes out, and the five bytes before it."""
         if self._coding is None:
-            return struct.pack(">BI", 0, len(message)) + message
+            return struct.pack(">BI", 0, len(message)), message
         if len(message) > _LARGE_BYTES:
             message = await asyncio.to_thread(compress, self._coding, message)
         else:
             message = compress(self._coding, message)
-        return struct.pack(">BI", 1, len(message)) + message
+        return struct.pack(">BI", 1, len(message)), message
 
     def _block(self, path: str, metadata: Mapping[str, str]) -> bytes:
         key = path, tuple(metadata.items())

@@ -26,6 +26,8 @@ _OUR_WINDOW: Final = 1 << 20
 _LARGEST_ANSWER: Final = 4 << 20
 _LARGEST_BLOCK: Final = 1 << 16
 _MAX_CACHED_BLOCKS: Final = 64
+# Below this, one copy is cheaper than many buffers.
+_COPY_BELOW_BYTES: Final = 16_384
 _MAX_STREAM_ID: Final = (1 << 31) - 1
 
 Headers = dict[str, str]
@@ -83,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._max_streams = _MAX_STREAM_ID
         self._unreported = 0
         self._paused = False
+        self._out: list[bytes | memoryview] = []
         self._open = True
         self.last_read_s = self._loop.time()
 
@@ -98,12 +101,13 @@ class Connection(asyncio.Protocol):
         """Requests under way."""
         return len(self._streams)
 
-    async def request(self, block: bytes, body: bytes) -> Stream:
+    async def request(self, block: bytes, body: bytes, prefix: bytes = b"") -> Stream:
         """Send a request and wait for its answer.
 
         Args:
             block: the encoded headers (`encode_headers`).
             body: the whole body.
+            prefix: a few bytes before the body, given apart so that a large body is not copied.
 
         Raises:
             ConnectionLost: the connection or the stream ended first.
@@ -117,7 +121,7 @@ class Connection(asyncio.Protocol):
         if self._next_id > _MAX_STREAM_ID:
             self.retire()
         self._streams[stream.id] = stream
-        self._send(self._transport, stream, block, body)
+        self._send(stream, block, prefix, body)
         try:
             await stream.answered
         except asyncio.CancelledError:
@@ -127,8 +131,7 @@ class Connection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Ask for a sign of life."""
-        if self._transport is not None:
-            self._transport.write(_frame(_PING, 0, 0, bytes(8)))
+        self._write(_frame(_PING, 0, 0, bytes(8)))
 
     def close(self, why: str = "connection closed") -> None:
         """Break off; requests under way fail with ConnectionLost."""
@@ -143,15 +146,36 @@ class Connection(asyncio.Protocol):
 
     # Sending ----------------------------------------------------------------------------------------------------------
 
-    def _send(self, transport: asyncio.Transport, stream: Stream, block: bytes, body: bytes) -> None:
-        size = len(body)
-        head = b"".join(self._header_frames(stream.id, block))
-        if size <= self._max_frame and size <= stream.window and size <= self._window and not self._paused:
-            self._window -= size
-            transport.write(b"".join((head, _frame_head(size, _DATA, _END_STREAM, stream.id), body)))
+    def _write(self, *parts: bytes | memoryview) -> None:
+        """Send with whatever else this turn of the event loop sends: a system call costs more than a request."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out += parts
+
+    def _flush(self) -> None:
+        parts, self._out = self._out, []
+        if self._transport is None or self._transport.is_closing():
             return
+        if sum(map(len, parts)) < _COPY_BELOW_BYTES:
+            self._transport.write(b"".join(parts))
+        else:
+            self._transport.writelines(parts)
+
+    def _send(self, stream: Stream, block: bytes, prefix: bytes, body: bytes) -> None:
+        size = len(prefix) + len(body)
+        self._write(*self._header_frames(stream.id, block))
+        room = 0 if self._paused else min(self._max_frame, stream.window, self._window)
+        if size <= room:
+            self._window -= size
+            self._write(_frame_head(size, _DATA, _END_STREAM, stream.id), prefix, body)
+            return
+        if prefix and len(prefix) <= room:
+            stream.window -= len(prefix)
+            self._window -= len(prefix)
+            self._write(_frame(_DATA, 0, stream.id, prefix))
+        else:
+            body = prefix + body
         stream.pending = memoryview(body)
-        transport.write(head)
         self._pump(stream)
 
     def _header_frames(self, stream_id: int, block: bytes) -> Iterable[bytes]:
@@ -173,8 +197,7 @@ class Connection(asyncio.Protocol):
             stream.window -= size
             self._window -= size
             stream.pending = None if last else stream.pending[size:]
-        if parts and self._transport is not None:
-            self._transport.writelines(parts)
+        self._write(*parts)
 
     def _pump_all(self) -> None:
         for stream in list(self._streams.values()):
@@ -182,8 +205,8 @@ class Connection(asyncio.Protocol):
                 self._pump(stream)
 
     def _abort(self, stream: Stream) -> None:
-        if self._streams.pop(stream.id, None) is not None and self._transport is not None:
-            self._transport.write(_frame(_RST_STREAM, 0, stream.id, struct.pack(">I", _CANCEL)))
+        if self._streams.pop(stream.id, None) is not None:
+            self._write(_frame(_RST_STREAM, 0, stream.id, struct.pack(">I", _CANCEL)))
         self._stream_ended()
 
     # The transport's calls --------------------------------------------------------------------------------------------
@@ -256,8 +279,8 @@ class Connection(asyncio.Protocol):
             self._take_window(stream_id, payload)
         elif kind == _SETTINGS:
             self._take_settings(flags, payload)
-        elif kind == _PING and not flags & _ACK and self._transport is not None:
-            self._transport.write(_frame(_PING, _ACK, 0, payload))
+        elif kind == _PING and not flags & _ACK:
+            self._write(_frame(_PING, _ACK, 0, payload))
         elif kind == _RST_STREAM:
             self._take_reset(stream_id, payload)
         elif kind == _GOAWAY:
@@ -278,14 +301,13 @@ class Connection(asyncio.Protocol):
     def _give_window_back(self, stream_id: int, size: int) -> None:
         """Answers are a few bytes each: the window is given back when half of it is used up."""
         self._unreported += size
-        if self._transport is None or self._unreported < _OUR_WINDOW // 2:
+        if self._unreported < _OUR_WINDOW // 2:
             return
         credit = struct.pack(">I", self._unreported)
         self._unreported = 0
-        frames = [_frame(_WINDOW_UPDATE, 0, 0, credit)]
+        self._write(_frame(_WINDOW_UPDATE, 0, 0, credit))
         if stream_id in self._streams:
-            frames.append(_frame(_WINDOW_UPDATE, 0, stream_id, credit))
-        self._transport.write(b"".join(frames))
+            self._write(_frame(_WINDOW_UPDATE, 0, stream_id, credit))
 
     def _take_headers(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if kind == _HEADERS:
@@ -338,8 +360,7 @@ class Connection(asyncio.Protocol):
                 self._max_frame = value
             elif name == _MAX_STREAMS:
                 self._max_streams = value
-        if self._transport is not None:
-            self._transport.write(_frame(_SETTINGS, _ACK, 0, b""))
+        self._write(_frame(_SETTINGS, _ACK, 0, b""))
         if not self.ready.done():
             self.ready.set_result(None)
         self._stream_ended()
@@ -377,6 +398,7 @@ class Connection(asyncio.Protocol):
             if not waiter.done():
                 waiter.set_result(None)
         if not self._open and not self._streams and self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def retire(self) -> None:

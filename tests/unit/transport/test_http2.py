@@ -94,6 +94,22 @@ async def test_both_windows_are_kept_to() -> None:
     assert received == [10, 8, 7]
 
 
+@pytest.mark.parametrize("window", [2, 20, 1 << 20])
+async def test_a_prefix_goes_before_the_body(window: int) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.hello(settings(window=window))
+        stream_id, body = (await peer.next(HEADERS)).stream_id, b""
+        while len(body) < 35:
+            body += (await peer.next(DATA)).payload
+            peer.writer.write(frame(WINDOW_UPDATE, 0, stream_id, struct.pack(">I", 2)))
+        peer.answer(stream_id, body)
+
+    async with connected(script) as connection:
+        stream = await connection.request(BLOCK, b"x" * 30, b"12345")
+
+    assert bytes(stream.body) == message(b"12345" + b"x" * 30)
+
+
 async def test_the_connections_window_is_shared() -> None:
     async def script(peer: Peer) -> None:
         await peer.hello(settings(window=1 << 20))
@@ -406,3 +422,6 @@ class _NoSocket:
         """Nothing."""
 
     close = abort
+
+    def is_closing(self) -> bool:
+        return False
