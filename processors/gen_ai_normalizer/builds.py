@@ -14,8 +14,9 @@ from processors.gen_ai_normalizer.messages.shapes import Message, to_message, to
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
 
-Gather = Callable[[Documents], list[Any]]
-"""Reads a list of messages (or tool definitions) from a record; empty where there is none."""
+Gather = Callable[[Documents], list[Any] | None]
+"""Reads a list of messages (or tool definitions) from a record; empty where the form is not known, None where there is
+nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,15 @@ class BuildList:
         """Write the target unless it is there."""
         if self.target in attributes:
             return
+        tried = 0
         for gather in self.gather:
             found = gather(documents)
             if found:
                 attributes[self.target] = dump(found)
                 return
-        tally["unmapped"] += 1
+            tried += found is not None
+        if tried:
+            tally["unmapped"] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,10 @@ class InJson:
     source: Source
     role: str
 
-    def __call__(self, documents: Documents) -> list[Message]:
+    def __call__(self, documents: Documents) -> list[Message] | None:
         """The messages."""
-        path = self.source.path or ()
-        return to_messages(documents.read(Source(self.source.key, path)), self.role)
+        found = documents.read(Source(self.source.key, self.source.path or ()))
+        return to_messages(found, self.role) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Composed:
     structure: tuple[str, ...]
     finish_reason: tuple[str, ...]
 
-    def __call__(self, documents: Documents) -> list[Message]:
+    def __call__(self, documents: Documents) -> list[Message] | None:
         """The message, in a list."""
         reasoning, text = _first(documents, self.reasoning), _first(documents, self.text)
         calls = parse_text(_first(documents, self.tool_calls))
@@ -121,7 +125,7 @@ class Composed:
         parts += content_parts(_first(documents, self.structure)) if not parts else []
         parts += [tool_call_part(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
         if not parts:
-            return []
+            return None
         reason = finish_reason(_first(documents, self.finish_reason))
         return [{"role": "assistant", "parts": parts} | ({"finish_reason": reason} if reason else {})]
 
@@ -138,11 +142,12 @@ class FlattenedTools:
     items: str = ""
     source: Source | None = None
 
-    def __call__(self, documents: Documents) -> list[dict[str, Any]]:
+    def __call__(self, documents: Documents) -> list[dict[str, Any]] | None:
         """The definitions in the conventions' form."""
-        return [definition for found in self._found(documents) if (definition := tool_definition(found))]
+        listed = self._listed(documents)
+        return [definition for found in listed if (definition := tool_definition(found))] if listed else None
 
-    def _found(self, documents: Documents) -> list[Any]:
+    def _listed(self, documents: Documents) -> list[Any]:
         if self.source is not None:
             found = documents.read(Source(self.source.key, self.source.path or ()))
         else:

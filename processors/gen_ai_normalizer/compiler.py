@@ -357,7 +357,7 @@ class _Compilation:
 
     def _if_counted(self, role: str) -> str | None:
         """A span around calls has a role only where it repeats what they count."""
-        counted = any("usage" in key or "token" in key for key in self._keys)
+        counted = any(word in key for key in self._keys for word in _COUNTS)
         return None if role == "none" or (role == "aggregate" and not counted) else role
 
     def _taken_out(self) -> dict[str, str]:
@@ -379,6 +379,7 @@ _NO_KEYS: Final = FlatKeys(())
 _ACCEPTED: Final = {"provider": providers().exact}
 _PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
+_COUNTS: Final = (".usage", "_usage", "token_count")
 _DETAILS: Final = ("cache", "cached", "reasoning")
 
 
