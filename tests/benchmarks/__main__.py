@@ -8,7 +8,7 @@ import sys
 
 from tests.benchmarks import end_to_end, report, soak, stages
 from tests.benchmarks.bars import bars
-from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
 from tests.benchmarks.payloads import TEXT, TEXT_FREE
 from tests.servers.lookup import find_program
@@ -21,12 +21,16 @@ def main() -> int:
     parser.add_argument("--collector", action="append", choices=sorted(end_to_end.COLLECTORS), help="default: both")
     parser.add_argument("--rounds", type=int, default=end_to_end.ROUNDS, help="measurements per case")
     parser.add_argument("--stages", action="store_true", help="only the table of single stages")
-    parser.add_argument("--soak", action="store_true", help="only the growth of memory under a steady load")
+    parser.add_argument(
+        "--soak",
+        action="store_true",
+        help="only the growth of memory under a steady load (of the thin chain, or of --only)",
+    )
     parser.add_argument("--minutes", type=float, default=10, help="length of the soak")
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}\n")
     if options.soak:
-        print(soak.run(options.minutes))
+        print(soak.run(options.minutes, next(case for case in CASES if (options.only or CHAIN.name) in case.name)))
         return 0
     if not options.stages:
         _end_to_end(options.collector or sorted(end_to_end.COLLECTORS, reverse=True), options.only, options.rounds)

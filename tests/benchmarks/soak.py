@@ -1,4 +1,4 @@
-"""Growth of memory under a steady load: the thin chain at 10,000 spans a second."""
+"""Growth of memory under a steady load of 10,000 spans a second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.benchmarks.cases import CHAIN, configuration
+from tests.benchmarks.cases import CHAIN, Case, configuration
 from tests.benchmarks.end_to_end import cpu_s, rss_mib
 from tests.benchmarks.load import send
 from tests.benchmarks.payloads import requests
@@ -21,9 +21,8 @@ WARM_UP_SHARE = 0.2
 """Share of the time at the start that is left out of the slope: buffers and caches fill."""
 
 
-def run(minutes: float) -> str:
+def run(minutes: float, case: Case = CHAIN) -> str:
     """One line: memory at the start and at the end, and the slope in MiB a minute (least squares)."""
-    case = CHAIN
     bodies = requests(case.shape, spans=case.spans, count=400)
     grpc_port, http_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
