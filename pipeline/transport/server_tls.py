@@ -64,17 +64,6 @@ class ServerTls(ConfigModel):
         return bool(getattr(self, f"{name}_file") or getattr(self, f"{name}_pem").get_secret_value())
 
 
-class GrpcServerTls(ServerTls):
-    """TLS of a gRPC server, whose core takes no versions: it speaks 1.2 and 1.3."""
-
-    min_version: TlsVersion = refused(
-        "gRPC's core speaks TLS 1.2 and 1.3 and takes no other range; remove the key", accept=("", "1.2"), default=""
-    )
-    max_version: TlsVersion = refused(
-        "gRPC's core speaks TLS 1.2 and 1.3 and takes no other range; remove the key", accept=("", "1.3"), default=""
-    )
-
-
 class _Files:
     """Certificate, key and client CA, read again when the configuration says so."""
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.config import ConfigModel, Duration, ExtensionRef, Secret, refused
 from pipeline.transport.compression import CODINGS, available
 from pipeline.transport.listen import split_endpoint
-from pipeline.transport.server_tls import GrpcServerTls, ServerTls
+from pipeline.transport.server_tls import ServerTls
 
 MIB = 1 << 20
 NO_PROTOCOL = "must specify at least one protocol when using the OTLP receiver"
@@ -78,7 +78,7 @@ class GrpcProtocol(_Server):
 
     endpoint: str = Field("localhost:4317", description="host:port, or the path of a socket for transport unix.")
     transport: Literal["tcp", "tcp4", "tcp6", "unix"] = Field("tcp", description="Kind of socket.")
-    tls: GrpcServerTls | None = Field(None, description="TLS; plaintext without it.")
+    tls: ServerTls | None = Field(None, description="TLS; plaintext without it.")
     max_recv_msg_size_mib: int = Field(0, ge=0, description="Largest request in MiB, decompressed; 0: 4 MiB.")
     max_concurrent_streams: int = Field(0, ge=0, description="Calls at a time on one connection; 0: no limit.")
     read_buffer_size: int = Field(524288, ge=0, description="Bytes read from a socket at once; 0: gRPC's choice.")
