@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final, Literal
 
@@ -29,13 +29,15 @@ class Fact(_Data):
     units: dict[str, Unit] = {}
     needs_stream: bool = False
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What the fact is called in `penstock.latency.source`."""
         return self.attribute or f"event {self.event}"
 
     def unit_for(self, scope: str) -> Unit:
         """The unit that a library writes."""
+        if not self.units:
+            return self.unit
         return next((unit for start, unit in self.units.items() if scope.startswith(start)), self.unit)
 
 
@@ -56,6 +58,17 @@ class Facts(_Data):
     server: dict[str, tuple[Fact, ...]]
     decode: tuple[Fact, ...]
     lies: tuple[Lie, ...]
+
+    @cached_property
+    def doubtful(self) -> dict[str, tuple[Lie, ...]]:
+        """The lies by the name of the fact."""
+        return {lie.fact: tuple(other for other in self.lies if other.fact == lie.fact) for lie in self.lies}
+
+    @cached_property
+    def server_keys(self) -> frozenset[str]:
+        """Attributes that servers write."""
+        listed = [*self.decode, *(fact for facts in self.server.values() for fact in facts)]
+        return frozenset(fact.attribute for fact in listed)
 
 
 @cache

@@ -42,7 +42,8 @@ class GenAiLatency(Processor):
         refused: Counter[str] = Counter()
         for span in batch.records():
             attributes = span.attributes
-            if attributes.get("penstock.gen_ai.role", "leaf") != "leaf" or not isinstance(span, Span):
+            # The second report of a call may know what the first did not; what sums up calls has no first token.
+            if attributes.get("penstock.gen_ai.role") == "aggregate" or not isinstance(span, Span):
                 continue
             if not self._keys.isdisjoint(attributes) or self._has_event(span):
                 self._write(span, refused)
@@ -58,10 +59,11 @@ class GenAiLatency(Processor):
     def _write(self, span: Span, refused: Counter[str]) -> None:
         attributes = span.attributes
         times = SpanTimes(span, self._facts, lambda reason: refused.update((reason,)))
-        for target, facts in self._facts.server.items():
-            server_s = times.server(facts)
-            if server_s is not None:
-                attributes[target] = server_s
+        if times.has_server_facts:
+            for target, facts in self._facts.server.items():
+                server_s = times.server(facts)
+                if server_s is not None:
+                    attributes[target] = server_s
         first = times.first_token()
         if first is None:
             attributes.pop(TTFT)

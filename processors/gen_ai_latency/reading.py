@@ -26,7 +26,7 @@ Refuse = Callable[[str], None]
 class SpanTimes:
     """Reads the facts of one span; what cannot be true is refused with its reason."""
 
-    __slots__ = ("_attributes", "_facts", "_refuse", "_scope", "_span", "duration_s", "start_ns")
+    __slots__ = ("_attributes", "_facts", "_refuse", "_scope", "_span", "duration_s", "has_server_facts", "start_ns")
 
     def __init__(self, span: Span, facts: Facts, refuse: Refuse) -> None:
         """Look at a span."""
@@ -34,9 +34,11 @@ class SpanTimes:
         self._attributes: Attributes = span.attributes
         self._facts = facts
         self._refuse = refuse
-        self._scope = span.scope.name
-        self.start_ns = span.start_time_unix_nano
-        self.duration_s = (span.end_time_unix_nano - self.start_ns) / 1e9
+        pb = span.pb
+        self._scope: str = span.scope.pb.name
+        self.start_ns: int = pb.start_time_unix_nano
+        self.has_server_facts = not facts.server_keys.isdisjoint(self._attributes)
+        self.duration_s = (pb.end_time_unix_nano - self.start_ns) / 1e9
 
     def first_token(self) -> tuple[float, str] | None:
         """Seconds until the client saw the first chunk, and the name of the fact that says so."""
@@ -57,12 +59,14 @@ class SpanTimes:
         tokens = self._attributes.get("gen_ai.usage.output_tokens")
         if not isinstance(tokens, int) or tokens < 2 or self._attributes.get("gen_ai.request.choice.count", 1) != 1:
             return None
-        decode_s = self.server(self._facts.decode)
+        decode_s = self.server(self._facts.decode) if self.has_server_facts else None
         if decode_s is None and first_token_s is not None:
             decode_s = self._between_chunks() or self.duration_s - first_token_s
         return decode_s / (tokens - 1) if decode_s is not None and decode_s > 0 else None
 
     def _between_chunks(self) -> float | None:
+        if not self._span.pb.events:
+            return None
         times = [event.time_unix_nano for event in self._span.events if event.name in self._facts.chunks]
         return (times[-1] - times[0]) / 1e9 if len(times) > 1 and times[-1] > times[0] else None
 
@@ -98,13 +102,13 @@ class SpanTimes:
             return "negative" if value_s < 0 else "too_short"
         if value_s > self.duration_s + _TOLERANCE_S:
             return "longer_than_span"
-        return "known_lie" if any(self._is_lie(lie, fact) for lie in self._facts.lies) else None
+        lies = self._facts.doubtful.get(fact.name)
+        return "known_lie" if lies and any(self._is_lie(lie) for lie in lies) else None
 
-    def _is_lie(self, lie: Lie, fact: Fact) -> bool:
+    def _is_lie(self, lie: Lie) -> bool:
         wanted: dict[str, Any] = dict(lie.attributes)
         return (
-            lie.fact == fact.name
-            and self._scope.startswith(lie.scope)
+            self._scope.startswith(lie.scope)
             and lie.span in ("", self._span.name)
             and all(self._attributes.get(key) == value for key, value in wanted.items())
         )
