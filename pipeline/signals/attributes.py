@@ -35,14 +35,16 @@ class Attributes(dict[str, Value]):
     the first value counts, as in the Collector, and the others are removed.
     """
 
-    __slots__ = ("_changed", "_journal", "_pairs")
+    __slots__ = ("_added", "_edited", "_journal", "_pairs")
 
     def __init__(self, pairs: Pairs, journal: Journal) -> None:
         """Read all pairs."""
         super().__init__(from_key_values(pairs))
         self._pairs = pairs
         self._journal = journal
-        self._changed: set[str] = set()
+        # Keys to write: those the message has, which must be looked for, and new ones in their order. None: no change.
+        self._edited: set[str] | None = None
+        self._added: dict[str, None] | None = None
         if len(self) != len(pairs):
             self._remove_repeated()
 
@@ -57,10 +59,21 @@ class Attributes(dict[str, Value]):
         super().update(from_key_values(self._pairs))
         self._journal.touched(self)
 
-    def _touch(self, key: str) -> None:
-        if not self._changed:
-            self._journal.touched(self)
-        self._changed.add(key)
+    def _edit(self, key: str) -> None:
+        """Note that the message's attribute of this key is to be replaced or removed."""
+        if self._edited is None:
+            if self._added is None:
+                self._journal.touched(self)
+            self._edited = set()
+        self._edited.add(key)
+
+    def _add(self, key: str) -> None:
+        """Note that the message has no attribute of this key yet."""
+        if self._added is None:
+            if self._edited is None:
+                self._journal.touched(self)
+            self._added = {}
+        self._added[key] = None
 
     def __setitem__(self, key: str, value: Value) -> None:
         """Set one attribute. Raises TypeError for a value that has no OTLP form, at the latest at the flush."""
@@ -68,13 +81,19 @@ class Attributes(dict[str, Value]):
             old = self[key]
             if old == value and type(old) is type(value) and not isinstance(value, list | dict):
                 return
+            if self._added is None or key not in self._added:
+                self._edit(key)
+        elif self._edited is None or key not in self._edited:
+            self._add(key)
         super().__setitem__(key, value)
-        self._touch(key)
 
     def __delitem__(self, key: str) -> None:
         """Remove one attribute."""
         super().__delitem__(key)
-        self._touch(key)
+        if self._added is not None and key in self._added:
+            del self._added[key]
+        else:
+            self._edit(key)
 
     def pop(self, key: str, default: Any = None, /) -> Any:
         """Remove and return; the default (None) where the key is missing."""
@@ -114,23 +133,29 @@ class Attributes(dict[str, Value]):
 
     def flush(self) -> None:
         """Write the changes into the message; called by the batch, once, before it serialises."""
-        changed, self._changed = self._changed, set()
-        if not changed:
-            return
+        edited, self._edited = self._edited, None
+        added, self._added = self._added, None
+        if edited:
+            self._flush_edited(edited)
+        pairs = self._pairs
+        for key in added or ():
+            pair = pairs.add()
+            pair.key = key
+            set_any_value(pair.value, self[key])
+
+    def _flush_edited(self, edited: set[str]) -> None:
         pairs = self._pairs
         gone = []
         for index, pair in enumerate(pairs):
             key = pair.key
-            if key in changed:
-                changed.discard(key)
-                if key in self:
-                    set_any_value(pair.value, self[key])
-                else:
-                    gone.append(index)
+            if key not in edited:
+                continue
+            edited.discard(key)
+            if key in self:
+                set_any_value(pair.value, self[key])
+            else:
+                gone.append(index)
+            if not edited:
+                break
         for index in reversed(gone):
             del pairs[index]
-        for key in self:
-            if key in changed:
-                pair = pairs.add()
-                pair.key = key
-                set_any_value(pair.value, self[key])

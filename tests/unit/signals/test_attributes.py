@@ -38,6 +38,28 @@ def test_what_is_written_is_what_is_read_back(before: dict[str, Value], after: d
     assert {key: type(value) for key, value in read.items()} == {key: type(value) for key, value in after.items()}
 
 
+STEPS = st.one_of(
+    st.tuples(st.just("set"), st.sampled_from("abcd"), st.integers(0, 3)),
+    st.tuples(st.just("remove"), st.sampled_from("abcd"), st.just(0)),
+    st.tuples(st.just("serialise"), st.just(""), st.just(0)),
+)
+
+
+@given(before=st.dictionaries(st.sampled_from("abc"), st.integers(0, 3)), steps=st.lists(STEPS, max_size=12))
+def test_any_order_of_writes_and_flushes_ends_alike(before: dict[str, int], steps: list[tuple[str, str, int]]) -> None:
+    batch = traces({**before})
+    attributes, model = batch.records()[0].attributes, dict(before)
+    for step, key, value in steps:
+        if step == "set":
+            attributes[key] = model[key] = value
+        elif step == "remove":
+            assert attributes.pop(key) == model.pop(key, None)
+        else:
+            batch.serialize()
+    pairs = parse(Signal.TRACES, batch.serialize()).records()[0].pb.attributes
+    assert sorted((pair.key, pair.value.int_value) for pair in pairs) == sorted(model.items())
+
+
 def test_reading_and_writing_equal_values_keeps_the_bytes() -> None:
     raw = trace_request({"a": 1, "b": "x", "c": [1, 2]}).SerializeToString()
     batch = parse(Signal.TRACES, raw)
