@@ -352,8 +352,9 @@ class ServerConnection(asyncio.BufferedProtocol):
         self._idle(1)
         if kind == _DATA:
             self._begin_data(len(payload), flags, stream_id)
-            self._data_left = 0
-            self._take_data(without_padding(flags, payload))
+            piece = without_padding(flags, payload)
+            self._data_left = len(piece)
+            self._take_data(piece)
         elif kind == _WINDOW:
             self._take_window(stream_id, payload)
         elif kind == _SETTINGS and not flags & _ACK:
