@@ -23,7 +23,7 @@ class KeepaliveClient(ConfigModel):
     """Pings that find dead connections."""
 
     time: Duration = Field(0.0, ge=0, description="Ping after so long a silence, 10s at least; 0: never.")
-    timeout: Duration = Field(20.0, ge=0, description="Close when a ping is not answered in this time.")
+    timeout: Duration = Field(0.0, ge=0, description="Close when a ping is not answered in this time; 0: 20s.")
     permit_without_stream: bool = Field(False, description="Ping also while no request is under way.")
 
 

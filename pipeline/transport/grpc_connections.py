@@ -17,6 +17,8 @@ _FIRST_BACKOFF_S: Final = 0.5
 _MAX_BACKOFF_S: Final = 5.0
 _CONNECT_TIMEOUT_S: Final = 20.0
 _LEAST_PING_S: Final = 10.0
+# grpc-go, `keepalive.ClientParameters`: what a timeout of 0 stands for.
+_PING_TIMEOUT_S: Final = 20.0
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a Unix socket."""
@@ -161,7 +163,7 @@ async def _keep_alive(connection: Connection, keepalive: KeepaliveClient) -> Non
         if connection.streams or keepalive.permit_without_stream:
             asked_s = loop.time()
             connection.ping()
-            await asyncio.sleep(keepalive.timeout)
+            await asyncio.sleep(keepalive.timeout or _PING_TIMEOUT_S)
             if connection.last_read_s < asked_s:
                 connection.close("keepalive ping not answered")
         else:

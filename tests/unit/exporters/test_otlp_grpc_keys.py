@@ -143,3 +143,19 @@ async def test_pings_while_no_request_is_under_way(monkeypatch: pytest.MonkeyPat
         else:
             await asyncio.sleep(0.2)
             assert not pinged.is_set()
+
+
+async def test_a_timeout_of_zero_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_connections, "_LEAST_PING_S", 0.02)
+
+    async def script(peer: Peer) -> None:
+        await peer.hello()
+        stream_id, _ = await peer.request()
+        found = await peer.next(PING)
+        await asyncio.sleep(0.1)
+        peer.writer.write(frame(PING, ACK, 0, found.payload))
+        peer.answer(stream_id)
+
+    keepalive = {"time": 0.02, "timeout": 0.0}
+    async with scripted_server(script) as port, exporter_to(f"127.0.0.1:{port}", keepalive=keepalive) as exporter:
+        await exporter.export(traces({}))
