@@ -34,11 +34,13 @@ class Connections:
         self._timeout_s = connect_timeout_s or _CONNECT_TIMEOUT_S
         self._context = self._new_context()
         self._open: dict[Connection, Address] = {}
+        self._dialing: set[Address] = set()
         self._order: list[Connection] = []
         self._turn = 0
         self._connecting: asyncio.Task[None] | None = None
         self._failures = 0
         self._retry_at_s = 0.0
+        self._is_incomplete = False
         self._last_error = "no connection"
 
     def _new_context(self) -> ssl.SSLContext | None:
@@ -63,6 +65,8 @@ class Connections:
         """An open connection. Raises ConnectionLost when there is none, unless the client waits for one."""
         while True:
             if self._order:
+                if self._is_incomplete:
+                    self._complete()
                 self._turn += 1
                 return self._order[self._turn % len(self._order)]
             wait_s = self._retry_at_s - asyncio.get_running_loop().time()
@@ -74,12 +78,20 @@ class Connections:
             if not self._order and not self._config.wait_for_ready:
                 raise ConnectionLost(self._last_error)
 
+    def _complete(self) -> None:
+        """Look for the addresses that are missing, beside the requests that go to the others."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._retry_at_s and (self._connecting is None or self._connecting.done()):
+            self._connecting = self._tasks.start(self._connect(0), "connect")
+
     async def _connect(self, wait_s: float) -> None:
         """Connect to what the endpoint's name stands for; returns with the first connection, or none."""
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        self._is_incomplete = False
         try:
-            missing = [address for address in await self._resolve() if address not in self._open.values()]
+            known = {*self._open.values(), *self._dialing}
+            missing = [address for address in await self._resolve() if address not in known]
         except OSError as error:
             self._last_error = f"cannot resolve {self._config.target}: {error.strerror}"
             missing = []
@@ -92,7 +104,7 @@ class Connections:
             while attempts and not self._order:
                 _, attempts = await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
         self._failures = 0 if self._order else self._failures + 1
-        backoff_s = min(_FIRST_BACKOFF_S * 2 ** (self._failures - 1), _MAX_BACKOFF_S) if self._failures else 0.0
+        backoff_s = _MAX_BACKOFF_S if self._order else min(_FIRST_BACKOFF_S * 2 ** (self._failures - 1), _MAX_BACKOFF_S)
         self._retry_at_s = asyncio.get_running_loop().time() + backoff_s
 
     async def _resolve(self) -> list[Address]:
@@ -110,16 +122,24 @@ class Connections:
             connection = Connection(self._closed, write_buffer_bytes=self._config.write_buffer_size)
             return connection
 
+        self._dialing.add(address)
         try:
             async with asyncio.timeout(self._timeout_s):
                 made = await self._dial(make, address)
                 await made.ready
+        except asyncio.CancelledError:
+            if connection is not None:
+                connection.close()
+            raise
         except (OSError, ConnectionLost, TimeoutError) as error:
             why = str(error) if isinstance(error, ConnectionLost) else type(error).__name__
             self._last_error = f"cannot connect to {self._config.target}: {why}"
+            self._is_incomplete = self._config.balancer_name != "pick_first"
             if connection is not None:
                 connection.close()
             return
+        finally:
+            self._dialing.discard(address)
         if made.is_open:
             self._open[made] = address
             self._order.append(made)
@@ -144,6 +164,10 @@ class Connections:
     def _closed(self, connection: Connection) -> None:
         if self._open.pop(connection, None) is not None:
             self._order.remove(connection)
+            self._is_incomplete = self._config.balancer_name != "pick_first"
+            if not self._order:
+                # It was well a moment ago: no reason to wait before the first attempt.
+                self._retry_at_s = 0.0
 
     def _watch(self, connection: Connection) -> None:
         keepalive = self._config.keepalive

@@ -259,6 +259,23 @@ async def test_an_address_that_does_not_answer_does_not_hold_up_the_others(monke
     assert counts == [0, 3]
 
 
+async def test_an_address_that_comes_back_gets_its_share_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_connections, "_MAX_BACKOFF_S", 0.05)
+    counts = [0, 0]
+    resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+
+    async with two_servers(counts) as port, channel_to(f"backend.example:{port}") as channel:
+        await channel.call(PATH, b"x", {})
+        await asyncio.sleep(0.1)
+        (lost,) = [connection for connection, at in channel._connections._open.items() if at == ("127.0.0.2", port)]
+        lost.close()
+        counts[1] = 0
+        async with asyncio.timeout(10):
+            while not counts[1]:
+                await channel.call(PATH, b"x", {})
+                await asyncio.sleep(0.01)
+
+
 async def test_a_name_that_cannot_be_resolved_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     async def getaddrinfo(*_args: object, **_more: object) -> list[Any]:
         raise socket.gaierror(-2, "Name or service not known")
