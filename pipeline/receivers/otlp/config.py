@@ -81,8 +81,10 @@ class GrpcProtocol(_Server):
     tls: ServerTls | None = Field(None, description="TLS; plaintext without it.")
     max_recv_msg_size_mib: int = Field(0, ge=0, description="Largest request in MiB, decompressed; 0: 4 MiB.")
     max_concurrent_streams: int = Field(0, ge=0, description="Calls at a time on one connection; 0: no limit.")
-    read_buffer_size: int = Field(524288, ge=0, description="Bytes read from a socket at once; 0: gRPC's choice.")
-    write_buffer_size: int = Field(0, ge=0, description="Bytes buffered for writing to a socket; 0: gRPC's choice.")
+    read_buffer_size: int = Field(524288, ge=0, description="Bytes read from a socket at once; 0: 32 KiB.")
+    write_buffer_size: int = Field(
+        0, ge=0, description="Bytes waiting to be written before a client is read no more; 0: 64 KiB."
+    )
     keepalive: Keepalive | None = Field(None, description="Keepalive of connections.")
     auth: ServerAuth | None = Field(None, description="Who checks senders.")
 

@@ -1,4 +1,4 @@
-"""Keys of `protocols.grpc` that gRPC's core acts on, seen from a client."""
+"""Keys of `protocols.grpc` that act on connections, seen from a client."""
 
 from __future__ import annotations
 
