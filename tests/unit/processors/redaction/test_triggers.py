@@ -1,0 +1,48 @@
+"""Which engine is used, and that both report the same hits."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from processors.redaction.triggers import RegexEngine, Trigger, build_engine
+from processors.redaction.vectorscan import VectorscanEngine
+
+TRIGGERS = (
+    Trigger("[a-z]{20}", marker=True),
+    Trigger("[0-9]{3}"),
+    Trigger("secret", caseless=True),
+    Trigger("電話"),
+    Trigger("(?:^|[^0-9])7"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("nothing", []),
+        ("12345", [(1, 3), (1, 4), (1, 5)]),
+        ("é123 SeCrEt 電話 é7", [(1, 4), (2, 11), (3, 14), (4, 17)]),
+        ("7" + "x" * 30, [(0, 0), (4, 1)]),
+    ],
+)
+def test_hits_in_characters(text: str, hits: list[tuple[int, int]]) -> None:
+    assert sorted(VectorscanEngine(TRIGGERS).hits(text)) == hits
+    assert sorted(RegexEngine(TRIGGERS).hits(text)) == hits
+
+
+def test_a_marker_behind_another_one_is_not_missed() -> None:
+    texts = ["x" * 20, "", "y" * 20, "clean", "z" * 20 + " 123"]
+    joined = "\n".join(texts)
+    assert list(VectorscanEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
+    assert list(RegexEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
+
+
+def test_vectorscan_is_used_where_it_is_installed() -> None:
+    assert isinstance(build_engine(TRIGGERS), VectorscanEngine)
+
+
+def test_the_slower_engine_stands_in_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "processors.redaction.vectorscan", None)
+    assert isinstance(build_engine(TRIGGERS), RegexEngine)
