@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import ClassVar, Final
 
 from pipeline.component import Host, Processor
@@ -17,7 +17,9 @@ from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_K
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.rules import load_rules
 
+_UNKNOWN: Final = "unknown"
 _DESCRIPTIONS: Final = {
+    "records": "Records recognised.",
     "mended": "Values in the conventions' place that were of another type or spelling, and could be mended.",
     "unreadable": "Values that could not be read as the conventions' type; they stay as they are.",
     "unmapped": "Messages or tool definitions in a form that is not known; they stay where they are.",
@@ -47,8 +49,7 @@ class GenAiNormalizer(Processor):
 
     def process(self, batch: Batch) -> Batch:
         """Normalise the records of a batch."""
-        done: Counter[str] = Counter()
-        tally: Counter[str] = Counter()
+        tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
         is_log = batch.signal is Signal.LOGS
         scope_view, scope = None, ScopeId("", "")
         for record in batch.records():
@@ -59,42 +60,44 @@ class GenAiNormalizer(Processor):
             if DIALECT_KEY in attributes or not (attributes or is_log):
                 continue
             try:
-                dialect = self._normalize(record, attributes, scope, tally, is_log=is_log)
+                self._normalize(record, attributes, scope, tallies, is_log=is_log)
             except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
-                tally["failures"] += 1
-            else:
-                if dialect is not None:
-                    done[dialect] += 1
-        if done or tally:
-            self._count(done, tally)
+                tallies[_UNKNOWN]["failures"] += 1
+        for dialect, tally in tallies.items():
+            self._count(dialect, tally)
         return batch
 
     def _normalize(
-        self, record: Record, attributes: Attributes, scope: ScopeId, tally: Counter[str], *, is_log: bool
-    ) -> str | None:
+        self,
+        record: Record,
+        attributes: Attributes,
+        scope: ScopeId,
+        tallies: defaultdict[str, Counter[str]],
+        *,
+        is_log: bool,
+    ) -> None:
         if is_log:
             read_event(record, attributes)
         program = self._programs.find(scope, attributes, "" if is_log else record.pb.name)
         if program is None:
-            return None
+            return
+        tally = tallies[program.dialect]
         program.run(attributes, tally)
+        tally["records"] += 1
         # Spans are the ledger: a log record that repeats a span's usage has no role in counting.
         if isinstance(record, Span):
             if program.stream_events and STREAM_KEY not in attributes:
                 program.see_stream(record)
             if program.role is not None:
                 attributes[ROLE_KEY] = self._role(program.role, record)
-        return program.dialect
 
     def _role(self, role: str, span: Span) -> str:
         return "duplicate" if role == "leaf" and self._calls.is_second(span) else role
 
-    def _count(self, done: Counter[str], tally: Counter[str]) -> None:
-        meter = self.host.meter
-        for dialect, count in done.items():
-            meter.counter("penstock_normalizer_records", "Records recognised, by dialect.", dialect=dialect).inc(count)
+    def _count(self, dialect: str, tally: Counter[str]) -> None:
         for what, count in tally.items():
-            meter.counter(f"penstock_normalizer_{what}", _DESCRIPTIONS[what]).inc(count)
+            name = f"penstock_normalizer_{what}"
+            self.host.meter.counter(name, _DESCRIPTIONS[what], dialect=dialect).inc(count)
 
 
 def _compiler(config: GenAiNormalizerConfig) -> Compiler:

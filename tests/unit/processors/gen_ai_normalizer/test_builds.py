@@ -85,4 +85,4 @@ def test_messages_in_a_form_nobody_knows_stay_and_are_counted() -> None:
     span = {"langfuse.observation.type": "generation", "langfuse.observation.input": '{"args": 3}'}
     (record,) = configured(GenAiNormalizer, host, originals="drop").process(traces(span)).records()
     assert record.attributes["langfuse.observation.input"] == '{"args": 3}'
-    assert metric_value(host, "penstock_normalizer_unmapped_total") == 1
+    assert metric_value(host, "penstock_normalizer_unmapped_total", dialect="langfuse") == 1

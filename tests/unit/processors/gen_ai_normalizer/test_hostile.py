@@ -58,7 +58,7 @@ SPANS = st.dictionaries(st.sampled_from(known_keys()) | st.text(max_size=8), VAL
 def passes_twice(batch: Batch) -> None:
     host = make_host("gen_ai_normalizer")
     once = configured(GenAiNormalizer, host).process(batch).serialize()
-    assert metric_value(host, "penstock_normalizer_failures_total") == 0
+    assert metric_value(host, "penstock_normalizer_failures_total", dialect="unknown") == 0
     again = Batch.of_message(batch.signal.request_class.FromString(once), batch.signal)
     assert configured(GenAiNormalizer).process(again).serialize() == once
 

@@ -10,6 +10,7 @@ import pytest
 from pipeline.signals import Record, Value
 from pipeline.testing import configured, logs, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
+from processors.gen_ai_normalizer.program import Program
 
 NATIVE: dict[str, Any] = {
     "gen_ai.operation.name": "chat",
@@ -136,7 +137,7 @@ def test_a_provider_is_inferred_from_host_or_model_and_counted() -> None:
     ]
     records = processor.process(traces(*spans)).records()
     assert [record.attributes["gen_ai.provider.name"] for record in records] == ["anthropic", "groq"]
-    assert metric_value(host, "penstock_normalizer_inferred_provider_total") == 2
+    assert metric_value(host, "penstock_normalizer_inferred_provider_total", dialect="opentelemetry") == 2
     assert metric_value(host, "penstock_normalizer_records_total", dialect="opentelemetry") == 2
 
 
@@ -201,3 +202,14 @@ def test_a_choice_event_keeps_why_it_ended() -> None:
     (record,) = configured(GenAiNormalizer).process(logs(body, attributes={"event.name": "gen_ai.choice"})).records()
     (message,) = json.loads(str(record.attributes["gen_ai.output.messages"]))
     assert message["finish_reason"] == "tool_call"
+
+
+def test_a_failure_is_counted_and_the_record_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Program, "run", fail)
+    host = make_host("gen_ai_normalizer")
+    (record,) = configured(GenAiNormalizer, host).process(traces(NATIVE)).records()
+    assert record.attributes == NATIVE
+    assert metric_value(host, "penstock_normalizer_failures_total", dialect="unknown") == 1

@@ -117,4 +117,4 @@ def test_no_recording_makes_it_fail() -> None:
     for recording in load():
         for batch in batches(recording):
             processor.process(batch)
-    assert metric_value(host, "penstock_normalizer_failures_total") == 0
+    assert metric_value(host, "penstock_normalizer_failures_total", dialect="unknown") == 0
