@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 
 from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel, Duration, InvalidKey
-from pipeline.errors import DeliveryError, Refused
-from pipeline.signals import NO_CONTEXT, Batch, Context, Outcome, Rooms
+from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.signals import NO_CONTEXT, Batch, Context, Delivery, Outcome, Rooms
 
 _FIRST_BACKOFF_S: Final = 0.1
 _MAX_BACKOFF_S: Final = 5.0
@@ -65,6 +65,7 @@ class BatchProcessor(Processor):
         super().__init__(config, host)
         self._keys = tuple(key.lower() for key in config.metadata_keys)
         self._shards: dict[tuple[tuple[str, ...], ...], _Shard] = {}
+        self._stopped = False
         meter = host.meter
         if self._keys:
             meter.watch(
@@ -77,6 +78,8 @@ class BatchProcessor(Processor):
         self.time_triggers = meter.counter("otelcol_processor_batch_timeout_trigger_send", "Sends due to time.")
 
     def _shard(self, batch: Batch) -> _Shard:
+        if self._stopped:
+            raise Refused("shutting down", code=Code.UNAVAILABLE)
         metadata = batch.context.metadata
         values = tuple(metadata.get(key, ()) for key in self._keys)
         shard = self._shards.get(values)
@@ -94,10 +97,13 @@ class BatchProcessor(Processor):
     async def consume(self, batch: Batch) -> None:
         """Take the batch in; it is admitted once it is held here."""
         shard = self._shard(batch)
-        if batch.rooms is None or not batch.rooms.take(self):
+        release = None if batch.rooms is None else batch.rooms.take(self)
+        if release is None:
             shard.check_room(batch)
         else:
-            shard.use_reserved(batch)
+            release()
+        # What was reserved behind this processor is not for a batch that waits here.
+        batch.rooms = None
         shard.add(batch)
 
     async def stop(self) -> None:
@@ -105,6 +111,7 @@ class BatchProcessor(Processor):
         try:
             await asyncio.gather(*(shard.flush() for shard in self._shards.values()))
         finally:
+            self._stopped = True
             await super().stop()
             for shard in self._shards.values():
                 shard.give_up()
@@ -115,6 +122,31 @@ class BatchProcessor(Processor):
         return Context(metadata=metadata) if metadata else NO_CONTEXT
 
 
+class _Leaving:
+    """A batch on its way out. What follows gets it with a handle for each attempt, so that it ends once whatever comes
+    first: the answer of what follows, or a stop that waits no longer.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._is_ended = False
+
+    @property
+    def count(self) -> int:
+        return self._batch.count
+
+    def attempt(self) -> Batch:
+        """The batch as it was: what follows may have changed what it refused."""
+        delivery = Delivery()
+        delivery.on_resolved(lambda done: self.end(done.outcome, done.error))
+        return self._batch.renew(delivery)
+
+    def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
+        if not self._is_ended:
+            self._is_ended = True
+            self._batch.delivery.end(outcome, error)
+
+
 class _Shard:
     """What is held of one combination of metadata, and the task that sends it."""
 
@@ -122,7 +154,7 @@ class _Shard:
         self._owner = owner
         self._config = owner.config
         self._held: list[Batch] = []
-        self._leaving: list[Batch] = []
+        self._leaving: list[_Leaving] = []
         self._items = self._reserved = self._sending = 0
         self._deadline: float | None = None
         self._wake = asyncio.Event()
@@ -148,9 +180,6 @@ class _Shard:
             self._reserved -= count
 
         return release
-
-    def use_reserved(self, batch: Batch) -> None:
-        self._reserved = max(0, self._reserved - batch.count)
 
     def add(self, batch: Batch) -> None:
         self._held.append(batch)
@@ -194,7 +223,7 @@ class _Shard:
         self._sending, self._items, self._deadline = self._items, 0, None
         joined = Batch.join(held)
         joined.context = owner.context_of(held[0])
-        self._leaving = joined.split(max_items=self._config.send_batch_max_size)
+        self._leaving = [_Leaving(part) for part in joined.split(max_items=self._config.send_batch_max_size)]
         while self._leaving:
             owner.sizes.observe(self._leaving[0].count)
             await self._hand_on(self._leaving[0])
@@ -203,20 +232,21 @@ class _Shard:
         if not self._held:
             self._idle.set()
 
-    async def _hand_on(self, batch: Batch) -> None:
+    async def _hand_on(self, leaving: _Leaving) -> None:
         """Pass one batch on, however long the next stage refuses it."""
         backoff_s = _FIRST_BACKOFF_S
         host = self._owner.host
         while True:
             try:
-                await self._owner.next.consume(batch)
+                await self._owner.next.consume(leaving.attempt())
             except Refused as error:
                 host.log.warning("Sender refused. Will try again.", error=str(error), interval_s=backoff_s)
                 await host.clock.sleep(max(backoff_s, error.retry_after_s or 0.0))
                 backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
-            except DeliveryError as error:
-                host.log.error("Sender failed", error=str(error), dropped_items=batch.count)
-                batch.delivery.end(Outcome.FAILED, error)
+            except Exception as error:  # noqa: BLE001 - whatever follows raises, each batch ends and the next one goes
+                told = error if isinstance(error, DeliveryError) else _internal(error)
+                host.log.error("Sender failed", error=str(told), dropped_items=leaving.count)
+                leaving.end(Outcome.FAILED, told)
                 return
             else:
                 return
@@ -229,7 +259,11 @@ class _Shard:
 
     def give_up(self) -> None:
         """End what could not be sent in time."""
-        for batch in (*self._leaving, *self._held):
-            batch.delivery.end(Outcome.FAILED, Refused("shut down before the batch could be sent"))
+        for batch in (*self._leaving, *(_Leaving(held) for held in self._held)):
+            batch.end(Outcome.FAILED, Refused("shut down before the batch could be sent"))
         self._leaving, self._held = [], []
         self._idle.set()
+
+
+def _internal(error: Exception) -> Rejected:
+    return Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)

@@ -126,6 +126,10 @@ class Batch:
         content = Content(self.signal, self.count, raw=self.serialize())
         return Batch(content, self.context, self.delivery.fork())
 
+    def renew(self, delivery: Delivery) -> Batch:
+        """The batch as it is now with content of its own and another handle, for a stage that may try again."""
+        return Batch(Content(self.signal, self.count, raw=self.serialize()), self.context, delivery)
+
     def split(
         self, *, max_items: int = 0, max_bytes: int = 0, first_items: int = 0, first_bytes: int = 0
     ) -> list[Batch]:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.component import Processor
+from pipeline.config import ConfigModel
 from pipeline.errors import Refused, Rejected
-from pipeline.signals import Context, Outcome, Rooms
+from pipeline.run import Run
+from pipeline.signals import Batch, Context, Outcome, Rooms
 from pipeline.testing import CollectingSink, FailingSink, FakeClock, configured, make_host, metric_value, traces
 from processors.batch import BatchConfig, BatchProcessor
 
@@ -174,3 +177,92 @@ async def test_stop_sends_what_is_held() -> None:
 def test_a_configuration_that_makes_no_sense_is_an_error(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BatchConfig(**config)
+
+
+async def test_a_reservation_is_given_back_whole_when_the_batch_has_shrunk_since() -> None:
+    async with running(CollectingSink(), send_batch_size=10, timeout=10) as (processor, _):
+        for _ in range(20):
+            rooms, batch = Rooms(), traces({}, {}, {}, {})
+            await processor.reserve(batch, rooms)
+            batch.drop(batch.records()[1:])
+            batch.settle()
+            batch.rooms = rooms
+            await processor.consume(batch)
+
+
+async def test_reservations_of_a_fan_out_in_front_do_not_leave_with_the_batch() -> None:
+    class Sink(CollectingSink):
+        async def consume(self, batch: Batch) -> None:
+            assert batch.rooms is None
+            await super().consume(batch)
+
+    sink = Sink()
+    async with running(sink, timeout=0) as (processor, clock):
+        batch = traces({})
+        batch.rooms = Rooms()
+        await processor.consume(batch)
+        await clock.settle()
+        assert sink.count == 1
+
+
+async def test_what_is_refused_further_on_is_tried_again_as_it_was() -> None:
+    class Append(Processor):
+        type = "append"
+        Config = ConfigModel
+
+        def process(self, batch: Batch) -> Batch | None:
+            for record in batch.records():
+                record.attributes["steps"] = str(record.attributes.get("steps", "")) + "x"
+            return batch
+
+    sink = FailingSink([Refused("full"), Refused("full")])
+    run = Run([configured(Append)], sink, make_host().tasks)
+    async with running(run) as (processor, clock):
+        await processor.consume(traces({}))
+        await clock.advance(2)
+        assert [record.attributes["steps"] for record in sink.taken.records()] == ["x"]
+
+
+async def test_an_unforeseen_error_behind_it_costs_one_batch() -> None:
+    class Broken(CollectingSink):
+        failed = False
+
+        async def consume(self, batch: Batch) -> None:
+            if not self.failed:
+                self.failed = True
+                raise ValueError("payload text")
+            await super().consume(batch)
+
+    sink = Broken()
+    async with running(sink, send_batch_size=2, send_batch_max_size=2, timeout=10) as (processor, clock):
+        batch = traces({}, {}, {}, {})
+        await processor.consume(batch)
+        await clock.settle()
+        assert batch.delivery.resolved
+        assert "payload" not in str(batch.delivery.error)
+        assert sink.count == 2
+
+
+async def test_a_stop_that_runs_out_of_time_ends_each_batch_once() -> None:
+    taken: list[Batch] = []
+
+    class Hangs:
+        async def consume(self, batch: Batch) -> None:
+            taken.append(batch)
+            await asyncio.Event().wait()
+
+    clock = FakeClock()
+    processor: BatchProcessor = configured(BatchProcessor, make_host("batch", clock=clock), timeout=0)
+    processor.next = Hangs()  # type: ignore[assignment]
+    leaving, held = traces({}), traces({})
+    await processor.consume(leaving)
+    await clock.settle()
+    await processor.consume(held)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await processor.stop()
+    assert leaving.delivery.outcome is held.delivery.outcome is Outcome.FAILED
+    # What had taken the batch when the stop came ends it later.
+    taken[0].delivery.end(Outcome.DELIVERED)
+    with pytest.raises(Refused, match="shutting down"):
+        await processor.consume(traces({}))
