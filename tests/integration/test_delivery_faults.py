@@ -179,6 +179,20 @@ async def test_a_real_collector_gets_equal_requests(transport: str, otlp_backend
     assert _without_empty_status(body) == ExportTraceServiceRequest.FromString(raw)
 
 
+@pytest.mark.server
+async def test_a_real_collector_takes_every_compression(otlp_backend: Backend, tmp_path: Path) -> None:
+    codings = {"grpc": ("gzip", "zstd", "snappy", "none"), "http": ("gzip", "zstd", "snappy", "zlib", "lz4", "none")}
+    cases = [(transport, coding) for transport, names in codings.items() for coding in names]
+
+    async with collector_before(otlp_backend, tmp_path) as ports:
+        for number, (transport, coding) in enumerate(cases):
+            async with delivery_to(transport, ports[transport], compression=coding, timeout=10.0) as stage:
+                ends = await deliver(stage, [numbered(10 * number, 10, size=10_000)])
+            assert ends == [Outcome.DELIVERED], (transport, coding)
+
+    assert arrived(otlp_backend.bodies["traces"]) == Counter(range(10 * len(cases)))
+
+
 def _without_empty_status(body: bytes) -> ExportTraceServiceRequest:
     """The Collector writes a status for every span."""
     request = ExportTraceServiceRequest.FromString(body)
