@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from pipeline.signals.values import Value, from_key_values, set_any_value
+
+_set: Final = dict.__setitem__
 
 
 class Journal(Protocol):
@@ -67,13 +69,12 @@ class Attributes(dict[str, Value]):
             self._edited = set()
         self._edited.add(key)
 
-    def _add(self, key: str) -> None:
-        """Note that the message has no attribute of this key yet."""
-        if self._added is None:
-            if self._edited is None:
-                self._journal.touched(self)
-            self._added = {}
-        self._added[key] = None
+    def _first_added(self) -> dict[str, None]:
+        if self._edited is None:
+            self._journal.touched(self)
+        added: dict[str, None] = {}
+        self._added = added
+        return added
 
     def __setitem__(self, key: str, value: Value) -> None:
         """Set one attribute. Raises TypeError for a value that has no OTLP form, at the latest at the flush."""
@@ -84,8 +85,11 @@ class Attributes(dict[str, Value]):
             if self._added is None or key not in self._added:
                 self._edit(key)
         elif self._edited is None or key not in self._edited:
-            self._add(key)
-        super().__setitem__(key, value)
+            added = self._added
+            if added is None:
+                added = self._first_added()
+            added[key] = None
+        _set(self, key, value)
 
     def __delitem__(self, key: str) -> None:
         """Remove one attribute."""
