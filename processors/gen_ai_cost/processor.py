@@ -55,7 +55,8 @@ class GenAiCost(Processor):
             attributes["penstock.cost.unpriced"] = reason
             self.host.meter.counter("penstock_cost_unpriced_calls", "Model calls without a price.", reason=reason).inc()
             return
-        attributes.pop("penstock.cost.unpriced")
+        if "penstock.cost.unpriced" in attributes:
+            del attributes["penstock.cost.unpriced"]
         _write(attributes, cost, price_id)
 
     def _cost(self, attributes: Attributes, time_ns: int) -> tuple[Cost, str]:
@@ -105,7 +106,7 @@ def _number(value: object) -> int:
 
 
 def _count(value: object) -> int:
-    return max(0, _number(value))
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _tier(attributes: Attributes) -> str:

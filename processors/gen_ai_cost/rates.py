@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 _DAY_NS: Final = 86_400 * 10**9
 
@@ -37,8 +37,7 @@ class Rates:
     per_request_usd: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one call. `input` contains cache reads, cache writes and audio; `cache_write` contains the 1 h part."""
 
     input: int = 0
@@ -50,8 +49,7 @@ class Usage:
     audio_output: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """USD by part; the parts add up to `total`."""
 
     input: float = 0.0
@@ -78,6 +76,8 @@ def cost_of(usage: Usage, rates: Rates) -> Cost | None:
     if (usage.input and per_input is None) or (usage.output and per_output is None):
         return None
     per_input, per_output = per_input or 0.0, per_output or 0.0
+    if not any(usage[2:]):
+        return Cost(tokens * per_input, usage.output * per_output, other=rates.per_request_usd)
     audio_input = usage.audio_input if rates.audio_input else 0
     audio_output = usage.audio_output if rates.audio_output else 0
     plain = max(0, tokens - usage.cache_read - usage.cache_write - audio_input)
