@@ -18,7 +18,7 @@ FAILED_PLACEHOLDER: Final = "<REDACTED>"
 """Stands for a value that could not be examined."""
 
 _MOST_PASSES: Final = 8
-_CACHE_MIN_CHARS: Final = 128
+_CACHE_MIN_CHARS: Final = 16
 _CACHE_MAX_ENTRIES: Final = 4096
 _CACHE_MAX_CHARS: Final = 8 << 20
 
