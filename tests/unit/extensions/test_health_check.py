@@ -92,7 +92,7 @@ async def test_a_taken_port() -> None:
 @pytest.mark.parametrize("key", ["component_health", "http", "grpc", "check_collector_pipeline"])
 def test_keys_of_version_2_are_refused(key: str) -> None:
     with pytest.raises(ValueError, match="remove the key"):
-        HealthCheckConfig.model_validate({key: {}})
+        HealthCheckConfig.model_validate({key: {"enabled": True}})
     with pytest.raises(ValueError, match="version 2"):
         HealthCheckConfig.model_validate({"use_v2": True})
     assert HealthCheckConfig.model_validate({"use_v2": False}).endpoint == "localhost:13133"
