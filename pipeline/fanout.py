@@ -22,6 +22,11 @@ class Branch:
     mutates: bool
 
 
+def writes_original(branches: Sequence[Branch]) -> bool:
+    """Whether the batch that enters a fan-out may be written to: a branch that reads gets it where there is one."""
+    return all(branch.mutates for branch in branches)
+
+
 def fan_out(branches: Sequence[Branch], tasks: Supervisor, log: Log) -> Stage:
     """The stage for these branches: the branch itself when there is only one."""
     return branches[0].stage if len(branches) == 1 else FanOut(branches, tasks, log)

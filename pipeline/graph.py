@@ -20,7 +20,8 @@ from pipeline.component import Component, Connector, Exporter, Extension, Host, 
 from pipeline.config.ids import ComponentId, PipelineId
 from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.delivery import DeliveryStage
-from pipeline.fanout import Branch, fan_out
+from pipeline.errors import PenstockError, StartError
+from pipeline.fanout import Branch, fan_out, writes_original
 from pipeline.registry import Kind
 from pipeline.run import fuse
 from pipeline.signals import Signal
@@ -41,17 +42,16 @@ class Health:
 
 @dataclass(slots=True)
 class Pipeline:
-    """One wired pipeline: its processors in order and the stage that receivers hand batches to."""
+    """One wired pipeline: its processors in order and the stage that receivers hand batches to.
+
+    `mutates`: whether a batch that enters here may be written to, here or in a pipeline that it is forwarded to.
+    """
 
     id: PipelineId
     signal: Signal
     processors: list[Processor]
     entry: Stage
-
-    @property
-    def mutates(self) -> bool:
-        """Whether a batch that enters here may be written to."""
-        return any(processor.mutates for processor in self.processors)
+    mutates: bool
 
 
 class Graph:
@@ -100,7 +100,15 @@ class Graph:
     def _component(self, settings: ComponentSettings, kind: Kind, base: type[Any]) -> Any:
         if self._previous is not None and self._is_unchanged(settings, kind, self._previous):
             return self._previous.find(kind, settings.id)
-        component = settings.cls(settings.config, self._host(settings.id, kind))
+        return self._build(settings, kind, base)
+
+    def _build(self, settings: ComponentSettings, kind: Kind, base: type[Any], pipeline: str = "") -> Any:
+        try:
+            component = settings.cls(settings.config, self._host(settings.id, kind, pipeline))
+        except PenstockError:
+            raise
+        except Exception as error:
+            raise StartError(f'failed to build "{settings.id}" {kind.singular}: {describe(error)}') from error
         assert isinstance(component, base), f"{settings.id} is no {kind.singular}"  # noqa: S101 - the registry's promise
         return component
 
@@ -164,15 +172,14 @@ class Graph:
     def _pipeline(self, pipeline_id: PipelineId) -> Pipeline:
         settings = self.settings.service.pipelines[pipeline_id]
         signal = Signal(pipeline_id.signal)
-        out = fan_out([self._branch(exporter, signal) for exporter in settings.exporters], self.tasks, self._log)
-        processors = [self._processor(processor, pipeline_id) for processor in settings.processors]
-        return Pipeline(pipeline_id, signal, processors, fuse(processors, out, self.tasks))
-
-    def _processor(self, component_id: ComponentId, pipeline_id: PipelineId) -> Processor:
-        settings = self.settings.processors[component_id]
-        processor = settings.cls(settings.config, self._host(component_id, Kind.PROCESSOR, str(pipeline_id)))
-        assert isinstance(processor, Processor), f"{component_id} is no processor"  # noqa: S101 - the registry's promise
-        return processor
+        branches = [self._branch(exporter, signal) for exporter in settings.exporters]
+        out = fan_out(branches, self.tasks, self._log)
+        processors = [
+            self._build(self.settings.processors[processor], Kind.PROCESSOR, Processor, str(pipeline_id))
+            for processor in settings.processors
+        ]
+        mutates = any(processor.mutates for processor in processors) or writes_original(branches)
+        return Pipeline(pipeline_id, signal, processors, fuse(processors, out, self.tasks), mutates)
 
     def _branch(self, component_id: ComponentId, signal: Signal) -> Branch:
         if component_id in self.connectors:
@@ -197,13 +204,17 @@ class Graph:
         return {signal: fan_out(found, self.tasks, self._log) for signal, found in branches.items()}
 
     async def revive(self, kind: Kind, component_id: ComponentId) -> None:
-        """Put a fresh instance in the place of a component that was stopped for a change which then failed."""
+        """Put a fresh instance in the place of a component that was stopped for a change which then failed.
+
+        Raises:
+            StartError: it does not start any more.
+        """
         settings = {
             Kind.EXTENSION: self.settings.extensions,
             Kind.EXPORTER: self.settings.exporters,
             Kind.RECEIVER: self.settings.receivers,
         }[kind][component_id]
-        component = settings.cls(settings.config, self._host(component_id, kind))
+        component = self._build(settings, kind, Component)
         if isinstance(component, Receiver):
             component.connect(self.stages_of(component_id))
             self.receivers[component_id] = component
@@ -218,22 +229,31 @@ class Graph:
 
     # Order of start and stop ------------------------------------------------------------------------------------------
 
-    def behind_receivers(self) -> list[Component]:
+    def behind_receivers(self) -> list[tuple[Kind, Component]]:
         """Exporters, then the processors and connectors in front of them, so that no stage starts before its next."""
-        order: list[Component] = list(self.exporters.values())
+        order: list[tuple[Kind, Component]] = [(Kind.EXPORTER, exporter) for exporter in self.exporters.values()]
         for pipeline in self.pipelines.values():
-            order.extend(reversed(pipeline.processors))
-        return [*order, *self.connectors.values()]
+            order.extend((Kind.PROCESSOR, processor) for processor in reversed(pipeline.processors))
+        return [*order, *((Kind.CONNECTOR, connector) for connector in self.connectors.values())]
 
-    def holders(self) -> list[Component]:
-        """Processors and connectors in the order data flows, so that what one flushes the next still takes."""
-        flow: list[Component] = []
+    def holders(self) -> dict[Component, list[Component]]:
+        """Processors and connectors with what feeds them, in the order data flows: what one flushes the next takes."""
+        feeders: dict[Component, list[Component]] = {}
         for pipeline_id in self._topological_order():
-            flow.extend(self.pipelines[pipeline_id].processors)
-            for exporter in self.settings.service.pipelines[pipeline_id].exporters:
-                if exporter in self.connectors and self.connectors[exporter] not in flow:
-                    flow.append(self.connectors[exporter])
-        return flow
+            settings = self.settings.service.pipelines[pipeline_id]
+            before: list[Component] = [self.connectors[each] for each in settings.receivers if each in self.connectors]
+            for processor in self.pipelines[pipeline_id].processors:
+                feeders[processor] = before
+                before = [processor]
+            for exporter in settings.exporters:
+                if exporter in self.connectors:
+                    feeders.setdefault(self.connectors[exporter], []).extend(before)
+        return feeders
+
+
+def describe(error: Exception) -> str:
+    """An error that a component raised when built or started, without a text that may hold anything."""
+    return str(error) if isinstance(error, OSError) else type(error).__name__
 
 
 def _used(

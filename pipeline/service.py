@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from pipeline.component import Component, PipelineWatcher, Receiver
 from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
-from pipeline.graph import Graph
+from pipeline.graph import Graph, describe
 from pipeline.heap import give_back, keep_freed_memory
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
@@ -72,9 +72,10 @@ class Service:
             try:
                 settings = await asyncio.to_thread(self._reload)
                 await self.change_to(settings)
-            except PenstockError as error:
+            except Exception as error:  # noqa: BLE001 - whatever a new component raises, the old set runs on
                 self._reloads["failure"].inc()
-                self.log.error("Reload failed. The old configuration runs on.", error=str(error))
+                told = str(error) if isinstance(error, PenstockError) else describe(error)
+                self.log.error("Reload failed. The old configuration runs on.", error=told)
                 return False
             self._reloads["success"].inc()
             self.log.info("Reload done.")
@@ -98,7 +99,8 @@ class Service:
         self.graph = new
         self._warn(settings)
         _tell_watchers(new, ready=True)
-        retired = asyncio.create_task(_retire(old, new), name="retire the old set")
+        earlier = tuple(self._retired)
+        retired = asyncio.create_task(_retire(old, new, change.stopped, earlier), name="retire the old set")
         self._retired.add(retired)
         retired.add_done_callback(self._retired.discard)
 
@@ -108,8 +110,8 @@ class Service:
         graph = self.graph
         _tell_watchers(graph, ready=False)
         await _stop_all(graph.receivers.values())
-        await asyncio.gather(*self._retired, return_exceptions=True)
-        await _drain(graph, graph.settings.service.drain_timeout_s)
+        drain = _drain(graph, graph.settings.service.drain_timeout_s)
+        await asyncio.gather(drain, *self._retired, return_exceptions=True)
         await _stop_all(graph.exporters.values())
         await _stop_all(graph.extensions.values())
         await graph.tasks.stop()
@@ -128,14 +130,19 @@ class _Change:
         self._switched: list[Receiver] = []
         self._reconfigured: list[tuple[Receiver, Any]] = []
 
+    @property
+    def stopped(self) -> list[Component]:
+        """Components of the old set that were stopped for their successors."""
+        return [component for _, component in self._replaced]
+
     async def apply(self) -> None:
         """Start what is new, receivers last. Raises StartError, with everything as it was."""
         new = self._new
         try:
             for extension in new.extensions.values():
                 await self._start(extension, Kind.EXTENSION)
-            for component in new.behind_receivers():
-                await self._start(component, Kind.EXPORTER)
+            for kind, component in new.behind_receivers():
+                await self._start(component, kind)
             for delivery in new.deliveries.values():
                 await delivery.start()
             for component_id in new.receivers:
@@ -178,31 +185,43 @@ class _Change:
         except PenstockError:
             raise
         except Exception as error:
-            raise StartError(f'failed to start "{component.host.id}" {kind.singular}: {_describe(error)}') from error
+            raise StartError(f'failed to start "{component.host.id}" {kind.singular}: {describe(error)}') from error
 
     async def undo(self) -> None:
-        """Stop what was started and bring back what was stopped."""
-        for delivery in self._new.deliveries.values():
-            await delivery.stop()
-        await _stop_all(reversed(self._started))
+        """Stop what was started, with what it has taken in sent on, and bring back what was stopped."""
+        receivers = [component for component in self._started if isinstance(component, Receiver)]
+        await _stop_all(receivers)
+        await _drain(self._new, _OLD_SET_DRAIN_S, only=self._started)
+        holders = self._new.holders()
+        await _stop_all(c for c in reversed(self._started) if c not in holders and c not in receivers)
         await self._new.tasks.stop()
-        if self._old is None:
-            return
+        if self._old is not None:
+            await self._bring_back(self._old)
+
+    async def _bring_back(self, old: Graph) -> None:
         for receiver, config in self._reconfigured:
-            await receiver.reconfigure(config)
+            try:
+                taken = await receiver.reconfigure(config)
+            except Exception:  # noqa: BLE001 - the others are to come back
+                taken = False
+            if not taken:
+                receiver.host.log.error("Receiver kept the configuration of a failed reload.")
         for receiver in self._switched:
-            receiver.connect(self._old.stages_of(receiver.host.id))
+            receiver.connect(old.stages_of(receiver.host.id))
         for kind, component in self._replaced:
-            await self._old.revive(kind, component.host.id)
+            try:
+                await old.revive(kind, component.host.id)
+            except Exception as error:  # noqa: BLE001 - the others are to come back
+                component.host.log.error("Component did not come back after a failed reload.", error=describe(error))
+        for delivery in old.deliveries.values():
+            # Gauges of the same name that the new set had put in their place are gone with it.
+            await delivery.start()
+        _tell_watchers(old, ready=True)
 
 
 def _listens(component: Component) -> bool:
     """Whether the component holds a socket that its successor may need."""
     return type(component).listens
-
-
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError) else type(error).__name__
 
 
 def _tell_watchers(graph: Graph, *, ready: bool) -> None:
@@ -217,22 +236,43 @@ async def _stop_all(components: Iterable[Component]) -> None:
             await component.stop()
 
 
-async def _drain(graph: Graph, deadline_s: float) -> None:
-    """Flush processors in the order data flows, then send what queues hold, all within one deadline."""
-    end = asyncio.get_running_loop().time() + deadline_s
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(end):
-            await _stop_all(graph.holders())
-    left_s = max(0.0, end - asyncio.get_running_loop().time())
+async def _drain(graph: Graph, deadline_s: float, only: Container[Component] | None = None) -> None:
+    """Flush processors and connectors (`only` these), then send what queues hold, all within one deadline."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_s
+    stops: dict[Component, asyncio.Task[None]] = {}
+    # Each when what feeds it is done: one that its backend holds up does not cost the others their time.
+    for component, feeders in graph.holders().items():
+        if only is None or component in only:
+            waits = [stops[feeder] for feeder in feeders if feeder in stops]
+            stops[component] = loop.create_task(_stop_after(component, waits, end), name="flush")
+    await asyncio.gather(*stops.values())
+    left_s = max(0.0, end - loop.time())
     await asyncio.gather(*(delivery.drain(left_s) for delivery in graph.deliveries.values()), return_exceptions=True)
 
 
-async def _retire(old: Graph, new: Graph) -> None:
-    """Let the old set end: stop receivers that are gone, drain, stop exporters and extensions that are gone."""
-    await _stop_all(r for i, r in old.receivers.items() if new.receivers.get(i) is not r)
+async def _stop_after(component: Component, feeders: Sequence[asyncio.Task[None]], end: float) -> None:
+    if feeders:
+        await asyncio.wait(feeders)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(end):
+            await _stop_all([component])
+
+
+async def _retire(old: Graph, new: Graph, stopped: Container[Component], earlier: Iterable[asyncio.Task[None]]) -> None:
+    """Let the old set end: stop receivers that are gone, drain, stop exporters and extensions that are gone.
+
+    `earlier` sets may still deliver through the exporters of this one.
+    """
+
+    def gone(old_set: Mapping[ComponentId, Component], new_set: Mapping[ComponentId, Component]) -> list[Component]:
+        return [c for i, c in old_set.items() if new_set.get(i) is not c and c not in stopped]
+
+    await _stop_all(gone(old.receivers, new.receivers))
     await _drain(old, _OLD_SET_DRAIN_S)
-    await _stop_all(e for i, e in old.exporters.items() if new.exporters.get(i) is not e)
-    await _stop_all(e for i, e in old.extensions.items() if new.extensions.get(i) is not e)
+    await asyncio.gather(*earlier, return_exceptions=True)
+    await _stop_all(gone(old.exporters, new.exporters))
+    await _stop_all(gone(old.extensions, new.extensions))
     await old.tasks.stop()
 
 
@@ -264,6 +304,8 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     reloads: set[asyncio.Task[bool]] = set()
 
     def on_reload() -> None:
+        if stopping.is_set():
+            return
         task = loop.create_task(service.reload(), name="reload")
         reloads.add(task)
         task.add_done_callback(reloads.discard)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.component import Component, Connector, Exporter, Extension, Processor, Receiver
+from pipeline.component import Component, Connector, Exporter, Extension, Host, Processor, Receiver
 from pipeline.config import ComponentId, ConfigModel, load
 from pipeline.config.settings import Settings
 from pipeline.connectors.forward import Forward
@@ -39,6 +40,7 @@ class ToldConfig(ConfigModel):
 
     fail: bool = False
     version: int = 0
+    broken: bool = False
 
 
 class In(Told, Receiver):
@@ -66,6 +68,11 @@ class Mark(Told, Processor):
 
     type = "mark"
     Config = ToldConfig
+
+    def __init__(self, config: Any, host: Host) -> None:
+        super().__init__(config, host)
+        if config.broken:
+            raise ValueError("payload text")
 
     def process(self, batch: Batch) -> Batch | None:
         for record in batch.records():
@@ -106,11 +113,33 @@ class Out(Told, Exporter):
         SENT.setdefault(str(self.host.id), []).append(batch)
 
 
+class Hold(Told, Processor):
+    """Holds what it is given until it stops; a held batch named `stuck` does not let it."""
+
+    type = "hold"
+    Config = ToldConfig
+
+    def __init__(self, config: Any, host: Host) -> None:
+        super().__init__(config, host)
+        self.held: list[Batch] = []
+
+    async def consume(self, batch: Batch) -> None:
+        self.held.append(batch)
+
+    async def stop(self) -> None:
+        for batch in self.held:
+            if "stuck" in batch.records()[0].attributes:
+                await asyncio.Event().wait()
+            await self.next.consume(batch)
+        await super().stop()
+
+
 class Helper(Told, Extension):
     """An extension that watches the pipelines."""
 
     type = "helper"
     Config = ToldConfig
+    listens = True
 
     def pipelines_ready(self) -> None:
         EVENTS.append("ready")
@@ -121,7 +150,7 @@ class Helper(Told, Extension):
 
 COMPONENTS: dict[str, dict[str, type[Component]]] = {
     "receivers": {"in": In},
-    "processors": {"mark": Mark},
+    "processors": {"mark": Mark, "hold": Hold},
     "exporters": {"out": Out},
     "connectors": {"forward": Forward, "tee": Tee},
     "extensions": {"helper": Helper},
@@ -233,6 +262,36 @@ async def test_a_branch_that_writes_does_not_disturb_its_sibling() -> None:
     await service.stop()
 
 
+async def test_a_pipeline_that_only_forwards_to_one_that_writes_does_not_disturb_its_sibling() -> None:
+    text = BASE.replace("processors: [mark/a], ", "").replace(
+        "traces/out:", "traces/plain: {receivers: [in], exporters: [out/plain]}\n    traces/out:"
+    )
+    service = await running(settings(text.replace("exporters: {out:", "exporters: {out/plain: , out:")))
+    await (await receiver_of(service).send({})).delivery.wait()
+    assert marks() == ["2"]
+    assert [dict(record.attributes) for batch in SENT["out/plain"] for record in batch.records()] == [{}]
+    await service.stop()
+
+
+async def test_a_pipeline_that_is_stuck_does_not_cost_another_its_time_to_flush() -> None:
+    text = BASE.replace("mark/b: {version: 2}", "hold/a: , hold/b: ").replace("mark/b", "hold/b")
+    text = text.replace(
+        "traces/out:", "traces/stuck: {receivers: [in/stuck], processors: [hold/a], exporters: [out]}\n    traces/out:"
+    ).replace("receivers: {in:", "receivers: {in/stuck: , in:")
+    text = (
+        text.replace("traces/in:", "traces/1:")
+        .replace("traces/stuck:", "traces/0:")
+        .replace("drain_timeout: 5s", "drain_timeout: 200ms")
+    )
+    service = await running(settings(text))
+    stuck = service.graph.receivers[ComponentId("in", "stuck")]
+    assert isinstance(stuck, In)
+    await stuck.send({"stuck": True})
+    batch = await receiver_of(service).send({})
+    await service.stop()
+    assert batch.delivery.outcome is Outcome.DELIVERED
+
+
 async def test_unused_components_are_not_built() -> None:
     text = BASE.replace("receivers: {in:", "receivers: {in/unused: , in:")
     service = await running(settings(text))
@@ -287,6 +346,54 @@ async def test_a_reload_that_fails_leaves_the_old_set_running(old: str, new: str
         await service.change_to(settings(BASE.replace(old, new)))
     await (await receiver_of(service).send({})).delivery.wait()
     assert marks() == ["12"]
+    await service.stop()
+
+
+async def test_a_reload_that_fails_leaves_the_old_gauges_and_says_that_the_pipelines_are_ready() -> None:
+    service = await running()
+    failing = BASE.replace("helper: }", "helper: {version: 2}}").replace("in: {version: RECEIVER}", "in: {fail: true}")
+    with pytest.raises(StartError):
+        await service.change_to(settings(failing))
+    gc.collect()
+    labels = {"exporter": "out", "data_type": "traces"}
+    assert service.telemetry.registry.collector.get_sample_value("otelcol_exporter_queue_size", labels) == 0
+    assert EVENTS[-1] == "ready"
+    await service.stop()
+
+
+async def test_what_a_set_took_in_before_it_failed_is_delivered() -> None:
+    text = BASE.replace("mark/b: {version: 2}", "hold/b: ").replace("mark/b", "hold/b")
+    text = text.replace("receivers: {in:", "receivers: {in/new: {version: 9}, in:").replace("[in]", "[in/new, in]")
+    service = await running()
+    taken: list[Batch] = []
+    start = In.start
+
+    async def start_and_take(self: In) -> None:
+        await start(self)
+        taken.append(await self.send({}))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(In, "start", start_and_take)
+        changed = settings(text.replace(" in: {version: RECEIVER}", " in: {fail: true}"))
+        with pytest.raises(StartError):
+            await service.change_to(changed)
+    assert taken[0].delivery.outcome is Outcome.DELIVERED
+    await service.stop()
+
+
+async def test_a_component_that_raises_when_built_fails_the_reload_only() -> None:
+    service = await running(reload=lambda: settings(BASE.replace("mark/b: {version: 2}", "mark/b: {broken: true}")))
+    assert not await service.reload()
+    await (await receiver_of(service).send({})).delivery.wait()
+    assert marks() == ["12"]
+    await service.stop()
+
+
+async def test_a_component_that_listens_is_stopped_once_for_its_successor() -> None:
+    service = await running()
+    await service.change_to(settings(BASE.replace("helper: }", "helper: {version: 2}}")))
+    await asyncio.gather(*service._retired)
+    assert EVENTS.count("stop helper") == 1
     await service.stop()
 
 
