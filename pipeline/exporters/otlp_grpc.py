@@ -37,6 +37,7 @@ class OtlpGrpcExporter(Exporter):
     type = "otlp_grpc"
     aliases = ("otlp",)
     Config = OtlpGrpcConfig
+    example = '{endpoint: "localhost:4317", tls: {insecure: true}}'
     config: OtlpGrpcConfig
 
     def __init__(self, config: OtlpGrpcConfig, host: Host) -> None:
@@ -82,8 +83,8 @@ class OtlpGrpcExporter(Exporter):
         try:
             answer = await self._channel.call(_METHODS[batch.signal], batch.serialize(), metadata)
         except RpcError as error:
-            message = f"rpc error: code = {error.code.name} desc = {clip(str(error))}"
-            raise error_of_status(error.code, message, error.details) from None
+            message = f"rpc error: code = {error.code.name}" + (f" desc = {clip(str(error))}" if str(error) else "")
+            raise error_of_status(error.code, message, error.details, error.said) from None
         if answer:
             self._look_into(batch.signal, answer)
 
