@@ -50,6 +50,11 @@ class Action(ConfigModel):
     def _any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("pattern", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
     @field_validator("from_context")
     @classmethod
     def _known_source(cls, value: str) -> str:

@@ -54,6 +54,8 @@ class LibraryProperty(ConfigModel):
 class SeverityProperty(ConfigModel):
     """A lowest severity."""
 
+    null_is_absent: ClassVar[bool] = True
+
     min: int = Field(ge=0, le=24, description="Severity number, or its name, e.g. WARN.")
     match_undefined: bool = Field(False, description="Whether records without a severity match.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -41,21 +42,31 @@ class ConfigModel(BaseModel):
         extra: Any = cls.model_fields[info.field_name or ""].json_schema_extra
         if value is None or not isinstance(extra, dict) or _REFUSED not in extra or value in extra["accepted"]:
             return value
+        if extra["while_off"] and _is_off(value):
+            return value
         raise RefusedKey(f"not supported: {extra[_REFUSED]}")
 
 
-def refused(reason: str, *, accept: tuple[Any, ...] = (), default: Any = None) -> Any:
+def _is_off(block: Any) -> bool:
+    """Whether nothing in a block is turned on: no `enabled: true` in it or in the blocks inside."""
+    if not isinstance(block, Mapping) or block.get("enabled", False) is not False:
+        return False
+    return all(_is_off(item) for item in block.values() if isinstance(item, Mapping))
+
+
+def refused(reason: str, *, accept: tuple[Any, ...] = (), default: Any = None, while_off: bool = False) -> Any:
     """Declare a Collector key that Penstock cannot honour: setting it is an error with position and reason.
 
     Args:
         reason: why it cannot be honoured, and what to do instead.
         accept: values that ask for no more than what Penstock does anyway; with these, or null, the key is no error.
         default: what the field holds when the key is absent.
+        while_off: whether a block is accepted as long as nothing in it is enabled.
     """
     return Field(
         default=default,
         description=f"Refused: {reason}",
-        json_schema_extra={_REFUSED: reason, "accepted": list(accept)},
+        json_schema_extra={_REFUSED: reason, "accepted": list(accept), "while_off": while_off},
     )
 
 

@@ -76,6 +76,8 @@ def _property(item: dict[str, Any], description: str | None) -> dict[str, Any]:
     if "refused" in item:
         accepted = item["accepted"]
         body: dict[str, Any] = {"enum": [None, *accepted]} if accepted else {"type": "null"}
+        if item["while_off"]:
+            body = {"type": ["object", "null"]}
         return {"description": item["description"], "deprecated": True} | body
     if description:
         item = item | {"description": description}

@@ -11,7 +11,7 @@ import orjson
 from pydantic import Field, field_validator
 
 from pipeline.component import Extension, Host
-from pipeline.config import ConfigModel, format_duration, refused
+from pipeline.config import ConfigModel, Duration, format_duration, refused
 from pipeline.errors import StartError
 from pipeline.transport.listen import bind, bound_endpoint, resolve, split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _V2: Final = "version 2 of the health page is not available; remove the key and use endpoint and path"
+_PAGE: Final = "the page is a small answer to a GET, sent at once and for everybody; remove the key"
 _GRACE_S: Final = 1.0
 
 
@@ -42,8 +43,21 @@ class HealthCheckConfig(ConfigModel):
     http: dict[str, object] | None = refused(_V2)
     grpc: dict[str, object] | None = refused(_V2)
     check_collector_pipeline: dict[str, object] | None = refused(
-        "the Collector does not check this any more either; remove the key"
+        "the Collector does not check this any more either; remove the key", while_off=True
     )
+    transport: str = refused("the page is served over TCP; remove the key", accept=("", "tcp"), default="tcp")
+    auth: dict[str, object] | None = refused(_PAGE)
+    cors: dict[str, object] | None = refused(_PAGE)
+    max_request_body_size: int = refused(_PAGE, accept=(0,), default=0)
+    include_metadata: bool = refused(_PAGE, accept=(False,), default=False)
+    response_headers: Any = refused(_PAGE, accept=({}, []))
+    compression_algorithms: Any = refused(_PAGE, accept=([], ()), default=())
+    read_timeout: Duration = refused(_PAGE, accept=(0, "0s"), default=0.0)
+    read_header_timeout: Duration = refused(_PAGE, accept=(0, "0s"), default=0.0)
+    write_timeout: Duration = refused(_PAGE, accept=(0, "0s"), default=0.0)
+    idle_timeout: Duration = refused(_PAGE, accept=(0, "0s"), default=0.0)
+    keep_alives_enabled: bool = refused(_PAGE, accept=(True,), default=True)
+    middlewares: Any = refused(_PAGE, accept=([], ()), default=())
 
     @field_validator("endpoint")
     @classmethod

@@ -46,11 +46,11 @@ class RedactionConfig(ConfigModel):
     url_sanitizer: Any = refused(
         "the Collector classifies path segments with a trained model that exists for Go only; "
         "mask variable segments with blocked_values",
-        accept=({}, {"enabled": False}),
+        while_off=True,
     )
     db_sanitizer: Any = refused(
         "the Collector uses a query obfuscator that exists for Go only; mask literals with blocked_values",
-        accept=({},),
+        while_off=True,
     )
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from pipeline.config import ConfigModel, load
 from pipeline.config.model import refusal_of
 from pipeline.config.service import TelemetryConfig
+from pipeline.delivery import SendingQueue
 from pipeline.exporters.prometheus import PrometheusExporter
 from pipeline.transport.server_tls import ServerTls
 from processors.attributes import AttributesProcessor
@@ -27,7 +28,7 @@ MODELS: tuple[type[ConfigModel], ...] = (
     ResourceProcessor.Config,
 )
 # Their keys have tests of their own, or one value only.
-ELSEWHERE = {"ServerTls", "OtlpPush.temporality_preference", "LogSampling.enabled"}
+ELSEWHERE = {"ServerTls", "PrometheusConfig.sending_queue", "OtlpPush.temporality_preference", "LogSampling.enabled"}
 
 
 def _blocks(value: Any) -> Iterator[ConfigModel]:
@@ -44,7 +45,7 @@ def _blocks(value: Any) -> Iterator[ConfigModel]:
 def _models(kind: Any) -> Iterator[type[ConfigModel]]:
     """A model class and all model classes its keys may hold."""
     if isinstance(kind, type) and issubclass(kind, ConfigModel):
-        if kind is not ServerTls:
+        if kind not in (ServerTls, SendingQueue):
             yield kind
             for field in kind.model_fields.values():
                 yield from _models(field.annotation)

@@ -73,8 +73,8 @@ class FileConfig(ConfigModel):
     create_directory: bool = Field(default=False, description="Make the folders of `path` where they are missing.")
     directory_permissions: str | None = Field(
         default=None,
-        pattern="^[0-7]{3,4}$",
-        description="Mode of folders made by `create_directory`, octal, 0755 if absent.",
+        pattern="^([0-7]{3,4})?$",
+        description="Mode of folders made by `create_directory`, octal; absent or empty: 0755.",
     )
 
     @property
@@ -92,7 +92,7 @@ class FileConfig(ConfigModel):
             raise InvalidKey("append and rotation enabled at the same time is not supported", "append")
         if self.flush_interval < 0:
             raise InvalidKey("flush_interval must be larger than zero", "flush_interval")
-        if self.directory_permissions is not None and not self.create_directory:
+        if self.directory_permissions and not self.create_directory:
             raise InvalidKey("directory_permissions requires create_directory to be true", "directory_permissions")
         if self.group_by.enabled:
             self._check_groups()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.component import Host, ServerAuthenticator
 from pipeline.config import ConfigModel, Duration, ExtensionRef, InvalidKey, Secret, refused
+from pipeline.delivery import SendingQueue
 from pipeline.errors import StartError
 from pipeline.exporters.prometheus.names import Strategy
 from pipeline.signals import Context
@@ -50,13 +51,14 @@ class PrometheusConfig(ConfigModel):
     )
     enable_open_metrics: bool = Field(False, description="Offer OpenMetrics, the only format with exemplars.")
     add_metric_suffixes: bool = Field(True, description="Add unit and type to names. Use translation_strategy instead.")
-    translation_strategy: Strategy | None = Field(
+    translation_strategy: Strategy | Literal[""] | None = Field(
         None, description="How names are translated; wins over add_metric_suffixes."
     )
     without_scope_info: bool = Field(False, description="Leave out `otel_scope_*` labels.")
     tls: ServerTls | None = Field(None, description="Serve HTTPS.")
     auth: ScrapeAuth | None = Field(None, description="Check who scrapes.")
     response_headers: dict[str, Secret] = Field({}, description="Headers added to every answer.")
+    sending_queue: SendingQueue = Field(SendingQueue(enabled=False), description="Where batches wait; off.")
     cors: Any = refused("scrapers are no browsers; remove the key")
     transport: str = refused("the page is served over TCP; remove the key", accept=("", "tcp"), default="tcp")
     max_request_body_size: int = refused(_SCRAPES, accept=(0,), default=0)
@@ -86,7 +88,7 @@ class PrometheusConfig(ConfigModel):
     @property
     def strategy(self) -> Strategy:
         """How names are translated."""
-        if self.translation_strategy is not None:
+        if self.translation_strategy:
             return self.translation_strategy
         return Strategy.UNDERSCORES_WITH_SUFFIXES if self.add_metric_suffixes else Strategy.UNDERSCORES
 

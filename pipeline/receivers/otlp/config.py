@@ -107,6 +107,7 @@ class HttpProtocol(_Server):
     """OTLP over HTTP: protobuf and JSON."""
 
     endpoint: str = Field("localhost:4318", description="host:port to listen on.")
+    transport: Literal["tcp", "tcp4", "tcp6"] = Field("tcp", description="Kind of socket.")
     tls: ServerTls | None = Field(None, description="TLS; plaintext without it.")
     auth: HttpServerAuth | None = Field(None, description="Who checks senders.")
     cors: Cors | None = Field(None, description="Cross-origin requests of browsers; refused by them without it.")

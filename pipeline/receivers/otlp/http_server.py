@@ -44,7 +44,7 @@ class HttpServer:
         config = self.config
         self.configure(config)
         tls = None if config.tls is None else ssl_context(config.tls)
-        listener = bind(resolve(config.endpoint))
+        listener = bind(resolve(config.endpoint, config.transport))
         self.endpoint = bound_endpoint(listener)
         self._connections = ConnectionServer(
             self._export.handle,

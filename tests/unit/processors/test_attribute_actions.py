@@ -170,3 +170,9 @@ def test_no_text_breaks_a_conversion(text: str) -> None:
 def test_meaningless_actions_are_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Action(**keys)
+
+
+def test_an_empty_pattern_is_none() -> None:
+    assert Action(action="insert", key="a", value=1, pattern="").pattern is None
+    with pytest.raises(ValidationError, match="needs key or pattern"):
+        Action(action="delete", pattern="")

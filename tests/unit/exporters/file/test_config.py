@@ -49,3 +49,7 @@ def test_the_defaults_are_the_collectors() -> None:
         "create_directory": False,
         "directory_permissions": None,
     }
+
+
+def test_empty_permissions_are_the_default() -> None:
+    assert FileConfig(path="x", directory_permissions="").directory_mode == 0o755

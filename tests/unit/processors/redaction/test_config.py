@@ -61,4 +61,5 @@ def test_what_cannot_be_honoured_is_an_error(config: dict[str, Any], reason: str
 
 
 def test_a_sanitizer_that_is_off_is_accepted() -> None:
-    RedactionConfig.model_validate({"url_sanitizer": {"enabled": False}, "db_sanitizer": {}})
+    databases = {"sql": {"enabled": False, "attributes": []}, "redis": {"enabled": False}, "sanitize_span_name": None}
+    RedactionConfig.model_validate({"url_sanitizer": {"enabled": False, "attributes": []}, "db_sanitizer": databases})
