@@ -81,13 +81,20 @@ class DeliveryError(PenstockError):
         message: for the sender; never contains payload text.
         code: gRPC status for the client; None lets the receiver choose by the class of the error.
         details: serialised `google.rpc.Status` details of a backend, passed through to the client.
+        said: a backend's own words. A backend may repeat what it was sent: they go to the sender and to no log.
     """
 
-    def __init__(self, message: str, *, code: Code | None = None, details: bytes | None = None) -> None:
+    def __init__(self, message: str, *, code: Code | None = None, details: bytes | None = None, said: str = "") -> None:
         """Keep the message and the status the client is to see."""
         super().__init__(message)
         self.code = code
         self.details = details
+        self.said = said
+
+    @property
+    def for_sender(self) -> str:
+        """The message with the backend's words; `str(error)` is without them."""
+        return f"{self}: {self.said}" if self.said else str(self)
 
 
 class Refused(DeliveryError):  # noqa: N818 - an outcome, named as the contract names it
@@ -99,10 +106,11 @@ class Refused(DeliveryError):  # noqa: N818 - an outcome, named as the contract 
         *,
         code: Code | None = None,
         details: bytes | None = None,
+        said: str = "",
         retry_after_s: float | None = None,
     ) -> None:
         """Keep the wait the backend or the limiter asked for."""
-        super().__init__(message, code=code, details=details)
+        super().__init__(message, code=code, details=details, said=said)
         self.retry_after_s = retry_after_s
 
 
@@ -114,10 +122,16 @@ class Rejected(DeliveryError):  # noqa: N818 - an outcome, named as the contract
     """
 
     def __init__(
-        self, message: str, *, code: Code | None = None, details: bytes | None = None, divisible: bool = False
+        self,
+        message: str,
+        *,
+        code: Code | None = None,
+        details: bytes | None = None,
+        said: str = "",
+        divisible: bool = False,
     ) -> None:
         """Keep whether a part of the batch may still be deliverable."""
-        super().__init__(message, code=code, details=details)
+        super().__init__(message, code=code, details=details, said=said)
         self.divisible = divisible
 
 

@@ -141,5 +141,9 @@ class Sender:
 
 def _no_more_retries(error: Refused) -> Refused:
     return Refused(
-        f"no more retries left: {error}", code=error.code, details=error.details, retry_after_s=error.retry_after_s
+        f"no more retries left: {error}",
+        code=error.code,
+        details=error.details,
+        said=error.said,
+        retry_after_s=error.retry_after_s,
     )

@@ -55,15 +55,14 @@ def error_of_answer(status: int, headers: Mapping[str, str], answer: bytes, cloc
     said = _status_in(headers.get("content-type", ""), answer)
     code = _CODES.get(status, Code.UNKNOWN)
     message = f"backend answered HTTP {status}"
-    if said is not None and said.message:
-        message += f": {clip(said.message)}"
-    elif 300 <= status < 400:
+    words = clip(said.message) if said is not None else ""
+    if 300 <= status < 400:
         message += "; redirects are not followed, set the endpoint to where it leads"
     details = said.SerializeToString() if said is not None and said.details else None
     if status in _RETRYABLE:
         wait_s = retry_after_s(headers.get("retry-after"), clock) if status in _THROTTLING else None
-        return Refused(message, code=code, details=details, retry_after_s=wait_s)
-    return Rejected(message, code=code, details=details, divisible=status in _DIVISIBLE)
+        return Refused(message, code=code, details=details, said=words, retry_after_s=wait_s)
+    return Rejected(message, code=code, details=details, said=words, divisible=status in _DIVISIBLE)
 
 
 def retry_after_s(value: str | None, clock: Clock) -> float | None:

@@ -32,18 +32,19 @@ _REJECTED_FIELDS: Final = {
 }
 
 
-def error_of_status(code: Code, message: str, details: bytes | None) -> DeliveryError:
+def error_of_status(code: Code, message: str, details: bytes | None, said: str = "") -> DeliveryError:
     """The error for a gRPC status.
 
     Args:
         code: the status.
         message: for the sender and the log.
+        said: the backend's own words, for the sender only.
         details: the serialised google.rpc.Status that came with it, if any.
     """
     retry_after_s = retry_delay_s(details)
     if code in _RETRYABLE or (code is Code.RESOURCE_EXHAUSTED and retry_after_s is not None):
-        return Refused(message, code=code, details=details, retry_after_s=retry_after_s or None)
-    return Rejected(message, code=code, details=details, divisible=code in _DIVISIBLE)
+        return Refused(message, code=code, details=details, said=clip(said), retry_after_s=retry_after_s or None)
+    return Rejected(message, code=code, details=details, said=clip(said), divisible=code in _DIVISIBLE)
 
 
 def retry_delay_s(details: bytes | None) -> float | None:
@@ -74,4 +75,4 @@ def log_partial_success(signal: Signal, answer: Response, log: Log) -> None:
     field, name = _REJECTED_FIELDS[signal]
     rejected = getattr(partial, field)
     if rejected or partial.error_message:
-        log.warning("Partial success response", message=clip(partial.error_message), **{name: rejected})
+        log.warning("Partial success response", **{name: rejected})

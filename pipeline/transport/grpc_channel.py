@@ -34,13 +34,17 @@ _HTTP_CODES: Final = {
 
 
 class RpcError(Exception):
-    """A call that did not succeed: its status, and the serialised google.rpc.Status that came with it, if any."""
+    """A call that did not succeed: its status, and the serialised google.rpc.Status that came with it, if any.
 
-    def __init__(self, code: Code, message: str, details: bytes | None = None) -> None:
+    The text is ours; what the backend itself said stands in `said`, since it may repeat what it was sent.
+    """
+
+    def __init__(self, code: Code, message: str = "", details: bytes | None = None, said: str = "") -> None:
         """Keep the status."""
         super().__init__(message)
         self.code = code
         self.details = details
+        self.said = said
 
 
 class GrpcChannel:
@@ -125,7 +129,7 @@ def _answer(stream: Stream) -> bytes:
             raise RpcError(Code.UNAVAILABLE, "the backend's answer has no grpc-status")
         raise RpcError(_HTTP_CODES.get(http_status, Code.UNKNOWN), f"backend answered HTTP {http_status}")
     if status != "0":
-        raise RpcError(_code(status), unquote(headers.get("grpc-message", "")), _details(headers))
+        raise RpcError(_code(status), "", _details(headers), said=unquote(headers.get("grpc-message", "")))
     return _message(bytes(stream.body), headers.get("grpc-encoding", "identity"))
 
 

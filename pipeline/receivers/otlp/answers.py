@@ -48,7 +48,7 @@ def status_of(error: DeliveryError) -> Status:
         except DecodeError:
             status.Clear()
     status.code = code_of(error)
-    status.message = str(error)
+    status.message = error.for_sender
     wait_s = error.retry_after_s if isinstance(error, Refused) else None
     if wait_s is not None and retry_after_s(status) is None:
         delay = Duration()

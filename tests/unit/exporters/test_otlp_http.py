@@ -251,7 +251,8 @@ async def test_a_status_in_the_body_is_told(coding: str) -> None:
     async with http_server(answer) as server:
         caught = await failure(server)
 
-    assert str(caught) == "backend answered HTTP 400: bad span"
+    assert caught.for_sender == "backend answered HTTP 400: bad span"
+    assert str(caught) == "backend answered HTTP 400"
     assert caught.details == (status_of(3, "bad span", retry_s=1.0) if coding == "protobuf" else None)
 
 
@@ -285,7 +286,8 @@ async def test_partial_success_is_logged_and_not_an_error(coding: str, caplog: p
     (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
     fields: dict[str, Any] = record.fields  # type: ignore[attr-defined]  # set by Log
     assert record.message == "Partial success response"
-    assert (fields["message"], fields["dropped_log_records"]) == ("too old", 2)
+    assert fields["dropped_log_records"] == 2
+    assert "too old" not in str(fields), "a backend may repeat what it was sent"
 
 
 @pytest.mark.parametrize("body", [b"", b"OK"], ids=["empty", "text"])

@@ -135,7 +135,7 @@ async def test_message_and_details_are_decoded() -> None:
 
     error = await failure(answering(trailers))
 
-    assert (str(error), error.details) == ("nö\n", b"hi")
+    assert (str(error), error.said, error.details) == ("", "nö\n", b"hi")
 
 
 async def test_details_that_are_no_base64_are_left_out() -> None:
