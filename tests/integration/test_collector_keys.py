@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.config.loading import examine
+from pipeline.config import ConfigModel
+from pipeline.config.loading import Examination, examine
 from tests.servers.lookup import require_program
 from tests.unit.collector_keys import DATA, FILES, without, write_files
 
@@ -38,22 +41,37 @@ def test_the_collector_accepts_it(file: Path, tmp_path: Path) -> None:
 
 # Its default, which we cannot honour, and which therefore must not be written down.
 REFUSED_DEFAULTS = {("exporters", "otlp_http", "force_attempt_http2")}
+# Other ways to write the same, blocks that are printed as `null` and on when they are there, and secrets.
+OTHER_WORDS = {
+    "exporters/debug.sending_queue.enabled",
+    "exporters/file.directory_permissions",
+    "exporters/file.rotation.max_megabytes",
+    "exporters/prometheus.resource_to_telemetry_conversion.exclude_service_attributes",
+    "exporters/prometheus.sending_queue.enabled",
+    "exporters/prometheus.translation_strategy",
+    "extensions/basicauth/us.client_auth.password",
+    "extensions/bearertokenauth.token",
+    "extensions/health_check.check_collector_pipeline",
+    "extensions/health_check.response_body",
+    "processors/redaction.db_sanitizer",
+    "processors/redaction.url_sanitizer",
+}
+EVERY_COMPONENT = DATA / "every_component.yaml"
 
 
-@pytest.mark.server
-def test_its_effective_configuration_is_one_for_us(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def effective() -> dict[str, Any]:
+    """What the Collector makes of EVERY_COMPONENT: all defaults filled in."""
     gate = "--feature-gates=otelcol.printInitialConfig"
     done = subprocess.run(
-        [require_program("otelcol"), "print-config", gate, "--config", DATA / "every_component.yaml"],
+        [require_program("otelcol"), "print-config", gate, "--config", EVERY_COMPONENT],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    printed = tmp_path / "effective.yaml"
-    printed.write_text(yaml.safe_dump(_without_sizers(yaml.safe_load(done.stdout))), encoding="utf-8")
-    found = examine([str(printed)])
-    assert {problem.path for problem in found.problems} == REFUSED_DEFAULTS
+    printed: dict[str, Any] = _without_sizers(yaml.safe_load(done.stdout))
+    return printed
 
 
 def _without_sizers(value: Any) -> Any:
@@ -61,3 +79,35 @@ def _without_sizers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_sizers(item) for key, item in value.items() if (key, item) != ("sizer", {})}
     return [_without_sizers(item) for item in value] if isinstance(value, list) else value
+
+
+def _examined(config: dict[str, Any]) -> Examination:
+    return examine([f"yaml:{yaml.safe_dump(config)}"])
+
+
+@pytest.mark.server
+def test_its_effective_configuration_is_one_for_us(effective: dict[str, Any]) -> None:
+    assert {problem.path for problem in _examined(effective).problems} == REFUSED_DEFAULTS
+
+
+@pytest.mark.server
+def test_its_defaults_are_ours(effective: dict[str, Any]) -> None:
+    config = copy.deepcopy(effective)
+    for kind, component, key in REFUSED_DEFAULTS:
+        del config[kind][component][key]
+    theirs, ours = _examined(config).components, examine([str(EVERY_COMPONENT)]).components
+    found = {
+        path
+        for kind, components in ours.items()
+        for name, settings in components.items()
+        for path in _differences(theirs[kind][name].config, settings.config, f"{kind}/{name}")
+    }
+    assert found == OTHER_WORDS
+
+
+def _differences(one: Any, other: Any, path: str) -> Iterator[str]:
+    if isinstance(one, ConfigModel) and type(one) is type(other):
+        for name in type(one).model_fields:
+            yield from _differences(getattr(one, name), getattr(other, name), f"{path}.{name}")
+    elif one != other:
+        yield path
