@@ -22,6 +22,7 @@ _TARGET_S: Final = 0.004
 _FIRST_GUESS_S: Final = 0.0005
 _MAX_SLICE_RECORDS: Final = 1024
 _PIECE_BYTES: Final = 1 << 20
+_PIECE_RECORDS: Final = 4096
 _LARGE_RECORD_BYTES: Final = 256 << 10
 
 
@@ -60,12 +61,8 @@ class Run:
 
     async def consume(self, batch: Batch) -> None:
         """Process and pass on; a batch of which nothing is left ends here."""
-        if batch.size_bytes > _PIECE_BYTES:
-            pieces = batch.pieces(_PIECE_BYTES)
-            for piece in pieces:
-                await self._work(piece)
-                await asyncio.sleep(0)
-            batch = batch.rejoin(pieces)
+        if batch.size_bytes > _PIECE_BYTES or batch.count > _PIECE_RECORDS:
+            batch = await self._work_in_pieces(batch)
         else:
             await self._work(batch)
         if batch.count:
@@ -73,15 +70,35 @@ class Run:
         else:
             batch.delivery.end(Outcome.DROPPED)
 
+    async def _work_in_pieces(self, batch: Batch) -> Batch:
+        worked: list[Batch] = []
+        changed = False
+        pieces = batch.pieces(max_items=_PIECE_RECORDS // 2, max_bytes=_PIECE_BYTES)
+        # Finding where to cut is Python's work on all of it: in a thread, the loop gets its turns.
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            await self._work(piece)
+            changed = changed or piece.changed
+            worked.append(piece.renew(batch.delivery))
+        return batch.rejoin(worked) if changed else batch
+
     async def _work(self, batch: Batch) -> None:
         if batch.size_bytes > _LARGE_RECORD_BYTES and _has_large_record(batch):
             # The thread goes on when the caller is cancelled, so its lock must not depend on the caller.
             await asyncio.shield(self._tasks.start(self._work_in_thread(batch), "large values"))
         else:
             await self._work_in_slices(batch)
-        batch.settle()
-        for step in self._steps:
-            step.count()
+        self._settle(batch)
+        if not self._in_thread.locked():
+            for step in self._steps:
+                step.count()
+
+    def _settle(self, batch: Batch) -> None:
+        try:
+            batch.settle()
+        except (TypeError, ValueError) as error:
+            for step in self._steps:
+                step.failed(error)
+            raise Rejected("a processor wrote a value that has no OTLP form", code=Code.INTERNAL) from error
 
     async def _work_in_slices(self, batch: Batch) -> None:
         began = time.perf_counter()
@@ -101,15 +118,15 @@ class Run:
 
     async def _work_in_thread(self, batch: Batch) -> None:
         async with self._in_thread:
-            for window in batch.slices(lambda: 1):
+            for window in batch.slices(self._slice_records):
                 await asyncio.to_thread(self._process, window)
 
     def _process(self, window: Batch) -> None:
         began = time.perf_counter()
         records = len(window.records())
+        # Also a slice of which nothing is left goes through all steps: resources belong to the first slice.
         for step in self._steps:
-            if not step.process(window):
-                break
+            step.process(window)
         # Costs differ from batch to batch: a rise counts at once, a fall by and by.
         self._record_s = max((time.perf_counter() - began) / max(1, records), 0.9 * self._record_s)
 
@@ -129,8 +146,8 @@ class _Step:
         self._incoming = self._outgoing = 0
         self._signal = ""
 
-    def process(self, window: Batch) -> bool:
-        """Process one slice; False when the processor dropped all of it."""
+    def process(self, window: Batch) -> None:
+        """Process one slice."""
         before = len(window.records())
         began = time.perf_counter()
         try:
@@ -138,7 +155,7 @@ class _Step:
         except DeliveryError:
             raise
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
             raise Rejected(f'processor "{self._name}" failed: {type(error).__name__}', code=Code.INTERNAL) from error
         finally:
             self._seconds += time.perf_counter() - began
@@ -149,9 +166,9 @@ class _Step:
         elif processed is not window:
             raise Rejected(f'processor "{self._name}" returned another batch than it was given', code=Code.INTERNAL)
         self._outgoing += len(window.records())
-        return processed is not None
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
+        """Count and tell an error of the processor's code."""
         host = self._processor.host
         host.meter.counter("penstock_processor_errors", "Batches that a processor raised on.").inc()
         where = _innermost_frame(error)

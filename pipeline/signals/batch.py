@@ -86,6 +86,11 @@ class Batch:
         """The request as OTLP protobuf bytes."""
         return self._content.serialize()
 
+    @property
+    def changed(self) -> bool:
+        """Whether it goes out as other bytes than it came in."""
+        return self._content.changed
+
     def drop(self, records: Iterable[Record]) -> int:
         """Mark records as dropped; returns how many. Processors call `Processor.drop`, which counts and says why."""
         dropped = 0
@@ -100,7 +105,12 @@ class Batch:
         return dropped
 
     def settle(self) -> None:
-        """Take dropped records out of the message; the engine calls it once behind a run of processors."""
+        """Write changes into the message and take dropped records out; the engine calls it behind a run of processors.
+
+        Raises:
+            TypeError, ValueError: an attribute was set to something that has no OTLP form.
+        """
+        self._content.flush()
         self._content.remove_dropped()
         self._records = None
 
@@ -148,19 +158,20 @@ class Batch:
             "first_bytes": first_bytes,
         }
         pieces = [
-            Batch(_content_of(self.signal, raw), self.context, self.delivery)
-            for raw in wire.split(self.signal, self.serialize(), **limits)
+            Batch(Content(self.signal, count, raw=raw), self.context, self.delivery)
+            for raw, count in wire.split(self.signal, self.serialize(), **limits)
         ]
         if len(pieces) > 1:
             self.delivery.fork(len(pieces) - 1)
         return pieces
 
-    def pieces(self, max_bytes: int) -> list[Batch]:
-        """Content of its own for each `max_bytes` of a batch too large to be worked on at once; see `rejoin`."""
-        return [
-            Batch(_content_of(self.signal, raw), self.context, self.delivery)
-            for raw in wire.split(self.signal, self.serialize(), max_bytes=max_bytes)
-        ]
+    def pieces(self, *, max_items: int, max_bytes: int) -> Iterator[Batch]:
+        """Cut a batch that is too large to be worked on at once; the pieces share its one part of the handle.
+
+        See `rejoin`.
+        """
+        for raw, count in wire.split(self.signal, self.serialize(), max_items=max_items, max_bytes=max_bytes):
+            yield Batch(Content(self.signal, count, raw=raw), self.context, self.delivery)
 
     def rejoin(self, pieces: Sequence[Batch]) -> Batch:
         """One batch of the worked-on `pieces` of this one, with this one's handle and rooms."""
@@ -178,8 +189,3 @@ class Batch:
         raw = b"".join([batch.serialize() for batch in batches])
         content = Content(first.signal, sum(batch.count for batch in batches), raw=raw)
         return Batch(content, first.context, Delivery.merge([batch.delivery for batch in batches]))
-
-
-def _content_of(signal: Signal, raw: bytes) -> Content:
-    message = signal.request_class.FromString(raw)
-    return Content(signal, count_records(signal, message), raw=raw, message=message)

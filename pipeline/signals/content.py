@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
 from pipeline.signals.memory import LEDGER
+from pipeline.signals.repeated import remove
 from pipeline.signals.signal import Request, Signal
 from pipeline.signals.views import DataPoint, LogRecord, Metric, Resource, Scope, Span
 
@@ -29,6 +30,7 @@ class Content:
         "_message",
         "_raw",
         "_resources",
+        "_rewritten",
         "count",
         "has_dropped",
         "signal",
@@ -45,7 +47,7 @@ class Content:
         self.signal = signal
         self.count = count
         self.has_dropped = False
-        self.stale = raw is None
+        self.stale = self._rewritten = raw is None
         if raw is not None:
             self.size_bytes = len(raw)
         else:
@@ -69,11 +71,18 @@ class Content:
         message = self._message
         if message is None:
             message = self._message = self.signal.request_class.FromString(self._raw or b"")
-        if self._dirty:
-            self._flush()
+        self.flush()
         return message
 
-    def _flush(self) -> None:
+    @property
+    def changed(self) -> bool:
+        """Whether the bytes are, or will be, others than those it was made of."""
+        return self._rewritten or self.stale
+
+    def flush(self) -> None:
+        """Write recorded changes into the message. Raises TypeError or ValueError for what has no OTLP form."""
+        if not self._dirty:
+            return
         dirty, self._dirty = self._dirty, []
         for attributes in dirty:
             attributes.flush()
@@ -84,6 +93,7 @@ class Content:
             self._raw = self.message.SerializeToString()
             self.size_bytes = len(self._raw)
             self.stale = False
+            self._rewritten = True
         return self._raw
 
     def resources(self) -> list[Resource]:
@@ -111,36 +121,34 @@ class Content:
             return
         self.has_dropped = False
         resource_field, scope_field, items = _GROUPS[self.signal]
-        removed = 0
         resources = self.resources()
-        for resource_index in range(len(resources) - 1, -1, -1):
-            resource = resources[resource_index]
-            for scope_index in range(len(resource.scopes) - 1, -1, -1):
-                scope = resource.scopes[scope_index]
+        removed = 0
+        emptied = []
+        for resource in resources:
+            removed_here = 0
+            emptied_scopes = []
+            for scope in resource.scopes:
                 before = len(scope.records)
                 self._remove_records(scope, items)
-                removed += before - len(scope.records)
-                if before and not scope.records:
-                    del getattr(resource.group, scope_field)[scope_index]
-                    del resource.scopes[scope_index]
-            if removed and not resource.scopes:
-                del getattr(self.message, resource_field)[resource_index]
-                del resources[resource_index]
+                removed_here += before - len(scope.records)
+                emptied_scopes.append(before > len(scope.records) and not (scope.records or scope.metrics))
+            resource.scopes = remove(getattr(resource.group, scope_field), resource.scopes, emptied_scopes)
+            removed += removed_here
+            emptied.append(removed_here > 0 and not resource.scopes)
+        self._resources = remove(getattr(self.message, resource_field), resources, emptied)
         if removed:
             self.count -= removed
             self.stale = True
 
     def _remove_records(self, scope: Scope, items: str) -> None:
-        if not any(record.dropped for record in scope.records):
+        gone = [record.dropped for record in scope.records]
+        if not any(gone):
             return
         if self.signal is Signal.METRICS:
             _remove_points(scope)
+            scope.records = [record for record in scope.records if not record.dropped]
         else:
-            container = getattr(scope.group, items)
-            for index in range(len(scope.records) - 1, -1, -1):
-                if scope.records[index].dropped:
-                    del container[index]
-        scope.records = [record for record in scope.records if not record.dropped]
+            scope.records = remove(getattr(scope.group, items), scope.records, gone)
 
 
 def _add_spans(scope: Scope, spans: Any) -> None:
@@ -161,16 +169,14 @@ def _add_points(scope: Scope, metrics: Any) -> None:
 
 
 def _remove_points(scope: Scope) -> None:
-    for index in range(len(scope.metrics) - 1, -1, -1):
-        metric = scope.metrics[index]
+    emptied = []
+    for metric in scope.metrics:
         before = len(metric.records)
-        for point in range(before - 1, -1, -1):
-            if metric.records[point].dropped:
-                del metric.data.data_points[point]
-        metric.records = [point for point in metric.records if not point.dropped]
-        if before and not metric.records:
-            del scope.group.metrics[index]
-            del scope.metrics[index]
+        if before:
+            gone = [point.dropped for point in metric.records]
+            metric.records = remove(metric.data.data_points, metric.records, gone)
+        emptied.append(before > 0 and not metric.records)
+    scope.metrics = remove(scope.group.metrics, scope.metrics, emptied)
 
 
 def count_records(signal: Signal, message: Request) -> int:

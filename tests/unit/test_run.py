@@ -209,3 +209,66 @@ async def test_a_reservation_reaches_the_stage_behind() -> None:
     run, _, _ = make(Step, sink=sink)
     await run.reserve(traces({}), Rooms())
     assert sink.room == 0
+
+
+class DropsFirst(Processor):
+    """Lets nothing of the first slice go on."""
+
+    type = "drops_first"
+    Config = ConfigModel
+
+    def process(self, batch: Batch) -> Batch | None:
+        return None if batch.resources() else batch
+
+
+async def test_resources_of_a_first_slice_of_which_nothing_is_left_are_worked_on_all_the_same() -> None:
+    run, sink, _ = make(DropsFirst, CountResources)
+    await run.consume(traces(*[{} for _ in range(50)]))
+    assert 0 < sink.count < 50
+    assert [resource.attributes["seen"] for resource in sink.batches[0].resources()] == [1]
+
+
+class Reads(Processor):
+    type = "reads"
+    Config = ConfigModel
+
+    def process(self, batch: Batch) -> Batch | None:
+        for record in batch.records():
+            record.attributes.get("n")
+        return batch
+
+
+@pytest.mark.parametrize(("spans", "size"), [(30, 100_000), (5000, 1)])
+async def test_a_large_request_that_nobody_changes_goes_out_as_it_came_in(spans: int, size: int) -> None:
+    run, sink, _ = make(Reads)
+    values: list[dict[str, Value]] = [{"n": n, "text": "x" * size} for n in range(spans)]
+    raw = trace_request(*values).SerializeToString()
+    await run.consume(parse(Signal.TRACES, raw))
+    assert sink.batches[0].serialize() is raw
+
+
+@pytest.mark.parametrize("value", [2**64, "\ud800", object()])
+async def test_a_value_without_otlp_form_rejects_the_batch_before_it_goes_on(value: Any) -> None:
+    class Writes(Processor):
+        type = "writes"
+        Config = ConfigModel
+
+        def process(self, batch: Batch) -> Batch | None:
+            for record in batch.records():
+                record.attributes["bad"] = value
+            return batch
+
+    run, sink, (processor,) = make(Writes)
+    with pytest.raises(Rejected, match="no OTLP form"):
+        await run.consume(traces({}))
+    assert sink.batches == []
+    assert metric_value(processor.host, "penstock_processor_errors_total") == 1
+
+
+async def test_drops_in_a_request_of_many_records_are_counted_once() -> None:
+    run, sink, (dropper,) = make(DropOdd)
+    await run.consume(traces(*[{"n": n} for n in range(9000)]))
+    assert sink.count == 4500
+    assert [record.attributes["n"] for record in sink.records()] == list(range(0, 9000, 2))
+    labels = {"component": "drop_odd/0", "reason": "odd", "otel_signal": "traces"}
+    assert dropper.host.meter.registry.collector.get_sample_value("penstock_dropped_items_total", labels) == 4500

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 
 from pipeline.errors import Rejected
 from pipeline.signals import LEDGER, Batch, DataPoint, Delivery, LogRecord, Outcome, Signal, Span, Value
@@ -69,6 +70,36 @@ def test_dropped_points_take_their_empty_metric_with_them() -> None:
     del expected.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points[0]
     assert batch.serialize() == expected.SerializeToString()
     assert batch.count == 1
+
+
+def test_a_metric_without_data_and_an_empty_resource_outlive_drops_beside_them() -> None:
+    request = metric_request({"gone": [1.0], "empty": []})
+    request.resource_metrics[0].scope_metrics[0].metrics[1].ClearField("gauge")
+    request.resource_metrics.insert(0, ResourceMetrics(schema_url="empty"))
+    batch = parse(Signal.METRICS, request.SerializeToString())
+    assert batch.count == 1
+    batch.drop(batch.records())
+    batch.settle()
+    del request.resource_metrics[1].scope_metrics[0].metrics[0]
+    assert batch.serialize() == request.SerializeToString()
+    assert batch.count == 0
+
+
+@given(keep=st.lists(st.lists(st.booleans(), max_size=8), min_size=1, max_size=4))
+def test_views_still_write_to_their_records_after_drops(keep: list[list[bool]]) -> None:
+    batch = parse(
+        Signal.TRACES, b"".join(spans_of_sizes(r, [0] * len(row)).SerializeToString() for r, row in enumerate(keep))
+    )
+    flags = [flag for row in keep for flag in row]
+    kept = [record for record, flag in zip(batch.records(), flags, strict=True) if flag]
+    batch.drop([record for record, flag in zip(batch.records(), flags, strict=True) if not flag])
+    batch.settle()
+    assert batch.count == len(batch.records()) == len(kept)
+    wanted = [(record.resource.attributes["r"], record.attributes["n"]) for record in kept]
+    for record in kept:
+        record.attributes["after"] = record.attributes["n"]
+    again = parse(Signal.TRACES, batch.serialize()).records()
+    assert [(record.resource.attributes["r"], record.attributes["after"]) for record in again] == wanted
 
 
 def test_a_batch_of_which_everything_is_dropped_is_empty() -> None:
