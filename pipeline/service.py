@@ -15,7 +15,7 @@ from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
 from pipeline.graph import Graph, describe
-from pipeline.heap import give_back, keep_freed_memory
+from pipeline.heap import keep_freed_memory, settle
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
 
@@ -102,7 +102,11 @@ class Service:
         earlier = tuple(self._retired)
         retired = asyncio.create_task(_retire(old, new, change.stopped, earlier), name="retire the old set")
         self._retired.add(retired)
-        retired.add_done_callback(self._retired.discard)
+        retired.add_done_callback(self._ended)
+
+    def _ended(self, retired: asyncio.Task[None]) -> None:
+        self._retired.discard(retired)
+        settle()
 
     async def stop(self) -> None:
         """Stop intake, flush and drain within `service.drain_timeout`, stop the rest."""
@@ -291,7 +295,7 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     service = Service(settings, reload)
     await service.start()
-    give_back()
+    settle()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 

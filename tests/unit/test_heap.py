@@ -30,13 +30,13 @@ def test_freed_memory_is_not_faulted_in_again() -> None:
 
 
 RESIDENT = """
-from pipeline.heap import give_back, keep_freed_memory
+from pipeline.heap import settle, keep_freed_memory
 assert keep_freed_memory()
 def resident(): return int(open("/proc/self/statm").read().split()[1])
 kept = [bytearray(b"x" * 100_000) for _ in range(150)]
 del kept[:-1]
 before = resident()
-assert give_back()
+assert settle()
 print(before - resident())
 """
 
@@ -45,3 +45,27 @@ print(before - resident())
 def test_free_memory_is_given_back() -> None:
     pages = int(subprocess.run([sys.executable, "-c", RESIDENT], check=True, capture_output=True).stdout)
     assert pages > 1000
+
+
+SETTLED = """
+import gc, weakref
+from pipeline.heap import settle
+class Part: pass
+def ring():
+    part = Part()
+    part.itself = part
+    return part
+old = ring()
+settle()
+assert gc.get_freeze_count() > 1000
+seen = weakref.ref(old)
+del old
+gc.collect()
+assert seen() is not None
+settle()
+print(seen() is None)
+"""
+
+
+def test_what_a_reload_leaves_behind_goes_when_memory_settles_again() -> None:
+    assert subprocess.run([sys.executable, "-c", SETTLED], check=True, capture_output=True).stdout == b"True\n"
