@@ -14,6 +14,8 @@ from processors.gen_ai_cost.table import PriceTable, Unpriced
 _BILLED: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
 ROLE: Final = "penstock.gen_ai.role"
 _TIER_KEYS: Final = ("openai.response.service_tier", "anthropic.response.service_tier", "gen_ai.response.service_tier")
+# What clients put where names belong is remembered by the price table: no more of it than a name can have.
+_NAME_LIMIT: Final = 257
 _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
 
 
@@ -42,7 +44,9 @@ class GenAiCost(Processor):
         """Price the spans of model calls."""
         for record in batch.records():
             attributes = record.attributes
-            if attributes.get("gen_ai.operation.name") in _BILLED and attributes.get(ROLE, "leaf") == "leaf":
+            operation = attributes.get("gen_ai.operation.name")
+            is_billed = isinstance(operation, str) and operation in _BILLED
+            if is_billed and attributes.get(ROLE, "leaf") == "leaf":
                 assert isinstance(record, Span)  # noqa: S101 - for the type checker: the signal is traces
                 self._price(attributes, record.start_time_unix_nano)
         return batch
@@ -65,7 +69,7 @@ class GenAiCost(Processor):
             raise Unpriced("no_usage")
         model = attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model") or ""
         provider = attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system") or ""
-        schedule = self._table.schedule(str(provider), str(model), _tier(attributes))
+        schedule = self._table.schedule(str(provider)[:_NAME_LIMIT], str(model)[:_NAME_LIMIT], _tier(attributes))
         if isinstance(schedule, Unpriced):
             raise schedule
         cost = cost_of(usage, schedule.at(time_ns))
@@ -113,7 +117,7 @@ def _tier(attributes: Attributes) -> str:
     for key in _TIER_KEYS:
         tier = attributes.get(key)
         if isinstance(tier, str):
-            return "" if tier in _STANDARD_TIERS else tier
+            return "" if tier in _STANDARD_TIERS else tier[:_NAME_LIMIT]
     return ""
 
 

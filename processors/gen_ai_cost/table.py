@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Distinct (provider, model, tier) that are remembered, unknown ones included: ids come from clients and have no bound.
 _CACHE_ENTRIES: Final = 10_000
+# No id of a model comes near.
+_LONGEST_MODEL: Final = 256
 _PER_MILLION: Final = 1e-6
 
 # Keys of the table's price records for the kinds of tokens we price.
@@ -60,6 +62,8 @@ class PriceTable:
     def _find(self, provider: str, model: str) -> tuple[str, ModelInfo]:
         if not model:
             raise Unpriced("no_model")
+        if len(model) > _LONGEST_MODEL:
+            raise Unpriced("unknown_model")
         if provider in self._names.self_hosted:
             raise Unpriced("self_hosted")
         table = self._provider(provider, model)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from math import inf
 from typing import Final, TypeAlias
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -52,15 +53,19 @@ class Aggregator:
             tuple([resource(name) for name in self._resource_attributes]),
             tuple([get(name) for name in self._dimensions]),
         )
-        bundle = self._bundles.get(key)
+        try:
+            bundle = self._bundles.get(key)
+        except TypeError:
+            key = (_labels_of(key[0]), _labels_of(key[1]))
+            bundle = self._bundles.get(key)
         if bundle is None:
             bundle = [{} for _ in self._instruments]
-            if sum(self._counts.values()) < self._limit * len(self._instruments):
-                self._bundles[key] = bundle
         for index, instrument in enumerate(self._instruments):
             value = _duration_s(span) if instrument.value == "duration" else get(instrument.value)
-            if isinstance(value, int | float) and value >= 0:
+            if isinstance(value, int | float) and 0 <= value < inf:
                 by = get(instrument.by) if instrument.by else None
+                if not isinstance(by, Hashable):
+                    by = str(by)
                 series = bundle[index].get(by) or self._new_series(key, index, by, bundle, now_ns)
                 series.add(value)
                 series.updated_ns = now_ns
@@ -75,6 +80,7 @@ class Aggregator:
             labels = OVERFLOW + instrument.labels
             return self._overflow.setdefault(place, Series(instrument, labels, now_ns))
         self._counts[instrument.name] = self._counts.get(instrument.name, 0) + 1
+        self._bundles[key] = bundle
         series = bundle[index][by] = Series(instrument, self._labels(key[1], instrument, by), now_ns)
         return series
 
@@ -126,6 +132,11 @@ class Aggregator:
         scope = group.scope_metrics.add()
         scope.scope.name = SCOPE
         return scope
+
+
+def _labels_of(values: Values) -> Values:
+    """Lists and mappings as text: a label must be comparable."""
+    return tuple([value if isinstance(value, Hashable) else str(value) for value in values])
 
 
 def _duration_s(span: Span) -> float | None:

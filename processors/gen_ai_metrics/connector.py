@@ -73,7 +73,8 @@ class GenAiMetrics(Connector):
         now_ns = self.host.clock.time_ns()
         for record in batch.records():
             attributes = record.attributes
-            is_call = attributes.get("gen_ai.operation.name") in _CALLS
+            operation = attributes.get("gen_ai.operation.name")
+            is_call = isinstance(operation, str) and operation in _CALLS
             if is_call and attributes.get("penstock.gen_ai.role", "leaf") == "leaf" and isinstance(record, Span):
                 self._aggregator.add(record, now_ns)
         batch.delivery.end(Outcome.DELIVERED)

@@ -130,3 +130,14 @@ def test_a_second_pass_changes_nothing(processor: GenAiCost) -> None:
     once = batch.serialize()
     processor.process(batch)
     assert batch.serialize() is once
+
+
+@pytest.mark.parametrize("operation", [["chat"], {"a": 1}, b"chat", 5])
+def test_an_operation_that_is_no_text_is_not_priced(processor: GenAiCost, operation: Value) -> None:
+    assert cost(priced(processor, {"gen_ai.operation.name": operation})) == {}
+
+
+def test_a_model_of_any_length_and_type_is_unknown(processor: GenAiCost) -> None:
+    hostile: list[Value] = ["gpt-4o" * 100, ["gpt-4o"], {"a": b"b"}]
+    for model in hostile:
+        assert cost(priced(processor, {"gen_ai.response.model": model}))["unpriced"] == "unknown_model"

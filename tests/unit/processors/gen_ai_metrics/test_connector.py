@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.component import Stage
 from pipeline.errors import Refused
-from pipeline.signals import Batch, DataPoint, Outcome, Signal, Value
+from pipeline.signals import Batch, DataPoint, Outcome, Signal, Span, Value
 from pipeline.signals.values import from_key_values
 from pipeline.testing import CollectingSink, FailingSink, FakeClock, configured, make_host, metric_value, traces
 from processors.gen_ai_metrics.connector import GenAiMetrics
@@ -194,3 +194,36 @@ async def test_what_is_no_count_is_not_counted(value: Value) -> None:
     batch = await flushed(CALL | {"gen_ai.usage.input_tokens": value})
     types = [labels["gen_ai.token.type"] for labels, _ in points(batch, "gen_ai.client.token.usage")]
     assert types == ["output"]
+
+
+@pytest.mark.parametrize("hostile", [["a"], {"a": 1}])
+async def test_lists_and_mappings_where_labels_are_expected_are_labels_as_text(hostile: Value) -> None:
+    changed: dict[str, Value] = {"gen_ai.response.model": hostile, "penstock.cost.quality": hostile}
+    batch = await flushed(CALL | changed)
+    assert {labels["gen_ai.response.model"] for labels, _ in points(batch, "gen_ai.client.token.usage")} == {
+        str(hostile)
+    }
+
+
+async def test_an_operation_that_is_no_text_is_no_call() -> None:
+    sink = CollectingSink()
+    metrics = connector(sink)
+    await metrics.consume(traces(CALL | {"gen_ai.operation.name": ["chat"]}))
+    await metrics.flush()
+    assert sink.count == 0
+
+
+async def test_a_value_without_end_does_not_spoil_the_sum() -> None:
+    batch = await flushed(CALL, CALL | {"gen_ai.response.time_to_first_chunk": float("inf")})
+    ((_, point),) = points(batch, "gen_ai.client.operation.time_to_first_chunk")
+    assert (point.count, point.sum) == (1, pytest.approx(0.298))
+
+
+def test_calls_without_values_take_no_room() -> None:
+    batch = traces(*({"gen_ai.operation.name": "chat", "gen_ai.response.model": f"m{n}"} for n in range(100)))
+    metrics = connector(CollectingSink())
+    for span in batch.records():
+        assert isinstance(span, Span)
+        span.start_time_unix_nano = 0
+        metrics._aggregator.add(span, 1)
+    assert not metrics._aggregator._bundles
