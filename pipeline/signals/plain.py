@@ -1,51 +1,67 @@
-"""Attribute values as text, as the Collector writes them where only text fits."""
+"""Attribute values as text, as the Collector writes them where only text fits (pdata `Value.AsString`)."""
 
 from __future__ import annotations
 
+import base64
+import json
 import math
-from base64 import b64encode
 from decimal import Decimal
-from typing import Any
-
-import orjson
+from typing import Any, Final
 
 from pipeline.signals.values import Value
 
+# What Go's `encoding/json` escapes inside strings by default.
+_HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
 
 def as_text(value: Value) -> str:
-    """Strings bare, bytes in base64, lists and maps in JSON, unset as nothing (pdata `Value.AsString`)."""
+    """The text of a value: scalars as in JSON, bytes in base64, lists and maps as JSON with sorted keys."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, float):
-        return _float_text(value)
+        return _float(value)
     if isinstance(value, bytes):
-        return b64encode(value).decode()
-    return (
-        str(value) if isinstance(value, int) else orjson.dumps(_for_json(value), option=orjson.OPT_SORT_KEYS).decode()
-    )
+        return base64.b64encode(value).decode()
+    return _json(value)
 
 
-def _float_text(value: float) -> str:
-    """The shortest form, with an exponent below 1e-6 and from 1e21 on (Go `encoding/json`)."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == 0 or 1e-6 <= abs(value) < 1e21:
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
-    mantissa, _, exponent = repr(value).partition("e")
-    return f"{mantissa.removesuffix('.0')}e{exponent[0]}{exponent[1:].lstrip('0')}"
+def _float(value: float) -> str:
+    if math.isnan(value) or math.isinf(value):
+        name = "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+        return f"json: unsupported value: {name}"
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - the number is finite
+    if not 1e-6 <= abs(value) < 1e21:
+        text = "".join(map(str, digits)).rstrip("0") or "0"
+        power = exponent + len(digits) - 1
+        fraction = f".{text[1:]}" if len(text) > 1 else ""
+        # Go pads exponents to two digits and takes the zero away only from negative ones.
+        shown = f"-{-power}" if power < 0 else f"+{power:02d}"
+        return f"{'-' if sign else ''}{text[0]}{fraction}e{shown}"
+    plain = format(Decimal(repr(value)), "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
-def _for_json(value: Value) -> Any:
+def _json(value: Value) -> str:
     if isinstance(value, dict):
-        return {key: _for_json(item) for key, item in value.items()}
+        return "{" + ",".join([f"{_quoted(key)}:{_json(value[key])}" for key in sorted(value)]) + "}"
     if isinstance(value, list):
-        return [_for_json(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return b64encode(value).decode() if isinstance(value, bytes) else value
+        return "[" + ",".join([_json(item) for item in value]) + "]"
+    if value is None:
+        return "null"
+    if isinstance(value, str | bytes):
+        return _quoted(as_text(value))
+    return as_text(value)
+
+
+def _quoted(text: str) -> str:
+    quoted: Any = json.dumps(text, ensure_ascii=False)
+    return "".join([_HTML.get(character, character) for character in quoted])

@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
 from pipeline.signals import Attributes, LogRecord, Record, Resource, Span, Value
+from pipeline.signals.plain import as_text
 from processors.redaction.collector_policy import CollectorPolicy
-from processors.redaction.go_text import as_string
 from processors.redaction.tally import Tally
 
 _ENTITY = "BLOCKED"
@@ -57,7 +57,7 @@ class CollectorStage:
             if policy.deletes_key(key):
                 summary.redacted.append(key)
                 continue
-            text = as_string(value) if policy.redact_all_types else value if isinstance(value, str) else ""
+            text = as_text(value) if policy.redact_all_types else value if isinstance(value, str) else ""
             if policy.allows_value(text):
                 summary.allowed.append(key)
                 continue
@@ -75,7 +75,7 @@ class CollectorStage:
         if isinstance(body, dict | list):
             new = self._redact_nested(body, "", summary)
         else:
-            text = as_string(body)
+            text = as_text(body)
             # The Collector leaves an allowed body out of its summary.
             masked = text if self._policy.allows_value(text) else self._policy.mask_matches(text)
             new = body if masked == text else masked
@@ -90,7 +90,7 @@ class CollectorStage:
             return self._redact_map(value, path, summary)
         if isinstance(value, list):
             return [self._redact_nested(item, _join(path, f"[{index}]"), summary) for index, item in enumerate(value)]
-        text = as_string(value)
+        text = as_text(value)
         if self._policy.allows_value(text):
             summary.allowed.append(path)
             return value

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pipeline.exporters.debug.text import indented, number, pairs, plain
+from pipeline.exporters.debug.text import indented, number, pairs
 from pipeline.exporters.debug.views import SpanViews
 from pipeline.signals import Batch, DataPoint, LogRecord, Record, Resource, Scope, Signal, Span
+from pipeline.signals.plain import as_text
 
 _NAMES: Final = {
     Signal.TRACES: ("ResourceTraces", "ScopeTraces"),
@@ -40,7 +41,7 @@ class Writer:
             yield " ".join((record.name, record.trace_id.hex(), record.span_id.hex(), *known)) + "\n"
             yield from indented(view, "    ")
         elif isinstance(record, LogRecord):
-            yield " ".join((plain(record.body), *pairs(record.attributes))) + "\n"
+            yield " ".join((as_text(record.body), *pairs(record.attributes))) + "\n"
         elif isinstance(record, DataPoint):
             attributes = ",".join(pairs(record.attributes))
             yield f"{record.metric.name}{{{attributes}}} {_point(record.metric.kind, record.pb)}\n"

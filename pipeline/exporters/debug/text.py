@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import math
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from pipeline.signals import Value
+from pipeline.signals.plain import as_text
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Final = {bool: "Bool", str: "Str", int: "Int", float: "Double", bytes: "Bytes", list: "Slice", dict: "Map"}
 
 
-def plain(value: Value) -> str:
-    """A value as text: strings bare, bytes in base64, lists and maps in JSON, unset as nothing."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    return str(value) if isinstance(value, int) else orjson.dumps(_for_json(value)).decode()
-
-
-def _for_json(value: Value) -> Any:
-    if isinstance(value, dict):
-        return {key: _for_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_for_json(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return b64encode(value).decode() if isinstance(value, bytes) else value
-
-
 def typed(value: Value) -> str:
     """A value with its type: `Str(gpt-4o)`, `Int(5)`, `Empty()`."""
-    return "Empty()" if value is None else f"{_KINDS[type(value)]}({plain(value)})"
+    return "Empty()" if value is None else f"{_KINDS[type(value)]}({as_text(value)})"
 
 
 def number(value: float) -> str:
@@ -76,7 +49,7 @@ def attribute_lines(title: str, attributes: Mapping[str, Value], indent: str = "
 
 def pairs(attributes: Mapping[str, Value]) -> Iterator[str]:
     """`key=value` for each attribute."""
-    return (f"{key}={plain(value)}" for key, value in attributes.items())
+    return (f"{key}={as_text(value)}" for key, value in attributes.items())
 
 
 def indented(lines: Iterable[str], indent: str) -> Iterator[str]:

@@ -1,40 +1,41 @@
-"""Attribute values as text."""
+"""Attribute values as text, in the way of the Collector."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.signals import Value
 from pipeline.signals.plain import as_text
-
-if TYPE_CHECKING:
-    from pipeline.signals import Value
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("a", "a"),
+        ("x", "x"),
         (None, ""),
         (True, "true"),
-        (False, "false"),
-        (7, "7"),
-        (1.5, "1.5"),
-        (3.0, "3"),
-        (-2.0, "-2"),
-        (0.000001, "0.000001"),
-        (1.5e-7, "1.5e-7"),
-        (1e20, "100000000000000000000"),
+        (-7, "-7"),
+        (1.0, "1"),
+        (0.1, "0.1"),
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (123456789012345680.0, "123456789012345680"),
         (1e21, "1e+21"),
-        (math.nan, "NaN"),
-        (math.inf, "+Inf"),
-        (-math.inf, "-Inf"),
-        (b"\x01\x02", "AQI="),
+        (1.5e300, "1.5e+300"),
+        (1e-6, "0.000001"),
+        (1.25e-7, "1.25e-7"),
+        (-3e-100, "-3e-100"),
+        (math.inf, "json: unsupported value: +Inf"),
+        (-math.inf, "json: unsupported value: -Inf"),
+        (math.nan, "json: unsupported value: NaN"),
+        (b"ab", "YWI="),
+        ({"b": [1, None, "é<"], "a": b"ab"}, '{"a":"YWI=","b":[1,null,"é\\u003c"]}'),
+        ([], "[]"),
         (["a", 1, 2.0, b"\x01"], '["a",1,2,"AQ=="]'),
-        ({"b": 1, "a": [True]}, '{"a":[true],"b":1}'),
+        (1e20, "100000000000000000000"),
     ],
 )
-def test_as_text(value: Value, text: str) -> None:
+def test_text(value: Value, text: str) -> None:
     assert as_text(value) == text

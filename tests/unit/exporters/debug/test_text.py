@@ -10,9 +10,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline.exporters.debug import detailed, normal
-from pipeline.exporters.debug.text import number, plain, timestamp, typed
+from pipeline.exporters.debug.text import number, timestamp, typed
 from pipeline.exporters.debug.views import SpanViews
 from pipeline.signals import Batch, Request, Signal, Value, otlp_json
+from pipeline.signals.plain import as_text
 from pipeline.testing import make_host, traces
 
 NO_VIEWS = SpanViews({}, make_host().log)
@@ -213,7 +214,7 @@ def test_a_view_stands_before_the_attributes_in_detailed() -> None:
         (True, "Bool(true)"),
         (5, "Int(5)"),
         (1e300, "Double(1e+300)"),
-        (math.inf, "Double(+Inf)"),
+        (math.inf, "Double(json: unsupported value: +Inf)"),
         (["a", [b"hi", 2.0]], 'Slice(["a",["aGk=",2]])'),
         ({"a": {"b": None}}, 'Map({"a":{"b":null}})'),
         (None, "Empty()"),
@@ -223,8 +224,8 @@ def test_typed(value: Value, shown: str) -> None:
     assert typed(value) == shown
 
 
-def test_plain() -> None:
-    assert [plain(value) for value in ("a", None, False, -1.5, b"hi")] == ["a", "", "false", "-1.5", "aGk="]
+def test_as_text() -> None:
+    assert [as_text(value) for value in ("a", None, False, -1.5, b"hi")] == ["a", "", "false", "-1.5", "aGk="]
 
 
 def test_number() -> None:
