@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.cases import CHAIN, FORWARD, FORWARD_TEXT_FREE, SINGLE_GRPC, SINGLE_HTTP, Case
+from tests.benchmarks.cases import (
+    BATCHED_GRPC,
+    BATCHED_HTTP,
+    CHAIN,
+    FORWARD,
+    FORWARD_TEXT_FREE,
+    SINGLE_GRPC,
+    SINGLE_HTTP,
+    Case,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +53,7 @@ def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
     if FORWARD in ours and CHAIN in ours:
         times = ours[CHAIN].cpu_us_per_span / ours[FORWARD].cpu_us_per_span
         yield Bar(f"{CHAIN.name}: times our own forward", times, 5)
-    for case, limit in ((SINGLE_HTTP, 150), (SINGLE_GRPC, 400)):
+    for case, limit in ((SINGLE_HTTP, 150), (SINGLE_GRPC, 400), (BATCHED_HTTP, 150), (BATCHED_GRPC, 400)):
         if case in ours:
             yield Bar(f"{case.name}: microseconds", ours[case].cpu_us_per_span, limit)
     if CHAIN in ours:

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
 
+SIDECAR_CHAIN = ("memory_limiter", "gen_ai_normalizer", "gen_ai_latency", "redaction", "batch")
+"""The processors of `configs/sidecar.yaml`."""
 THIN_CHAIN = ("memory_limiter", "gen_ai_normalizer", "gen_ai_latency", "gen_ai_cost", "redaction")
 
 
@@ -31,13 +33,15 @@ class Case:
     @property
     def only_ours(self) -> bool:
         """The Collector has no such chain."""
-        return self.counted
+        return "gen_ai_normalizer" in self.processors
 
 
 FORWARD = Case("forward, gRPC", TEXT, 100, "grpc")
 FORWARD_TEXT_FREE = Case("forward, gRPC", TEXT_FREE, 100, "grpc")
 SINGLE_GRPC = Case("forward, gRPC, one span a request", TEXT, 1, "grpc")
 SINGLE_HTTP = Case("forward, HTTP, one span a request", TEXT, 1, "http")
+BATCHED_GRPC = Case("batch, gRPC, one span a request", TEXT, 1, "grpc", ("batch",))
+BATCHED_HTTP = Case("batch, HTTP, one span a request", TEXT, 1, "http", ("batch",))
 CHAIN = Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True)
 CASES = (
     FORWARD,
@@ -46,6 +50,9 @@ CASES = (
     Case("batch, gRPC", TEXT, 100, "grpc", ("batch",)),
     SINGLE_GRPC,
     SINGLE_HTTP,
+    BATCHED_GRPC,
+    BATCHED_HTTP,
+    Case("sidecar chain, HTTP, one span a request", TEXT, 1, "http", SIDECAR_CHAIN),
     CHAIN,
     Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
 )
