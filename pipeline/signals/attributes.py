@@ -7,9 +7,13 @@ from typing import Any, Final, Protocol, Self
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from pipeline.signals.values import Value, from_key_values, set_any_value
+from pipeline.signals.repeated import remove_items
+from pipeline.signals.values import Repairs, Value, from_key_values, remove_repeated, set_any_value
 
 _set: Final = dict.__setitem__
+
+# So many attributes are deleted one by one, which moves all behind them each time; more in one pass.
+_FEW: Final = 16
 
 
 class Journal(Protocol):
@@ -41,6 +45,7 @@ class Attributes(dict[str, Value]):
 
     def __init__(self, pairs: Pairs, journal: Journal) -> None:
         """Read all pairs."""
+        repairs = Repairs.count
         super().__init__(from_key_values(pairs))
         self._pairs = pairs
         self._journal = journal
@@ -49,15 +54,11 @@ class Attributes(dict[str, Value]):
         self._added: dict[str, None] | None = None
         if len(self) != len(pairs):
             self._remove_repeated()
+        elif Repairs.count != repairs:
+            journal.touched(self)
 
     def _remove_repeated(self) -> None:
-        first: dict[str, int] = {}
-        for index, pair in enumerate(self._pairs):
-            first.setdefault(pair.key, index)
-        keep = set(first.values())
-        for index in range(len(self._pairs) - 1, -1, -1):
-            if index not in keep:
-                del self._pairs[index]
+        remove_repeated(self._pairs)
         super().update(from_key_values(self._pairs))
         self._journal.touched(self)
 
@@ -149,7 +150,7 @@ class Attributes(dict[str, Value]):
 
     def _flush_edited(self, edited: set[str]) -> None:
         pairs = self._pairs
-        gone = []
+        gone: list[int] = []
         for index, pair in enumerate(pairs):
             key = pair.key
             if key not in edited:
@@ -161,5 +162,9 @@ class Attributes(dict[str, Value]):
                 gone.append(index)
             if not edited:
                 break
-        for index in reversed(gone):
-            del pairs[index]
+        if len(gone) > _FEW:
+            which = set(gone)
+            remove_items(pairs, [index in which for index in range(len(pairs))])
+        else:
+            for index in reversed(gone):
+                del pairs[index]

@@ -8,15 +8,20 @@ from typing import Any, TypeVar
 _View = TypeVar("_View")
 
 
-def remove(container: Any, views: list[_View], gone: Sequence[bool]) -> list[_View]:
-    """Remove the messages at which `gone` is true; returns the `views` that are left, one for each message.
+def remove_items(container: Any, gone: Sequence[bool]) -> None:
+    """Remove the messages at which `gone` is true; the others stay the same objects in the same order.
 
-    Messages stay the same objects. One pass, however many go: deleting one by one would move all behind it each time.
+    One pass, however many go: deleting one by one would move all behind it each time.
     """
     left = gone.count(False)
     if left == len(gone):
-        return views
+        return
     flags = iter(gone)
     container.sort(key=lambda _: next(flags))
     del container[left:]
+
+
+def remove(container: Any, views: list[_View], gone: Sequence[bool]) -> list[_View]:
+    """As `remove_items`; returns the `views` that are left of those that there are for each message."""
+    remove_items(container, gone)
     return [view for view, is_gone in zip(views, gone, strict=True) if not is_gone]

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, Union
+from typing import Any, TypeAlias, Union
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from pipeline.signals.repeated import remove_items
+
 Value: TypeAlias = Union[str, bool, int, float, bytes, list["Value"], dict[str, "Value"], None]  # noqa: UP007 - recursive alias
+
+
+class Repairs:
+    """Counts mappings inside values that had a key twice. Whoever reads through a view compares before and after."""
+
+    count = 0
 
 
 def from_any_value(value: AnyValue) -> Value:
@@ -21,8 +29,27 @@ def _other(value: AnyValue) -> Value:
     if kind == "array_value":
         return [from_any_value(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return from_key_values(value.kvlist_value.values)
+        return _mapping(value.kvlist_value.values)
     return None if kind is None else getattr(value, kind)
+
+
+def _mapping(pairs: Any) -> dict[str, Value]:
+    mapping = from_key_values(pairs)
+    if len(mapping) != len(pairs):
+        # A value that nobody sees would pass every check; as in a list of attributes, the first of a key counts.
+        remove_repeated(pairs)
+        Repairs.count += 1
+        mapping = from_key_values(pairs)
+    return mapping
+
+
+def remove_repeated(pairs: Any) -> None:
+    """Remove from a repeated KeyValue field every pair whose key it has before."""
+    first: dict[str, int] = {}
+    for index, pair in enumerate(pairs):
+        first.setdefault(pair.key, index)
+    keep = set(first.values())
+    remove_items(pairs, [index not in keep for index in range(len(pairs))])
 
 
 def from_key_values(pairs: Iterable[KeyValue]) -> dict[str, Value]:

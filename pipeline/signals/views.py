@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pipeline.signals.attributes import Attributes
-from pipeline.signals.values import Value, from_any_value, set_any_value
+from pipeline.signals.repeated import remove
+from pipeline.signals.values import Repairs, Value, from_any_value, set_any_value
 
 if TYPE_CHECKING:
     from pipeline.signals.content import Content
@@ -191,12 +192,11 @@ class Span(Record):
 
     def remove_events(self, events: list[Event]) -> None:
         """Remove span events (views got from `events`)."""
-        mine = self.events
-        for index in range(len(mine) - 1, -1, -1):
-            if any(mine[index] is event for event in events):
-                del self.pb.events[index]
-                del mine[index]
-                self.content.stale = True
+        gone = {id(event) for event in events}
+        left = remove(self.pb.events, self.events, [id(event) in gone for event in self.events])
+        if len(left) < len(self.events):
+            self._events = left
+            self.content.stale = True
 
 
 class LogRecord(Record):
@@ -214,7 +214,11 @@ class LogRecord(Record):
     @property
     def body(self) -> Value:
         """The body as a Python value; a list or dict is a copy: set the property to change it."""
-        return from_any_value(self.pb.body)
+        repairs = Repairs.count
+        body = from_any_value(self.pb.body)
+        if Repairs.count != repairs:
+            self.content.stale = True
+        return body
 
     @body.setter
     def body(self, value: Value) -> None:

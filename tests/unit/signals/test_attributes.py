@@ -118,3 +118,18 @@ def test_a_value_without_otlp_form_is_an_error() -> None:
     batch.records()[0].attributes["a"] = object()  # type: ignore[assignment]
     with pytest.raises(TypeError, match="object is no attribute value"):
         batch.serialize()
+
+
+def test_many_attributes_deleted_and_repeated_leave_the_others_as_they_were() -> None:
+    request = trace_request({f"k{n}": n for n in range(300)})
+    pairs = request.resource_spans[0].scope_spans[0].spans[0].attributes
+    for n in range(0, 300, 2):
+        pairs.add(key=f"k{n}").value.int_value = -n
+    batch = parse(Signal.TRACES, request.SerializeToString())
+    attributes = batch.records()[0].attributes
+    assert attributes == {f"k{n}": n for n in range(300)}
+    for n in range(0, 300, 3):
+        del attributes[f"k{n}"]
+    attributes["k1"] = "changed"
+    read = parse(Signal.TRACES, batch.serialize()).records()[0].attributes
+    assert list(read.items()) == [(f"k{n}", n if n != 1 else "changed") for n in range(300) if n % 3]
