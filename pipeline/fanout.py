@@ -92,9 +92,8 @@ class FanOut:
     def _settle(self, parts: Sequence[Batch], errors: Sequence[DeliveryError | None]) -> None:
         failed = [error for error in errors if error is not None]
         if len(failed) == len(parts):
-            # The caller still owns one part; the others end here.
-            for part, error in zip(parts[1:], errors[1:], strict=True):
-                part.delivery.end(Outcome.FAILED, error)
+            # The caller still owns the batch, and may try again: nothing has failed for good.
+            parts[0].delivery.withdraw(len(parts) - 1)
             raise next((error for error in failed if isinstance(error, Refused)), failed[0])
         for branch, part, error in zip(self._branches, parts, errors, strict=True):
             if error is not None:

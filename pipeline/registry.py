@@ -48,7 +48,7 @@ def get(kind: Kind, type_name: str) -> type[Component]:
     entry = _entries(kind.value)[type_name]
     try:
         return entry.load()  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the module of a plug-in raises
         package = entry.dist.name if entry.dist else "unknown"
         raise ConfigError(
             Problem(f'{kind.singular} "{type_name}" of package {package} cannot be loaded ({entry.value}): {error}')

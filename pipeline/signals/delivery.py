@@ -51,6 +51,12 @@ class Delivery:
         self._open += parts
         return self
 
+    def withdraw(self, parts: int) -> None:
+        """Take back parts that `fork` added and nobody took; at least one other part is still open."""
+        if parts >= self._open:
+            raise RuntimeError("delivery: more parts were withdrawn than others are open")
+        self._open -= parts
+
     def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
         """End one part; `error` says why it failed. Refused outweighs Rejected: that data is still owed."""
         if self._open == 0:

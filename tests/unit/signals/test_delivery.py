@@ -39,3 +39,12 @@ def test_a_taken_room_can_still_be_released_by_its_stage() -> None:
 
     release()
     assert released == ["stage"]
+
+
+def test_withdrawn_parts_leave_no_trace_and_never_resolve_the_handle() -> None:
+    handle = Delivery().fork(2)
+    handle.withdraw(2)
+    with pytest.raises(RuntimeError, match="withdrawn"):
+        handle.withdraw(1)
+    handle.end(Outcome.DELIVERED)
+    assert (handle.outcome, handle.error) == (Outcome.DELIVERED, None)
