@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final, Literal
 
 from pydantic import Field
@@ -15,6 +16,10 @@ from processors.gen_ai_metrics.series import Catalog
 
 _CALLS: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
 _S: Final = 10**9
+
+# Larger batches are counted piece by piece, since the event loop is not to be held for over 10 ms.
+_AT_ONCE_RECORDS: Final = 1024
+_AT_ONCE_BYTES: Final = 1 << 20
 
 
 class GenAiMetricsConfig(ConfigModel):
@@ -70,6 +75,15 @@ class GenAiMetrics(Connector):
 
     async def consume(self, batch: Batch) -> None:
         """Count the model calls of a batch; its delivery ends here."""
+        if batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES:
+            self._count(batch)
+        else:
+            pieces = batch.pieces(max_items=_AT_ONCE_RECORDS, max_bytes=_AT_ONCE_BYTES)
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                self._count(piece)
+        batch.delivery.end(Outcome.DELIVERED)
+
+    def _count(self, batch: Batch) -> None:
         now_ns = self.host.clock.time_ns()
         for record in batch.records():
             attributes = record.attributes
@@ -77,7 +91,6 @@ class GenAiMetrics(Connector):
             is_call = isinstance(operation, str) and operation in _CALLS
             if is_call and attributes.get("penstock.gen_ai.role", "leaf") == "leaf" and isinstance(record, Span):
                 self._aggregator.add(record, now_ns)
-        batch.delivery.end(Outcome.DELIVERED)
 
     async def _flush_periodically(self) -> None:
         while True:

@@ -71,3 +71,19 @@ async def test_the_error_of_started_work_is_its_awaiters() -> None:
 
     with pytest.raises(ValueError, match="mine"):
         await supervisor(FakeClock(), []).start(work(), "work")
+
+
+async def test_stop_also_ends_what_tasks_start_when_they_end() -> None:
+    tasks = supervisor(FakeClock(), [])
+    late: list[asyncio.Task[bool]] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            late.append(tasks.start(asyncio.Event().wait(), "late"))
+
+    tasks.spawn(work, "work")
+    await asyncio.sleep(0)
+    await tasks.stop()
+    assert late[0].cancelled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -227,3 +228,26 @@ def test_calls_without_values_take_no_room() -> None:
         span.start_time_unix_nano = 0
         metrics._aggregator.add(span, 1)
     assert not metrics._aggregator._bundles
+
+
+@pytest.mark.parametrize(("calls", "text"), [(5000, 0), (30, 100_000)])
+async def test_a_large_batch_is_counted_piece_by_piece_and_whole(calls: int, text: int) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    sink = CollectingSink()
+    metrics = connector(sink)
+    batch = traces(*[CALL | {"text": "x" * text}] * calls)
+    task = asyncio.create_task(other())
+    await metrics.consume(batch)
+    task.cancel()
+    await metrics.flush()
+    assert turns >= 3
+    assert batch.delivery.outcome is Outcome.DELIVERED
+    ((_, duration),) = points(sink.batches[0], "gen_ai.client.operation.duration")
+    assert duration.count == calls
