@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from pipeline.signals.views import Record, Resource
 
 
+class _Lease:
+    """Held by all batches of one content, and by nothing in it: with the last of them the views end.
+
+    Views refer to each other in circles; left to the garbage collector they would hold megabytes for long.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def __del__(self) -> None:
+        self._content.end_views()
+
+
 class Batch:
     """One export request with its context and its delivery handle.
 
@@ -29,11 +44,18 @@ class Batch:
         rooms: what a fan-out has reserved for this batch in the stages ahead; None when nothing was.
     """
 
-    __slots__ = ("_content", "_first", "_records", "context", "delivery", "rooms")
+    __slots__ = ("_content", "_first", "_lease", "_records", "context", "delivery", "rooms")
 
-    def __init__(self, content: Content, context: Context = NO_CONTEXT, delivery: Delivery | None = None) -> None:
-        """Wrap content; without a handle the batch gets its own."""
+    def __init__(
+        self,
+        content: Content,
+        context: Context = NO_CONTEXT,
+        delivery: Delivery | None = None,
+        lease: _Lease | None = None,
+    ) -> None:
+        """Wrap content; without a handle the batch gets its own. `lease` is that of another batch of this content."""
         self._content = content
+        self._lease = _Lease(content) if lease is None else lease
         self._records: list[Record] | None = None
         self._first = True
         self.context = context
@@ -120,7 +142,7 @@ class Batch:
         start = 0
         while start < len(records) or not start:
             end = start + size()
-            window = Batch(self._content, self.context, self.delivery)
+            window = Batch(self._content, self.context, self.delivery, self._lease)
             window._records = list(records[start:end])
             window._first = start == 0
             yield window
@@ -129,7 +151,7 @@ class Batch:
 
     def share(self) -> Batch:
         """The same content for another reader, with a part of the handle of its own."""
-        return Batch(self._content, self.context, self.delivery.fork())
+        return Batch(self._content, self.context, self.delivery.fork(), self._lease)
 
     def copy(self) -> Batch:
         """Content of its own for a branch that will change it, with a part of the handle of its own."""

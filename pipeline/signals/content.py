@@ -115,6 +115,16 @@ class Content:
                 add_records(scope, getattr(scope_group, items))
         return resources
 
+    def end_views(self) -> None:
+        """Take the tree of views apart: nobody walks it any more."""
+        resources, self._resources = self._resources, None
+        for resource in resources or ():
+            for scope in resource.scopes:
+                for metric in scope.metrics:
+                    metric.records = []
+                scope.records, scope.metrics = [], []
+            resource.scopes = []
+
     def remove_dropped(self) -> None:
         """Take records marked `dropped` out of the message, and metrics, scopes and resources left empty by it."""
         if not self.has_dropped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 
 import pytest
@@ -226,3 +227,21 @@ def test_invalid_utf8_is_repaired_and_told() -> None:
 def test_malformed_bytes_are_rejected(raw: bytes) -> None:
     with pytest.raises(Rejected):
         parse(Signal.TRACES, raw)
+
+
+def test_views_end_with_the_last_batch_of_their_content_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = LEDGER.held_bytes
+        batch = traces({"a": 1}, {"b": 2})
+        other = batch.share()
+        windows = list(batch.slices(lambda: 1))
+        assert windows[1].records()[0].attributes == {"b": 2}
+        (resource,) = batch.resources()
+        del batch, windows
+        assert len(resource.scopes[0].records) == 2
+        del other, resource
+        assert LEDGER.held_bytes == before
+    finally:
+        gc.enable()
