@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 QUICKSTART: Final = ROOT / "configs" / "quickstart.yaml"
 READY_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
+_READY: Final = b"Everything is ready."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,16 @@ def quickstart(ports: Ports, backend_port: int, folder: Path) -> Iterator[None]:
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)  # noqa: S603 - our own program
     try:
-        _wait_until_ready(process, ports, log_path)
+        _wait_until_ready(process, log_path)
         yield
     finally:
         _stop(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], ports: Ports, log_path: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], log_path: Path) -> None:
+    """Wait for its own word: on its ports somebody else may listen, when two start at once."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while _is_free(ports.grpc) or _is_free(ports.http) or _is_free(ports.llm_metrics):
+    while _READY not in log_path.read_bytes():
         if process.poll() is not None or time.monotonic() > deadline:
             raise StartError(f"the collector did not start:\n{log_path.read_text(errors='replace')[-4000:]}")
         time.sleep(0.05)

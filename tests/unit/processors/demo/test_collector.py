@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
 import yaml
 
-from processors.demo.collector import QUICKSTART, Ports, overlay
+from pipeline.errors import StartError
+from processors.demo.collector import QUICKSTART, Ports, overlay, quickstart
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_only_known_pipelines_and_components_are_changed() -> None:
@@ -26,3 +35,11 @@ def test_moved_ports_stand_where_the_components_listen() -> None:
     changed = str(overlay(Ports(1, 2, 3, 4, 5), 6))
     for place in ("localhost:1", "localhost:2", "localhost:3", "'port': 4", "localhost:5", "127.0.0.1:6"):
         assert place in changed
+
+
+def test_a_port_that_somebody_else_took_in_the_meantime_is_an_error(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        ports = Ports(*(sock.getsockname()[1] for sock in sockets))
+        with pytest.raises(StartError, match="did not start"), quickstart(ports, 1, tmp_path):
+            pass
