@@ -7,6 +7,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
 
@@ -15,11 +16,13 @@ from pipeline.supervisor import Supervisor
 from pipeline.transport.client_grpc import CODINGS, GrpcClient
 from pipeline.transport.compression import Malformed, TooLarge, compress, decompress
 from pipeline.transport.grpc_connections import Connections
-from pipeline.transport.http2 import ConnectionLost, Stream, encode_headers
+from pipeline.transport.http2 import ConnectionLost, NotTaken, Stream
+from pipeline.transport.http2_headers import encode_headers
 
 # Compressing more than this takes milliseconds: it is done beside the event loop.
 _LARGE_BYTES: Final = 64 * 1024
 _MAX_CACHED_BLOCKS: Final = 16
+_MAX_RESENDS: Final = 2
 _LARGEST_ANSWER_BYTES: Final = 4 << 20
 _HTTP_CODES: Final = {
     "400": Code.INTERNAL,
@@ -64,11 +67,18 @@ class GrpcChannel:
         prefix, message = await self._framed(message)
         block = self._block(path, metadata)
         try:
-            connection = await self._connections.get()
-            stream = await connection.request(block, message, prefix)
+            return _answer(await self._request(block, message, prefix))
         except ConnectionLost as error:
             raise RpcError(Code.UNAVAILABLE, str(error)) from None
-        return _answer(stream)
+
+    async def _request(self, block: bytes, message: bytes, prefix: bytes) -> Stream:
+        """Send a request, again where the backend has said that it did nothing with it. Raises ConnectionLost."""
+        for _ in range(_MAX_RESENDS):
+            with suppress(NotTaken):
+                connection = await self._connections.get()
+                return await connection.request(block, message, prefix)
+        connection = await self._connections.get()
+        return await connection.request(block, message, prefix)
 
     async def _framed(self, message: bytes) -> tuple[bytes, bytes]:
         """The message as it goes out, and the five bytes before it."""

@@ -8,33 +8,67 @@ of a backend, which are always the same, are decoded once.
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from hpack import Decoder, HPACKError
+from pipeline.transport.http2_frames import (
+    ACK,
+    CANCEL,
+    CONTINUATION,
+    DATA,
+    DEFAULT_MAX_FRAME,
+    DEFAULT_WINDOW,
+    ENABLE_PUSH,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    GOAWAY,
+    HEADER_TABLE_SIZE,
+    HEADERS,
+    INITIAL_WINDOW,
+    LARGEST_STREAM_ID,
+    MAX_FRAME,
+    MAX_STREAMS,
+    PING,
+    PREFACE,
+    PROTOCOL_ERROR,
+    PUSH_PROMISE,
+    REFUSED_STREAM,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    ProtocolViolation,
+    credit_of,
+    frame,
+    frame_head,
+    goaway_frame,
+    header_fragment,
+    reset_frame,
+    settings_frame,
+    settings_of,
+    widened,
+    window_frame,
+)
+from pipeline.transport.http2_headers import BlockReader, response_fault
+from pipeline.transport.http2_reader import FrameReader
 
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# Types, flags, settings and error codes: RFC 9113, sections 6, 6.5.2 and 7.
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-_END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-_HEADER_TABLE_SIZE, _ENABLE_PUSH, _MAX_STREAMS, _INITIAL_WINDOW, _MAX_FRAME = 1, 2, 3, 4, 5
-_CANCEL: Final = 8
-_DEFAULT_WINDOW: Final = 65_535
-_LARGEST_FRAME: Final = 16_384
 _OUR_WINDOW: Final = 1 << 20
 _LARGEST_ANSWER: Final = 4 << 20
-_LARGEST_BLOCK: Final = 1 << 16
-_MAX_CACHED_BLOCKS: Final = 64
 # Below this, one copy is cheaper than many buffers.
 _COPY_BELOW_BYTES: Final = 16_384
-_MAX_STREAM_ID: Final = (1 << 31) - 1
+_MAX_WASTE: Final = 10_000
+"""Frames that carry nothing, in a row without an answer."""
 
 Headers = dict[str, str]
 
 
 class ConnectionLost(Exception):  # noqa: N818 - an event, in a word
     """The connection or the stream ended before the answer was whole; the request may be sent again."""
+
+
+class NotTaken(ConnectionLost):
+    """The backend has said that it did nothing with the request (RFC 9113, section 8.7): sending it again is safe."""
 
 
 class Stream:
@@ -72,18 +106,19 @@ class Connection(asyncio.Protocol):
         self._on_closed = on_closed
         self._write_buffer_bytes = write_buffer_bytes
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._decoder = Decoder(max_header_list_size=_LARGEST_BLOCK)
-        self._decoded: dict[bytes, list[tuple[str, str]]] = {}
-        self._block: tuple[int, bytearray, int] | None = None
+        self._reader = FrameReader(self, max_frame=DEFAULT_MAX_FRAME)
+        self._blocks = BlockReader(response_fault)
+        self._data: Stream | None = None
+        self._data_flags = 0
         self._streams: dict[int, Stream] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._next_id = 1
-        self._window = _DEFAULT_WINDOW
-        self._stream_window = _DEFAULT_WINDOW
-        self._max_frame = _LARGEST_FRAME
-        self._max_streams = _MAX_STREAM_ID
+        self._window = DEFAULT_WINDOW
+        self._stream_window = DEFAULT_WINDOW
+        self._max_frame = DEFAULT_MAX_FRAME
+        self._max_streams = LARGEST_STREAM_ID
         self._unreported = 0
+        self._waste = 0
         self._paused = False
         self._out: list[bytes | memoryview] = []
         self._open = True
@@ -118,7 +153,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionLost("connection closed")
         stream = Stream(self._next_id, self._stream_window, self._loop.create_future())
         self._next_id += 2
-        if self._next_id > _MAX_STREAM_ID:
+        if self._next_id > LARGEST_STREAM_ID:
             self.retire()
         self._streams[stream.id] = stream
         self._send(stream, block, prefix, body)
@@ -131,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Ask for a sign of life."""
-        self._write(_frame(_PING, 0, 0, bytes(8)))
+        self._write(frame(PING, 0, 0, bytes(8)))
 
     def close(self, why: str = "connection closed") -> None:
         """Break off; requests under way fail with ConnectionLost."""
@@ -167,23 +202,23 @@ class Connection(asyncio.Protocol):
         room = 0 if self._paused else min(self._max_frame, stream.window, self._window)
         if size <= room:
             self._window -= size
-            self._write(_frame_head(size, _DATA, _END_STREAM, stream.id), prefix, body)
+            self._write(frame_head(size, DATA, END_STREAM, stream.id), prefix, body)
             return
         if prefix and len(prefix) <= room:
             stream.window -= len(prefix)
             self._window -= len(prefix)
-            self._write(_frame(_DATA, 0, stream.id, prefix))
+            self._write(frame(DATA, 0, stream.id, prefix))
         else:
             body = prefix + body
         stream.pending = memoryview(body)
         self._pump(stream)
 
     def _header_frames(self, stream_id: int, block: bytes) -> Iterable[bytes]:
-        kind, limit = _HEADERS, self._max_frame
+        kind, limit = HEADERS, self._max_frame
         while len(block) > limit:
-            yield _frame(kind, 0, stream_id, block[:limit])
-            kind, block = _CONTINUATION, block[limit:]
-        yield _frame(kind, _END_HEADERS, stream_id, block)
+            yield frame(kind, 0, stream_id, block[:limit])
+            kind, block = CONTINUATION, block[limit:]
+        yield frame(kind, END_HEADERS, stream_id, block)
 
     def _pump(self, stream: Stream) -> None:
         """Send as much of a body as both windows and the socket allow."""
@@ -193,7 +228,7 @@ class Connection(asyncio.Protocol):
             if size <= 0:
                 break
             last = size == len(stream.pending)
-            parts += (_frame_head(size, _DATA, _END_STREAM if last else 0, stream.id), stream.pending[:size])
+            parts += (frame_head(size, DATA, END_STREAM if last else 0, stream.id), stream.pending[:size])
             stream.window -= size
             self._window -= size
             stream.pending = None if last else stream.pending[size:]
@@ -206,7 +241,7 @@ class Connection(asyncio.Protocol):
 
     def _abort(self, stream: Stream) -> None:
         if self._streams.pop(stream.id, None) is not None:
-            self._write(_frame(_RST_STREAM, 0, stream.id, struct.pack(">I", _CANCEL)))
+            self._write(reset_frame(stream.id, CANCEL))
         self._stream_ended()
 
     # The transport's calls --------------------------------------------------------------------------------------------
@@ -216,10 +251,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if self._write_buffer_bytes:
             self._transport.set_write_buffer_limits(self._write_buffer_bytes)
-        settings = struct.pack(">HIHIHI", _HEADER_TABLE_SIZE, 0, _ENABLE_PUSH, 0, _INITIAL_WINDOW, _OUR_WINDOW)
-        window = struct.pack(">I", _OUR_WINDOW - _DEFAULT_WINDOW)
-        hello = (_PREFACE, _frame(_SETTINGS, 0, 0, settings), _frame(_WINDOW_UPDATE, 0, 0, window))
-        self._transport.write(b"".join(hello))
+        settings = settings_frame([(HEADER_TABLE_SIZE, 0), (ENABLE_PUSH, 0), (INITIAL_WINDOW, _OUR_WINDOW)])
+        self._transport.write(PREFACE + settings + window_frame(0, _OUR_WINDOW - DEFAULT_WINDOW))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever is under way has failed."""
@@ -241,148 +274,186 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take frames apart."""
         self.last_read_s = self._loop.time()
-        self._buffer += data
-        try:
-            used = self._take_frames(self._buffer)
-        except (_ProtocolError, HPACKError, struct.error, IndexError, UnicodeDecodeError):
-            self.close("the backend's answer is no HTTP/2")
-            return
-        del self._buffer[:used]
+        self._take(memoryview(data))
 
-    def _take_frames(self, buffer: bytearray) -> int:
-        """Take the whole frames in a buffer; returns how many bytes they have."""
-        start = 0
-        while len(buffer) - start >= 9:
-            length = int.from_bytes(buffer[start : start + 3])
-            if length > _LARGEST_FRAME:
-                raise _ProtocolError("frame too large")
-            end = start + 9 + length
-            if len(buffer) < end:
-                break
-            stream_id = int.from_bytes(buffer[start + 5 : start + 9]) & _MAX_STREAM_ID
-            self._take(buffer[start + 3], buffer[start + 4], stream_id, bytes(buffer[start + 9 : end]))
-            start = end
-        return start
+    def _take(self, data: memoryview | None) -> None:
+        """Take what has come, or more of what had; others have their turn before the rest of a large read."""
+        try:
+            if data is None:
+                self._reader.go_on()
+            else:
+                self._reader.feed(data)
+        except ProtocolViolation as violation:
+            self._write(goaway_frame(0, violation.code))
+            self._flush()
+            self.close(f"the backend's answer is no HTTP/2 ({violation})")
+            return
+        if self._transport is not None and not self._transport.is_closing():
+            if self._reader.behind:
+                self._transport.pause_reading()
+                self._loop.call_soon(self._take, None)
+            elif data is None:
+                self._transport.resume_reading()
 
     # Receiving --------------------------------------------------------------------------------------------------------
 
-    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        if not self.ready.done() and kind != _SETTINGS:
-            raise _ProtocolError("no settings")
-        if self._block is not None and kind != _CONTINUATION:
-            raise _ProtocolError("headers interrupted")
-        if kind == _DATA:
-            self._take_data(flags, stream_id, payload)
-        elif kind in (_HEADERS, _CONTINUATION):
-            self._take_headers(kind, flags, stream_id, payload)
-        elif kind == _WINDOW_UPDATE:
-            self._take_window(stream_id, payload)
-        elif kind == _SETTINGS:
-            self._take_settings(flags, payload)
-        elif kind == _PING and not flags & _ACK:
-            self._write(_frame(_PING, _ACK, 0, payload))
-        elif kind == _RST_STREAM:
-            self._take_reset(stream_id, payload)
-        elif kind == _GOAWAY:
-            self._take_goaway(payload)
+    def begin_data(self, flags: int, stream_id: int, size: int) -> None:
+        """A DATA frame begins (RFC 9113, section 6.1)."""
+        self._check_order(DATA)
+        self._check_begun(stream_id)
+        self._data, self._data_flags = self._streams.get(stream_id), flags
+        self._give_window_back(stream_id, size)
+        if self._data is None or not size:
+            self._spend()
 
-    def _take_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        self._give_window_back(stream_id, len(payload))
-        stream = self._streams.get(stream_id)
+    def take_data(self, piece: bytes) -> None:
+        """Give a piece of an answer to its request."""
+        stream = self._data
         if stream is None:
             return
-        stream.body += _without_padding(flags, payload)
+        stream.body += piece
         if len(stream.body) > _LARGEST_ANSWER:
+            self._data = None
             self._abort(stream)
             _fail(stream, "the backend's answer is too large")
-        elif flags & _END_STREAM:
+
+    def end_data(self) -> None:
+        """It is whole."""
+        stream, self._data = self._data, None
+        if stream is not None and self._data_flags & END_STREAM and self._streams.get(stream.id) is stream:
             self._end(stream)
+
+    def take_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        """A frame that is no DATA frame; the content of unknown ones is left out (RFC 9113, section 5.5)."""
+        self._check_order(kind)
+        if kind == HEADERS:
+            self._take_headers(flags, stream_id, payload)
+            return
+        self._spend()
+        if kind == WINDOW_UPDATE:
+            self._take_window(stream_id, payload)
+        elif kind == SETTINGS:
+            self._take_settings(flags, payload)
+        elif kind == PING and not flags & ACK:
+            self._write(frame(PING, ACK, 0, payload))
+        elif kind == RST_STREAM:
+            self._take_reset(stream_id, int.from_bytes(payload))
+        elif kind == GOAWAY:
+            self._take_goaway(int.from_bytes(payload[:4]) & LARGEST_STREAM_ID)
+        elif kind == CONTINUATION:
+            self._blocks.go_on(stream_id, payload)
+            if flags & END_HEADERS:
+                self._take_block(stream_id, *self._blocks.end())
+        elif kind == PUSH_PROMISE:
+            # Our settings forbid it (RFC 9113, section 6.6).
+            raise ProtocolViolation(PROTOCOL_ERROR, "push")
+
+    def stream_failed(self, violation: ProtocolViolation) -> None:
+        """A backend broke a rule of a stream: the request fails."""
+        stream = self._streams.pop(violation.stream_id, None)
+        self._write(reset_frame(violation.stream_id, violation.code))
+        if stream is not None:
+            _fail(stream, f"the backend's answer is no HTTP/2 ({violation})")
+            self._stream_ended()
+
+    def _check_order(self, kind: int) -> None:
+        if not self.ready.done() and kind != SETTINGS:
+            raise ProtocolViolation(PROTOCOL_ERROR, "no settings")
+        if self._blocks.stream_id and kind != CONTINUATION:
+            raise ProtocolViolation(PROTOCOL_ERROR, "headers interrupted")
+
+    def _check_begun(self, stream_id: int) -> None:
+        """RFC 9113, section 5.1, "idle": only we begin streams."""
+        if stream_id >= self._next_id or not stream_id & 1:
+            raise ProtocolViolation(PROTOCOL_ERROR, "frame of a stream that has not begun")
+
+    def _spend(self) -> None:
+        self._waste += 1
+        if self._waste > _MAX_WASTE:
+            raise ProtocolViolation(ENHANCE_YOUR_CALM, "too many frames that carry nothing")
 
     def _give_window_back(self, stream_id: int, size: int) -> None:
         """Answers are a few bytes each: the window is given back when half of it is used up."""
         self._unreported += size
+        if self._unreported > _OUR_WINDOW:
+            raise ProtocolViolation(FLOW_CONTROL_ERROR, "more than the window")
         if self._unreported < _OUR_WINDOW // 2:
             return
-        credit = struct.pack(">I", self._unreported)
-        self._unreported = 0
-        self._write(_frame(_WINDOW_UPDATE, 0, 0, credit))
+        credit, self._unreported = self._unreported, 0
+        self._write(window_frame(0, credit))
         if stream_id in self._streams:
-            self._write(_frame(_WINDOW_UPDATE, 0, stream_id, credit))
+            self._write(window_frame(stream_id, credit))
 
-    def _take_headers(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        if kind == _HEADERS:
-            payload = _without_padding(flags, payload)
-            self._block = (stream_id, bytearray(payload[5:] if flags & _PRIORITY else payload), flags)
-        elif self._block is None or self._block[0] != stream_id:
-            raise _ProtocolError("continuation of nothing")
+    def _take_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._check_begun(stream_id)
+        if flags & END_HEADERS:
+            self._take_block(stream_id, flags, header_fragment(flags, stream_id, payload))
         else:
-            self._block[1].extend(payload)
-        if len(self._block[1]) > _LARGEST_BLOCK:
-            raise _ProtocolError("headers too large")
-        if not flags & _END_HEADERS:
-            return
-        (_, block, first_flags), self._block = self._block, None
-        headers = self._decode(bytes(block))
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            stream.headers.update(headers)
-            if first_flags & _END_STREAM:
-                self._end(stream)
+            self._blocks.begin(flags, stream_id, payload)
 
-    def _decode(self, block: bytes) -> list[tuple[str, str]]:
-        table = self._decoder.header_table
-        is_stateless = not table.dynamic_entries
-        if is_stateless and block in self._decoded:
-            return self._decoded[block]
-        headers = [(str(name), str(value)) for name, value in self._decoder.decode(block)]
-        if is_stateless and not table.dynamic_entries and len(self._decoded) < _MAX_CACHED_BLOCKS:
-            self._decoded[block] = headers
-        return headers
+    def _take_block(self, stream_id: int, flags: int, block: bytes) -> None:
+        headers, fault = self._blocks.decode(block)
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self._spend()
+            return
+        if fault:
+            raise ProtocolViolation(PROTOCOL_ERROR, fault, stream_id)
+        stream.headers.update(headers)
+        if flags & END_STREAM:
+            self._end(stream)
+        else:
+            self._spend()
 
     def _take_window(self, stream_id: int, payload: bytes) -> None:
-        credit = struct.unpack(">I", payload)[0] & _MAX_STREAM_ID
+        credit = credit_of(stream_id, payload)
         if stream_id == 0:
-            self._window += credit
+            self._window = widened(self._window, credit, 0)
             self._pump_all()
-        elif (stream := self._streams.get(stream_id)) is not None:
-            stream.window += credit
+            return
+        self._check_begun(stream_id)
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.window = widened(stream.window, credit, stream_id)
             self._pump(stream)
 
     def _take_settings(self, flags: int, payload: bytes) -> None:
-        if flags & _ACK:
+        if flags & ACK:
             return
-        for name, value in struct.iter_unpack(">HI", payload):
-            if name == _INITIAL_WINDOW:
+        for name, value in settings_of(payload):
+            if name == INITIAL_WINDOW:
                 for stream in self._streams.values():
-                    stream.window += value - self._stream_window
+                    stream.window = widened(stream.window, value - self._stream_window, 0)
                 self._stream_window = value
-            elif name == _MAX_FRAME:
+            elif name == MAX_FRAME:
                 self._max_frame = value
-            elif name == _MAX_STREAMS:
+            elif name == MAX_STREAMS:
                 self._max_streams = value
-        self._write(_frame(_SETTINGS, _ACK, 0, b""))
+        self._write(frame(SETTINGS, ACK, 0, b""))
         if not self.ready.done():
             self.ready.set_result(None)
         self._stream_ended()
         self._pump_all()
 
-    def _take_reset(self, stream_id: int, payload: bytes) -> None:
+    def _take_reset(self, stream_id: int, code: int) -> None:
+        self._check_begun(stream_id)
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
-            _fail(stream, f"stream reset by the backend (code {int.from_bytes(payload)})")
+            kind = NotTaken if code == REFUSED_STREAM else ConnectionLost
+            _fail(stream, f"stream reset by the backend (code {code})", kind)
             self._stream_ended()
 
-    def _take_goaway(self, payload: bytes) -> None:
-        last_id = struct.unpack_from(">I", payload)[0] & _MAX_STREAM_ID
+    def _take_goaway(self, last_id: int) -> None:
         self.retire()
         for stream in [stream for number, stream in self._streams.items() if number > last_id]:
             del self._streams[stream.id]
-            _fail(stream, "the backend is going away")
+            _fail(stream, "the backend is going away", NotTaken)
         self._stream_ended()
 
     # Ends -------------------------------------------------------------------------------------------------------------
 
     def _end(self, stream: Stream) -> None:
+        self._waste = 0
         if stream.pending is not None:
             # The backend has made up its mind before it has heard everything: it needs no more.
             self._abort(stream)
@@ -409,6 +480,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         self.retire()
+        self._reader.stopped = True
         if not self.ready.done():
             self.ready.set_exception(ConnectionLost(why))
             # Whoever waits for it sees the error; when nobody does any more, nobody is left to be told.
@@ -419,45 +491,6 @@ class Connection(asyncio.Protocol):
         self._stream_ended()
 
 
-class _ProtocolError(Exception):
-    """What the peer sends is not HTTP/2."""
-
-
-def _fail(stream: Stream, why: str) -> None:
+def _fail(stream: Stream, why: str, kind: type[ConnectionLost] = ConnectionLost) -> None:
     if not stream.answered.done():
-        stream.answered.set_exception(ConnectionLost(why))
-
-
-def _frame_head(size: int, kind: int, flags: int, stream_id: int) -> bytes:
-    return struct.pack(">HBBBI", size >> 8, size & 0xFF, kind, flags, stream_id)
-
-
-def _frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
-    return _frame_head(len(payload), kind, flags, stream_id) + payload
-
-
-def _without_padding(flags: int, payload: bytes) -> bytes:
-    return payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
-
-
-def encode_headers(headers: Iterable[tuple[str, str]]) -> bytes:
-    """A header block of literals that are never indexed (RFC 7541, section 6.2.3)."""
-    out = bytearray()
-    for name, value in headers:
-        out += b"\x10"
-        for text in (name.encode("ascii"), value.encode("utf-8")):
-            out += _length(len(text)) + text
-    return bytes(out)
-
-
-def _length(size: int) -> bytes:
-    """An integer with a prefix of 7 bits (RFC 7541, section 5.1)."""
-    if size < 0x7F:
-        return bytes((size,))
-    out = bytearray((0x7F,))
-    size -= 0x7F
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    return bytes(out)
+        stream.answered.set_exception(kind(why))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final
 
 from google.rpc.status_pb2 import Status
@@ -19,13 +20,15 @@ from pipeline.receivers.otlp.grpc_frames import (
     message_of,
     metadata_of,
     ok,
+    plain_failure,
 )
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.config import GrpcProtocol
-    from pipeline.transport.http2_server import ServerConnection, Stream
+    from pipeline.transport.http2_server import ServerConnection
+    from pipeline.transport.http2_stream import Stream
 
 _SERVICES: Final = {
     "opentelemetry.proto.collector.trace.v1.TraceService": Signal.TRACES,
@@ -33,6 +36,8 @@ _SERVICES: Final = {
     "opentelemetry.proto.collector.logs.v1.LogsService": Signal.LOGS,
 }
 _METHODS: Final = {f"/{service}/Export": signal for service, signal in _SERVICES.items()}
+# A decimal number of at most eight digits and a unit: gRPC over HTTP/2, "Timeout".
+_TIMEOUT: Final = re.compile(r"[0-9]{1,8}[HMSmun]")
 _CHECK_BYTES: Final = 1 << 16
 """How much of a message comes before its size is looked at: less is not worth it."""
 _OFF_LOOP_BYTES: Final = 1 << 18
@@ -58,18 +63,24 @@ class GrpcExport:
         """Refuse what is no export call before its message comes."""
         headers = dict(stream.headers)
         method, path = headers.get(":method"), headers.get(":path", "")
+        if method == "HEAD":
+            return self._turn_away(connection, stream, "method", Code.INTERNAL, "received a HEAD request", 405)
         if method != "POST":
-            return self._turn_away(connection, stream, "method", Code.INTERNAL, f"received a {method} request", 405)
+            return self._no_grpc(stream, "method", Code.INTERNAL, f"received a {method} request", 405)
         content_type = headers.get("content-type", "")
         if not _is_grpc(content_type):
             message = f"invalid gRPC request content-type {content_type!r}"
-            return self._turn_away(connection, stream, "content_type", Code.INVALID_ARGUMENT, message, 415)
+            return self._no_grpc(stream, "content_type", Code.INVALID_ARGUMENT, message, 415)
         if _METHODS.get(path) not in self._admission.stages:
             return self._turn_away(connection, stream, "unknown_method", Code.UNIMPLEMENTED, self._unknown(path))
         coding = headers.get("grpc-encoding", "identity")
         if coding != "identity" and coding not in CODINGS:
             message = f'grpc: Decompressor is not installed for grpc-encoding "{coding}"'
             return self._turn_away(connection, stream, "content_encoding", Code.UNIMPLEMENTED, message)
+        timeout = headers.get("grpc-timeout")
+        if timeout is not None and _TIMEOUT.fullmatch(timeout) is None:
+            message = f"malformed grpc-timeout: {timeout!r}"
+            return self._turn_away(connection, stream, "timeout", Code.INTERNAL, message, 400)
         return True
 
     def _unknown(self, path: str) -> str:
@@ -77,6 +88,12 @@ class GrpcExport:
         if _SERVICES.get(service) not in self._admission.stages:
             return f"unknown service {service}"
         return f"unknown method {method} for service {service}"
+
+    def _no_grpc(self, stream: Stream, reason: str, code: Code, message: str, http_status: int) -> bool:
+        """Refuse in plain HTTP, once the request has come: who does not speak gRPC may not read before."""
+        self._admission.turned_away(reason)
+        stream.refusal = plain_failure(stream.id, Status(code=code, message=message), http_status)
+        return True
 
     def _turn_away(
         self,
@@ -94,6 +111,8 @@ class GrpcExport:
 
     def grows(self, connection: ServerConnection, stream: Stream) -> bool:
         """Refuse a message that is too large as soon as its size is known."""
+        if stream.refusal is not None:
+            return self._throw_away(connection, stream, stream.refusal)
         if stream.size <= _CHECK_BYTES:
             return True
         first = stream.pieces[0]
@@ -106,8 +125,24 @@ class GrpcExport:
             return self._turn_away(connection, stream, "too_large", Code.INTERNAL, message)
         return True
 
+    def _throw_away(self, connection: ServerConnection, stream: Stream, refusal: tuple[bytes, int, bytes]) -> bool:
+        stream.pieces.clear()
+        connection.taken(stream)
+        if stream.size <= _CHECK_BYTES:
+            return True
+        connection.answer(stream, *refusal)
+        return False
+
+    def overflows(self, connection: ServerConnection, stream: Stream) -> None:
+        """Let the client come back later."""
+        message = "too much of unfinished requests; try again later"
+        self._turn_away(connection, stream, "overload", Code.UNAVAILABLE, message)
+
     def complete(self, connection: ServerConnection, stream: Stream) -> None:
         """Work on a call in a task of its own, which a client that goes away does not end."""
+        if stream.refusal is not None:
+            connection.answer(stream, *stream.refusal)
+            return
         connection.began()
         self._admission.host.tasks.start(self._export(connection, stream), "export")
 
@@ -136,6 +171,7 @@ class GrpcExport:
                 context = gate.plain(connection.peer)
             body = stream.body()
             stream.pieces = []
+            connection.taken(stream)
             check_size(body, self._max_bytes)
             raw = await self._message(body, headers.get("grpc-encoding", "identity"))
             batch = parse(signal, raw, context, on_repair=admission.on_repair)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from typing import Final
 from urllib.parse import quote
@@ -12,8 +13,8 @@ from google.rpc.status_pb2 import Status
 from pipeline.errors import Code, Rejected
 from pipeline.receivers.otlp.answers import OK_PROTOBUF
 from pipeline.transport.compression import Malformed, TooLarge, decompress
-from pipeline.transport.http2 import encode_headers
-from pipeline.transport.http2_server import Headers, data_frame, headers_frame
+from pipeline.transport.http2_frames import DEFAULT_MAX_FRAME, data_frame, headers_frame
+from pipeline.transport.http2_headers import Headers, encode_headers
 
 PREFIX_BYTES: Final = 5
 """A byte that says whether the message is compressed, and its length."""
@@ -24,8 +25,9 @@ _RESERVED: Final = ("grpc-timeout", "grpc-encoding", "te")
 _CONTENT_TYPE: Final = ("content-type", "application/grpc")
 _MESSAGE_SAFE: Final = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 """Printable ASCII without the percent sign stands for itself in grpc-message."""
-
-_STREAM_ID: Final = slice(5, 9)
+# Clients take 8 KiB of headers at least, and frames of 16 KiB.
+_MAX_MESSAGE_CHARS: Final = 4096
+_CUT_ESCAPE: Final = re.compile("%.?$")
 _OK_HEAD: Final = headers_frame(0, encode_headers([(":status", "200"), _CONTENT_TYPE]), ends=False)
 _OK_DATA: Final = data_frame(0, b"\0" + len(OK_PROTOBUF).to_bytes(4, "big") + OK_PROTOBUF)
 _OK_TAIL: Final = headers_frame(0, encode_headers([("grpc-status", "0")]), ends=True)
@@ -39,18 +41,38 @@ def ok(stream_id: int) -> tuple[bytes, bytes]:
     return b"".join((_OK_HEAD[:5], number, _OK_HEAD[9:])), rest
 
 
+def plain_failure(stream_id: int, status: Status, http_status: int) -> tuple[bytes, int, bytes]:
+    """An answer to what is no gRPC: frames before its text, the size of the text, and the frames from it on."""
+    headers = [
+        (":status", str(http_status)),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("grpc-status", str(status.code)),
+        ("grpc-message", _message_header(status)),
+    ]
+    text = status.message.encode()[:_MAX_MESSAGE_CHARS]
+    before = headers_frame(stream_id, encode_headers(headers), ends=False)
+    return before, len(text), data_frame(stream_id, text, ends=True)
+
+
+def _message_header(status: Status) -> str:
+    return _CUT_ESCAPE.sub("", quote(status.message, safe=_MESSAGE_SAFE)[:_MAX_MESSAGE_CHARS])
+
+
 def failure(stream_id: int, status: Status, http_status: int = 200) -> bytes:
     """The frame of an answer that is an error and nothing else."""
     headers = [
         (":status", str(http_status)),
         _CONTENT_TYPE,
         ("grpc-status", str(status.code)),
-        ("grpc-message", quote(status.message, safe=_MESSAGE_SAFE)),
+        ("grpc-message", _message_header(status)),
     ]
+    block = encode_headers(headers)
     if status.details:
         encoded = b64encode(status.SerializeToString()).decode().rstrip("=")
-        headers.append(("grpc-status-details-bin", encoded))
-    return headers_frame(stream_id, encode_headers(headers), ends=True)
+        block += encode_headers([("grpc-status-details-bin", encoded)])
+        if len(block) > DEFAULT_MAX_FRAME:
+            block = encode_headers(headers)
+    return headers_frame(stream_id, block, ends=True)
 
 
 def check_size(head: bytes, max_bytes: int) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import StartError
 from pipeline.receivers.otlp.grpc_export import GrpcExport
+from pipeline.transport.http2_guard import Inflow
 from pipeline.transport.http2_keepalive import KeepaliveSettings
-from pipeline.transport.http2_server import Http2Settings, ServerConnection
+from pipeline.transport.http2_server import ServerConnection
+from pipeline.transport.http2_stream import Http2Settings
 from pipeline.transport.listen import bind, bound_endpoint, resolve
 from pipeline.transport.server_tls import ssl_context
 
@@ -70,10 +72,11 @@ class GrpcServer:
         self.configure(config)
         tls = None if config.tls is None else ssl_context(config.tls, protocol="h2")
         settings = http2_settings(config)
+        inflow = Inflow(config.max_message_bytes)
         buffer = memoryview(bytearray(config.read_buffer_size or _READ_BUFFER_BYTES))
 
         def connect() -> ServerConnection:
-            return ServerConnection(self._export, settings, buffer, self._opened, self._closed)
+            return ServerConnection(self._export, settings, buffer, inflow, self._opened, self._closed)
 
         loop = asyncio.get_running_loop()
         if config.transport == "unix":

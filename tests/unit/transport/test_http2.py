@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipeline.transport.http2 import Connection, ConnectionLost, Stream, encode_headers
+from pipeline.transport.http2 import Connection, ConnectionLost, Stream
+from pipeline.transport.http2_headers import encode_headers
 from tests.unit.transport.frames import (
     ACK,
     CONTINUATION,

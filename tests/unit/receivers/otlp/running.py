@@ -21,7 +21,8 @@ from pipeline.receivers.otlp import OtlpReceiver
 from pipeline.registry import Kind
 from pipeline.signals import Signal, otlp_json
 from pipeline.testing import configured, make_host, metric_value
-from pipeline.transport.http2 import Connection, Stream, encode_headers
+from pipeline.transport.http2 import Connection, Stream
+from pipeline.transport.http2_headers import encode_headers
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
