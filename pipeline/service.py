@@ -294,8 +294,7 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
 
 async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     service = Service(settings, reload)
-    await service.start()
-    settle()
+    is_running = False
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -308,7 +307,7 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     reloads: set[asyncio.Task[bool]] = set()
 
     def on_reload() -> None:
-        if stopping.is_set():
+        if stopping.is_set() or not is_running:
             return
         task = loop.create_task(service.reload(), name="reload")
         reloads.add(task)
@@ -317,6 +316,10 @@ async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
     loop.add_signal_handler(signal.SIGHUP, on_reload)
+    # Signals are heard before the log says that everything is ready: whoever reads it may send one at once.
+    await service.start()
+    is_running = True
+    settle()
     await stopping.wait()
     await asyncio.gather(*reloads, return_exceptions=True)
     await service.stop()
