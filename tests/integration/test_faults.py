@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 import yaml
 
 from tests.servers.collectors import penstock
@@ -156,7 +157,7 @@ class Reloader:
         """Reload and wait for the word of the process: the line that says how it went."""
         self._path.write_text(text, encoding="utf-8")
         self._server.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             lines = [line for line in self._server.log().splitlines() if "\tReload " in line]
             if len(lines) > self._done:
@@ -166,6 +167,7 @@ class Reloader:
         raise AssertionError(f"no answer to a reload:\n{self._server.log()[-2000:]}")
 
 
+@pytest.mark.timeout(300)
 def test_twenty_reloads_under_load_lose_nothing_and_reset_no_connection(tmp_path: Path) -> None:
     intake, backend, taken, first_page, second_page = free_ports(5)
 
@@ -197,6 +199,8 @@ def test_twenty_reloads_under_load_lose_nothing_and_reset_no_connection(tmp_path
         def load(client: Client) -> None:
             while not stop.is_set():
                 client.send()
+                # Not as fast as it goes: a reload on a machine of two busy cores would take minutes.
+                time.sleep(0.005)
 
         loads = [pool.submit(load, client) for client in clients]
         reloader = Reloader(server, tmp_path / "config.yaml")
