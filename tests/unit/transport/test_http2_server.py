@@ -301,7 +301,7 @@ async def test_a_flood_of_requests_that_are_given_up() -> None:
         for number in range(1, 20_101, 2):
             peer.send(request(number, b"") + frame(RST, 0, number, bytes(4)))
         assert await peer.goaway() in (CALM, -1)
-        assert len(handler.bodies) == 20_000 // 11 + 1
+        assert len(handler.bodies) == 20_000 // 12 + 1
 
 
 async def test_pings_are_taken_as_often_as_allowed() -> None:
