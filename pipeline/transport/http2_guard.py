@@ -12,7 +12,6 @@ _MAX_WASTE: Final = 20_000
 """Frames that carry nothing, beyond those that answered requests pay for; a client that sends more is not one."""
 _RESET_COSTS: Final = 10
 """A request given up costs more than a frame (CVE-2023-44487): fewer than two thousand in a row, without an answer."""
-two thousand."""
 _ANSWER_PAYS: Final = 100
 _STALL_S: Final = 60.0
 """A client that is midway for one to two of these times, without a byte of progress, has gone."""
