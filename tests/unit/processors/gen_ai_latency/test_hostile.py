@@ -26,7 +26,7 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
     st.text(max_size=8),
     st.booleans(),
     st.sampled_from(["9" * 400, "1e999", "1ms", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+00:00", "2023-11-14"]),
-    st.lists(st.integers(), max_size=2),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2),
 )
 TIMES = st.integers(0, 2**64 - 1) | st.integers(1_700_000_000_000_000_000, 1_700_000_002_000_000_000)
 
