@@ -31,7 +31,7 @@ def settle() -> bool:
 
     Called when everything has started and after a reload: compiling patterns and reading price tables leaves 10 MiB of
     holes. What is left stays, so the garbage collector need not go through it again: that costs a tenth of the CPU time
-    of a chain of processors, and half of reading JSON.
+    of a chain of processors.
     """
     gc.unfreeze()
     gc.collect()
