@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -65,6 +66,18 @@ class Raises(Processor):
 
     def process(self, batch: Batch) -> Batch | None:
         raise self.error
+
+
+class InThread(Processor):
+    """Writes whether it runs on the event loop's thread."""
+
+    type = "in_thread"
+    Config = ConfigModel
+
+    def process(self, batch: Batch) -> Batch | None:
+        for record in batch.records():
+            record.attributes["loop"] = threading.current_thread() is threading.main_thread()
+        return batch
 
 
 class Slow(Processor):
@@ -272,3 +285,11 @@ async def test_drops_in_a_request_of_many_records_are_counted_once() -> None:
     assert [record.attributes["n"] for record in sink.records()] == list(range(0, 9000, 2))
     labels = {"component": "drop_odd/0", "reason": "odd", "otel_signal": "traces"}
     assert dropper.host.meter.registry.collector.get_sample_value("penstock_dropped_items_total", labels) == 4500
+
+
+@pytest.mark.parametrize("place", [0, 5, 9])
+async def test_a_large_record_is_found_wherever_it_stands(place: int) -> None:
+    spans: list[dict[str, Value]] = [{"text": "x" * (300_000 if n == place else 10)} for n in range(10)]
+    run, sink, _ = make(InThread)
+    await run.consume(traces(*spans))
+    assert {record.attributes["loop"] for record in sink.records()} == {False}
