@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from pipeline.errors import Code, Rejected
 from pipeline.signals.signal import Signal
+from pipeline.signals.wire import encode_varint
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
@@ -132,7 +133,7 @@ class _Walk:
             growth = self._string(begin, end)
         if len(self._edits) == place:
             return 0
-        prefix = _encode_varint(end - begin + growth)
+        prefix = encode_varint(end - begin + growth)
         self._edits.insert(place, (length_at, begin, prefix))
         return growth + len(prefix) - (begin - length_at)
 
@@ -171,15 +172,6 @@ def _after_fixed(wire_type: int, position: int, end: int) -> int:
     if size_bytes > end - position:
         raise _malformed("truncated")
     return position + size_bytes
-
-
-def _encode_varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _malformed(reason: str) -> Rejected:

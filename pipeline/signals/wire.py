@@ -37,7 +37,7 @@ class _Node:
 
     def encode(self) -> bytes:
         body = b"".join((self.head, *(c if isinstance(c, bytes) else c.encode() for c in self.children)))
-        return body if self.tag == 0 else _varint(self.tag) + _varint(len(body)) + body
+        return body if self.tag == 0 else encode_varint(self.tag) + encode_varint(len(body)) + body
 
 
 def split(
@@ -182,7 +182,8 @@ def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """A base-128 varint (protobuf wire format)."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 CODINGS: Final = ("gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed", "lz4")
@@ -33,12 +34,14 @@ def decompress(coding: str, raw: bytes, max_bytes: int) -> bytes:
 
     Raises:
         TooLarge: more than `max_bytes` would come out.
-        Malformed: broken or truncated input.
-        ImportError: the library of snappy and lz4 is not installed (`available`).
+        Malformed: broken or truncated input, or the library of the coding is not installed (`available`).
     """
+    if not available(coding):
+        raise Malformed(f"{coding}: this server lacks its library; use gzip or zstd")
     return _DECOMPRESSORS[coding](raw, max_bytes)
 
 
+@cache
 def available(coding: str) -> bool:
     """Whether the library that a coding needs is installed (extra `compression` for snappy and lz4)."""
     return coding in _COMPRESSORS or importlib.util.find_spec("cramjam") is not None

@@ -91,3 +91,16 @@ def test_deflate_is_zlib() -> None:
 def test_levels(coding: str) -> None:
     raw = b"".join(b"%d " % (number * number) for number in range(20_000))
     assert compress(coding, raw, 9) != compress(coding, raw, 1)
+
+
+@pytest.mark.parametrize("coding", ["snappy", "x-snappy-framed", "lz4"])
+def test_a_coding_without_its_library_is_the_clients_error(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = compress(coding, b"text")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    available.cache_clear()
+    try:
+        with pytest.raises(Malformed, match="lacks its library"):
+            decompress(coding, raw, 100)
+        assert decompress("gzip", compress("gzip", b"text"), 100) == b"text"
+    finally:
+        available.cache_clear()
