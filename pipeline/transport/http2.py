@@ -57,8 +57,8 @@ _OUR_WINDOW: Final = 1 << 20
 _LARGEST_ANSWER: Final = 4 << 20
 # Below this, one copy is cheaper than many buffers.
 _COPY_BELOW_BYTES: Final = 16_384
-_MAX_WASTE: Final = 10_000
-"""Frames that carry nothing, in a row without an answer."""
+_MAX_WASTE: Final = 50_000
+"""Frames that carry nothing, in a row without an answer; the windows of a very large request take thousands."""
 
 Headers = dict[str, str]
 

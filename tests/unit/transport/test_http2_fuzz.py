@@ -95,8 +95,8 @@ BAD = {
     "an initial window too large": settings_frame([(INITIAL_WINDOW, 1 << 31)]),
     "frames of nothing": settings_frame([(MAX_FRAME, 0)]),
     "a short goaway": HELLO + frame(GOAWAY, 0, 0, bytes(7)),
-    "a flood of pings": HELLO + frame(PING, 0, 0, bytes(8)) * 11_000,
-    "a flood of empty data": HELLO + frame(HEADERS, END_HEADERS, 1, BLOCK) + frame(DATA, 0, 1, b"") * 11_000,
+    "a flood of pings": HELLO + frame(PING, 0, 0, bytes(8)) * 51_000,
+    "a flood of empty data": HELLO + frame(HEADERS, END_HEADERS, 1, BLOCK) + frame(DATA, 0, 1, b"") * 51_000,
     "capitals": HELLO + frame(HEADERS, END_HEADERS | END_STREAM, 1, encode_headers([("Grpc-Status", "0")])),
     "acknowledged with a setting": HELLO + frame(SETTINGS, ACK, 0, bytes(6)),
 }
