@@ -19,7 +19,6 @@ from pipeline.transport.http2_frames import (
     END_STREAM,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
-    GOAWAY,
     HEAD_BYTES,
     HEADER_TABLE_SIZE,
     HEADERS,
@@ -394,10 +393,9 @@ class ServerConnection(asyncio.BufferedProtocol):
             self._go_on_with_headers(flags, stream_id, payload)
         elif kind == PRIORITY:
             check_priority(stream_id, payload)
-        elif kind == GOAWAY:
-            self.leave()
         elif kind == PUSH_PROMISE:
             raise ProtocolViolation(PROTOCOL_ERROR, "push by a client")
+        # A client's GOAWAY is about streams that we open, and we open none (RFC 9113, section 6.8): it will close.
 
     def stream_failed(self, violation: ProtocolViolation) -> None:
         """A client broke a rule of a stream: the stream ends."""
