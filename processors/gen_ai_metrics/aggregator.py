@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final, TypeAlias
 
@@ -37,6 +37,8 @@ class Aggregator:
     ) -> None:
         """At most `series_limit` series for each metric name; `on_overflow` is called for each value beyond it."""
         self._instruments = tuple(instruments)
+        # What the loop over instruments needs of each, looked up once.
+        self._reads = [(index, instrument.value, instrument.by) for index, instrument in enumerate(instruments)]
         self._dimensions = tuple(dimensions)
         self._resource_attributes = tuple(resource_attributes)
         self._limit = series_limit
@@ -60,11 +62,11 @@ class Aggregator:
             bundle = self._bundles.get(key)
         if bundle is None:
             bundle = [{} for _ in self._instruments]
-        for index, instrument in enumerate(self._instruments):
-            value = _duration_s(span) if instrument.value == "duration" else get(instrument.value)
-            if isinstance(value, int | float) and 0 <= value < inf:
-                by = get(instrument.by) if instrument.by else None
-                if not isinstance(by, Hashable):
+        for index, source, by_key in self._reads:
+            value = _duration_s(span) if source == "duration" else get(source)
+            if (type(value) is int or type(value) is float) and 0 <= value < inf:
+                by = get(by_key) if by_key is not None else None
+                if isinstance(by, list | dict):
                     by = str(by)
                 series = bundle[index].get(by) or self._new_series(key, index, by, bundle, now_ns)
                 series.add(value)
@@ -136,7 +138,7 @@ class Aggregator:
 
 def _labels_of(values: Values) -> Values:
     """Lists and mappings as text: a label must be comparable."""
-    return tuple([value if isinstance(value, Hashable) else str(value) for value in values])
+    return tuple([str(value) if isinstance(value, list | dict) else value for value in values])
 
 
 def _duration_s(span: Span) -> float | None:
