@@ -36,6 +36,9 @@ def parse(
         if on_repair is not None:
             on_repair(repaired)
         message = _parse_again(signal, raw)
+    if raw and not message.ListFields():
+        # upb keeps what it does not know, a known field in a wrong wire type or a group among it.
+        raise Rejected("malformed protobuf: nothing of an export request is in it", code=Code.INTERNAL)
     count = check_ids(signal, message)
     return Batch(Content(signal, count, raw=raw, message=message), context)
 

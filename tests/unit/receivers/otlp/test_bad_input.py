@@ -32,6 +32,8 @@ def _span(**fields: Any) -> ExportTraceServiceRequest:
 
 
 MALFORMED = {
+    "wrong wire type": b"\x08\x01",
+    "group": b"\x0b\x0c",
     "truncated": RAW[:-3],
     "garbage": b"\xff\xfe\xfd" * 20,
     "field number 0": b"\x02\x00",
