@@ -7,20 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.errors import StartError
-
-TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
-_VERSIONS: Final = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
+from pipeline.transport.tls_versions import TlsVersion, limit_versions
 
 
 class ClientTls(ConfigModel):
@@ -83,9 +76,7 @@ def ssl_context(tls: ClientTls) -> ssl.SSLContext:
     """The context of a client. Raises StartError for a file that cannot be read or used."""
     ca = tls.read("ca")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = _VERSIONS[tls.min_version or "1.2"]
-    if tls.max_version:
-        context.maximum_version = _VERSIONS[tls.max_version]
+    limit_versions(context, tls.min_version, tls.max_version)
     if ca is None or tls.include_system_ca_certs_pool:
         context.load_default_certs()
     try:

@@ -7,20 +7,14 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.errors import StartError
+from pipeline.transport.tls_versions import TlsVersion, limit_versions
 
-TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
-_VERSIONS: Final = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
 _CLIENTS: Final = "certificates of clients are checked with client_ca_file; remove the key"
 
 
@@ -132,9 +126,7 @@ def ssl_context(tls: ServerTls, *, protocol: str = "http/1.1") -> ssl.SSLContext
 def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols([protocol])
-    context.minimum_version = _VERSIONS[tls.min_version or "1.2"]
-    if tls.max_version:
-        context.maximum_version = _VERSIONS[tls.max_version]
+    limit_versions(context, tls.min_version, tls.max_version)
     try:
         # The ssl module reads certificates from files only.
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:

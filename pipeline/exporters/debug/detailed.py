@@ -86,12 +86,6 @@ class Writer:
         yield from _links(span)
 
 
-def _dropped(attributes: int, events: int, links: int) -> Iterator[str]:
-    if attributes or events or links:
-        yield f"    DroppedAttributesCount: {attributes}\n    DroppedEventsCount: {events}\n"
-        yield f"    DroppedLinksCount: {links}\n"
-
-
 def _events(span: Span) -> Iterator[str]:
     if span.events:
         yield "Events:\n"
