@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 _PACKAGE: Final = "processors.gen_ai_normalizer"
 SCOPE_KEY: Final = "opentelemetry.scope"
 """Stands in `when` for the name of the instrumentation scope."""
+SCOPE_VERSION_KEY: Final = "opentelemetry.scope.version"
+"""Stands in `when` for the version of the scope: `<0.55.0`, `>=3`, or an exact version."""
 NAME_KEY: Final = "opentelemetry.span.name"
 """Stands in `when` and as a source of operations for the name of the span."""
 BASE_DIALECT: Final = "opentelemetry"
@@ -44,7 +46,8 @@ class AttributeRule(_Data):
     """Where the value of one target attribute comes from."""
 
     sources: tuple[str, ...] = Field(alias="from")
-    """Keys in order of preference; `key#a.b.0` looks into JSON text."""
+    """Places in order of preference: a key; `key#a.b.0`, inside JSON text; `event(name):key` and `event(name):key#a.b`,
+    an attribute of the first span event of that name."""
     map: dict[str, str | None] | None = None
     """Values with another name in the conventions; null: the target stays empty. `*` stands for all others."""
     wins: bool = False
@@ -91,6 +94,45 @@ class MessageRules(_Data):
     """Whether what stands in the conventions' attributes is not in their form."""
 
 
+class DocumentSource(_Data):
+    """Where the documents that a retriever or reranker found come from: exactly one of the first three."""
+
+    flattened: str = ""
+    """Prefix of indexed keys (`retrieval.documents.` for `retrieval.documents.0.document.id`)."""
+    json_text: str = Field(default="", alias="json")
+    """Key, or `key#path`, of a value that holds a list of documents as JSON."""
+    events: tuple[str, ...] = ()
+    """Names of span events, of which each is a document, with fields as attributes."""
+    unwrap: bool = False
+    """Whether indexed keys repeat the kind of element (`...0.document.id`)."""
+    fields: dict[str, tuple[str, ...]] = {}
+    """Fields of a document (`id`, `score`, `content`, ...) by the names, or dotted paths, that the source has."""
+
+
+class VariableSource(_Data):
+    """Where the variables of a prompt template come from: exactly one of both."""
+
+    json_text: str = Field(default="", alias="json")
+    """Key, or `key#path`, of a JSON object of variables by name."""
+    prefix: str = ""
+    """Beginning of keys whose rest is the name of a variable."""
+
+
+class EvaluationSource(_Data):
+    """Where the result of an evaluation, or a user's feedback, comes from; it becomes a span event."""
+
+    flattened: str = ""
+    """Prefix of indexed keys (`annotations.` for `annotations.0.name`); the fields below are then names beneath it."""
+    json_text: str = Field(default="", alias="json")
+    """Key, or `key#path`, of one result or a list of them as JSON; the fields below are then dotted paths in it."""
+    name: tuple[str, ...] = ()
+    score: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    explanation: tuple[str, ...] = ()
+    feedback: bool = False
+    """Whether a user said so: the name is `user_feedback` then."""
+
+
 class UsageRules(_Data):
     """How the dialect counts tokens."""
 
@@ -127,6 +169,9 @@ class Case(Condition):
     attributes: dict[str, AttributeRule] = {}
     messages: MessageRules = MessageRules()
     usage: UsageRules = UsageRules()
+    documents: tuple[DocumentSource, ...] = ()
+    prompt_variables: tuple[VariableSource, ...] = ()
+    evaluations: tuple[EvaluationSource, ...] = ()
 
     @field_validator("attributes", mode="before")
     @classmethod
@@ -152,6 +197,9 @@ class Rules(_Data):
     attributes: dict[str, AttributeRule] = {}
     messages: MessageRules = MessageRules()
     usage: UsageRules = UsageRules()
+    documents: tuple[DocumentSource, ...] = ()
+    prompt_variables: tuple[VariableSource, ...] = ()
+    evaluations: tuple[EvaluationSource, ...] = ()
     models: ModelRules = ModelRules()
     stream_events: tuple[str, ...] = ()
     """Span events that only streamed calls have."""
