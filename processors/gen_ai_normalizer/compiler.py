@@ -73,6 +73,7 @@ class Shape:
         """Whether a condition holds."""
         return (
             all(self._is(key, wanted) for key, wanted in condition.when.items())
+            and not (condition.unless and all(self._is(key, wanted) for key, wanted in condition.unless.items()))
             and all(key in self.keys for key in condition.present)
             and not any(key in self.keys for key in condition.absent)
         )
@@ -106,7 +107,7 @@ class Compiler:
     def _condition_keys(self) -> Iterator[str]:
         for rule in self._rules.values():
             for condition in (*rule.cases, *rule.roles):
-                yield from condition.when
+                yield from (*condition.when, *condition.unless)
             for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
                 if OPERATION in attributes:
                     yield from attributes[OPERATION].sources
@@ -114,8 +115,8 @@ class Compiler:
     def _span_names(self) -> Iterator[str]:
         for rule in self._rules.values():
             for condition in (*rule.cases, *rule.roles):
-                wanted = condition.when.get(NAME_KEY, ())
-                yield from (wanted,) if isinstance(wanted, str) else wanted
+                for wanted in (condition.when.get(NAME_KEY, ()), condition.unless.get(NAME_KEY, ())):
+                    yield from (wanted,) if isinstance(wanted, str) else wanted
 
     def _name(self, target: str) -> str:
         return self._names.get(target, target)

@@ -159,6 +159,8 @@ class Condition(_Data):
     """What must hold of a record for a case or role: values of keys, keys that are there, keys that are not."""
 
     when: dict[str, str | tuple[str, ...]] = {}
+    unless: dict[str, str | tuple[str, ...]] = {}
+    """Values of keys, as in `when`; where all of them hold, the rules do not apply."""
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
