@@ -101,7 +101,18 @@ def quickstart(ports: Ports, backend_port: int, folder: Path) -> Iterator[None]:
     """
     changes = folder / "demo.yaml"
     changes.write_text(json.dumps(overlay(ports, backend_port)), encoding="utf-8")
-    command = [sys.executable, "-m", "pipeline", "--config", str(QUICKSTART), "--config", str(changes)]
+    with running([QUICKSTART, changes], folder):
+        yield
+
+
+@contextlib.contextmanager
+def running(files: list[Path], folder: Path) -> Iterator[None]:
+    """Run a collector with these configuration files; ready when it listens. Its log is `folder/penstock.log`.
+
+    Raises:
+        StartError: it did not start; the text has the end of its log.
+    """
+    command = [sys.executable, "-m", "pipeline", *(word for file in files for word in ("--config", str(file)))]
     log_path = folder / "penstock.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)  # noqa: S603 - our own program

@@ -1,7 +1,8 @@
-"""Every recording through the quickstart chain, beside the truth: `make eval-captures DIR=...`.
+"""Every recording through the chain, beside what the provider saw: `make eval-captures DIR=...`.
 
-Per dialect: calls that reached the provider, calls recognised, calls whose input and output tokens are right, values
-planted in the telemetry, and planted values that are left behind the chain. Black box: OTLP in, OTLP out.
+Per dialect and field of a call: how often its true value was in the recorded telemetry (eligible), and whether it came
+out right. Per dialect: calls counted once, the sum of tokens over leaves, planted values left behind redaction.
+Black box: OTLP in, OTLP out.
 """
 
 from __future__ import annotations
@@ -9,30 +10,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-import threading
-import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from pipeline.signals import Signal
-from processors.demo.backend import grpc_backend
-from processors.demo.calls import Call, calls
-from processors.demo.collector import Ports, quickstart
 from processors.demo.recordings import CHECKOUT_FOLDER, Recording, load
-from processors.demo.replay import Sender
 from tests.benchmarks.report import table
+from tests.evaluation.calls import Call, Matched, match
+from tests.evaluation.chain import Messages, chain
+from tests.evaluation.fields import FIELDS
+from tests.evaluation.records import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LATER_TYPES = frozenset({"person_name", "jp_address"})
 """Planted types that the first rules do not claim; what is left of them is counted apart."""
-QUIET_S = 20.0
+_INPUT, _OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+_LONGEST_SAID = 120
+ELIGIBLE = ("right", "wrong", "absent")
+_TOTALS = ("field", "eligible", *ELIGIBLE, "missed", "not eligible, said by the source", "unfounded")
 
 
 @dataclass(slots=True)
@@ -40,105 +38,91 @@ class Score:
     """Sums of one dialect."""
 
     calls: int = 0
-    recognised: int = 0
-    tokens_known: int = 0
-    tokens_right: int = 0
-    priced: int = 0
+    missing: int = 0
+    extra: int = 0
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By field and verdict."""
+    tokens_true: int = 0
+    tokens_counted: int = 0
     planted: int = 0
     left: Counter[str] = field(default_factory=Counter)
     left_later: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    """What was not right, a line each."""
 
-    def __add__(self, other: Score) -> Score:
-        """The sums of both."""
-        return Score(*(getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(self)))
+    def add_calls(self, scenario: str, matched: Matched) -> None:
+        """Add the calls of one recording."""
+        self.calls += len(matched.calls) + len(matched.missing)
+        self.missing += len(matched.missing)
+        self.extra += len(matched.extra)
+        self.notes += [f"{scenario}: request {request['seq']} has no leaf" for request in matched.missing]
+        self.notes += [f"{scenario}: {leaf.name!r} counts nothing, or twice" for leaf in matched.extra]
+        for call in matched.calls:
+            self._add_fields(scenario, call)
+        counted = [call for call in matched.calls if _has_counts(call)]
+        self.tokens_true += sum(
+            _tokens(call.request["usage"][name] for name in ("input_tokens", "output_tokens")) for call in counted
+        )
+        leaves = [*(call.leaf for call in counted), *matched.extra]
+        self.tokens_counted += sum(_tokens(leaf.attributes.get(key) for key in (_INPUT, _OUTPUT)) for leaf in leaves)
 
-    def row(self, name: str) -> list[str]:
-        """The dialect as a row of the table."""
-        left, later = (", ".join(f"{k} {n}" for k, n in sorted(c.items())) or "0" for c in (self.left, self.left_later))
-        tokens = f"{self.tokens_right} of {self.tokens_known}"
-        return [name, str(self.calls), str(self.recognised), tokens, str(self.priced), str(self.planted), left, later]
+    def _add_fields(self, scenario: str, call: Call) -> None:
+        for entry in FIELDS:
+            verdict = entry.verdict(call)
+            if not verdict:
+                continue
+            self.verdicts[entry.name, verdict] += 1
+            if verdict != "right":
+                said = json.dumps(entry.said(call), ensure_ascii=False, default=str)[:_LONGEST_SAID]
+                true = json.dumps(entry.truth(call), ensure_ascii=False, default=str)[:_LONGEST_SAID]
+                self.notes.append(f"{scenario} {call.request['seq']}: {entry.name} {verdict}: true {true}, said {said}")
 
+    def add_planted(self, planted: list[dict[str, Any]], masked: Messages) -> None:
+        """Look for the planted values of one recording in what left the chain."""
+        everything = b"\n".join(message.SerializeToString() for _, message in masked)
+        for kind, value in sorted({(entry["type"], entry["value"]) for entry in planted}):
+            self.planted += 1
+            if any(form in everything for form in forms(value)):
+                (self.left_later if kind in LATER_TYPES else self.left)[kind] += 1
 
-class Arrivals:
-    """What came out of the collector since the last `take`."""
+    def cell(self, name: str) -> str:
+        """A field as `right/eligible`, with what is unfounded."""
+        right, wrong, absent = (self.verdicts[name, verdict] for verdict in ELIGIBLE)
+        unfounded = self.verdicts[name, "unfounded"]
+        eligible = right + wrong + absent
+        misses = "".join(f" {count}{mark}" for count, mark in ((wrong, "w"), (absent, "a"), (unfounded, "u")) if count)
+        return f"{right}/{eligible}{misses}" if eligible or misses else "-"
 
-    def __init__(self) -> None:
-        self._bodies: list[tuple[str, bytes]] = []
-        self._more = threading.Condition()
-
-    def add(self, signal: str, body: bytes) -> None:
-        with self._more:
-            self._bodies.append((signal, body))
-            self._more.notify_all()
-
-    def take(self, expected: Counter[str]) -> list[tuple[str, bytes]]:
-        """The bodies, once the expected number of items of each signal is there; raises TimeoutError."""
-        deadline = time.monotonic() + QUIET_S
-        with self._more:
-            while _items(self._bodies) < expected:
-                if not self._more.wait(deadline - time.monotonic()):
-                    raise TimeoutError(f"came out: {dict(_items(self._bodies))}, went in: {dict(expected)}")
-            bodies, self._bodies = self._bodies, []
-            return bodies
-
-
-def _items(bodies: list[tuple[str, bytes]]) -> Counter[str]:
-    found = Counter[str]()
-    for name, body in bodies:
-        signal = Signal(name)
-        found[name] += count_items(signal, signal.request_class.FromString(body))
-    return found
-
-
-def count_items(signal: Signal, message: Any) -> int:
-    """Spans, log records or metrics of a request."""
-    groups, scopes, items = {
-        Signal.TRACES: ("resource_spans", "scope_spans", "spans"),
-        Signal.LOGS: ("resource_logs", "scope_logs", "log_records"),
-        Signal.METRICS: ("resource_metrics", "scope_metrics", "metrics"),
-    }[signal]
-    return sum(len(getattr(s, items)) for g in getattr(message, groups) for s in getattr(g, scopes))
+    def ratio(self) -> str:
+        """Tokens over leaves by tokens that the provider counted."""
+        return f"{self.tokens_counted / self.tokens_true:.3f}" if self.tokens_true else "-"
 
 
-def sent_items(recording: Recording) -> Counter[str]:
-    """Items of each signal in a recording."""
-    found = Counter[str]()
-    for export in recording.exports():
-        found[export.signal] += count_items(Signal(export.signal), export.message())
-    return found
+def _tokens(counts: Iterable[Any]) -> int:
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def _has_counts(call: Call) -> bool:
+    """Whether the source says the counts that there are, and the stream was not cut."""
+    cut = call.request["timing"].get("client_disconnected") or call.request["error"] is not None
+    counts = [entry for entry in FIELDS if entry.name in {"input tokens", "output tokens"} and entry.truth(call)]
+    return bool(counts) and not cut and all(entry.verdict(call) in ELIGIBLE for entry in counts)
 
 
 def evaluate(recordings: list[Recording]) -> dict[str, Score]:
-    """Run all recordings through a quickstart collector and score what comes out."""
+    """Run all recordings through the chain and score what comes out."""
     scores: dict[str, Score] = defaultdict(Score)
-    arrivals, ports = Arrivals(), Ports.free()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        grpc_backend(arrivals.add) as backend_port,
-        quickstart(ports, backend_port, Path(folder)),
-        Sender(ports.http) as sender,
-    ):
+    with chain() as running:
         for recording in recordings:
-            sender.send(recording.exports())
-            score(scores[recording.dialect], recording.truth, arrivals.take(sent_items(recording)))
+            raw, understood, masked = running.run(recording)
+            matched = match(recording.truth["requests"], _records(understood), _records(raw))
+            scores[recording.dialect].add_calls(recording.scenario, matched)
+            scores[recording.dialect].add_planted(recording.truth["planted"], masked)
     return scores
 
 
-def score(total: Score, truth: dict[str, Any], bodies: list[tuple[str, bytes]]) -> None:
-    """Add one recording to the sums of its dialect."""
-    found = [call for signal, body in bodies if signal == "traces" for call in _calls(body)]
-    usages = [usage for request in truth["requests"] if "input_tokens" in (usage := request.get("usage") or {})]
-    wanted = Counter((usage["input_tokens"], usage["output_tokens"]) for usage in usages)
-    total.calls += len(truth["requests"])
-    total.recognised += len(found)
-    total.tokens_known += wanted.total()
-    total.tokens_right += (wanted & Counter((call.input_tokens, call.output_tokens or 0) for call in found)).total()
-    total.priced += sum(call.cost_usd is not None for call in found)
-    everything = b"\n".join(body for _, body in bodies)
-    for kind, value in sorted({(entry["type"], entry["value"]) for entry in truth["planted"]}):
-        total.planted += 1
-        if any(form in everything for form in forms(value)):
-            (total.left_later if kind in LATER_TYPES else total.left)[kind] += 1
+def _records(messages: Messages) -> list[Any]:
+    return [record for signal, message in messages for record in records(signal, message)]
 
 
 def forms(value: str) -> Iterator[bytes]:
@@ -150,29 +134,47 @@ def forms(value: str) -> Iterator[bytes]:
     yield json.dumps(value, ensure_ascii=False)[1:-1].encode()
 
 
-def _calls(body: bytes) -> Iterator[Call]:
-    yield from calls(ExportTraceServiceRequest.FromString(body))
+def report(scores: dict[str, Score]) -> str:
+    """The table of fields by dialect, and the sums."""
+    names = [entry.name for entry in FIELDS]
+    header = ("dialect", "calls", "missing", "extra", "tokens", *names)
+    rows = [
+        [name, str(s.calls), str(s.missing), str(s.extra), s.ratio(), *(s.cell(entry) for entry in names)]
+        for name, s in scores.items()
+    ]
+    return f"{table(header, rows)}\n\n{table(_TOTALS, _totals(scores))}"
+
+
+def _totals(scores: dict[str, Score]) -> Iterator[list[str]]:
+    total = sum((score.verdicts for score in scores.values()), Counter())
+    for entry in FIELDS:
+        right, wrong, absent = (total[entry.name, verdict] for verdict in ELIGIBLE)
+        eligible = right + wrong + absent
+        share = f"{(wrong + absent) / eligible:.1%}" if eligible else "-"
+        others = (total[entry.name, verdict] for verdict in ("stated", "unfounded"))
+        yield [entry.name, *map(str, (eligible, right, wrong, absent)), share, *map(str, others)]
 
 
 def main() -> int:
-    """Print the table; exit code 1 when a planted value of a type the rules claim is left."""
+    """Print the tables; exit code 1 when a planted value of a type the rules claim is left."""
     parser = argparse.ArgumentParser(prog="make eval-captures", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=CHECKOUT_FOLDER, help="folder of recordings")
     parser.add_argument("--dialect", default="", help="only dialects whose name contains this")
+    parser.add_argument("--misses", action="store_true", help="list what is not right")
     options = parser.parse_args()
     recordings = [recording for recording in load(options.folder) if options.dialect in recording.dialect]
     scores = evaluate(recordings)
-    header = ("dialect", "calls", "recognised", "tokens right", "priced", "planted", "left", "left, later types")
-    print(table(header, [found.row(name) for name, found in scores.items()]))
-    total = sum(scores.values(), Score())
+    print(report(scores))
+    if options.misses:
+        print(*(f"{name}/{note}" for name, score in scores.items() for note in score.notes), sep="\n")
+    left = sum((score.left for score in scores.values()), Counter[str]())
+    later = sum((score.left_later for score in scores.values()), Counter[str]())
+    planted = sum(score.planted for score in scores.values())
     print(
-        f"\n{len(recordings)} recordings of {len(scores)} dialects: {total.calls} calls, "
-        f"{total.recognised} recognised, tokens right in {total.tokens_right} of {total.tokens_known}, "
-        f"{total.priced} priced; "
-        f"{total.planted} planted values, {total.left.total()} left of the types that rules claim, "
-        f"{total.left_later.total()} of later types"
+        f"\n{len(recordings)} recordings of {len(scores)} dialects, {planted} planted values: "
+        f"left of the types that rules claim {dict(left) or 0}, of later types {dict(later) or 0}"
     )
-    return 1 if total.left else 0
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
