@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.compiler import Compiler, Shape
+from processors.gen_ai_normalizer.compiler import Compiler
 from processors.gen_ai_normalizer.program import Program
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.rules import NAME_KEY
+from processors.gen_ai_normalizer.shape import Shape
 
 _MAX_KEYS: Final = 200_000
 """Attribute keys held by all shapes together, some 20 MiB; applications have some dozens of shapes of some dozens of

@@ -20,19 +20,18 @@ from processors.gen_ai_normalizer.builds import (
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.program import Build, Candidate, Check, Fill, Inference, Program
-from processors.gen_ai_normalizer.recognition import Recognition, ScopeId
+from processors.gen_ai_normalizer.recognition import Recognition
 from processors.gen_ai_normalizer.rules import (
     BASE_DIALECT,
     NAME_KEY,
-    SCOPE_KEY,
     AttributeRule,
     Case,
-    Condition,
     MessageSource,
     Rules,
     UsageRules,
     load_table,
 )
+from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.usage import Accounting, UsageNames
 from processors.gen_ai_normalizer.values import READERS, read_operation, read_routed_model
 from processors.gen_ai_normalizer.vocabulary import operation_roles, providers
@@ -58,29 +57,6 @@ class DialectOptions:
     overwrite: bool = False
     originals: str = "keep"
     custom_mappings: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a program depends on."""
-
-    scope: ScopeId
-    keys: tuple[str, ...]
-    kinds: Mapping[str, str]
-    """Values of the keys that rules look at (`Compiler.kind_keys`), as far as they are text."""
-
-    def fits(self, condition: Condition) -> bool:
-        """Whether a condition holds."""
-        return (
-            all(self._is(key, wanted) for key, wanted in condition.when.items())
-            and not (condition.unless and all(self._is(key, wanted) for key, wanted in condition.unless.items()))
-            and all(key in self.keys for key in condition.present)
-            and not any(key in self.keys for key in condition.absent)
-        )
-
-    def _is(self, key: str, wanted: str | tuple[str, ...]) -> bool:
-        value = self.scope.name if key == SCOPE_KEY else self.kinds.get(key)
-        return value == wanted if isinstance(wanted, str) else value in wanted
 
 
 class Compiler:

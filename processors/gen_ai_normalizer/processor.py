@@ -55,7 +55,7 @@ class GenAiNormalizer(Processor):
         for record in batch.records():
             if record.scope is not scope_view:
                 scope_view = record.scope
-                scope = ScopeId(scope_view.name, scope_view.schema_url)
+                scope = ScopeId(scope_view.name, scope_view.schema_url, scope_view.version)
             attributes = record.attributes
             if DIALECT_KEY in attributes or not (attributes or is_log):
                 continue

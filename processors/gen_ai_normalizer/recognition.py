@@ -13,6 +13,7 @@ class ScopeId(NamedTuple):
 
     name: str
     schema_url: str
+    version: str = ""
 
 
 class _KeyTable:
