@@ -15,6 +15,8 @@ ROLE: Final = "penstock.gen_ai.role"
 _CLOCK_SLACK_NS: Final = 5_000_000
 _LATE_NS: Final = 500_000_000
 """A record without length may come this long after the response that it tells of."""
+_LAZY_NS: Final = 100_000_000
+"""A client sends its request within this time after a span that does not wait for it."""
 
 Request = dict[str, Any]
 """One request as the provider saw it."""
@@ -80,7 +82,7 @@ def _score(request: Request, leaf: Record) -> float:
     wanted, said = request.get("response_id"), says("gen_ai.response.id")
     if wanted and said:
         score += 100 if wanted == said else -50
-    score += 20 if _contains(leaf, request) else 10 if _follows(leaf, request) else -40
+    score += 20 if _contains(leaf, request) else 10 if _follows(leaf, request) or _precedes(leaf, request) else -40
     usage = request.get("usage") or {}
     score += 5 * bool(usage.get("output_tokens") == says("gen_ai.usage.output_tokens"))
     score += 3 * bool(request["request_model"] == says("gen_ai.request.model"))
@@ -91,6 +93,11 @@ def _score(request: Request, leaf: Record) -> float:
 def _contains(leaf: Record, request: Request) -> bool:
     received = request["timing"]["received_unix_ns"]
     return bool(leaf.start_unix_ns - _CLOCK_SLACK_NS <= received <= leaf.end_unix_ns + _CLOCK_SLACK_NS)
+
+
+def _precedes(leaf: Record, request: Request) -> bool:
+    """Whether a span that ended when its stream was made, unread, can be of the request."""
+    return bool(0 <= request["timing"]["received_unix_ns"] - leaf.end_unix_ns <= _LAZY_NS)
 
 
 def _follows(leaf: Record, request: Request) -> bool:

@@ -28,7 +28,11 @@ _PROVIDERS: Final = {
     "mistral": ("mistral_ai",),
 }
 """The conventions' words for the providers of the recordings."""
-_PROVIDER_WORDS: Final = {"gemini": ("gemini", "google", "gcp"), "aws.bedrock": ("bedrock", "aws", "amazon")}
+_PROVIDER_WORDS: Final = {
+    "gemini": ("gemini", "google", "gcp"),
+    "aws.bedrock": ("bedrock", "aws", "amazon"),
+    "mistral": ("mistral", "mistralai", "mistral_ai"),
+}
 _OPERATIONS: Final = {
     "embeddings": ("embeddings",),
     "v2/embed": ("embeddings",),
@@ -39,6 +43,7 @@ _OPERATIONS: Final = {
 _NO_MESSAGES: Final = frozenset({"embeddings", "v2/embed", "embedContent", "rerank"})
 _STREAM_WORDS: Final = ("stream", "chunk", "first token")
 _STREAM_PATHS: Final = ("completion_start_time", "first_chunk", "first_token")
+_DEFINES_TOOLS: Final = re.compile(r"functions|definitions|(^|\.)tools(\.|$)")
 _OK: Final = 200
 _STRAY: Final = " user"
 """The role, which the record of a request has behind the text where a client sends it in that order."""
@@ -136,11 +141,15 @@ def _stream() -> Field:
         return not true or any(_tells_of_stream(*leaf) for record in call.raw for leaf in record.leaves)
 
     def said(call: Call) -> Any:
-        return call.said("gen_ai.request.stream") or (None if call.request["stream"] else False)
+        return call.said("gen_ai.request.stream") or (None if _streamed(call) else False)
 
-    return Field(
-        "stream", lambda call: bool(call.request["stream"]), said, lambda true, found: bool(true == found), eligible
-    )
+    return Field("stream", _streamed, said, lambda true, found: bool(true == found), eligible)
+
+
+def _streamed(call: Call) -> bool:
+    """Whether a stream was asked for; what is answered to a call that fails is none."""
+    asked = call.request.get("request") or {}
+    return bool(call.request["stream"] or (asked.get("params") or {}).get("stream"))
 
 
 def _tells_of_stream(path: str, value: Any) -> bool:
@@ -273,7 +282,7 @@ def _tool_calls() -> Field:
         ]
 
     def eligible(call: Call, calls: list[dict[str, Any]]) -> bool:
-        return all(_word_in(call, entry["name"]) and _has_all(call, entry["arguments"]) for entry in calls)
+        return all(_calls_tool(call, entry["name"]) and _has_all(call, entry["arguments"]) for entry in calls)
 
     return Field(
         "tool calls",
@@ -282,6 +291,12 @@ def _tool_calls() -> Field:
         lambda calls, found: all((entry["name"], entry["arguments"]) in found for entry in calls),
         eligible,
     )
+
+
+def _calls_tool(call: Call, name: str) -> bool:
+    """Whether a tool's name stands in a raw record, elsewhere than where the tool is defined."""
+    leaves = (leaf for record in call.raw for leaf in record.leaves)
+    return any(name in value for path, value in leaves if isinstance(value, str) and not _DEFINES_TOOLS.search(path))
 
 
 def _has_all(call: Call, value: Any) -> bool:
