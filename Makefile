@@ -4,6 +4,7 @@ BIN := .venv/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+EVAL_ARGS ?=
 DIR ?= tests/data/captures
 
 .PHONY: demo chat test lint bench bench-soak docs servers eval-captures lock clean
@@ -36,7 +37,7 @@ servers:
 	scripts/servers
 
 eval-captures: .venv/.dev
-	$(BIN)/python -m tests.evaluation.captures $(DIR)
+	$(BIN)/python -m tests.evaluation.captures $(DIR) $(EVAL_ARGS)
 
 # Regenerates the lock files; needs the program `uv`.
 lock:
