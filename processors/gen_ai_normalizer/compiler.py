@@ -158,6 +158,8 @@ class _Compilation:
             operation=operation,
             checks=checks,
             fills=fills,
+            placeholders=frozenset(word for rule in self._rules for word in rule.placeholders),
+            texts_of_its_own=self._texts_of_its_own(),
             builds=builds,
             texts=tuple(build.target for build in builds if isinstance(build, Conform | ConformInstructions)),
             rebuilds=bool(fills or accounting) or any(_has_work(build) for build in builds),
@@ -260,6 +262,13 @@ class _Compilation:
                     self._originals[target] = (BASE_DIALECT, target)
         return tuple(checks), tuple(fills)
 
+    def _texts_of_its_own(self) -> tuple[str, ...]:
+        """Texts in the conventions' place that may be a word for "not known", where a dialect has such words."""
+        if not any(rule.placeholders for rule in self._rules):
+            return ()
+        named = (self._compiler.target(target) for target in self._compiler.targets())
+        return tuple(name for name, kind in named if name in self._keys and kind in _WORDS)
+
     def _native_reader(self, target: str, read: Any) -> Any:
         return read_routed_model if target in _MODELS and self._routed() else read
 
@@ -354,6 +363,7 @@ def _has_work(build: Build) -> bool:
 
 _NO_KEYS: Final = FlatKeys(())
 _ACCEPTED: Final = {"provider": providers().exact}
+_WORDS: Final = frozenset({"text", "host"})
 _PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
 _COUNTS: Final = (".usage", "_usage", "token_count")

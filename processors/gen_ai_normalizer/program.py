@@ -126,6 +126,10 @@ class Program:
     """Keys that hold messages in the conventions' place."""
     rebuilds: bool
     """Whether the steps below have work to do even where `texts` are as they should be."""
+    placeholders: frozenset[str]
+    """Words that mean "not known"."""
+    texts_of_its_own: tuple[str, ...]
+    """Keys where a placeholder may stand."""
     fills: tuple[Fill, ...]
     builds: tuple[Build, ...]
     accounting: Accounting | None
@@ -148,6 +152,8 @@ class Program:
             value = attributes[key]
             if type(value) is not kind or (words is not None and value not in words):
                 check.run(attributes, tally)
+        for key in self.texts_of_its_own:
+            self._take_placeholder(attributes, key)
         if self.rebuilds or not self._has_texts(attributes):
             self._rebuild(attributes, tally)
         if attributes.get(self.operation_key) != self.operation:
@@ -158,6 +164,11 @@ class Program:
         if self.originals:
             self._take_out(attributes)
         attributes[DIALECT_KEY] = self.dialect
+
+    def _take_placeholder(self, attributes: Attributes, key: str) -> None:
+        value = attributes.get(key)
+        if isinstance(value, str) and value in self.placeholders:
+            del attributes[key]
 
     def _has_texts(self, attributes: Attributes) -> bool:
         """Whether messages are JSON arrays as text, in the form that needs no look inside."""

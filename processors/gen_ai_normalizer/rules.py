@@ -205,6 +205,10 @@ class Rules(_Data):
     models: ModelRules = ModelRules()
     stream_events: tuple[str, ...] = ()
     """Span events that only streamed calls have."""
+    placeholders: tuple[str, ...] = ()
+    """Words that the library writes into attributes of the conventions where it knows nothing (`unknown`)."""
+    recorded: bool = True
+    """Whether the rules were proved on telemetry of the real library; else they follow what is documented of it."""
     cases: tuple[Case, ...] = ()
     roles: tuple[RoleRule, ...] = ()
 

@@ -15,7 +15,7 @@ from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"dialects": ["openinference", "nobody"]}, "no such dialect; there are anthropic_sdk"),
+        ({"dialects": ["openinference", "nobody"]}, "no such dialect; there are .*anthropic_sdk"),
         ({"sources": {"crewai": {}}}, "not supported: CrewAI"),
         ({"sources": {"langchain": {"overwrite": True}}}, "not supported: LangChain"),
         ({"sources": {"other": {}}}, "Extra inputs"),
