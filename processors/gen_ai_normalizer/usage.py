@@ -24,6 +24,8 @@ class UsageNames:
     cache_read: str = "gen_ai.usage.cache_read.input_tokens"
     cache_write: str = "gen_ai.usage.cache_creation.input_tokens"
     reasoning: str = "gen_ai.usage.reasoning.output_tokens"
+    audio_input: str = "gen_ai.usage.audio.input_tokens"
+    audio_output: str = "gen_ai.usage.audio.output_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +62,32 @@ class Accounting:
     ) -> None:
         names = self.names
         cached = (_count(attributes, names.cache_read) or 0) + (_count(attributes, names.cache_write) or 0)
-        if counted is None or not cached:
+        apart = cached + (_count(attributes, names.audio_input) or 0) if self.details_are_separate else cached
+        if counted is None or not apart:
             return
         proved = cached > counted or total == counted + cached + output
-        if proved or self._leaves_out(attributes, self.excludes_cache):
+        if proved or self._is_apart(counted + output, total):
+            attributes[names.input] = counted + apart
+        elif attributes.get(names.provider) in self.excludes_cache:
             attributes[names.input] = counted + cached
 
     def _settle_output(
         self, attributes: MutableMapping[str, Any], counted_in: int, counted: int | None, total: int | None
     ) -> None:
         names = self.names
-        reasoning = _count(attributes, names.reasoning)
-        if counted is None or not reasoning:
+        reasoning = _count(attributes, names.reasoning) or 0
+        apart = reasoning + (_count(attributes, names.audio_output) or 0) if self.details_are_separate else reasoning
+        if counted is None or not apart:
             return
         proved = reasoning > counted or total == counted_in + counted + reasoning
-        if proved or self._leaves_out(attributes, self.excludes_reasoning):
+        if proved or self._is_apart(counted_in + counted, total):
+            attributes[names.output] = counted + apart
+        elif attributes.get(names.provider) in self.excludes_reasoning:
             attributes[names.output] = counted + reasoning
 
-    def _leaves_out(self, attributes: MutableMapping[str, Any], providers: frozenset[str]) -> bool:
-        return self.details_are_separate or attributes.get(self.names.provider) in providers
+    def _is_apart(self, counted: int, total: int | None) -> bool:
+        """Whether details were subtracted: a sum that is the same without them says that they were not."""
+        return self.details_are_separate and total != counted
 
 
 def _count(attributes: MutableMapping[str, Any], key: str) -> int | None:

@@ -12,6 +12,7 @@ from processors.gen_ai_normalizer.usage import Accounting, UsageNames
 IN, OUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 READ, WRITE = "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_creation.input_tokens"
 REASONING = "gen_ai.usage.reasoning.output_tokens"
+AUDIO_IN, AUDIO_OUT = "gen_ai.usage.audio.input_tokens", "gen_ai.usage.audio.output_tokens"
 PROVIDER = "gen_ai.provider.name"
 
 
@@ -46,6 +47,14 @@ def test_reasoning_beside_the_output_is_added() -> None:
     assert settled({IN: 5, OUT: 20, REASONING: 100})[OUT] == 120
     assert settled({IN: 5, OUT: 20, REASONING: 10, "total": 35}, totals=(Source("total"),))[OUT] == 30
     assert settled({IN: 5, OUT: 20, REASONING: 10})[OUT] == 20
+
+
+def test_separate_details_are_added_unless_the_sum_holds_them_already() -> None:
+    usage = {IN: 40, OUT: 20, READ: 60, REASONING: 30, AUDIO_IN: 5, AUDIO_OUT: 2}
+    separate = settled(usage, details_are_separate=True)
+    assert (separate[IN], separate[OUT]) == (105, 52)
+    usage = {IN: 100, OUT: 50, READ: 60, REASONING: 30, "total": 150}
+    assert settled(usage, details_are_separate=True, totals=(Source("total"),)) == usage
 
 
 def test_nothing_at_all_is_not_known() -> None:
