@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 EVAL_ARGS ?=
 DIR ?= tests/data/captures
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures lock clean
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures record lock clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
@@ -38,6 +38,10 @@ servers:
 
 eval-captures: .venv/.dev
 	$(BIN)/python -m tests.evaluation.captures $(DIR) $(EVAL_ARGS)
+
+# Records the telemetry of a real library against a provider on loopback; NAME is a driver in tests/recording/drivers.
+record: .venv/.dev
+	$(BIN)/python -m tests.recording $(NAME)
 
 # Regenerates the lock files; needs the program `uv`.
 lock:
