@@ -157,12 +157,13 @@ class _Compilation:
             operation_key=OPERATION,
             operation=operation,
             checks=checks,
+            echoes=(echoes := self._echoes()),
             fills=fills,
             placeholders=frozenset(word for rule in self._rules for word in rule.placeholders),
             texts_of_its_own=self._texts_of_its_own(),
             builds=builds,
             texts=tuple(build.target for build in builds if isinstance(build, Conform | ConformInstructions)),
-            rebuilds=bool(fills or accounting) or any(_has_work(build) for build in builds),
+            rebuilds=bool(fills or accounting or echoes) or any(_has_work(build) for build in builds),
             accounting=accounting,
             inference=Inference(compiler.target(PROVIDER)[0]) if role in {"leaf", "duplicate"} else None,
             provider_names=compiler.provider_names,
@@ -186,7 +187,9 @@ class _Compilation:
             for text in entry.sources:
                 source = Source.parse(text)
                 if source.key in self._keys:
-                    candidate = Candidate(source, self._reader(rule, target, entry), entry.map)
+                    given = tuple(map(Source.parse, entry.given))
+                    denied = tuple(map(Source.parse, entry.unless_given))
+                    candidate = Candidate(source, self._reader(rule, target, entry), entry.map, given, denied)
                     found.setdefault(target, []).append((candidate, entry.wins or overwrite))
                     if source.path is None:
                         self._original(rule, source.key, target)
@@ -261,6 +264,14 @@ class _Compilation:
                 if name != target and target in self._keys:
                     self._originals[target] = (BASE_DIALECT, target)
         return tuple(checks), tuple(fills)
+
+    def _echoes(self) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (self._compiler.target(target)[0], source)
+            for _, case in self._cases
+            for target, source in case.echoes.items()
+            if target in self._keys
+        )
 
     def _texts_of_its_own(self) -> tuple[str, ...]:
         """Texts in the conventions' place that may be a word for "not known", where a dialect has such words."""
@@ -364,7 +375,7 @@ def _has_work(build: Build) -> bool:
 _NO_KEYS: Final = FlatKeys(())
 _ACCEPTED: Final = {"provider": providers().exact}
 _WORDS: Final = frozenset({"text", "host"})
-_PLAIN: Final = frozenset({"text", "int", "tokens", "double", "texts", "flag", "json", "host"})
+_PLAIN: Final = frozenset({"text", "label", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
 _COUNTS: Final = (".usage", "_usage", "token_count")
 _DETAILS: Final = ("cache", "cached", "reasoning")

@@ -49,17 +49,26 @@ class Candidate:
     source: Source
     read: Reader
     map: dict[str, str | None] | None = None
+    given: tuple[Source, ...] = ()
+    """Places of which one must have a value."""
+    unless_given: tuple[Source, ...] = ()
+    """Places of which none may have a value."""
 
     def find(self, documents: Documents) -> Any:
         """The value in the conventions' form, None where there is none."""
         value = documents.read(self.source)
-        if value is None:
+        if value is None or not self._holds(documents):
             return None
-        if self.map is not None and isinstance(value, str):
-            value = self.map.get(value, self.map.get("*", value))
+        if self.map is not None and not isinstance(value, list | dict):
+            value = self.map.get(str(value), self.map.get("*", value))
             if value is None:
                 return None
         return self.read(value)
+
+    def _holds(self, documents: Documents) -> bool:
+        if self.given and all(documents.read(source) is None for source in self.given):
+            return False
+        return all(documents.read(source) is None for source in self.unless_given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,8 @@ class Program:
     """Words that mean "not known"."""
     texts_of_its_own: tuple[str, ...]
     """Keys where a placeholder may stand."""
+    echoes: tuple[tuple[str, str], ...]
+    """Keys, each with the key whose value may have been copied into it."""
     fills: tuple[Fill, ...]
     builds: tuple[Build, ...]
     accounting: Accounting | None
@@ -179,6 +190,9 @@ class Program:
         return True
 
     def _rebuild(self, attributes: Attributes, tally: Counter[str]) -> None:
+        for target, source in self.echoes:
+            if attributes.get(target) == attributes.get(source):
+                attributes.pop(target, None)
         documents = Documents(attributes)
         for fill in self.fills:
             fill.run(attributes, documents)

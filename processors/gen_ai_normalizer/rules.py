@@ -54,6 +54,10 @@ class AttributeRule(_Data):
     """Whether this goes before what the record itself says in the conventions' name."""
     kind: str = Field(default="", alias="as")
     """Reads the value as another kind than the target's own (`provider_of_model`)."""
+    given: tuple[str, ...] = ()
+    """Places of which one must have a value; they may be inside JSON, which a condition of a case cannot see."""
+    unless_given: tuple[str, ...] = ()
+    """Places of which none may have a value."""
 
 
 class Compose(_Data):
@@ -168,6 +172,8 @@ class Condition(_Data):
 class Case(Condition):
     """Rules for some records of the dialect."""
 
+    echoes: dict[str, str] = {}
+    """Targets into which the library copies another attribute when it knows nothing: a copy is taken out."""
     attributes: dict[str, AttributeRule] = {}
     messages: MessageRules = MessageRules()
     usage: UsageRules = UsageRules()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from processors.gen_ai_normalizer.documents import dump
+from processors.gen_ai_normalizer.documents import dump, parse_text
 from processors.gen_ai_normalizer.vocabulary import finish_reason, known_reasons, operation_names, providers
 
 Reader = Callable[[Any], Any]
@@ -23,6 +23,21 @@ _INT64: Final = 2**63
 def read_text(value: Any) -> str | None:
     """Text that is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def read_label(value: Any) -> str | None:
+    """Text, also of a number: versions are written as either."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return read_text(value)
+
+
+def read_length(value: Any) -> int | None:
+    """The length of a vector, or of the first of several, also as JSON text."""
+    value = parse_text(value)
+    while isinstance(value, list) and value and not isinstance(value[0], int | float):
+        value = parse_text(value[0])
+    return len(value) if isinstance(value, list) and value else None
 
 
 def read_int(value: Any) -> int | None:
@@ -131,6 +146,8 @@ def read_host(value: Any) -> str | None:
 
 READERS: Final[dict[str, tuple[Reader, type]]] = {
     "text": (read_text, str),
+    "label": (read_label, str),
+    "length": (read_length, int),
     "int": (read_int, int),
     "tokens": (read_tokens, int),
     "double": (read_double, float),
