@@ -18,15 +18,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.recording", description=__doc__)
     parser.add_argument("driver")
     parser.add_argument("--scenario", action="append", help="only this one (repeatable)")
-    parser.add_argument("--out", type=Path, help="folder of recordings; default: tests/data/captures/<dialect>")
+    parser.add_argument("--variant", help="only this folder of recordings")
+    parser.add_argument("--out", type=Path, default=_CAPTURES, help="folder of the folders of recordings")
     options = parser.parse_args()
     driver = Driver.load(options.driver)
     driver.install()
     known = load_scenarios()
-    names: list[str] = options.scenario or driver.recording["scenarios"]
-    folder = options.out or _CAPTURES / driver.recording.get("folder", driver.name)
-    for line in record(driver, [known[name] for name in names], folder):
-        print(line, flush=True)
+    for folder, (names, settings) in driver.runs().items():
+        if options.variant in {None, folder}:
+            chosen = [known[name] for name in names if name in (options.scenario or names)]
+            for line in record(driver, chosen, options.out / folder, settings):
+                print(f"{folder}: {line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Driver:
     name: str
     path: Path
     needs: dict[str, Any]
-    """The comment at its head: `dependencies`, and in `tool.recording` its `scenarios` and the `folder` for them."""
+    """The comment at its head: `dependencies`, and in `tool.recording` `scenarios`, `folder` and `variants`."""
 
     @classmethod
     def load(cls, name: str) -> Driver:
@@ -43,6 +43,19 @@ class Driver:
     def recording(self) -> dict[str, Any]:
         """The table `tool.recording`."""
         return dict(self.needs.get("tool", {}).get("recording", {}))
+
+    def runs(self) -> dict[str, tuple[list[str], dict[str, str]]]:
+        """Folders of recordings, each with its scenarios and settings in the environment.
+
+        The first is the driver's own; others are tables in `tool.recording.variants`, with `scenarios` where they have
+        fewer and everything else as settings.
+        """
+        own: list[str] = self.recording["scenarios"]
+        found: dict[str, tuple[list[str], dict[str, str]]] = {self.recording.get("folder", self.name): (own, {})}
+        for name, variant in self.recording.get("variants", {}).items():
+            settings = {key: str(value) for key, value in variant.items() if key != "scenarios"}
+            found[name] = (variant.get("scenarios", own), settings)
+        return found
 
     @property
     def folder(self) -> Path:

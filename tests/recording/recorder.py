@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from pipeline.signals import Signal, otlp_json
@@ -21,6 +22,7 @@ from tests.recording.scrub import scrubbed
 from tests.recording.sink import Body, running_sink
 
 _TIMEOUT_S: Final = 180
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _TELEMETRY_OFF: Final = {
     "DO_NOT_TRACK": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
@@ -39,11 +41,13 @@ _ITEMS: Final = {
 """Fields of a request down to its items."""
 
 
-def record(driver: Driver, scenarios: list[Scenario], folder: Path) -> Iterator[str]:
-    """Record scenarios into a folder; yields a line about each."""
+def record(
+    driver: Driver, scenarios: list[Scenario], folder: Path, settings: Mapping[str, str] = _NOTHING
+) -> Iterator[str]:
+    """Record scenarios into a folder, with settings in the environment; yields a line about each."""
     folder.mkdir(parents=True, exist_ok=True)
     with running_provider() as (provider, url), running_sink() as (sink, http, grpc):
-        environment = _environment(url, http, grpc)
+        environment = _environment(url, http, grpc) | driver.environment() | dict(settings)
         for scenario in scenarios:
             plan = provider.begin(scenario.answers)
             sink.take()
@@ -97,7 +101,7 @@ def _run(driver: Driver, scenario: Scenario, environment: dict[str, str]) -> str
     """Run the driver; its last words where it failed."""
     ran = subprocess.run(
         driver.command(),
-        env={**environment, **driver.environment(), "RECORDING_SCENARIO": scenario.for_driver()},
+        env={**environment, "RECORDING_SCENARIO": scenario.for_driver()},
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
