@@ -141,6 +141,7 @@ class _Compilation:
             (rule, case) for rule in rules for case in rule.cases if shape.fits(case)
         ]
         self._originals: dict[str, tuple[str, str]] = {}
+        self._misused = frozenset(target for _, target, entry in self._attribute_rules() if entry.misused)
 
     def program(self) -> Program:
         candidates = self._candidates()
@@ -250,17 +251,18 @@ class _Compilation:
             read, type_ = READERS[kind]
             places = candidates.get(target, [])
             spellings = [key for key in dict.fromkeys((name, target)) if key in self._keys]
-            native = [Candidate(Source(key), self._native_reader(target, read)) for key in spellings]
-            if not places and spellings == [name]:
+            misused = target in self._misused and bool(spellings)
+            native = [Candidate(Source(key), self._native_reader(target, read)) for key in spellings if not misused]
+            if not places and native and spellings == [name]:
                 plain = kind in _PLAIN and not self._routed()
                 accepted = None if plain else _ACCEPTED.get(kind)
                 check = Check(name, native[0].read, strict=kind == "provider")
                 # Without a set of words every value is looked at: nothing in an attribute is an Ellipsis.
                 checks.append((name, type_ if plain or accepted else EllipsisType, accepted, check))
-            elif places or native:
+            elif places or native or misused:
                 before = [place for place, wins in places if wins]
                 after = [place for place, wins in places if not wins]
-                fills.append(Fill(name, (*before, *native, *after), strict=kind == "provider"))
+                fills.append(Fill(name, (*before, *native, *after), strict=misused or kind == "provider"))
                 if name != target and target in self._keys:
                     self._originals[target] = (BASE_DIALECT, target)
         return tuple(checks), tuple(fills)

@@ -45,13 +45,16 @@ class Keys(_Data):
 class AttributeRule(_Data):
     """Where the value of one target attribute comes from."""
 
-    sources: tuple[str, ...] = Field(alias="from")
+    sources: tuple[str, ...] = Field(default=(), alias="from")
     """Places in order of preference: a key; `key#a.b.0`, inside JSON text; `event(name):key` and `event(name):key#a.b`,
     an attribute of the first span event of that name."""
     map: dict[str, str | None] | None = None
     """Values with another name in the conventions; null: the target stays empty. `*` stands for all others."""
     wins: bool = False
     """Whether this goes before what the record itself says in the conventions' name."""
+    misused: bool = False
+    """Whether the library writes something else under the target's name (the id of a run as an agent's): what stands
+    there is not taken, and does not stay."""
     kind: str = Field(default="", alias="as")
     """Reads the value as another kind than the target's own (`provider_of_model`)."""
     given: tuple[str, ...] = ()
