@@ -52,6 +52,11 @@ class GenAiNormalizerConfig(ConfigModel):
         default="keep",
         description="What becomes of attributes that were read: stay, go, or move below `penstock.original.`.",
     )
+    aggregates: Literal["never", "when_no_leaf_seen"] = Field(
+        default="never",
+        description="Whether a span that repeats the usage of the calls beneath it (an agent's) counts in their place "
+        "when none of them was seen, because sampling or a filter took them: it is marked `leaf` then.",
+    )
     dialects: list[str] | None = Field(
         default=None, description="Dialects that are read (default: all); the conventions themselves always are."
     )

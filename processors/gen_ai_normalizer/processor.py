@@ -6,15 +6,16 @@ from collections import Counter, defaultdict
 from typing import ClassVar, Final
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, Record, Signal, Span
+from pipeline.signals import Batch, LogRecord, Record, Signal, Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.cache import ProgramCache
-from processors.gen_ai_normalizer.calls import Calls
+from processors.gen_ai_normalizer.calls import calls_of
 from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
 from processors.gen_ai_normalizer.logs import read_event
 from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY
 from processors.gen_ai_normalizer.recognition import ScopeId
+from processors.gen_ai_normalizer.roles import Roles
 from processors.gen_ai_normalizer.rules import load_rules
 
 _UNKNOWN: Final = "unknown"
@@ -45,10 +46,11 @@ class GenAiNormalizer(Processor):
         """Load the dialects' rules."""
         super().__init__(config, host)
         self._programs = ProgramCache(_compiler(config))
-        self._calls = Calls()
+        self._roles = Roles(calls_of(host), host.clock, aggregates_count=config.aggregates != "never")
 
     def process(self, batch: Batch) -> Batch:
         """Normalise the records of a batch."""
+        self._roles.begin()
         tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
         is_log = batch.signal is Signal.LOGS
         scope_view, scope = None, ScopeId("", "")
@@ -84,15 +86,15 @@ class GenAiNormalizer(Processor):
         tally = tallies[program.dialect]
         program.run(attributes, tally)
         tally["records"] += 1
-        # Spans are the ledger: a log record that repeats a span's usage has no role in counting.
+        role = None
         if isinstance(record, Span):
             if program.stream_events and STREAM_KEY not in attributes:
                 program.see_stream(record)
-            if program.role is not None:
-                attributes[ROLE_KEY] = self._role(program.role, record)
-
-    def _role(self, role: str, span: Span) -> str:
-        return "duplicate" if role == "leaf" and self._calls.is_second(span) else role
+            role = self._roles.of_span(program.role, record, attributes)
+        elif isinstance(record, LogRecord):
+            role = self._roles.of_log(program.role, record, attributes)
+        if role is not None:
+            attributes[ROLE_KEY] = role
 
     def _count(self, dialect: str, tally: Counter[str]) -> None:
         for what, count in tally.items():
