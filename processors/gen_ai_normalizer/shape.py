@@ -39,7 +39,13 @@ class Shape:
         if key == SCOPE_VERSION_KEY:
             return version_fits(self.scope.version, wanted)
         value = self.scope.name if key == SCOPE_KEY else self.kinds.get(key)
-        return value == wanted if isinstance(wanted, str) else value in wanted
+        words = (wanted,) if isinstance(wanted, str) else wanted
+        return value is not None and any(value == word or _begins(value, word) for word in words)
+
+
+def _begins(value: str, word: str) -> bool:
+    """Whether a value begins as a word that ends in `*` says."""
+    return word[-1:] == "*" and value.startswith(word[:-1])
 
 
 def version_fits(version: str, wanted: Wanted) -> bool:

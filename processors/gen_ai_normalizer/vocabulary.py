@@ -12,6 +12,10 @@ def _spell(word: str) -> str:
     return word.strip().lower().replace("-", "_").replace(" ", "_")
 
 
+_LONGEST_NAME: Final = 6
+"""Words between dots of a provider's name."""
+
+
 class Providers:
     """Finds the conventions' name of a provider, by its spelling, host name or model id."""
 
@@ -29,10 +33,16 @@ class Providers:
         if word in self.exact:
             return word
         spelling = _spell(word)
-        found = self._names.get(spelling) or self._names.get(spelling.partition(".")[0])
+        found = self._longest(spelling)
         if found is not None:
             return found
         return None if not spelling or spelling in self._frameworks else word
+
+    def _longest(self, spelling: str) -> str | None:
+        """The provider of `google.vertex.chat`, with what is behind the dots as long as that is known."""
+        steps = spelling.split(".", _LONGEST_NAME)[:_LONGEST_NAME]
+        tried = (self._names.get(".".join(steps[:end])) for end in range(len(steps), 0, -1))
+        return next(filter(None, tried), None)
 
     def known(self, word: str) -> str | None:
         """As `name`, but None for a word that is in no table."""

@@ -1,4 +1,4 @@
-"""Conditions on the version of the scope."""
+"""Conditions on the version of the scope, and on the beginning of a word."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def test_a_condition_may_ask_for_scope_and_version() -> None:
     assert Shape(ScopeId("ai", "", "4.3.1"), (), {}).fits(condition)
     assert not Shape(ScopeId("ai", "", "5.0.0"), (), {}).fits(condition)
     assert not Shape(ScopeId("other", "", "4.3.1"), (), {}).fits(condition)
+
+
+@pytest.mark.parametrize(("word", "fits"), [("ai/6.0.1", True), ("ai/7", True), ("ai/5.0.1", False), ("", False)])
+def test_a_condition_may_ask_how_a_word_begins(word: str, fits: bool) -> None:
+    condition = Condition(when={"user-agent": ["ai/6*", "ai/7*"]})
+    assert Shape(ScopeId("ai", "", ""), (), {"user-agent": word}).fits(condition) is fits
+    assert not Shape(ScopeId("ai", "", ""), (), {}).fits(condition)
