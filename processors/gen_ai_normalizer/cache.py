@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.beside import Beside
 from processors.gen_ai_normalizer.compiler import Compiler
 from processors.gen_ai_normalizer.program import Program
 from processors.gen_ai_normalizer.recognition import ScopeId
@@ -40,16 +42,19 @@ class ProgramCache:
         self._keys = 0
         self._names: dict[str, str] = {}
 
-    def find(self, scope: ScopeId, attributes: Attributes, span_name: str) -> Program | None:
+    def find(
+        self, scope: ScopeId, attributes: Attributes, span_name: str, beside: Beside | None = None
+    ) -> Program | None:
         """The program for a record; None for one that is not about generative AI."""
-        keys = tuple(attributes)
+        values: Mapping[str, Any] = attributes if beside is None else {**attributes, **beside.values}
+        keys = tuple(values)
         shapes = self._shapes.get((scope, keys))
         if shapes is None:
             shapes = self._add(scope, keys)
         name = self._names.get(span_name)
         if name is None:
             name = self._known(span_name)
-        kind = (name, *[attributes[key] for key in shapes.kind_keys])
+        kind = (name, *[values[key] for key in shapes.kind_keys])
         try:
             return shapes.programs[kind]
         except (KeyError, TypeError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, refused
+from processors.gen_ai_normalizer.profiles import PROFILES
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, load_rules
 
 _THROUGH = "its spans are recognised by who recorded them; set openinference or openllmetry, or leave sources out"
@@ -48,6 +49,11 @@ class GenAiNormalizerConfig(ConfigModel):
     profile: Annotated[Literal["1.36", "1.41", "main"], BeforeValidator(_as_text)] = Field(
         default="1.41", description="Version of the OpenTelemetry GenAI conventions that records come out in."
     )
+    dual_write: bool | list[Annotated[Literal["1.36", "1.41", "main"], BeforeValidator(_as_text)]] = Field(
+        default=False,
+        description="Whether the names that other versions of the conventions have are written too, deprecated ones "
+        "included: all of them (true), or those of the versions that are listed.",
+    )
     originals: Literal["keep", "drop", "move"] = Field(
         default="keep",
         description="What becomes of attributes that were read: stay, go, or move below `penstock.original.`.",
@@ -68,6 +74,12 @@ class GenAiNormalizerConfig(ConfigModel):
             if name not in known:
                 raise InvalidKey(f"no such dialect; there are {', '.join(known)}", "dialects", index)
         return self
+
+    def second_profiles(self) -> tuple[str, ...]:
+        """The versions of the conventions that are written beside the chosen one."""
+        if isinstance(self.dual_write, bool):
+            return PROFILES if self.dual_write else ()
+        return tuple(self.dual_write)
 
     def enabled(self) -> frozenset[str]:
         """The dialects that are read."""

@@ -5,15 +5,21 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+if TYPE_CHECKING:
+    from processors.gen_ai_normalizer.beside import Beside
 
 _MISSING: Final = object()
 _LONGEST_LITERAL: Final = 4096
 """Python's literal parser is slow and recursive; details of usage, the use it is here for, are short."""
+
+_OPENINGS: Final = ("{", "[")
 
 _SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
 """An escape that makes half a character, which no attribute can hold."""
@@ -21,7 +27,7 @@ _SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An attribute, or a place inside the JSON text that it holds."""
+    """An attribute (or a key of `beside`), or a place inside the JSON text that it holds."""
 
     key: str
     path: tuple[str | int, ...] | None = None
@@ -32,17 +38,23 @@ class Source:
         key, mark, path = text.partition("#")
         if not mark:
             return cls(key)
-        return cls(key, tuple(int(step) if step.isdigit() else step for step in path.split(".") if step))
+        return cls(key, steps(path))
+
+
+def steps(path: str) -> tuple[str | int, ...]:
+    """The names and positions of a dotted path."""
+    return tuple(int(step) if step.isdigit() else step for step in path.split(".") if step)
 
 
 class Documents:
-    """The attributes of one record, with the JSON texts among them parsed on demand."""
+    """What one record says, with the JSON texts in it parsed on demand."""
 
-    __slots__ = ("_parsed", "attributes")
+    __slots__ = ("_parsed", "attributes", "beside")
 
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        """Look at the attributes of a record."""
-        self.attributes = attributes
+    def __init__(self, attributes: MutableMapping[str, Any], beside: Beside | None = None) -> None:
+        """Look at the attributes of a record, and at its events and body where rules ask for them."""
+        self.attributes: Mapping[str, Any] = attributes if beside is None else ChainMap(attributes, beside.values)
+        self.beside = beside
         self._parsed: dict[str, Any] = {}
 
     def read(self, source: Source) -> Any:
@@ -69,6 +81,11 @@ def parse_text(value: Any) -> Any:
         return _literal(value) if value[:1] in "{[(" and len(value) <= _LONGEST_LITERAL else value
 
 
+def parse_structure(value: Any) -> Any:
+    """The list or mapping that a text holds as JSON or Python literal; other texts, and other values, as they are."""
+    return parse_text(value) if isinstance(value, str) and value[:1] in _OPENINGS else value
+
+
 def dump(value: Any) -> str:
     """JSON text of a structure, also of what JSON has no form for (bytes, integers beyond 64 bits)."""
     try:
@@ -86,10 +103,18 @@ def _literal(text: str) -> Any:
         return text
 
 
+def field_of(value: Any, name: str) -> Any:
+    """A field of a mapping by its name, or by a dotted path of names and positions; None where there is none."""
+    if not isinstance(value, Mapping):
+        return None
+    found = value.get(name)
+    return found if found is not None or "." not in name else _walk(value, steps(name))
+
+
 def _walk(value: Any, path: tuple[str | int, ...]) -> Any:
     for step in path:
         if isinstance(step, str):
-            value = value.get(step) if isinstance(value, dict) else None
+            value = value.get(step) if isinstance(value, Mapping) else None
         else:
             value = value[step] if isinstance(value, list) and step < len(value) else None
         if value is None:

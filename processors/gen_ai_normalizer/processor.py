@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, LogRecord, Record, Signal, Span
+from pipeline.signals import Batch, Signal
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.beside import Beside, of_fields, of_log, of_span
 from processors.gen_ai_normalizer.cache import ProgramCache
 from processors.gen_ai_normalizer.calls import calls_of
-from processors.gen_ai_normalizer.compiler import Compiler, DialectOptions
+from processors.gen_ai_normalizer.compilation import DialectOptions
+from processors.gen_ai_normalizer.compiler import Compiler
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
-from processors.gen_ai_normalizer.logs import read_event
-from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY
+from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY, Program
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.roles import Roles
 from processors.gen_ai_normalizer.rules import load_rules
 
+Tallies = defaultdict[str, Counter[str]]
 _UNKNOWN: Final = "unknown"
 _DESCRIPTIONS: Final = {
     "records": "Records recognised.",
@@ -45,56 +47,81 @@ class GenAiNormalizer(Processor):
     def __init__(self, config: GenAiNormalizerConfig, host: Host) -> None:
         """Load the dialects' rules."""
         super().__init__(config, host)
-        self._programs = ProgramCache(_compiler(config))
+        compiler = _compiler(config)
+        self._wanted = compiler.wanted
+        self._programs = ProgramCache(compiler)
         self._roles = Roles(calls_of(host), host.clock, aggregates_count=config.aggregates != "never")
 
     def process(self, batch: Batch) -> Batch:
         """Normalise the records of a batch."""
         self._roles.begin()
-        tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        is_log = batch.signal is Signal.LOGS
+        tallies: Tallies = defaultdict(Counter)
+        work = self._log if batch.signal is Signal.LOGS else self._span
         scope_view, scope = None, ScopeId("", "")
         for record in batch.records():
             if record.scope is not scope_view:
                 scope_view = record.scope
                 scope = ScopeId(scope_view.name, scope_view.schema_url, scope_view.version)
             attributes = record.attributes
-            if DIALECT_KEY in attributes or not (attributes or is_log):
+            if DIALECT_KEY in attributes:
                 continue
             try:
-                self._normalize(record, attributes, scope, tallies, is_log=is_log)
+                work(record, attributes, scope, tallies)
             except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
                 tallies[_UNKNOWN]["failures"] += 1
         for dialect, tally in tallies.items():
             self._count(dialect, tally)
         return batch
 
-    def _normalize(
-        self,
-        record: Record,
-        attributes: Attributes,
-        scope: ScopeId,
-        tallies: defaultdict[str, Counter[str]],
-        *,
-        is_log: bool,
-    ) -> None:
-        if is_log:
-            read_event(record, attributes)
-        program = self._programs.find(scope, attributes, "" if is_log else record.pb.name)
+    def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> None:
+        pb = span.pb
+        events = pb.events
+        beside = None
+        names: set[str] = set()
+        if events:
+            names = {event.name for event in events}
+            if not names.isdisjoint(self._wanted.names):
+                beside = of_span(span, self._wanted)
+        elif not attributes:
+            return
+        program = self._programs.find(scope, attributes, pb.name, beside)
         if program is None:
             return
         tally = tallies[program.dialect]
-        program.run(attributes, tally)
+        program.run(span, attributes, beside, tally)
         tally["records"] += 1
-        role = None
-        if isinstance(record, Span):
-            if program.stream_events and STREAM_KEY not in attributes:
-                program.see_stream(record)
-            role = self._roles.of_span(program.role, record, attributes)
-        elif isinstance(record, LogRecord):
-            role = self._roles.of_log(program.role, record, attributes)
+        if names and STREAM_KEY not in attributes and not names.isdisjoint(program.stream_events):
+            attributes[STREAM_KEY] = True
+        role = self._roles.of_span(program.role, span, attributes)
         if role is not None:
             attributes[ROLE_KEY] = role
+
+    def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> None:
+        beside = of_log(record, attributes, self._wanted)
+        program = self._programs.find(scope, attributes, "", beside)
+        if self._body_speaks(record, scope, attributes, program):
+            beside = beside or Beside()
+            beside.add_body(record.body)
+            program = self._programs.find(scope, attributes, "", beside)
+        if program is None:
+            return
+        tally = tallies[program.dialect]
+        program.run(record, attributes, beside, tally)
+        tally["records"] += 1
+        role = self._roles.of_log(program.role, record, attributes)
+        if role is not None:
+            attributes[ROLE_KEY] = role
+
+    def _body_speaks(self, record: Any, scope: ScopeId, attributes: Attributes, program: Program | None) -> bool:
+        """Whether a body is worth a look: any of a record about generative AI, or fields that say it is one."""
+        body = record.pb.body
+        kind = body.WhichOneof("value")
+        if program is not None:
+            return kind is not None
+        if kind != "kvlist_value":
+            return False
+        fields = of_fields(pair.key for pair in body.kvlist_value.values)
+        return self._programs.find(scope, attributes, "", fields) is not None
 
     def _count(self, dialect: str, tally: Counter[str]) -> None:
         for what, count in tally.items():
@@ -120,4 +147,4 @@ def _compiler(config: GenAiNormalizerConfig) -> Compiler:
         )
         for dialect, source in config.options().items()
     }
-    return Compiler(rules, config.profile, options, default)
+    return Compiler(rules, config.profile, options, default, config.second_profiles())

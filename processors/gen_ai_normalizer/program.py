@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from pipeline.signals import Span
+from pipeline.signals import Record
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.beside import Beside
 from processors.gen_ai_normalizer.documents import Documents, Source
+from processors.gen_ai_normalizer.evaluations import BuildEvaluations
+from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
+from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.usage import Accounting
 from processors.gen_ai_normalizer.values import Reader
 from processors.gen_ai_normalizer.vocabulary import providers
@@ -16,8 +21,6 @@ from processors.gen_ai_normalizer.vocabulary import providers
 DIALECT_KEY: Final = "penstock.dialect"
 ROLE_KEY: Final = "penstock.gen_ai.role"
 STREAM_KEY: Final = "gen_ai.request.stream"
-MOVED_PREFIX: Final = "penstock.original."
-"""Where `originals: move` puts what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +148,21 @@ class Program:
     builds: tuple[Build, ...]
     accounting: Accounting | None
     inference: Inference | None
-    provider_names: dict[str, str]
+    provider: str
+    """The attribute of the provider."""
+    provider_names: Mapping[str, str]
+    """Providers that the profile calls by another name."""
+    evaluations: BuildEvaluations | None
+    copies: tuple[Copy, ...]
+    """What is written under second names."""
+    takes_out: bool
     originals: dict[str, str]
     """Attributes that are taken out, each with the target that must be there for it: nothing is lost."""
     move_originals: bool
     stream_events: frozenset[str]
     """Span events that only a stream has."""
 
-    def see_stream(self, span: Span) -> None:
-        """Mark a call as a stream by the events of its chunks."""
-        if any(event.name in self.stream_events for event in span.pb.events):
-            span.attributes[STREAM_KEY] = True
-
-    def run(self, attributes: Attributes, tally: Counter[str]) -> None:
+    def run(self, record: Record, attributes: Attributes, beside: Beside | None, tally: Counter[str]) -> None:
         """Bring one record to the conventions' vocabulary."""
         for key, kind, words, check in self.checks:
             value = attributes[key]
@@ -166,14 +171,19 @@ class Program:
         for key in self.texts_of_its_own:
             self._take_placeholder(attributes, key)
         if self.rebuilds or not self._has_texts(attributes):
-            self._rebuild(attributes, tally)
+            self._rebuild(attributes, beside, tally)
         if attributes.get(self.operation_key) != self.operation:
             self._say_operation(attributes)
-        inference = self.inference
-        if inference is not None and (self.provider_names or inference.provider not in attributes):
-            self._say_provider(inference, attributes, tally)
-        if self.originals:
-            self._take_out(attributes)
+        if self.inference is not None and self.provider not in attributes:
+            self.inference.run(attributes, tally)
+        if self.provider_names:
+            self._say_provider(attributes)
+        if self.evaluations is not None:
+            self.evaluations.run(record, attributes, Documents(attributes, beside), tally)
+        if self.takes_out:
+            self._take_out(record, attributes, beside)
+        for copy in self.copies:
+            copy.run(attributes)
         attributes[DIALECT_KEY] = self.dialect
 
     def _take_placeholder(self, attributes: Attributes, key: str) -> None:
@@ -189,11 +199,11 @@ class Program:
                 return False
         return True
 
-    def _rebuild(self, attributes: Attributes, tally: Counter[str]) -> None:
+    def _rebuild(self, attributes: Attributes, beside: Beside | None, tally: Counter[str]) -> None:
         for target, source in self.echoes:
             if attributes.get(target) == attributes.get(source):
                 attributes.pop(target, None)
-        documents = Documents(attributes)
+        documents = Documents(attributes, beside)
         for fill in self.fills:
             fill.run(attributes, documents)
         for build in self.builds:
@@ -209,17 +219,23 @@ class Program:
         else:
             attributes[self.operation_key] = self.operation
 
-    def _say_provider(self, inference: Inference, attributes: Attributes, tally: Counter[str]) -> None:
-        if inference.provider not in attributes:
-            inference.run(attributes, tally)
-        if self.provider_names:
-            name = attributes.get(inference.provider)
-            if isinstance(name, str) and name in self.provider_names:
-                attributes[inference.provider] = self.provider_names[name]
+    def _say_provider(self, attributes: Attributes) -> None:
+        name = attributes.get(self.provider)
+        if isinstance(name, str) and name in self.provider_names:
+            attributes[self.provider] = self.provider_names[name]
 
-    def _take_out(self, attributes: Attributes) -> None:
+    def _take_out(self, record: Record, attributes: Attributes, beside: Beside | None) -> None:
         for key, target in self.originals.items():
-            if target in attributes and key in attributes:
+            if key in attributes and _is_there(target, attributes):
                 value = attributes.pop(key)
                 if self.move_originals:
                     attributes[MOVED_PREFIX + key] = value
+        if beside is not None:
+            take_out(record, beside, move=self.move_originals)
+
+
+def _is_there(target: str, attributes: Attributes) -> bool:
+    """Whether a target has a value; one that ends with a dot is any attribute below it."""
+    if target.endswith("."):
+        return any(key.startswith(target) for key in attributes)
+    return target in attributes

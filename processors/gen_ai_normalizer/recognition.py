@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from processors.gen_ai_normalizer.beside import name_of_key
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, Keys, Rules
 
 
@@ -42,20 +43,27 @@ class Recognition:
     shape of keys, which several libraries share, decides only where neither says anything.
     """
 
-    def __init__(self, rules: Iterable[Rules]) -> None:
-        """Look at the scopes, markers and shapes of these dialects."""
+    def __init__(self, rules: Iterable[Rules], mapped: Iterable[str] = ()) -> None:
+        """Look at the scopes, markers and shapes of these dialects.
+
+        `mapped` are keys of the user's own that mean something to the conventions: a record with one of them is about
+        generative AI.
+        """
         self._rules = tuple(rules)
+        self._mapped = frozenset(mapped)
         self._markers = _KeyTable({rule.dialect: rule.markers for rule in self._rules})
         self._shapes = _KeyTable({rule.dialect: rule.shapes for rule in self._rules})
 
     def dialects(self, scope: ScopeId, keys: Iterable[str]) -> tuple[str, ...]:
         """The dialects of a record with these keys; none for one that is not about generative AI."""
-        keys = tuple(keys)
+        keys = [name_of_key(key) for key in keys]
         by_scope = [rule.dialect for rule in self._rules if _speaks(rule, scope)]
         by_marker = self._markers.find(keys)
         found = list(dict.fromkeys([*by_scope, *sorted(by_marker)]))
         if not found:
             found = sorted(self._shapes.find(keys), key=lambda dialect: dialect == BASE_DIALECT)
+        if not found and not self._mapped.isdisjoint(keys):
+            found = [BASE_DIALECT]
         return tuple(dialect for dialect in found if dialect != BASE_DIALECT or len(found) == 1)
 
 
