@@ -144,6 +144,30 @@ def read_host(value: Any) -> str | None:
         return None
 
 
+def read_port(value: Any) -> int | None:
+    """The port that a URL names."""
+    if not isinstance(value, str) or "://" not in value:
+        return None
+    try:
+        return urlsplit(value).port
+    except ValueError:
+        return None
+
+
+def read_provider_of_host(value: Any) -> str | None:
+    """The provider that serves a URL or host."""
+    host = read_host(value)
+    return providers().of_host(host) if host else None
+
+
+def read_reason_of_items(value: Any) -> list[str] | None:
+    """One finish reason of a response whose items each have one: it ended in a tool call where any item is one."""
+    reasons = read_finish_reasons(value)
+    if reasons is None or len(reasons) == 1:
+        return reasons
+    return ["tool_call"] if "tool_call" in reasons else reasons[-1:]
+
+
 READERS: Final[dict[str, tuple[Reader, type]]] = {
     "text": (read_text, str),
     "label": (read_label, str),
@@ -158,7 +182,10 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "operation": (read_operation, str),
     "provider": (read_provider, str),
     "provider_of_model": (read_provider_of_model, str),
+    "provider_of_host": (read_provider_of_host, str),
     "routed_model": (read_routed_model, str),
+    "port": (read_port, int),
+    "reason_of_items": (read_reason_of_items, list),
     "finish_reasons": (read_finish_reasons, list),
 }
 """Reader and Python type of each kind of target."""
