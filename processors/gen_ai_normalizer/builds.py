@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
-from processors.gen_ai_normalizer.messages.parts import content_parts, tool_call_part
+from processors.gen_ai_normalizer.messages.parts import content_parts
 from processors.gen_ai_normalizer.messages.shapes import Message, to_message, to_messages
+from processors.gen_ai_normalizer.messages.tools import tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
 
@@ -153,21 +154,3 @@ class FlattenedTools:
         else:
             found = documents.attributes.get(self.items) if self.items else self.keys.build(documents.attributes)
         return found if isinstance(found, list) else []
-
-
-def tool_definition(value: Any) -> dict[str, Any] | None:
-    """`{type, name, description, parameters}` out of what an API takes as the definition of a tool."""
-    value = parse_text(value)
-    if isinstance(value, dict) and "json_schema" in value:
-        value = parse_text(value["json_schema"])
-    if not isinstance(value, dict):
-        return None
-    function = value.get("function")
-    inner = function if isinstance(function, dict) else value
-    parameters = next((inner[key] for key in ("parameters", "input_schema", "inputSchema") if key in inner), None)
-    name = inner.get("name")
-    if not isinstance(name, str):
-        return None
-    definition = {"type": value.get("type") or "function", "name": name, "description": inner.get("description")}
-    filled = {**definition, "parameters": parse_text(parameters)}
-    return {key: entry for key, entry in filled.items() if entry is not None}

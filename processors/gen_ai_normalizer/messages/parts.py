@@ -6,13 +6,25 @@ Anthropic, Bedrock Converse, Gemini, Cohere, Mistral, and the message forms of V
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-Part = dict[str, Any]
-Item = dict[str, Any]
+from processors.gen_ai_normalizer.messages.media import media_part
+from processors.gen_ai_normalizer.messages.tools import (
+    NOTHING,
+    Item,
+    Part,
+    rest,
+    server_call_parts,
+    server_response_part,
+    tool_call_part,
+    tool_response_part,
+)
+from processors.gen_ai_normalizer.messages.words import KIND_KEYS, KINDS, KINDS_BY_KEY
+
+_MAX_DEPTH: Final = 16
 
 
 def text_part(text: str) -> Part:
@@ -20,209 +32,270 @@ def text_part(text: str) -> Part:
     return {"type": "text", "content": text}
 
 
-def tool_call_part(call: Item) -> Part:
-    """A tool call in the form of OpenAI (`function`), Anthropic, Vercel, LangChain or OpenLLMetry."""
-    function = call.get("function")
-    inner = function if isinstance(function, dict) else call
-    name = inner.get("name") or call.get("toolName") or call.get("tool_name")
-    arguments = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), None)
-    part = {"type": "tool_call", "id": _id(call, "id", "tool_call_id", "toolCallId", "call_id"), "name": name}
-    return _filled({**part, "arguments": _structure(arguments)})
-
-
-def tool_response_part(item: Item) -> Part:
-    """What a tool answered."""
-    keys = ("response", "result", "output", "content")
-    response = next((item[key] for key in keys if item.get(key) is not None), None)
-    call_id = _id(item, "id", "tool_call_id", "tool_use_id", "toolCallId", "toolUseId", "call_id")
-    return _filled({"type": "tool_call_response", "id": call_id, "response": _plain(response)})
-
-
-def content_parts(content: Any, *, nested_json: bool = False) -> list[Part]:
+def content_parts(content: Any, *, nested_json: bool = False, depth: int = 0) -> list[Part]:
     """The parts of a message's content: text, a list of items, one item."""
     if isinstance(content, str):
-        items = _nested(content) if nested_json else None
+        items = nested_items(content) if nested_json else None
         return content_parts(items) if items is not None else ([text_part(content)] if content else [])
     if isinstance(content, dict):
-        content = [content]
+        return _item_parts(content, depth)
     if not isinstance(content, list):
         return [] if content is None else [text_part(str(content))]
-    return [part for item in content for part in _item_parts(item)]
+    if depth > _MAX_DEPTH:
+        return [{"type": "unknown", "items": content}]
+    parts: list[Part] = []
+    for item in content:
+        parts += content_parts(item, depth=depth + 1)
+    return parts
 
 
-def _item_parts(item: Any) -> Iterator[Part]:
-    if isinstance(item, str):
-        yield text_part(item)
-    elif isinstance(item, dict):
-        kind = item.get("type")
-        build = _BY_TYPE.get(kind) if isinstance(kind, str) else _by_key(item)
-        yield build(item) if build else item if kind else {"type": "unknown", **item}
+def in_schema(part: Any) -> bool:
+    """Whether a part has the form of the conventions, with nothing in it that has a better place."""
+    if not isinstance(part, dict):
+        return False
+    kind = part.get("type", "")
+    wanted = _SCHEMA.get(kind) if isinstance(kind, str) else None
+    if wanted is None or wanted[0] not in part or not isinstance(part[wanted[0]], wanted[1]):
+        return False
+    if kind != "tool_call":
+        return True
+    arguments = part.get("arguments")
+    return _FOREIGN_CALL.isdisjoint(part) and not (isinstance(arguments, str) and arguments[:1] in ("{", "["))
 
 
-def _nested(text: str) -> list[Any] | None:
+_SCHEMA: Final[dict[str, tuple[str, type]]] = {
+    "text": ("content", str),
+    "reasoning": ("content", str),
+    "tool_call": ("name", str),
+    "tool_call_response": ("response", object),
+    "server_tool_call": ("server_tool_call", dict),
+    "server_tool_call_response": ("server_tool_call_response", dict),
+    "blob": ("content", str),
+    "uri": ("uri", str),
+    "file": ("file_id", str),
+    "compaction": ("type", str),
+}
+"""The field by which a part of each type is known, and its type."""
+_FOREIGN_CALL: Final = frozenset({"args", "input", "function", "toolName", "toolCallId", "call_id", "tool_call_id"})
+
+
+def _item_parts(item: Item, depth: int) -> list[Part]:
+    if in_schema(item):
+        return [item]
+    kind, word = _kind(item)
+    if kind is None or depth > _MAX_DEPTH:
+        return _generic(item)
+    build = _BUILD[kind]
+    for key in _INNER.get(kind, ()):
+        inner = item.get(key)
+        if isinstance(inner, dict):
+            beside = {name: value for name, value in item.items() if name != key and name not in KIND_KEYS}
+            return build(_Entry(inner, key, beside, depth))
+    return build(_Entry(item, word, NOTHING, depth))
+
+
+_INNER: Final[dict[str, tuple[str, ...]]] = {
+    "tool_call": ("toolUse", "functionCall", "function_call", "tool_call", "toolCall", "content"),
+    "tool_response": (
+        "toolResult",
+        "functionResponse",
+        "function_response",
+        "tool_call_result",
+        "toolCallResult",
+        "function_result",
+    ),
+    "reasoning": ("reasoningContent", "reasoning", "thinking"),
+    "server_call": ("executableCode", "executable_code"),
+    "server_response": ("codeExecutionResult", "code_execution_result"),
+}
+"""Keys beneath which an item may hold what it is, beside what more is said of it."""
+
+
+def _kind(item: Item) -> tuple[str | None, str]:
+    """What an item is, by the word that names its kind or by its keys; and that word or key."""
+    for key in KIND_KEYS:
+        word = item.get(key)
+        if isinstance(word, str):
+            found = KINDS.get(word) or _kind_of_word(word, item)
+            if found is not None:
+                return _thought(found, item), word
+    for key, kind in KINDS_BY_KEY.items():
+        if item.get(key) is not None:
+            return _thought(kind, item), key
+    return None, ""
+
+
+def _kind_of_word(word: str, item: Item) -> str | None:
+    lowered = word.lower()
+    found = KINDS.get(lowered)
+    if found is None and lowered.endswith("_tool_result"):
+        return "server_response"
+    if found is None and lowered.startswith(("tool-", "dynamic-tool")) and "toolCallId" in item:
+        return "tool_state"
+    return found
+
+
+def _thought(kind: str, item: Item) -> str:
+    return "reasoning" if kind == "text" and item.get("thought") is True else kind
+
+
+def _generic(item: Item) -> list[Part]:
+    kind = next((item[key] for key in KIND_KEYS if isinstance(item.get(key), str) and item[key]), None)
+    return [item] if kind is not None and kind == item.get("type") else [{**item, "type": kind or "unknown"}]
+
+
+def nested_items(text: str) -> list[Any] | None:
     """Content parts that were written as JSON text; None for a text that only looks like it."""
-    if text[:2] not in ("[{", "[]", '{"'):
+    if text[:2] not in _NESTED_STARTS:
         return None
     try:
         items = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
     items = [items] if isinstance(items, dict) else items
-    known = all(isinstance(item, dict) and (item.get("type") in _BY_TYPE or "text" in item) for item in items)
-    return items if known else None
+    return items if all(isinstance(item, dict) and _kind(item)[0] is not None for item in items) else None
 
 
-def _text(item: Item) -> Part:
-    if "content" in item and "text" not in item:
-        return item
-    text = item.get("text")
-    return text_part(text if isinstance(text, str) else "")
+_NESTED_STARTS: Final = frozenset({"[{", "[]", '{"'})
 
 
-def _reasoning(item: Item) -> Part:
-    for key in ("content", "thinking", "text", "reasoning", "reasoningText"):
-        found: Any = item.get(key)
+class _Entry(NamedTuple):
+    """An item of content on its way to a part."""
+
+    item: Item
+    word: str
+    """The word or key by which its kind was known."""
+    beside: Item
+    """What an item that only holds another says beside it."""
+    depth: int
+
+
+def _text(entry: _Entry) -> list[Part]:
+    item, beside = entry.item, entry.beside
+    for key in ("text", "content", "Text", "guardContent", "citationsContent", "value"):
+        found = item.get(key)
         if isinstance(found, dict):
-            found = found.get("text")
+            inner = next((found[name] for name in ("value", "text", "content") if name in found), None)
+            found = inner["text"] if isinstance(inner, dict) and isinstance(inner.get("text"), str) else inner
         if isinstance(found, str):
-            return {"type": "reasoning", "content": found}
-    return {"type": "reasoning", "content": _joined(item.get("summary"))}
+            return [rest(text_part(found), item, _used(item, key), beside)] if found else []
+        if isinstance(found, list):
+            parts = content_parts(found, depth=entry.depth + 1)
+            return [*parts[:-1], rest(dict(parts[-1]), item, _used(item, key), beside)] if parts else []
+    return _generic(item)
 
 
-def _joined(summary: Any) -> str:
-    texts = [entry.get("text", "") for entry in summary if isinstance(entry, dict)] if isinstance(summary, list) else []
-    return "\n".join(text for text in texts if isinstance(text, str))
+def _used(item: Item, key: str) -> frozenset[str]:
+    """Keys of an item that need not be kept beside the text; the mapping around a text stays where it says more."""
+    around = item[key]
+    is_all = not isinstance(around, dict) or around.keys() <= _TEXT_KEYS
+    return _KIND_KEYS | {key} if is_all else _KIND_KEYS
 
 
-def _media(item: Item) -> Part:
-    url = _url(item)
-    if isinstance(url, str) and url.startswith("data:"):
-        header, _, encoded = url.removeprefix("data:").partition(";base64,")
-        return {"type": "blob", "modality": _modality(item), "mime_type": header, "content": encoded}
-    if isinstance(url, str):
-        return {"type": "uri", "modality": _modality(item), "uri": url}
-    inner: Any = next((item[key] for key in ("source", "file", "input_audio", "image") if item.get(key)), None)
-    source: Item = inner if isinstance(inner, dict) else item
-    data = source.get("data") or source.get("base64")
-    if isinstance(data, str):
-        mime_type = source.get("media_type") or source.get("mediaType") or source.get("mimeType")
-        return _filled({"type": "blob", "modality": _modality(item), "mime_type": mime_type, "content": data})
-    file_id = source.get("file_id") or source.get("fileId")
-    return _filled({"type": "file", "modality": _modality(item), "file_id": file_id})
+_TEXT_KEYS: Final = frozenset({"text", "content", "value"})
+_KIND_KEYS: Final = frozenset({*KIND_KEYS, "thought"})
 
 
-def _url(item: Item) -> Any:
-    """The address in `image_url` (text or mapping), `image.image.url`, `source.url`, `url` or `fileUri`."""
-    for key in ("image_url", "image", "source", "file", "input_audio"):
-        inner = item.get(key)
-        if isinstance(inner, str) and (inner.startswith("data:") or "://" in inner):
-            return inner
-        if isinstance(inner, dict):
-            found = _url(inner)
-            if found:
-                return found
-    return item.get("url") or item.get("fileUri") or item.get("uri")
+def _refusal(entry: _Entry) -> list[Part]:
+    item, beside = entry.item, entry.beside
+    key = next((key for key in ("refusal", "text", "content") if isinstance(item.get(key), str)), None)
+    if key is None:
+        return _generic(item)
+    return [rest({**text_part(item[key]), "refusal": True}, item, _KIND_KEYS | {key}, beside)]
 
 
-def _modality(item: Item) -> str:
-    kind = str(item.get("type") or "")
-    if "audio" in kind:
-        return "audio"
-    return "document" if "file" in kind or "document" in kind else "image"
+def _reasoning(entry: _Entry) -> list[Part]:
+    item, beside = entry.item, entry.beside
+    texts: list[str] = []
+    used = set(_KIND_KEYS)
+    for key in _REASONING:
+        found = _joined(item.get(key))
+        if found is not None and (not texts or found in texts):
+            used.add(key)
+            texts.append(found)
+    content = texts[0] if texts else ""
+    return [rest({"type": "reasoning", "content": content}, item, used, beside)]
 
 
-def _gemini_call(item: Item) -> Part:
-    return tool_call_part(item["functionCall"] if "functionCall" in item else item["function_call"])
+_REASONING: Final = ("content", "thinking", "text", "reasoning", "reasoningText", "reasoning_text", "summary")
 
 
-def _gemini_response(item: Item) -> Part:
-    return tool_response_part(item["functionResponse"] if "functionResponse" in item else item["function_response"])
+def _joined(value: Any) -> str | None:
+    """The text of reasoning: itself, or that of a list of items, a line each."""
+    if isinstance(value, dict):
+        value = value.get("text")
+    if isinstance(value, list):
+        texts = [entry if isinstance(entry, str) else _joined(entry) for entry in value]
+        known = [text for text in texts if text]
+        return "\n".join(known) if known and len(known) == len(value) else None
+    return value if isinstance(value, str) and value else None
 
 
-def _converse_call(item: Item) -> Part:
-    use = item["toolUse"]
-    return tool_call_part({**use, "id": use.get("toolUseId")})
+def _tool_call(entry: _Entry) -> list[Part]:
+    return [tool_call_part(entry.item, entry.beside)]
 
 
-def _converse_response(item: Item) -> Part:
-    return tool_response_part(item["toolResult"])
+def _tool_response(entry: _Entry) -> list[Part]:
+    return [tool_response_part(entry.item, entry.beside)]
 
 
-def _converse_reasoning(item: Item) -> Part:
-    return _reasoning(item["reasoningContent"])
+def _tool_state(entry: _Entry) -> list[Part]:
+    """A tool's part of a Vercel UI message: the call, and what it answered so far."""
+    item = entry.item
+    name = item.get("toolName") or str(item["type"]).removeprefix("tool-")
+    part = {"type": "tool_call", "id": item["toolCallId"], "name": name, "arguments": item.get("input")}
+    call = {key: value for key, value in part.items() if value is not None}
+    answer = item.get("output") if item.get("output") is not None else item.get("errorText")
+    parts = [rest(call, item, _KIND_KEYS | _STATE_KEYS)]
+    if answer is not None:
+        parts.append({"type": "tool_call_response", "id": item["toolCallId"], "response": answer})
+    return parts
 
 
-def _gemini_text(item: Item) -> Part:
-    return _reasoning(item) if item.get("thought") is True else _text(item)
+_STATE_KEYS: Final = frozenset({"toolName", "toolCallId", "input", "output", "errorText", "state"})
 
 
-def _gemini_media(item: Item) -> Part:
-    return _media(item.get("inlineData") or item.get("fileData") or item)
+def _server_call(entry: _Entry) -> list[Part]:
+    return server_call_parts(entry.item, entry.word, entry.beside)
 
 
-def _as_is(item: Item) -> Part:
-    return item
+def _server_response(entry: _Entry) -> list[Part]:
+    return [server_response_part(entry.item, entry.word, entry.beside)]
 
 
-Builder = Callable[[Item], Part]
+def _media(entry: _Entry) -> list[Part]:
+    return [media_part(entry.item)]
 
-_BY_TYPE: Final[dict[str, Builder]] = {
-    **dict.fromkeys(("text", "input_text", "output_text", "refusal"), _text),
-    **dict.fromkeys(("reasoning", "thinking", "redacted_thinking"), _reasoning),
-    **dict.fromkeys(("tool_use", "tool-call", "function_call", "function", "tool_call"), tool_call_part),
-    **dict.fromkeys(("tool_result", "tool-result", "function_call_output", "tool_call_response"), tool_response_part),
-    **dict.fromkeys(("image", "image_url", "input_image", "input_audio", "file", "input_file", "document"), _media),
-    **dict.fromkeys(("blob", "uri", "server_tool_call", "server_tool_call_response", "compaction"), _as_is),
+
+def _nothing(_: _Entry) -> list[Part]:
+    return []
+
+
+def _own(entry: _Entry) -> list[Part]:
+    return [entry.item]
+
+
+_BUILD: Final[dict[str, Callable[[_Entry], list[Part]]]] = {
+    "text": _text,
+    "refusal": _refusal,
+    "reasoning": _reasoning,
+    "tool_call": _tool_call,
+    "tool_response": _tool_response,
+    "tool_state": _tool_state,
+    "media": _media,
+    "server_call": _server_call,
+    "server_response": _server_response,
+    "nothing": _nothing,
+    "own": _own,
 }
 
-_BY_KEY: Final[tuple[tuple[str, Builder], ...]] = (
-    ("text", _gemini_text),
-    ("toolUse", _converse_call),
-    ("toolResult", _converse_response),
-    ("reasoningContent", _converse_reasoning),
-    ("functionCall", _gemini_call),
-    ("function_call", _gemini_call),
-    ("functionResponse", _gemini_response),
-    ("function_response", _gemini_response),
-    ("inlineData", _gemini_media),
-    ("fileData", _gemini_media),
-    ("image", _media),
-    ("thinking", _reasoning),
-)
+
+def is_content(item: Item) -> bool:
+    """Whether a mapping is an item of content that is known, and no envelope around messages."""
+    if in_schema(item):
+        return True
+    kind, word = _kind(item)
+    return kind is not None and (word not in item or _ENVELOPES.isdisjoint(item))
 
 
-def _by_key(item: Item) -> Builder | None:
-    """How to read an item without a type (Bedrock Converse, Gemini)."""
-    for key, build in _BY_KEY:
-        if item.get(key) is not None and (build not in _NEEDS_MAPPING or isinstance(item[key], dict)):
-            return build
-    return None
-
-
-_NEEDS_MAPPING: Final = (_converse_call, _converse_response, _converse_reasoning, _gemini_call, _gemini_response)
-
-
-def _id(item: Item, *keys: str) -> Any:
-    return next((item[key] for key in keys if item.get(key)), None)
-
-
-def _structure(value: Any) -> Any:
-    """Arguments as a structure where they are JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-
-
-def _plain(response: Any) -> Any:
-    """A tool's answer without the content items around a single text."""
-    if isinstance(response, list) and len(response) == 1 and isinstance(response[0], dict):
-        text = response[0].get("text")
-        return text if isinstance(text, str) else response
-    return response
-
-
-def _filled(part: Part) -> Part:
-    return {key: value for key, value in part.items() if value is not None}
+_ENVELOPES: Final = frozenset({"message", "messages", "delta", "choices", "candidates", "generations"})

@@ -2,155 +2,239 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from itertools import groupby
+from typing import Any, Final, NamedTuple
 
-from processors.gen_ai_normalizer.messages.parts import (
-    Part,
-    content_parts,
-    text_part,
-    tool_call_part,
-    tool_response_part,
+from processors.gen_ai_normalizer.documents import parse_text
+from processors.gen_ai_normalizer.messages.message import (
+    Message,
+    finish_reason_of,
+    is_message,
+    role_of_item,
+    to_message,
 )
-from processors.gen_ai_normalizer.vocabulary import finish_reason
+from processors.gen_ai_normalizer.messages.parts import content_parts, is_content, text_part
+from processors.gen_ai_normalizer.messages.tools import Part
+from processors.gen_ai_normalizer.messages.words import ENVELOPES, FINISH_REASON, INSTRUCTIONS, is_role, role_of
 
-Message = dict[str, Any]
+__all__ = ["Conversation", "Message", "to_conversation", "to_message", "to_messages"]
 
-_ROLES: Final = {
-    "human": "user",
-    "ai": "assistant",
-    "model": "assistant",
-    "chatbot": "assistant",
-    "function": "tool",
-    "humanmessage": "user",
-    "aimessage": "assistant",
-    "aimessagechunk": "assistant",
-    "systemmessage": "system",
-    "toolmessage": "tool",
-    "functionmessage": "tool",
-}
-_ENVELOPES: Final = ("messages", "generations", "choices", "candidates", "input", "output", "contents")
-"""Keys below which requests and responses carry their messages."""
-_BESIDE_A_CHOICE: Final = ("finish_reason", "finishReason", "generation_info")
-_MAX_DEPTH: Final = 8
+_MAX_DEPTH: Final = 12
+_EVENT_INDEX: Final = "gen_ai.message.index"
+_EVENT_ROLES: Final = ("gen_ai.", ".message")
 
 
-def to_messages(value: Any, role: str = "user", *, nested_json: bool = False, depth: int = 0) -> list[Message]:
+class Conversation(NamedTuple):
+    """Messages, and the instructions that an API takes beside them."""
+
+    messages: list[Message]
+    instructions: list[Part]
+
+
+def to_messages(value: Any, role: str = "user", *, nested_json: bool = False) -> list[Message]:
     """Messages out of a list, a request, a response or a text; empty where there are none to see."""
-    if depth > _MAX_DEPTH:
+    return to_conversation(value, role, nested_json=nested_json).messages
+
+
+def to_conversation(value: Any, role: str = "user", *, nested_json: bool = False) -> Conversation:
+    """Messages and instructions out of a list, a request, a response or a text."""
+    reader = _Reader(nested_json=nested_json)
+    messages = reader.read(value, role, 0)
+    return Conversation(messages, reader.instructions)
+
+
+class _Reader:
+    """One conversation in the making."""
+
+    __slots__ = ("_nested_json", "instructions")
+
+    def __init__(self, *, nested_json: bool) -> None:
+        self._nested_json = nested_json
+        self.instructions: list[Part] = []
+
+    def read(self, value: Any, role: str, depth: int) -> list[Message]:
+        if depth > _MAX_DEPTH:
+            return []
+        if isinstance(value, str):
+            return self._of_text(value, role, depth)
+        if isinstance(value, list):
+            return self._of_list(value, role, depth)
+        return self._of_mapping(value, role, depth) if isinstance(value, dict) else []
+
+    def _of_text(self, text: str, role: str, depth: int) -> list[Message]:
+        """A message of text; JSON text inside JSON is read where messages are in it."""
+        if text[:1] in _JSON_STARTS:
+            inner = parse_text(text)
+            found = self.read(inner, role, depth + 1) if isinstance(inner, dict | list) and _is_deep(inner) else []
+            if found:
+                return found
+        return [{"role": role, "parts": [text_part(text)]}] if text else []
+
+    def _of_list(self, entries: list[Any], role: str, depth: int) -> list[Message]:
+        if len(entries) == _PAIR and is_role(entries[0]) and isinstance(entries[1], str | list) and depth:
+            return [{"role": role_of(entries[0]), "parts": content_parts(entries[1])}]
+        if entries and isinstance(entries[0], dict):
+            first = entries[0]
+            if all(isinstance(entry, dict) and not is_message(entry) and is_content(entry) for entry in entries):
+                return [{"role": role, "parts": content_parts(entries)}]
+            if _EVENT_INDEX in first or "event.name" in first:
+                return self._of_events(entries, role, depth)
+        found: list[Message] = []
+        open_item = False
+        for entry in entries:
+            is_item = isinstance(entry, dict) and "role" not in entry and role_of_item(entry.get("type")) is not None
+            messages = self.read(entry, role, depth + 1)
+            follows = open_item and found and messages and found[-1]["role"] == messages[0]["role"] == "assistant"
+            if follows and (is_item or _is_response_message(entry)):
+                found[-1]["parts"] = [*found[-1]["parts"], *messages[0]["parts"]]
+                messages = messages[1:]
+            found += messages
+            open_item = is_item or _is_response_message(entry)
+        return found
+
+    def _of_events(self, entries: list[Any], role: str, depth: int) -> list[Message]:
+        """Events of the conventions before 1.37 as a list: those of one index and role are one message."""
+        found: list[Message] = []
+        events = [entry for entry in entries if isinstance(entry, dict)]
+        for _, group in groupby(
+            enumerate(events), key=lambda pair: (pair[1].get(_EVENT_INDEX, pair[0]), _event_role(pair[1], role))
+        ):
+            messages = [message for _, event in group for message in self._of_event(event, role, depth)]
+            if messages:
+                parts = [part for message in messages for part in message["parts"]]
+                found.append({**messages[0], **messages[-1], "parts": parts})
+        return found
+
+    def _of_event(self, event: dict[str, Any], role: str, depth: int) -> list[Message]:
+        said = {key: value for key, value in event.items() if key not in _EVENT_KEYS}
+        inner = said.get("message")
+        if isinstance(inner, dict):
+            return self.read({**said, "message": {"role": _event_role(event, role), **inner}}, role, depth + 1)
+        return [to_message({"role": _event_role(event, role), **said}, role)]
+
+    def _of_mapping(self, value: dict[str, Any], role: str, depth: int) -> list[Message]:
+        inner = _unwrapped(value)
+        if inner is not None:
+            return self.read(inner, role, depth + 1)
+        if isinstance(value.get("parts"), list) and value.get("kind") in _KINDS:
+            return _by_part_kind(value, role)
+        if is_message(value) and not _is_request(value):
+            return [to_message(value, role, nested_json=self._nested_json)]
+        if isinstance(value.get("type"), str) and is_content(value):
+            return [_with_reason({"role": role, "parts": content_parts(value)}, value)]
+        found = self._of_envelope(value, role, depth)
+        if found:
+            self._take_instructions(value)
+            return found
+        if is_content(value):
+            return [_with_reason({"role": role, "parts": content_parts(value)}, value)]
+        content = value.get("content")
+        if isinstance(content, dict | list) and content:
+            return [
+                _with_reason(message, value) for message in self.read(content, _answer_role(value, role), depth + 1)
+            ]
+        if isinstance(content, str) and content:
+            return [to_message(value, role, nested_json=self._nested_json)]
         return []
-    if isinstance(value, str):
-        return [{"role": role, "parts": [text_part(value)]}] if value else []
-    if isinstance(value, list):
-        return [
-            found for entry in value for found in to_messages(entry, role, nested_json=nested_json, depth=depth + 1)
-        ]
-    return _of_mapping(value, role, nested_json=nested_json, depth=depth) if isinstance(value, dict) else []
+
+    def _of_envelope(self, value: dict[str, Any], role: str, depth: int) -> list[Message]:
+        for key, expected in ENVELOPES.items():
+            inner = value.get(key)
+            if not inner or not isinstance(inner, dict | list | str):
+                continue
+            below = role if expected is None else expected
+            found = self.read(inner, below, depth + 1)
+            if found:
+                found = [*self._before(value, key, depth), *found]
+                return [*found[:-1], _with_reason(found[-1], value)] if key in _ONE else found
+        return []
+
+    def _before(self, value: dict[str, Any], key: str, depth: int) -> list[Message]:
+        """The turns that an API takes beside the newest message."""
+        history = value.get("chat_history") if key == "message" else None
+        return self.read(history, "user", depth + 1) if isinstance(history, list) else []
+
+    def _take_instructions(self, value: dict[str, Any]) -> None:
+        for path in INSTRUCTIONS:
+            found: Any = value
+            for step in path:
+                found = found.get(step) if isinstance(found, dict) else None
+            if isinstance(found, dict) and isinstance(found.get("parts"), list):
+                found = found["parts"]
+            if found and isinstance(found, str | list | dict):
+                known = self.instructions
+                known += [part for part in content_parts(found) if part not in known]
 
 
-def _of_mapping(value: dict[str, Any], role: str, *, nested_json: bool, depth: int) -> list[Message]:
-    inner = _unwrapped(value)
-    if inner is not None:
-        return to_messages(inner, role, nested_json=nested_json, depth=depth + 1)
-    if _is_message(value):
-        return [to_message(value, role, nested_json=nested_json)]
-    for key in ("message", "content"):
-        if isinstance(value.get(key), dict):
-            message = value[key] | {name: value[name] for name in _BESIDE_A_CHOICE if name in value}
-            return to_messages(message, "assistant", nested_json=nested_json, depth=depth + 1)
-    for key in _ENVELOPES:
-        if isinstance(value.get(key), list | str) and value[key]:
-            below = "assistant" if key in {"generations", "choices", "candidates", "output"} else role
-            found = to_messages(value[key], below, nested_json=nested_json, depth=depth + 1)
-            system = value.get("system") or value.get("instructions")
-            return [*to_messages(system, "system"), *found] if isinstance(system, str) and found else found
-    return []
+_PAIR: Final = 2
+_JSON_STARTS: Final = ("{", "[", '"')
+_EVENT_KEYS: Final = frozenset({_EVENT_INDEX, "event.name", "event_name", "gen_ai.system"})
+_KINDS: Final = frozenset({"request", "response"})
+_ONE: Final = frozenset(
+    {"message", "output", "response", "generation", "completion", "outputText", "delta", "generated_text"}
+)
+"""Keys that hold a single answer, beside which stands why it ended."""
 
 
-def _unwrapped(value: dict[str, Any]) -> dict[str, Any] | None:
-    """The message inside LangChain's serialised forms."""
+def _is_deep(value: Any) -> bool:
+    """Whether JSON text inside JSON may hold messages: structures, not a word or number in brackets."""
+    return any(isinstance(entry, dict) for entry in value) if isinstance(value, list) else bool(value)
+
+
+def _is_response_message(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("type") == "message" and entry.get("role") == "assistant"
+
+
+def _event_role(event: dict[str, Any], role: str) -> str:
+    said = event.get("role")
+    if isinstance(said, str) and said:
+        return role_of(said)
+    name = str(event.get("event.name") or event.get("event_name") or "")
+    word = name.removeprefix(_EVENT_ROLES[0]).removesuffix(_EVENT_ROLES[1])
+    return "assistant" if word == "choice" else role_of(word) if is_role(word) else role
+
+
+def _is_request(value: dict[str, Any]) -> bool:
+    """Whether a mapping with a role is more than one message (a request that repeats its last role)."""
+    return isinstance(value.get("messages"), list)
+
+
+def _answer_role(value: dict[str, Any], role: str) -> str:
+    return "assistant" if any(key in value for key in (*FINISH_REASON, "index", "usage_metadata")) else role
+
+
+def _with_reason(message: Message, beside: dict[str, Any]) -> Message:
+    if "finish_reason" in message or message.get("role") != "assistant":
+        return message
+    reason = finish_reason_of(beside)
+    return {**message, "finish_reason": reason} if reason else message
+
+
+def _unwrapped(value: dict[str, Any]) -> Any:
+    """What is inside the serialised forms of LangChain."""
     kwargs, data = value.get("kwargs"), value.get("data")
     if isinstance(kwargs, dict) and isinstance(value.get("id"), list) and value["id"]:
-        return {"type": str(value["id"][-1]).lower(), **kwargs}
-    if isinstance(data, dict) and isinstance(value.get("type"), str):
+        return {"type": str(value["id"][-1]), **kwargs}
+    if isinstance(data, dict) and is_role(value.get("type")):
         return {**data, "type": value["type"]}
     return None
 
 
-def _is_message(value: dict[str, Any]) -> bool:
-    if any(isinstance(value.get(key), str) for key in ("role", "_role")) or isinstance(value.get("parts"), list):
-        return True
-    kind = value.get("type")
-    if isinstance(kind, str) and (kind.lower() in _ROLES or kind in {"system", "tool"}):
-        return "content" in value
-    return isinstance(kind, str) and kind in _RESPONSES_ITEMS
+def _by_part_kind(value: dict[str, Any], role: str) -> list[Message]:
+    """A message of pydantic-ai, whose parts say who speaks."""
+    spoken = [
+        (_PART_ROLES.get(str(part.get("part_kind")), ""), part) for part in value["parts"] if isinstance(part, dict)
+    ]
+    default = "assistant" if value["kind"] == "response" else role
+    return [
+        _with_reason({"role": speaker or default, "parts": content_parts([part for _, part in group])}, value)
+        for speaker, group in groupby(spoken, key=lambda pair: pair[0])
+    ]
 
 
-_RESPONSES_ITEMS: Final = frozenset({"function_call", "function_call_output", "reasoning", "message"})
-"""Items of OpenAI's Responses API that stand where a message stands."""
-
-
-def to_message(value: dict[str, Any], role: str = "user", *, nested_json: bool = False) -> Message:
-    """One message; one that is in the schema already is not changed."""
-    found_role = _role(value, role)
-    parts = _parts(value, found_role, nested_json=nested_json)
-    message: Message = {"role": found_role, "parts": parts}
-    name = value.get("name")
-    if isinstance(name, str) and name and found_role != "tool":
-        message["name"] = name
-    reason = _finish_reason(value)
-    if reason:
-        message["finish_reason"] = reason
-    return message
-
-
-def _role(value: dict[str, Any], default: str) -> str:
-    kind = value.get("type")
-    if kind == "function_call_output":
-        return "tool"
-    if kind in {"function_call", "reasoning"}:
-        return "assistant"
-    role = value.get("role") or value.get("_role") or (kind if kind != "message" else None)
-    if not isinstance(role, str):
-        return default
-    return _ROLES.get(role.lower(), role)
-
-
-def _parts(value: dict[str, Any], role: str, *, nested_json: bool) -> list[Part]:
-    if value.get("type") in {"function_call", "function_call_output", "reasoning"}:
-        return content_parts([value])
-    parts: list[Part] = []
-    reasoning = value.get("reasoning_content") or value.get("reasoning")
-    if isinstance(reasoning, str):
-        parts.append({"type": "reasoning", "content": reasoning})
-    content = next((value[key] for key in ("parts", "content", "contents", "text") if value.get(key)), None)
-    if role == "tool" and "parts" not in value:
-        content_is_answer = not (isinstance(content, list) and _has_answers(content))
-        parts += [tool_response_part(value)] if content_is_answer else content_parts(content)
-    else:
-        parts += content_parts(content, nested_json=nested_json)
-    parts += _calls(value, parts)
-    refusal = value.get("refusal")
-    return [*parts, text_part(refusal)] if isinstance(refusal, str) and refusal else parts
-
-
-def _has_answers(content: list[Any]) -> bool:
-    return any(isinstance(item, dict) and item.get("type") in {"tool-result", "tool_result"} for item in content)
-
-
-def _calls(value: dict[str, Any], parts: list[Part]) -> list[Part]:
-    """The tool calls beside the content that the content does not hold already."""
-    calls = value.get("tool_calls") or value.get("toolCalls") or []
-    single = value.get("function_call")
-    listed = [*(calls if isinstance(calls, list) else []), *([single] if isinstance(single, dict) else [])]
-    known = {part.get("id") for part in parts if part.get("type") == "tool_call" and part.get("id")}
-    built = [tool_call_part(call) for call in listed if isinstance(call, dict)]
-    return [part for part in built if part.get("id") not in known]
-
-
-def _finish_reason(value: dict[str, Any]) -> str | None:
-    for holder in (value, value.get("generation_info"), value.get("response_metadata")):
-        if isinstance(holder, dict):
-            reason = finish_reason(holder.get("finish_reason") or holder.get("finishReason"))
-            if reason:
-                return reason
-    return None
+_PART_ROLES: Final = {
+    "system-prompt": "system",
+    "user-prompt": "user",
+    "tool-return": "tool",
+    "retry-prompt": "tool",
+}

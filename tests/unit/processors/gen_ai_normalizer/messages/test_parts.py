@@ -18,7 +18,10 @@ PIXEL = "iVBORw0KGgo="
         ({"type": "input_text", "text": "Hi"}, {"type": "text", "content": "Hi"}),
         ({"text": "Hi"}, {"type": "text", "content": "Hi"}),
         ({"text": "Hm", "thought": True}, {"type": "reasoning", "content": "Hm"}),
-        ({"type": "thinking", "thinking": "Hm", "signature": "x"}, {"type": "reasoning", "content": "Hm"}),
+        (
+            {"type": "thinking", "thinking": "Hm", "signature": "x"},
+            {"type": "reasoning", "content": "Hm", "signature": "x"},
+        ),
         (
             {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]},
             {"type": "reasoning", "content": "Hm"},
@@ -50,7 +53,7 @@ PIXEL = "iVBORw0KGgo="
         ),
         (
             {"functionResponse": {"name": "add", "response": {"sum": 2}}},
-            {"type": "tool_call_response", "response": {"sum": 2}},
+            {"type": "tool_call_response", "response": {"sum": 2}, "name": "add"},
         ),
         (
             {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from processors.gen_ai_normalizer.messages.shapes import to_messages
+from processors.gen_ai_normalizer.messages.shapes import to_conversation, to_messages
 
 HI = {"role": "user", "parts": [{"type": "text", "content": "Hi"}]}
 HELLO = {"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]}
@@ -60,7 +60,8 @@ def test_outputs(value: Any) -> None:
 
 def test_a_tools_answer_is_a_part_of_its_own_kind() -> None:
     (message,) = to_messages([{"role": "tool", "tool_call_id": "t1", "content": "2", "name": "add"}])
-    assert message == {"role": "tool", "parts": [{"type": "tool_call_response", "id": "t1", "response": "2"}]}
+    part = {"type": "tool_call_response", "id": "t1", "response": "2", "name": "add"}
+    assert message == {"role": "tool", "parts": [part]}
 
 
 def test_calls_beside_and_inside_the_content_count_once() -> None:
@@ -77,9 +78,33 @@ def test_why_a_choice_ended_is_kept_in_the_conventions_word() -> None:
     assert message["finish_reason"] == "tool_call"
 
 
-def test_the_system_prompt_of_a_request_comes_first() -> None:
-    found = to_messages({"system": "Be brief.", "messages": [{"role": "user", "content": "Hi"}]})
-    assert [message["role"] for message in found] == ["system", "user"]
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"system": "Be brief.", "messages": [{"role": "user", "content": "Hi"}]},
+        {"system": [{"type": "text", "text": "Be brief."}], "messages": [{"role": "user", "content": "Hi"}]},
+        {"system": [{"text": "Be brief."}], "messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
+        {"instructions": "Be brief.", "input": "Hi"},
+        {
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        },
+        {"config": {"system_instruction": "Be brief."}, "contents": "Hi"},
+        {"preamble": "Be brief.", "message": "Hi"},
+        {"system": "Be brief.", "prompt": "Hi"},
+    ],
+    ids=str,
+)
+def test_instructions_that_an_api_takes_apart_stay_apart(request_: dict[str, Any]) -> None:
+    found = to_conversation(request_)
+    assert found.messages == [HI]
+    assert found.instructions == [{"type": "text", "content": "Be brief."}]
+
+
+def test_the_system_message_of_a_chat_stays_in_the_chat() -> None:
+    found = to_conversation([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
+    assert [message["role"] for message in found.messages] == ["system", "user"]
+    assert found.instructions == []
 
 
 @pytest.mark.parametrize("value", [None, 7, {}, [], {"a": 1}, [None, 3], {"messages": None}])
