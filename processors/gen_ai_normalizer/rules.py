@@ -47,7 +47,8 @@ class AttributeRule(_Data):
 
     sources: tuple[str, ...] = Field(default=(), alias="from")
     """Places in order of preference: a key; `key#a.b.0`, inside JSON text; `event(name):key` and `event(name):key#a.b`,
-    an attribute of the first span event of that name."""
+    an attribute of the first span event of that name; `body:key`, `body:key#a.b` and `body:#a.b`, a field of a log
+    record's body (map or JSON text). A plain key is looked for in the attributes, then among the body's fields."""
     map: dict[str, str | None] | None = None
     """Values with another name in the conventions; null: the target stays empty. `*` stands for all others."""
     wins: bool = False
