@@ -19,6 +19,7 @@ from processors.gen_ai_normalizer.documents import Documents, dump, parse_struct
 from processors.gen_ai_normalizer.messages.parts import content_parts
 from processors.gen_ai_normalizer.messages.shapes import Message, to_message, to_messages
 from processors.gen_ai_normalizer.rules import load_table
+from processors.gen_ai_normalizer.vocabulary import finish_reason
 
 INPUT: Final = "gen_ai.input.messages"
 OUTPUT: Final = "gen_ai.output.messages"
@@ -120,7 +121,7 @@ def _read_details(event: Occurrence, found: _Found) -> None:
 
 def _with_content(messages: list[Message], found: _Found, event: Occurrence) -> list[Message]:
     """The messages that say something; why an answer ended is noted also where its content was not recorded."""
-    reasons = [message["finish_reason"] for message in messages if message.get("finish_reason")]
+    reasons = [reason for message in messages if (reason := finish_reason(message.get("finish_reason")))]
     if reasons:
         found.add(FINISH_REASONS, reasons, event)
     return [message for message in messages if message["parts"]]
