@@ -41,7 +41,7 @@ _OPERATIONS: Final = {
     "generateContent": ("generate_content", "chat"),
 }
 _NO_MESSAGES: Final = frozenset({"embeddings", "v2/embed", "embedContent", "rerank"})
-_STREAM_WORDS: Final = ("stream", "chunk", "first token")
+_STREAM_WORDS: Final = ("stream", "chunk", "first token", "sse")
 _STREAM_PATHS: Final = ("completion_start_time", "first_chunk", "first_token")
 _DEFINES_TOOLS: Final = re.compile(r"functions|definitions|(^|\.)tools(\.|$)")
 _OK: Final = 200
@@ -157,7 +157,7 @@ def _tells_of_stream(path: str, value: Any) -> bool:
         return value not in (None, 0, "")
     if "stream" in path:
         return str(value).lower() in {"true", "1"}
-    return path in {"name", "event", "ai.operationid"} and any(word in str(value).lower() for word in _STREAM_WORDS)
+    return path in {"name", "event", "ai.operationid", ".event.name"} and any(word in str(value).lower() for word in _STREAM_WORDS)
 
 
 def _tokens(name: str, key: str, truth: str, also: Callable[[Call], tuple[int, ...]] = lambda _call: ()) -> Field:

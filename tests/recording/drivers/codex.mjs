@@ -1,9 +1,9 @@
-// Codex CLI: logs and spans, from a run without a terminal.
+// Codex CLI: logs, and with tools its hundreds of spans, too, from a run without a terminal.
 //
 // /// script
 // dependencies = ["@openai/codex@0.169.0"]
 // [tool.recording]
-// scenarios = ["chat_en", "shell_codex", "err_429"]
+// scenarios = ["chat_en", "shell_codex", "pii_prompt"]
 // folder = "codex"
 // ///
 import { spawnSync } from "node:child_process";
@@ -34,8 +34,8 @@ enabled = false
 environment = "test"
 log_user_prompt = true
 exporter = ${otlp("logs")}
-trace_exporter = ${otlp("traces")}
-metrics_exporter = ${otlp("metrics")}
+trace_exporter = ${scenario.kind === "agent" ? otlp("traces") : '"none"'}
+metrics_exporter = "none"
 `,
 );
 const ran = spawnSync(

@@ -3,7 +3,7 @@
 // /// script
 // dependencies = ["@google/gemini-cli@0.61.0"]
 // [tool.recording]
-// scenarios = ["chat_en", "shell_gemini", "err_429"]
+// scenarios = ["chat_en", "shell_gemini", "pii_prompt"]
 // folder = "gemini-cli"
 // ///
 import { spawnSync } from "node:child_process";
@@ -18,6 +18,7 @@ const settings = {
   security: { auth: { selectedType: "gemini-api-key" } },
   general: { enableAutoUpdate: false },
   privacy: { usageStatisticsEnabled: false },
+  tools: { core: ["run_shell_command"] },
   telemetry: {
     enabled: true,
     target: "local",
@@ -29,13 +30,15 @@ const settings = {
   },
 };
 writeFileSync(join(home, ".gemini", "settings.json"), JSON.stringify(settings));
+const system = join(home, "system.md");
+writeFileSync(system, scenario.system ?? "You help people with a computer.");
 const ran = spawnSync(
   join(import.meta.dirname, "node_modules", ".bin", "gemini"),
   ["-p", scenario.prompt, "-m", "gemini-2.5-flash", "--yolo", "--skip-trust"],
   {
     cwd: home,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, HOME: home, NO_BROWSER: "1", GEMINI_TELEMETRY_TRACES_ENABLED: "true" },
+    env: { ...process.env, HOME: home, NO_BROWSER: "1", GEMINI_SYSTEM_MD: system, GEMINI_TELEMETRY_TRACES_ENABLED: "true" },
   },
 );
 process.exit(ran.status ?? 1);
