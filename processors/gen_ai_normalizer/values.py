@@ -119,6 +119,11 @@ def read_routed_model(value: Any) -> str | None:
     return model if slash and model and providers().known(route) else value
 
 
+def read_model_without_options(value: Any) -> str | None:
+    """A model's id without what a client added in brackets (`claude-opus-4-8[1m]`: with a context of a million)."""
+    return value.partition("[")[0] or None if isinstance(value, str) else None
+
+
 def read_finish_reasons(value: Any) -> list[str] | None:
     """Finish reasons as an array, each in the conventions' word."""
     if isinstance(value, list) and value and known_reasons().issuperset(map(_word, value)):
@@ -184,6 +189,7 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "provider_of_model": (read_provider_of_model, str),
     "provider_of_host": (read_provider_of_host, str),
     "routed_model": (read_routed_model, str),
+    "model_without_options": (read_model_without_options, str),
     "port": (read_port, int),
     "reason_of_items": (read_reason_of_items, list),
     "finish_reasons": (read_finish_reasons, list),
