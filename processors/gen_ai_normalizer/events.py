@@ -29,6 +29,8 @@ MOVED_PREFIX: Final = "penstock.original."
 """Where `originals: move` puts what was read."""
 _SAID_ELSEWHERE: Final = frozenset({"gen_ai.system", "gen_ai.provider.name"})
 """Attributes of an event that its span has too."""
+_ABOUT: Final = frozenset({"role", "index", "finish_reason", "id", "name", "message"})
+"""Fields of a message that are not what it says."""
 TARGETS: Final = {"input": INPUT, "output": OUTPUT, "instructions": INSTRUCTIONS}
 
 
@@ -133,10 +135,9 @@ def _read_message(event: Occurrence, found: _Found, *, apart: bool) -> bool:
     content = _content(event)
     if content is None:
         return True
-    known = _messages(content, rule.role)
-    messages = _with_content(known, found, event)
+    messages = _with_content(_messages(content, rule.role), found, event)
     if not messages:
-        return bool(known)
+        return _is_empty(parse_structure(content))
     if rule.target == "instructions" or (rule.role == "system" and apart):
         found.add(INSTRUCTIONS, [part for message in messages for part in message["parts"]], event)
     else:
@@ -176,6 +177,15 @@ def _messages(content: Any, role: str) -> list[Message]:
     if isinstance(content, str) and not any(message["parts"] or "finish_reason" in message for message in messages):
         return to_messages(content, role)
     return messages
+
+
+def _is_empty(structure: Any) -> bool:
+    """Whether an event says who spoke, and no more: its content was not recorded."""
+    if not isinstance(structure, dict):
+        return not structure
+    inner = structure.get("message")
+    fields = {**structure, **inner} if isinstance(inner, dict) else structure
+    return not any(value for key, value in fields.items() if key not in _ABOUT)
 
 
 def _choice(content: dict[str, Any], role: str) -> dict[str, Any]:

@@ -223,12 +223,14 @@ def test_log_records_about_other_things_are_not_touched(body: Value) -> None:
     assert configured(GenAiNormalizer).process(batch).serialize() == before
 
 
-def test_what_no_one_knows_stays_and_is_counted() -> None:
+@pytest.mark.parametrize(("body", "unmapped"), [([None], 1), ({"role": "user"}, 0), ({}, 0)])
+def test_what_no_one_knows_stays_and_is_counted(body: Value, unmapped: int) -> None:
     host = make_host("gen_ai_normalizer")
-    batch = logs({"content": {"what": 1}, "message": 3}, attributes={"event.name": "gen_ai.choice"})
+    batch = logs(body, attributes={"event.name": "gen_ai.user.message"})
     (record,) = configured(GenAiNormalizer, host).process(batch).records()
     assert isinstance(record, LogRecord)
-    assert record.body == {"content": {"what": 1}, "message": 3}
+    assert record.body == body
+    assert metric_value(host, "penstock_normalizer_unmapped_total", dialect="opentelemetry") == unmapped
 
 
 def test_drop_removes_events_whose_content_was_rebuilt() -> None:
