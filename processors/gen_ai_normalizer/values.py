@@ -173,6 +173,17 @@ def read_reason_of_items(value: Any) -> list[str] | None:
     return ["tool_call"] if "tool_call" in reasons else reasons[-1:]
 
 
+def read_reasons_of_messages(value: Any) -> list[str] | None:
+    """The finish reason of each of several messages, as far as they have one."""
+    messages = value if isinstance(value, list) else ()
+    return read_finish_reasons([entry.get("finish_reason") for entry in messages if isinstance(entry, dict)])
+
+
+def read_exact_model(value: Any) -> str | None:
+    """The id of a model; None for an ARN, behind which may be a router or a profile."""
+    return None if isinstance(value, str) and value.startswith("arn:") else read_text(value)
+
+
 READERS: Final[dict[str, tuple[Reader, type]]] = {
     "text": (read_text, str),
     "label": (read_label, str),
@@ -192,6 +203,8 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "model_without_options": (read_model_without_options, str),
     "port": (read_port, int),
     "reason_of_items": (read_reason_of_items, list),
+    "reasons_of_messages": (read_reasons_of_messages, list),
+    "exact_model": (read_exact_model, str),
     "finish_reasons": (read_finish_reasons, list),
 }
 """Reader and Python type of each kind of target."""
