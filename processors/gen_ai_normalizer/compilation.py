@@ -9,10 +9,11 @@ from typing import Any, Final, Protocol
 
 from processors.gen_ai_normalizer.beside import BODY, event_key
 from processors.gen_ai_normalizer.builds import Conform, ConformInstructions
+from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
-from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Inference, Program
+from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Program
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, AttributeRule, Case, Rules, UsageRules
 from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.structures import Structures, has_work
@@ -46,6 +47,8 @@ class Tables(Protocol):
     """What token counts are called in the profile."""
     provider_names: Mapping[str, str]
     """Providers that the profile calls by another name."""
+    infer_provider: bool
+    """Whether a provider may be guessed from the family of a model."""
 
     def option(self, dialect: str) -> DialectOptions:
         """What the user asks of a dialect."""
@@ -96,10 +99,10 @@ class Compilation:
             texts_of_its_own=self._texts_of_its_own(),
             echoes=echoes,
             builds=builds,
-            texts=tuple(build.target for build in builds if isinstance(build, _CONFORMING)),
+            texts=tuple((build.target, build.fits) for build in builds if isinstance(build, _CONFORMING)),
             rebuilds=bool(fills or accounting or echoes) or any(has_work(build) for build in builds),
             accounting=accounting,
-            inference=Inference(provider) if role in {"leaf", "duplicate"} else None,
+            derivation=Derivation(provider, tables.infer_provider) if role in {"leaf", "duplicate"} else None,
             provider=provider,
             provider_names=tables.provider_names,
             evaluations=structures.evaluations(),
@@ -174,13 +177,10 @@ class Compilation:
             value = kinds.get(candidate.source.key)
             if value is None:
                 continue
-            if candidate.map is not None and value in candidate.map:
-                mapped = candidate.map[value]
-                if mapped is None and wins:
+            if candidate.map is not None:
+                value = candidate.map.get(value, candidate.map.get("*", value))
+                if value is None and wins:
                     return None
-                value = mapped
-            elif candidate.map is not None and "*" in candidate.map:
-                value = candidate.map["*"]
             found = candidate.read(value)
             if isinstance(found, str):
                 return found

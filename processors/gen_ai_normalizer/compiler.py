@@ -35,8 +35,11 @@ class Compiler:
         options: Mapping[str, DialectOptions],
         default: DialectOptions,
         dual_write: Iterable[str] = (),
+        *,
+        infer_provider: bool = False,
     ) -> None:
         """Read the tables; `options` are by dialect, `default` holds for all others."""
+        self.infer_provider = infer_provider
         self._rules = {rule.dialect: rule for rule in rules}
         mapped = _mapped([default, *options.values()])
         self._recognition = Recognition(

@@ -63,6 +63,11 @@ class GenAiNormalizerConfig(ConfigModel):
         description="Whether a span that repeats the usage of the calls beneath it (an agent's) counts in their place "
         "when none of them was seen, because sampling or a filter took them: it is marked `leaf` then.",
     )
+    infer_provider: bool = Field(
+        default=False,
+        description="Whether a call that names no provider gets the maker of its model (gpt-4o: openai): a guess, as "
+        "others serve the same models. Hosts and ids that only one provider writes so are taken in any case.",
+    )
     dialects: list[str] | None = Field(
         default=None, description="Dialects that are read (default: all); the conventions themselves always are."
     )

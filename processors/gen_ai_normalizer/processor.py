@@ -147,4 +147,6 @@ def _compiler(config: GenAiNormalizerConfig) -> Compiler:
         )
         for dialect, source in config.options().items()
     }
-    return Compiler(rules, config.profile, options, default, config.second_profiles())
+    return Compiler(
+        rules, config.profile, options, default, config.second_profiles(), infer_provider=config.infer_provider
+    )

@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol
 from pipeline.signals import Record
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
+from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
 from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.usage import Accounting
 from processors.gen_ai_normalizer.values import Reader
-from processors.gen_ai_normalizer.vocabulary import providers
 
 DIALECT_KEY: Final = "penstock.dialect"
 ROLE_KEY: Final = "penstock.gen_ai.role"
@@ -104,27 +104,6 @@ class Build(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Inference:
-    """Finds the provider of a call that names none, by the host it went to or the model it asked for."""
-
-    provider: str
-    models: tuple[str, ...] = ("gen_ai.response.model", "gen_ai.request.model")
-
-    def run(self, attributes: Attributes, tally: Counter[str]) -> None:
-        """Write the provider, and count that it was inferred."""
-        table = providers()
-        host = attributes.get("server.address")
-        found = table.of_host(host) if isinstance(host, str) else None
-        for key in self.models:
-            model = attributes.get(key)
-            if found is None and isinstance(model, str):
-                found = table.of_model(model)
-        if found is not None:
-            tally["inferred_provider"] += 1
-            attributes[self.provider] = found
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """The steps for records of one shape (dialects, keys, kind of record), in their order."""
 
@@ -134,8 +113,8 @@ class Program:
     operation: str | None
     checks: tuple[tuple[str, type, frozenset[str] | None, Check], ...]
     """Key, type, the words that need no look (None: all), and what to do with others."""
-    texts: tuple[str, ...]
-    """Keys that hold messages in the conventions' place."""
+    texts: tuple[tuple[str, Callable[[Any], bool]], ...]
+    """Keys that hold messages in the conventions' place, each with whether a value has the conventions' form."""
     rebuilds: bool
     """Whether the steps below have work to do even where `texts` are as they should be."""
     placeholders: frozenset[str]
@@ -147,7 +126,7 @@ class Program:
     fills: tuple[Fill, ...]
     builds: tuple[Build, ...]
     accounting: Accounting | None
-    inference: Inference | None
+    derivation: Derivation | None
     provider: str
     """The attribute of the provider."""
     provider_names: Mapping[str, str]
@@ -174,8 +153,8 @@ class Program:
             self._rebuild(attributes, beside, tally)
         if attributes.get(self.operation_key) != self.operation:
             self._say_operation(attributes)
-        if self.inference is not None and self.provider not in attributes:
-            self.inference.run(attributes, tally)
+        if self.derivation is not None and not self.derivation.is_done(attributes):
+            self.derivation.run(attributes, tally)
         if self.provider_names:
             self._say_provider(attributes)
         if self.evaluations is not None:
@@ -192,10 +171,9 @@ class Program:
             del attributes[key]
 
     def _has_texts(self, attributes: Attributes) -> bool:
-        """Whether messages are JSON arrays as text, in the form that needs no look inside."""
-        for key in self.texts:
-            value = attributes[key]
-            if type(value) is not str or value[:1] != "[":
+        """Whether messages look like those of the conventions, which need no look inside."""
+        for key, fits in self.texts:
+            if not fits(attributes[key]):
                 return False
         return True
 
@@ -208,8 +186,9 @@ class Program:
             fill.run(attributes, documents)
         for build in self.builds:
             build.run(attributes, documents, tally)
-        if self.inference is not None and self.inference.provider not in attributes:
-            self.inference.run(attributes, tally)
+        if self.derivation is not None:
+            # Before the counts: whether they include what was cached depends on the provider.
+            self.derivation.run(attributes, tally)
         if self.accounting is not None:
             self.accounting.settle(attributes, documents)
 

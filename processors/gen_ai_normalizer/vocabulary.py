@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from processors.gen_ai_normalizer.rules import load_table
 
@@ -26,7 +27,10 @@ class Providers:
         self.exact = frozenset(table["names"])
         self._frameworks = frozenset(table["not_providers"])
         self._hosts: dict[str, str] = table["hosts"]
-        self._models: list[tuple[tuple[str, ...], str]] = [(tuple(starts), name) for name, starts in table["models"]]
+        self._ids = _starts(table["ids"])
+        self._families = _starts(table["families"])
+        self._model_is_the_asked = frozenset(table["answers_name_no_model"])
+        self._no_alias = re.compile("|".join(table["no_aliases"]))
 
     def name(self, word: str) -> str | None:
         """The provider a spelling means; unknown words are kept, None for words that name no provider."""
@@ -49,16 +53,32 @@ class Providers:
         return self._names.get(_spell(word))
 
     def of_model(self, model: str) -> str | None:
-        """The provider whose model ids begin like this one; of `vendor/model` the vendor."""
+        """The provider that alone writes ids like this one; of `vendor/model` the vendor."""
         vendor, slash, _ = model.partition("/")
         if slash and (known := self.known(vendor)):
             return known
-        lowered = model.lower()
-        return next((name for starts, name in self._models if lowered.startswith(starts)), None)
+        return _of_start(self._ids, model)
+
+    def of_family(self, model: str) -> str | None:
+        """The maker of the family of models that this one belongs to."""
+        return _of_start(self._families, model)
+
+    def answers_as_asked(self, provider: object, model: str) -> bool:
+        """Whether the model that answers is the one asked for: the API names no other, or the id is no alias."""
+        return provider in self._model_is_the_asked or self._no_alias.fullmatch(model) is not None
 
     def of_host(self, host: str) -> str | None:
         """The provider that serves a host name."""
         return next((name for end, name in self._hosts.items() if host == end or host.endswith("." + end)), None)
+
+
+def _starts(table: list[list[Any]]) -> list[tuple[tuple[str, ...], str]]:
+    return [(tuple(starts), name) for name, starts in table]
+
+
+def _of_start(table: list[tuple[tuple[str, ...], str]], model: str) -> str | None:
+    lowered = model.lower()
+    return next((name for starts, name in table if lowered.startswith(starts)), None)
 
 
 @cache

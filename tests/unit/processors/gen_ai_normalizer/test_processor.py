@@ -128,19 +128,6 @@ def test_a_framework_is_never_a_provider() -> None:
     assert "gen_ai.provider.name" not in found
 
 
-def test_a_provider_is_inferred_from_host_or_model_and_counted() -> None:
-    host = make_host("gen_ai_normalizer")
-    processor = configured(GenAiNormalizer, host)
-    spans = [
-        {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5"},
-        {"gen_ai.operation.name": "chat", "gen_ai.request.model": "x", "server.address": "api.groq.com"},
-    ]
-    records = processor.process(traces(*spans)).records()
-    assert [record.attributes["gen_ai.provider.name"] for record in records] == ["anthropic", "groq"]
-    assert metric_value(host, "penstock_normalizer_inferred_provider_total", dialect="opentelemetry") == 2
-    assert metric_value(host, "penstock_normalizer_records_total", dialect="opentelemetry") == 2
-
-
 def test_the_1_36_profile_uses_the_names_of_then() -> None:
     found = normalized({**NATIVE, "gen_ai.provider.name": "gcp.gemini"}, profile="1.36", originals="drop")
     assert found["gen_ai.system"] == "gemini"
