@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ROLE: Final = "penstock.gen_ai.role"
 _CLOCK_SLACK_NS: Final = 5_000_000
+_MOMENT_NS: Final = 1_000
+"""A record that is not longer than this has no length."""
 _LATE_NS: Final = 500_000_000
 """A record without length may come this long after the response that it tells of."""
 _LAZY_NS: Final = 100_000_000
@@ -82,12 +84,22 @@ def _score(request: Request, leaf: Record) -> float:
     wanted, said = request.get("response_id"), says("gen_ai.response.id")
     if wanted and said:
         score += 100 if wanted == said else -50
-    score += 20 if _contains(leaf, request) else 10 if _follows(leaf, request) or _precedes(leaf, request) else -40
+    near = _follows(leaf, request) or _precedes(leaf, request)
+    score += 20 if _at_its_time(leaf, request) else 10 if near else -40
     usage = request.get("usage") or {}
     score += 5 * bool(usage.get("output_tokens") == says("gen_ai.usage.output_tokens"))
     score += 3 * bool(request["request_model"] == says("gen_ai.request.model"))
     distance_ns: int = abs(request["timing"]["received_unix_ns"] - leaf.start_unix_ns)
     return score - distance_ns / 1e9
+
+
+def _at_its_time(leaf: Record, request: Request) -> bool:
+    """A record without length comes behind its response, maybe right before the next request."""
+    return _follows(leaf, request) if _is_a_moment(leaf) else _contains(leaf, request)
+
+
+def _is_a_moment(leaf: Record) -> bool:
+    return leaf.end_unix_ns - leaf.start_unix_ns < _MOMENT_NS
 
 
 def _contains(leaf: Record, request: Request) -> bool:
