@@ -3,43 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
+from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
+from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts
-from processors.gen_ai_normalizer.messages.shapes import Message, to_message, to_messages
-from processors.gen_ai_normalizer.messages.tools import tool_call_part, tool_definition
+from processors.gen_ai_normalizer.messages.reading import read_text
+from processors.gen_ai_normalizer.messages.shapes import to_conversation, to_instructions, to_messages
+from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
 
-Gather = Callable[[Documents], list[Any] | None]
-"""Reads a list of messages (or tool definitions) from a record; empty where the form is not known, None where there is
-nothing to read."""
+INSTRUCTIONS: Final = "gen_ai.system_instructions"
+
+
+class Found(NamedTuple):
+    """What stands in one place: messages (or tool definitions), and the instructions beside them."""
+
+    entries: list[Any]
+    instructions: Sequence[Part] = ()
+
+
+Gather = Callable[[Documents], Found | None]
+"""Reads a place of a record; nothing in it where the form is not known, None where there is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildList:
-    """Fills a target with the first list that a gatherer finds."""
+    """Fills a target with the first list that a gatherer finds, those that say something before others."""
 
     target: str
     gather: tuple[Gather, ...]
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
-        """Write the target unless it is there."""
+        """Write the target, and instructions that stood beside it, unless they are there."""
         if self.target in attributes:
             return
-        tried = 0
-        for gather in self.gather:
-            found = gather(documents)
-            if found:
-                attributes[self.target] = dump(found)
-                return
-            tried += found is not None
-        if tried:
-            tally["unmapped"] += 1
+        found, tried = _first_found(self.gather, documents)
+        if found is None:
+            if tried:
+                tally["unmapped"] += 1
+            return
+        if found.entries:
+            attributes[self.target] = dump(found.entries)
+        if found.instructions and INSTRUCTIONS not in attributes:
+            attributes[INSTRUCTIONS] = dump(found.instructions)
+
+
+def _first_found(gather: tuple[Gather, ...], documents: Documents) -> tuple[Found | None, bool]:
+    """The first place with content, else the first with anything; and whether there was something to read."""
+    first: Found | None = None
+    tried = False
+    for read in gather:
+        found = read(documents)
+        tried = tried or found is not None
+        if found and (found.entries or found.instructions):
+            if _says_something(found.entries) or found.instructions:
+                return found, True
+            first = first or found
+    return first, tried
+
+
+def _says_something(entries: list[Any]) -> bool:
+    return any(entry.get("parts", True) for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +78,93 @@ class Conform:
 
     target: str
     always: bool
-    """Whether the dialect is known to write another form; else only what is no JSON array is touched."""
+    """Whether the dialect is known to write another form; else only what does not look like the schema is touched."""
+    gather: tuple[Gather, ...] = ()
+    """Places of the same messages: calls that only they have are added."""
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value looks like messages in the schema."""
+        if type(value) is not str or value[:1] != "[":
+            return False
+        if value == "[]":
+            return True
+        said = '"parts":' in value and '"type":' in value
+        return said and (self.target[:13] != _OUTPUT_START or '"assistant"' in value)
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
         """Rewrite the target where its form is another."""
         value = attributes[self.target]
-        if isinstance(value, str) and value[:1] == "[" and not self.always:
+        if not self.always and not self.gather and self.fits(value):
             return
-        role = "assistant" if self.target.endswith("output.messages") else "user"
-        messages = to_messages(parse_text(value), role)
-        if messages:
+        role = "assistant" if self.target.startswith(_OUTPUT_START) else "user"
+        read = read_text(value)
+        messages, instructions = to_conversation(read, role)
+        if self.gather:
+            messages = self._with_calls(messages, documents)
+        if not messages:
+            tally["unmapped"] += bool(read)
+        elif messages != read or not isinstance(value, str):
             attributes[self.target] = dump(messages)
-        else:
-            tally["unmapped"] += 1
+        if instructions and INSTRUCTIONS not in attributes:
+            attributes[INSTRUCTIONS] = dump(instructions)
+
+    def _with_calls(self, messages: list[Message], documents: Documents) -> list[Message]:
+        """The messages with what other places know of them: all where these say nothing, else calls of tools."""
+        found, _ = _first_found(self.gather, documents)
+        if found is None or not _says_something(found.entries):
+            return messages
+        if len(messages) != len(found.entries):
+            return messages if _says_something(messages) else found.entries
+        return [_merged(*pair) for pair in zip(messages, found.entries, strict=True)]
+
+
+_OUTPUT_START: Final = "gen_ai.output"
+
+
+def _merged(message: Message, other: Message) -> Message:
+    """A message with the parts of another report of it that it lacks altogether, or with its calls."""
+    parts = message["parts"]
+    if not parts:
+        return {**message, "parts": other["parts"]}
+    if any(part.get("type") == "tool_call" for part in parts):
+        return message
+    calls = [part for part in other["parts"] if part.get("type") == "tool_call"]
+    return {**message, "parts": [*parts, *calls]} if calls else message
 
 
 @dataclass(frozen=True, slots=True)
 class ConformInstructions:
-    """Brings system instructions that are plain text into the form of parts."""
+    """Brings system instructions that are plain text or messages into the form of parts."""
 
     target: str
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value looks like parts."""
+        return type(value) is str and value[:1] == "[" and '"content":' in value and '"type":' in value
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
         """Rewrite the target where its form is another."""
         value = attributes[self.target]
-        if not (isinstance(value, str) and value[:1] == "["):
-            parts = content_parts(value)
-            if parts:
-                attributes[self.target] = dump(parts)
+        if self.fits(value):
+            return
+        read = read_text(value)
+        parts = to_instructions(read)
+        if parts and (parts != read or not isinstance(value, str)):
+            attributes[self.target] = dump(parts)
 
 
-@dataclass(frozen=True, slots=True)
 class Flattened:
     """Gathers messages from indexed keys."""
 
-    keys: FlatKeys
-    role: str
-    nested_json: bool
+    __slots__ = ("_messages",)
 
-    def __call__(self, documents: Documents) -> list[Message]:
+    def __init__(self, keys: FlatKeys, role: str, nested_json: bool) -> None:
+        """Plan for the keys of one shape of record."""
+        self._messages = FlattenedMessages(keys, role, nested_json=nested_json)
+
+    def __call__(self, documents: Documents) -> Found:
         """The messages."""
-        found = self.keys.build(documents.attributes)
-        return [
-            to_message(entry, self.role, nested_json=self.nested_json) for entry in found if isinstance(entry, dict)
-        ]
+        return Found(self._messages.read(documents.attributes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +174,15 @@ class InJson:
     source: Source
     role: str
 
-    def __call__(self, documents: Documents) -> list[Message] | None:
-        """The messages."""
+    def __call__(self, documents: Documents) -> Found | None:
+        """The messages, and the instructions of the request they stand in."""
         found = documents.read(Source(self.source.key, self.source.path or ()))
-        return to_messages(found, self.role) if found else None
+        if isinstance(found, int | float):
+            # An answer that is a number or a truth is text that happens to be JSON.
+            found = documents.read(self.source) if self.source.path is None else str(found)
+        if isinstance(found, str):
+            found = read_text(found)
+        return Found(*to_conversation(found, self.role)) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +195,37 @@ class Composed:
     structure: tuple[str, ...]
     finish_reason: tuple[str, ...]
 
-    def __call__(self, documents: Documents) -> list[Message] | None:
+    def __call__(self, documents: Documents) -> Found | None:
         """The message, in a list."""
         reasoning, text = _first(documents, self.reasoning), _first(documents, self.text)
         calls = parse_text(_first(documents, self.tool_calls))
-        parts = [{"type": "reasoning", "content": reasoning}] if isinstance(reasoning, str) and reasoning else []
-        parts += content_parts(text if isinstance(text, str) else None)
+        parts = _reasoning_parts(reasoning)
+        parts += content_parts(text)
         parts += content_parts(_first(documents, self.structure)) if not parts else []
         parts += [tool_call_part(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
         if not parts:
             return None
         reason = finish_reason(_first(documents, self.finish_reason))
-        return [{"role": "assistant", "parts": parts} | ({"finish_reason": reason} if reason else {})]
+        return Found([{"role": "assistant", "parts": parts} | ({"finish_reason": reason} if reason else {})])
+
+
+def _reasoning_parts(value: Any) -> list[Part]:
+    """Reasoning as text, or as JSON text of a list of items."""
+    if not isinstance(value, str) or not value:
+        return []
+    read = parse_text(value) if value[:2] == "[{" else value
+    if isinstance(read, list):
+        parts = content_parts(read)
+        return [{**part, "type": "reasoning"} if part.get("type") == "text" else part for part in parts]
+    return [{"type": "reasoning", "content": value}]
 
 
 def _first(documents: Documents, keys: tuple[str, ...]) -> Any:
-    return next((documents.attributes[key] for key in keys if documents.attributes.get(key)), None)
+    for key in keys:
+        value = documents.attributes.get(key)
+        if value:
+            return value
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +236,33 @@ class FlattenedTools:
     items: str = ""
     source: Source | None = None
 
-    def __call__(self, documents: Documents) -> list[dict[str, Any]] | None:
+    def __call__(self, documents: Documents) -> Found | None:
         """The definitions in the conventions' form."""
         listed = self._listed(documents)
-        return [definition for found in listed if (definition := tool_definition(found))] if listed else None
+        if not listed:
+            return None
+        return Found([definition for found in listed if (definition := tool_definition(found))])
 
     def _listed(self, documents: Documents) -> list[Any]:
         if self.source is not None:
             found = documents.read(Source(self.source.key, self.source.path or ()))
         else:
             found = documents.attributes.get(self.items) if self.items else self.keys.build(documents.attributes)
+        if isinstance(found, dict):
+            # Tools by their name, as some APIs take them.
+            found = [{"name": name, **entry} for name, entry in found.items() if isinstance(entry, dict)]
         return found if isinstance(found, list) else []
+
+
+__all__ = [
+    "BuildList",
+    "Composed",
+    "Conform",
+    "ConformInstructions",
+    "Flattened",
+    "FlattenedTools",
+    "Found",
+    "Gather",
+    "InJson",
+    "to_messages",
+]

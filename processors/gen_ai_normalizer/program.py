@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -172,10 +172,7 @@ class Program:
 
     def _has_texts(self, attributes: Attributes) -> bool:
         """Whether messages look like those of the conventions, which need no look inside."""
-        for key, fits in self.texts:
-            if not fits(attributes[key]):
-                return False
-        return True
+        return all(fits(attributes[key]) for key, fits in self.texts)
 
     def _rebuild(self, attributes: Attributes, beside: Beside | None, tally: Counter[str]) -> None:
         for target, source in self.echoes:

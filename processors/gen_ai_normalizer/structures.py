@@ -75,7 +75,7 @@ class Structures:
         for field, target in _MESSAGES.items():
             gather = self._list(field)
             if target in self._keys:
-                yield ConformTools(target) if field == "tools" else Conform(target, always=rewrite)
+                yield ConformTools(target) if field == "tools" else Conform(target, rewrite, tuple(gather))
             elif gather:
                 yield BuildList(target, tuple(gather))
         if INSTRUCTIONS in self._keys:
@@ -182,5 +182,5 @@ def _composed(source: MessageSource) -> set[str]:
 def has_work(build: Any) -> bool:
     """Whether a step may change a record whose messages are JSON text already."""
     if isinstance(build, Conform):
-        return build.always
+        return build.always or bool(build.gather)
     return not isinstance(build, ConformInstructions | ConformTools)

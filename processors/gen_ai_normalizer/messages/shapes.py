@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from processors.gen_ai_normalizer.documents import parse_text
 from processors.gen_ai_normalizer.messages.message import (
     Message,
     finish_reason_of,
@@ -14,10 +13,11 @@ from processors.gen_ai_normalizer.messages.message import (
     to_message,
 )
 from processors.gen_ai_normalizer.messages.parts import content_parts, is_content, text_part
+from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.tools import Part
 from processors.gen_ai_normalizer.messages.words import ENVELOPES, FINISH_REASON, INSTRUCTIONS, is_role, role_of
 
-__all__ = ["Conversation", "Message", "to_conversation", "to_message", "to_messages"]
+__all__ = ["Conversation", "Message", "to_conversation", "to_instructions", "to_message", "to_messages"]
 
 _MAX_DEPTH: Final = 12
 _EVENT_INDEX: Final = "gen_ai.message.index"
@@ -43,6 +43,17 @@ def to_conversation(value: Any, role: str = "user", *, nested_json: bool = False
     return Conversation(messages, reader.instructions)
 
 
+def to_instructions(value: Any) -> list[Part]:
+    """The parts of system instructions, also where they are messages."""
+    entries = value if isinstance(value, list) else [value]
+    messages = [entry for entry in entries if isinstance(entry, dict) and is_message(entry)]
+    if messages and len(messages) == len(entries):
+        return [part for message in messages for part in to_message(message, "system")["parts"]]
+    if isinstance(value, dict) and isinstance(value.get("parts"), list):
+        value = value["parts"]
+    return content_parts(value)
+
+
 class _Reader:
     """One conversation in the making."""
 
@@ -64,7 +75,7 @@ class _Reader:
     def _of_text(self, text: str, role: str, depth: int) -> list[Message]:
         """A message of text; JSON text inside JSON is read where messages are in it."""
         if text[:1] in _JSON_STARTS:
-            inner = parse_text(text)
+            inner = read_text(text)
             found = self.read(inner, role, depth + 1) if isinstance(inner, dict | list) and _is_deep(inner) else []
             if found:
                 return found
@@ -159,11 +170,8 @@ class _Reader:
             found: Any = value
             for step in path:
                 found = found.get(step) if isinstance(found, dict) else None
-            if isinstance(found, dict) and isinstance(found.get("parts"), list):
-                found = found["parts"]
             if found and isinstance(found, str | list | dict):
-                known = self.instructions
-                known += [part for part in content_parts(found) if part not in known]
+                self.instructions += [part for part in to_instructions(found) if part not in self.instructions]
 
 
 _PAIR: Final = 2

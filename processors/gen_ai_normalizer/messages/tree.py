@@ -10,6 +10,8 @@ _WRAPPERS: Final = frozenset({"message", "message_content", "tool_call", "prompt
 """Names that OpenInference puts between an index and the fields of the element."""
 _MAX_INDEX: Final = 4096
 """Indices are positions in a conversation; a larger one is an attack on the memory of whoever builds a list of it."""
+_MAX_DEPTH: Final = 24
+"""Deeper than any message; builders and readers of nested lists recurse."""
 
 Path = tuple[str | int, ...]
 
@@ -27,7 +29,7 @@ class FlatKeys:
         for key in keys:
             if key.startswith(prefix):
                 path = _path(key[len(prefix) :], unwrap=unwrap)
-                if path and isinstance(path[0], int):
+                if path and isinstance(path[0], int) and len(path) <= _MAX_DEPTH:
                     found.append((key, path))
         return cls(tuple(found))
 
