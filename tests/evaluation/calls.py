@@ -84,8 +84,7 @@ def _score(request: Request, leaf: Record) -> float:
     wanted, said = request.get("response_id"), says("gen_ai.response.id")
     if wanted and said:
         score += 100 if wanted == said else -50
-    near = _follows(leaf, request) or _precedes(leaf, request)
-    score += 20 if _at_its_time(leaf, request) else 10 if near else -40
+    score += _score_of_time(request, leaf)
     usage = request.get("usage") or {}
     score += 5 * bool(usage.get("output_tokens") == says("gen_ai.usage.output_tokens"))
     score += 3 * bool(request["request_model"] == says("gen_ai.request.model"))
@@ -93,9 +92,12 @@ def _score(request: Request, leaf: Record) -> float:
     return score - distance_ns / 1e9
 
 
-def _at_its_time(leaf: Record, request: Request) -> bool:
+def _score_of_time(request: Request, leaf: Record) -> int:
     """A record without length comes behind its response, maybe right before the next request."""
-    return _follows(leaf, request) if _is_a_moment(leaf) else _contains(leaf, request)
+    around, behind = _contains(leaf, request), _follows(leaf, request)
+    if _is_a_moment(leaf):
+        around, behind = behind, around
+    return 20 if around else 10 if behind or _precedes(leaf, request) else -40
 
 
 def _is_a_moment(leaf: Record) -> bool:
