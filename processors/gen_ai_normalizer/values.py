@@ -159,6 +159,11 @@ def read_port(value: Any) -> int | None:
         return None
 
 
+def read_stream_of_url(value: Any) -> bool | None:
+    """Whether a URL is marked as that of a stream (`#stream`)."""
+    return True if isinstance(value, str) and value.endswith("#stream") else None
+
+
 def read_provider_of_host(value: Any) -> str | None:
     """The provider that serves a URL or host."""
     host = read_host(value)
@@ -202,6 +207,7 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "routed_model": (read_routed_model, str),
     "model_without_options": (read_model_without_options, str),
     "port": (read_port, int),
+    "stream_of_url": (read_stream_of_url, bool),
     "reason_of_items": (read_reason_of_items, list),
     "reasons_of_messages": (read_reasons_of_messages, list),
     "exact_model": (read_exact_model, str),
