@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from processors.gen_ai_normalizer.beside import BODY, event_key
 from processors.gen_ai_normalizer.builds import Conform, ConformInstructions
 from processors.gen_ai_normalizer.derivation import Derivation
+from processors.gen_ai_normalizer.custom import Mapped
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
@@ -19,7 +20,7 @@ from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.structures import Structures, has_work
 from processors.gen_ai_normalizer.tools import ConformTools
 from processors.gen_ai_normalizer.usage import Accounting, UsageNames
-from processors.gen_ai_normalizer.values import READERS, read_operation, read_routed_model
+from processors.gen_ai_normalizer.values import READERS, Reader, read_operation, read_routed_model
 from processors.gen_ai_normalizer.vocabulary import operation_roles, providers
 
 OPERATION: Final = "gen_ai.operation.name"
@@ -106,6 +107,7 @@ class Compilation:
             provider=provider,
             provider_names=tables.provider_names,
             evaluations=structures.evaluations(),
+            event_mappings=self._event_mappings(),
             copies=tables.copies,
             originals=self._taken_out(),
             takes_out=any(tables.option(name).originals != "keep" for name in self._dialects),
@@ -151,10 +153,21 @@ class Compilation:
     def _add_custom(self, found: Places, dialect: str) -> None:
         option = self._tables.option(dialect)
         for key, target in (option.custom_mappings or {}).items():
-            read = READERS[self._tables.target(target)[1]][0] if target in self._tables.targets() else _as_is
+            read = self._custom_reader(target)
             for name in self._spellings(key):
                 found.setdefault(target, []).insert(0, (Candidate(Source(name), read), option.overwrite))
                 self._originals.setdefault(name, (dialect, target))
+
+    def _event_mappings(self) -> dict[str, Mapped]:
+        tables = self._tables
+        return {
+            key: Mapped(tables.target(target)[0], self._custom_reader(target), option.overwrite, option.originals)
+            for option in map(tables.option, reversed(self._dialects))
+            for key, target in (option.custom_mappings or {}).items()
+        }
+
+    def _custom_reader(self, target: str) -> Reader:
+        return READERS[self._tables.target(target)[1]][0] if target in self._tables.targets() else _as_is
 
     def _reader(self, rule: Rules, target: str, entry: AttributeRule) -> Any:
         if rule.models.routed and target in _MODELS:
@@ -285,7 +298,7 @@ _ACCEPTED: Final = {"provider": providers().exact}
 _WORDS: Final = frozenset({"text", "host"})
 _PLAIN: Final = frozenset({"text", "label", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")
-_COUNTS: Final = (".usage", "_usage", "token_count")
+_COUNTS: Final = (".usage", "_usage", "tokenUsage", "token_count")
 _DETAILS: Final = ("cache", "cached", "reasoning")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.recording.driver import Driver
+from tests.recording.manifest import update_manifest
 from tests.recording.recorder import record
 from tests.recording.scenarios import load_scenarios
 
@@ -29,6 +30,7 @@ def main() -> None:
             chosen = [known[name] for name in names if name in (options.scenario or names)]
             for line in record(driver, chosen, options.out / folder, settings):
                 print(f"{folder}: {line}", flush=True)
+    update_manifest(options.out)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,16 @@ class Driver:
         """The table `tool.recording`."""
         return dict(self.needs.get("tool", {}).get("recording", {}))
 
+    @property
+    def language(self) -> str:
+        """What it is written in."""
+        return "python" if self.path.suffix == ".py" else "node"
+
+    @property
+    def pin(self) -> str:
+        """What stands between a package and its version."""
+        return "==" if self.path.suffix == ".py" else "@"
+
     def runs(self) -> dict[str, tuple[list[str], dict[str, str]]]:
         """Folders of recordings, each with its scenarios and settings in the environment.
 
@@ -96,3 +106,9 @@ class Driver:
         if self.path.suffix == ".mjs":
             # Node looks for packages beside the program.
             (self.folder / self.path.name).write_bytes(self.path.read_bytes())
+
+
+def drivers() -> list[Driver]:
+    """All drivers, by name."""
+    paths = [path for path in _FOLDER.iterdir() if path.suffix in {".py", ".mjs"}]
+    return [Driver.load(path.stem) for path in sorted(paths)]

@@ -22,10 +22,10 @@ def _spans(export: Export) -> int:
     return sum(len(scope.spans) for group in message.resource_spans for scope in group.scope_spans)
 
 
-def test_three_scenarios_or_more_of_each_of_the_44_dialects() -> None:
+def test_three_scenarios_or_more_of_each_of_44_dialects_and_more() -> None:
     counts = Counter(recording.dialect for recording in load())
-    assert len(counts) == 44
-    assert min(counts.values()) >= 3
+    assert len(counts) >= 44
+    assert [dialect for dialect, count in counts.items() if count < 3] == []
 
 
 def test_manifest_lists_what_is_there() -> None:
