@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config import ConfigModel, InvalidKey, refused
+from pipeline.config import ConfigModel, InvalidKey
 from processors.gen_ai_normalizer.profiles import PROFILES
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, load_rules
-
-_THROUGH = "its spans are recognised by who recorded them; set openinference or openllmetry, or leave sources out"
 
 
 def _as_text(value: Any) -> Any:
@@ -23,8 +21,19 @@ class Source(ConfigModel):
     remove_originals: bool = Field(default=False, description="Remove the attributes that were read.")
     overwrite: bool = Field(default=False, description="Let values of the source replace those already there.")
     custom_mappings: dict[str, str] = Field(
-        default_factory=dict, description="Attributes to copy, from: to, before the rules of the source."
+        default_factory=dict,
+        description="Attributes to copy, from: to, on spans, span events and log records; they go before the rules of "
+        "the source.",
     )
+
+    @model_validator(mode="after")
+    def _mappings_lead_somewhere(self) -> Source:
+        for key, target in self.custom_mappings.items():
+            if not key or not target:
+                raise InvalidKey("both sides of a mapping must be names of attributes", "custom_mappings", key)
+            if key == target:
+                raise InvalidKey("this maps the attribute to itself; leave it out", "custom_mappings", key)
+        return self
 
 
 class Sources(ConfigModel):
@@ -33,9 +42,19 @@ class Sources(ConfigModel):
     openinference: Source | None = Field(default=None, description="OpenInference (Arize).")
     openllmetry: Source | None = Field(default=None, description="OpenLLMetry (Traceloop).")
     pydanticai: Source | None = Field(default=None, description="pydantic-ai.")
-    custom: Source | None = Field(default=None, description="Mappings for every record about generative AI.")
-    crewai: dict[str, Any] | None = refused(f"CrewAI has no spans of its own here: {_THROUGH}")
-    langchain: dict[str, Any] | None = refused(f"LangChain has no spans of its own here: {_THROUGH}")
+    crewai: Source | None = Field(default=None, description="CrewAI's own spans.")
+    langchain: Source | None = Field(default=None, description="Attributes of LangChain and LangGraph.")
+    custom: Source | None = Field(
+        default=None,
+        description="Mappings for every record about generative AI; an attribute that is mapped to one of `gen_ai.` "
+        "makes a record one.",
+    )
+
+    @model_validator(mode="after")
+    def _custom_maps_something(self) -> Sources:
+        if self.custom is not None and not self.custom.custom_mappings:
+            raise InvalidKey("custom_mappings must name at least one attribute", "custom")
+        return self
 
 
 class GenAiNormalizerConfig(ConfigModel):
@@ -88,7 +107,7 @@ class GenAiNormalizerConfig(ConfigModel):
 
     def enabled(self) -> frozenset[str]:
         """The dialects that are read."""
-        chosen = set(self.dialects or (rule.dialect for rule in load_rules()))
+        chosen = {rule.dialect for rule in load_rules()} if self.dialects is None else set(self.dialects)
         by_source = set(self.options())
         if by_source and self.dialects is None:
             chosen = by_source
@@ -102,5 +121,7 @@ class GenAiNormalizerConfig(ConfigModel):
             "openinference": self.sources.openinference,
             "openllmetry": self.sources.openllmetry,
             "pydantic_ai": self.sources.pydanticai,
+            "crewai": self.sources.crewai,
+            "langchain": self.sources.langchain,
         }
         return {dialect: source for dialect, source in named.items() if source is not None}

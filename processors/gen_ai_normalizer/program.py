@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from pipeline.signals import Record
+from pipeline.signals import Record, Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
 from processors.gen_ai_normalizer.derivation import Derivation
+from processors.gen_ai_normalizer.custom import Mapped, map_events
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
@@ -132,6 +133,8 @@ class Program:
     provider_names: Mapping[str, str]
     """Providers that the profile calls by another name."""
     evaluations: BuildEvaluations | None
+    event_mappings: Mapping[str, Mapped]
+    """The user's own mappings, for span events."""
     copies: tuple[Copy, ...]
     """What is written under second names."""
     takes_out: bool
@@ -159,6 +162,8 @@ class Program:
             self._say_provider(attributes)
         if self.evaluations is not None:
             self.evaluations.run(record, attributes, Documents(attributes, beside), tally)
+        if self.event_mappings and isinstance(record, Span):
+            map_events(record, self.event_mappings, MOVED_PREFIX)
         if self.takes_out:
             self._take_out(record, attributes, beside)
         for copy in self.copies:

@@ -16,8 +16,12 @@ from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
     ("config", "reason"),
     [
         ({"dialects": ["openinference", "nobody"]}, "no such dialect; there are .*anthropic_sdk"),
-        ({"sources": {"crewai": {}}}, "not supported: CrewAI"),
-        ({"sources": {"langchain": {"overwrite": True}}}, "not supported: LangChain"),
+        ({"sources": {"custom": {}}}, "at least one attribute"),
+        ({"sources": {"custom": {"custom_mappings": {"a": "a"}}}}, "to itself"),
+        ({"sources": {"openinference": {"custom_mappings": {"a": ""}}}}, "both sides"),
+        ({"sources": {"openinference": {"custom_mappings": {"": "b"}}}}, "both sides"),
+        ({"dual_write": "1.36"}, "dual_write"),
+        ({"dual_write": ["1.36", "2"]}, "'1.36', '1.41' or 'main'"),
         ({"sources": {"other": {}}}, "Extra inputs"),
         ({"originals": "hide"}, "'keep', 'drop' or 'move'"),
         ({"profile": "1.2"}, "'1.36', '1.41' or 'main'"),
@@ -37,4 +41,14 @@ def test_sources_that_are_named_are_the_ones_read() -> None:
         "opentelemetry",
         "pydantic_ai",
     }
-    assert "vercel" in GenAiNormalizerConfig.model_validate({"sources": {"custom": {}}}).enabled()
+    custom = {"sources": {"custom": {"custom_mappings": {"a": "b"}}}}
+    assert "vercel" in GenAiNormalizerConfig.model_validate(custom).enabled()
+    assert GenAiNormalizerConfig.model_validate({"sources": {"crewai": {}, "langchain": {}}}).enabled() == {
+        "opentelemetry",
+        "crewai",
+        "langchain",
+    }
+
+
+def test_dual_write_takes_versions_as_numbers_too() -> None:
+    assert GenAiNormalizerConfig.model_validate({"dual_write": [1.36, "main"]}).second_profiles() == ("1.36", "main")
