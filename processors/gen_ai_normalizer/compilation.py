@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 from processors.gen_ai_normalizer.beside import BODY, event_key
 from processors.gen_ai_normalizer.builds import Conform, ConformInstructions
-from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.custom import Mapped
+from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from pipeline.signals import Record, Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
-from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.custom import Mapped, map_events
+from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
