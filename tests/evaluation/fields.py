@@ -199,7 +199,8 @@ def _finish() -> Field:
         return finish_reason(call.request.get("finish_reason")) if _answered(call) else None
 
     def said(call: Call) -> Any:
-        return call.said("gen_ai.response.finish_reasons")
+        key = "gen_ai.response.finish_reasons"
+        return next((record.attributes[key] for record in call.reports if key in record.attributes), None)
 
     def eligible(call: Call, value: str) -> bool:
         return any(
