@@ -48,14 +48,17 @@ def trace_request(
 
 
 def log_request(
-    *bodies: Value, attributes: Mapping[str, Value] | None = None, resource: Mapping[str, Value] = _RESOURCE
+    *bodies: Value,
+    attributes: Mapping[str, Value] | None = None,
+    resource: Mapping[str, Value] = _RESOURCE,
+    scope: str = "test",
 ) -> ExportLogsServiceRequest:
     """A request with one log record for each body."""
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()
     _fill(group.resource.attributes, resource)
     scope_logs = group.scope_logs.add()
-    scope_logs.scope.name = "test"
+    scope_logs.scope.name = scope
     for body in bodies:
         record = scope_logs.log_records.add(time_unix_nano=START_NS)
         set_any_value(record.body, body)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, dump, parse_structure
 from processors.gen_ai_normalizer.messages.tools import tool_definition
+
+_NESTED: Final = ('"function":{', '"function": {')
+"""Definitions in OpenAI's form, which have everything below `function`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,8 @@ class ConformTools:
 
     def fits(self, value: Any) -> bool:
         """Whether a value looks like definitions in the conventions' form."""
-        return type(value) is str and value[:1] == "[" and '"name":' in value and '"function":{' not in value
+        is_list = type(value) is str and value[:1] == "[" and '"name":' in value
+        return is_list and not any(mark in value for mark in _NESTED)
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
         """Rewrite the target where its form is another."""
