@@ -162,9 +162,10 @@ class Flattened:
         """Plan for the keys of one shape of record."""
         self._messages = FlattenedMessages(keys, role, nested_json=nested_json)
 
-    def __call__(self, documents: Documents) -> Found:
+    def __call__(self, documents: Documents) -> Found | None:
         """The messages."""
-        return Found(self._messages.read(documents.attributes))
+        found = self._messages.read(documents.attributes)
+        return Found(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)

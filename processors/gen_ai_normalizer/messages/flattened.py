@@ -36,11 +36,17 @@ class FlattenedMessages:
         self._plans = tuple(_plan(template, role, nested_json=nested_json) for template in templates)
 
     def read(self, attributes: Mapping[str, Any]) -> list[Message]:
-        """The messages in their order."""
-        return [message for plan in self._plans if (message := plan(attributes)) is not None]
+        """The messages in their order; none where all that is known of them is who spoke."""
+        found = [message for plan in self._plans if (message := plan(attributes)) is not None]
+        return found if any(message["parts"] or len(message) > _WHO for message in found) else []
+
+
+_WHO: Final = 2
+"""Fields of a message without content: its role, and parts that are none."""
 
 
 def _plan(template: Template, role: str, *, nested_json: bool) -> Plan:
+    template, role = _by_role(template, role)
     general = _General(template, role, nested_json)
     if not isinstance(template, dict) or not template.keys() <= _FIELDS:
         return general
@@ -60,6 +66,16 @@ def _plan(template: Template, role: str, *, nested_json: bool) -> Plan:
         nested_json=nested_json,
         general=general,
     )
+
+
+def _by_role(template: Template, role: str) -> tuple[Template, str]:
+    """Some libraries write the text of a message under its role (`gen_ai.prompt.0.user`)."""
+    if isinstance(template, dict) and "content" not in template:
+        for name in template.keys() & ROLES.keys():
+            if isinstance(template[name], str):
+                rest = {key: value for key, value in template.items() if key != name}
+                return {**rest, "content": template[name]}, ROLES[name]
+    return template, role
 
 
 def _entries(template: dict[str, Template], name: str) -> list[Template]:

@@ -12,6 +12,7 @@ from processors.gen_ai_normalizer.messages.words import (
     FINISH_REASON_IN,
     METADATA,
     NO_ROLES,
+    REASONING_ROLES,
     is_role,
     role_of,
 )
@@ -68,6 +69,8 @@ def to_message(value: dict[str, Any], role: str = "user", *, nested_json: bool =
     parts = value.get("parts")
     if isinstance(said, str) and isinstance(parts, list) and all(map(in_schema, parts)) and _is_plain(value):
         return value
+    if isinstance(said, str) and said.lower() in REASONING_ROLES and isinstance(value.get("content"), str):
+        value = {**value, "role": "assistant", "content": None, "reasoning_content": value["content"]}
     found_role = _role(value, role)
     message: Message = {"role": found_role, "parts": _parts(value, found_role, nested_json=nested_json)}
     name = value.get("name") or value.get("source")

@@ -17,6 +17,8 @@ ROLES: Final = _inverted(_TABLE["roles"])
 """Roles of the conventions by their words in lower case."""
 NO_ROLES: Final = frozenset(_TABLE["no_roles"])
 """Words in the place of a role that name none."""
+REASONING_ROLES: Final = frozenset(_TABLE["reasoning_roles"])
+"""Words in the place of a role that say that the message is reasoning."""
 KINDS: Final = _inverted(_TABLE["types"])
 """Kinds of content by the words that items of content have for them, in lower case."""
 KIND_KEYS: Final[tuple[str, ...]] = tuple(_TABLE["kind_keys"])

@@ -398,3 +398,34 @@ def test_a_query_of_pinecone_from_javascript() -> None:
 def test_writing_to_a_vector_store_is_no_retrieval() -> None:
     found = normalized({"db.system": "milvus", "db.operation": "insert"}, "milvus", "milvus.insert")
     assert "gen_ai.operation.name" not in found
+
+
+def test_thoughts_of_the_flattened_generation() -> None:
+    found = normalized(
+        {
+            "llm.request.type": "completion",
+            "gen_ai.system": "Anthropic",
+            "gen_ai.completion.0.role": "thinking",
+            "gen_ai.completion.0.content": "Let me see.",
+            "gen_ai.completion.1.role": "assistant",
+            "gen_ai.completion.1.content": "Hi.",
+            "gen_ai.completion.1.finish_reason": "end_turn",
+        },
+        "anthropic",
+        "anthropic.chat",
+    )
+    said = json.loads(found["gen_ai.output.messages"])
+    parts = [(message["role"], part["type"], part["content"]) for message in said for part in message["parts"]]
+    assert parts == [("assistant", "reasoning", "Let me see."), ("assistant", "text", "Hi.")]
+    assert found["gen_ai.response.finish_reasons"] == ["stop"]
+
+
+def test_a_prompt_beneath_its_role() -> None:
+    prompt = {"llm.request.type": "completion", "gen_ai.system": "Replicate", "gen_ai.prompt.0.user": "Hello?"}
+    said = json.loads(normalized(prompt, "replicate")["gen_ai.input.messages"])
+    assert said == [{"role": "user", "parts": [{"type": "text", "content": "Hello?"}]}]
+
+
+def test_a_prompt_of_which_only_the_role_is_known_is_no_message() -> None:
+    call = {"llm.request.type": "chat", "gen_ai.system": "MistralAI", "gen_ai.prompt.0.role": "user"}
+    assert "gen_ai.input.messages" not in normalized(call, "mistralai")
