@@ -25,11 +25,13 @@ send spans every 5 s), so that it is enough for a thousand calls a second, and l
 GENERATION_S: Final = 600.0
 """There are two generations: what is in them is remembered for 10 to 20 minutes, as far as the bytes suffice."""
 _GENERATION_BYTES: Final = MEMORY_BYTES // 2
-# Bytes that an entry takes with its share of the tables, rounded up from what the allocator says (see the unit tests).
-_REPORT_BYTES: Final = 480
-_TRACE_BYTES: Final = 300
-_KEY_BYTES: Final = 250
-_LINK_BYTES: Final = 300
+# Bytes of an entry with its share of the tables, by the allocator, and some more for tables that are growing: the tests
+# hold them against what the allocator says of 200,000 calls.
+_REPORT_BYTES: Final = 600
+_TRACE_BYTES: Final = 450
+_IN_TRACE_BYTES: Final = 130
+_KEY_BYTES: Final = 120
+_LINK_BYTES: Final = 200
 _SOURCES: Final = 1024
 """Sources that are shared by their reports; whoever makes up more does not make the table larger."""
 
@@ -42,6 +44,34 @@ _DEPTH: Final = 64
 """Ancestors that are followed; deeper traces are loops, or as good as."""
 
 
+class _Trace:
+    """The reports of a trace, the newest last; sees at once that a report has nothing to do with them."""
+
+    __slots__ = ("_ids", "_parents", "_source", "reports")
+
+    def __init__(self, first: Report) -> None:
+        self.reports = [first]
+        self._source: Source | None = first.source
+        self._ids = {first.span_id}
+        self._parents = {first.parent_id}
+
+    def add(self, report: Report) -> None:
+        self.reports.append(report)
+        self._ids.add(report.span_id)
+        self._parents.add(report.parent_id)
+        if report.source is not self._source:
+            self._source = None
+
+    def concerns(self, report: Report) -> bool:
+        """Whether one of the reports is by another library, or a relative."""
+        own, ids = report.span_id, self._ids
+        return report.source is not self._source or own in ids or own in self._parents or report.parent_id in ids
+
+
+_Reports = Report | list[Report]
+"""One report, or several, the newest last: most lists would have one entry."""
+
+
 class _Generation:
     """What was seen between two points in time."""
 
@@ -49,11 +79,30 @@ class _Generation:
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
-        self.traces: dict[bytes, list[Report]] = {}
-        self.keys: dict[int, list[Report]] = {}
+        self.traces: dict[bytes, Report | _Trace] = {}
+        self.keys: dict[int, _Reports] = {}
         self.links: dict[bytes, bytes] = {}
         self.covers: dict[bytes, list[Report]] = {}
         self.room = _GENERATION_BYTES
+
+    def keep(self, key: int, report: Report) -> None:
+        """Remember a report by what it has in common with those of other traces."""
+        known = self.keys.get(key)
+        if known is None:
+            self.keys[key] = report
+            self.room -= _KEY_BYTES
+        elif isinstance(known, Report):
+            self.keys[key] = [known, report]
+            self.room -= _KEY_BYTES
+        else:
+            known.append(report)
+            if len(known) > _SAME_KEY:
+                del known[0]
+
+    def in_trace(self, trace_id: bytes) -> _Reports | None:
+        """The reports of a trace."""
+        known = self.traces.get(trace_id)
+        return known.reports if isinstance(known, _Trace) else known
 
 
 class Calls:
@@ -68,6 +117,7 @@ class Calls:
         self._young = _Generation(now_s)
         self._old = _Generation(now_s)
         self._sources: dict[Source, Source] = {}
+        self._has_covers = False
         self._complete_since_s = float("-inf")
         """All that was seen after this is remembered."""
 
@@ -89,33 +139,39 @@ class Calls:
 
     def see(self, trace_id: bytes, report: Report) -> bool:
         """Remember the report of a call; whether it is the one that counts."""
-        young = self._young
-        trace = young.traces.get(trace_id)
-        old = self._old.traces.get(trace_id)
-        first: Report | None = None
-        if trace is not None or old is not None:
-            first = self._in_trace(report, trace or [], old or [])
-            if first is not None and is_same_record(report, first):
-                return first.first is None
-        if first is None and (young.covers or self._old.covers):
-            first = self._cover(trace_id, report)
+        young, old = self._young, self._old
         response, is_root = report.response, not report.parent_id
-        if first is None and (response or is_root):
-            first = self._elsewhere(report)
-            if first is not None and is_same_record(report, first):
-                return first.first is None
+        is_known = response != 0 and (response in young.keys or response in old.keys)
+        first: Report | None = None
+        found = young.traces.get(trace_id)
+        trace: _Trace | None = None
+        if found is not None:
+            trace = found if isinstance(found, _Trace) else self._begin_trace(trace_id, found)
+            if is_known or trace.concerns(report) or trace_id in old.traces:
+                first = self._in_trace(trace_id, report)
+        elif trace_id in old.traces:
+            first = self._in_trace(trace_id, report)
+        if first is None and self._has_covers:
+            first = self._cover(trace_id, report)
+        if first is None and is_known:
+            first = repeats_elsewhere(report, self._kept(response))
+        beside = _beside(report) if is_root else 0
+        if first is None and is_root and (beside in young.keys or beside in old.keys):
+            first = repeats_beside(report, self._kept(beside))
         if first is not None:
+            if is_same_record(report, first):
+                return first.first is None
             report = report._replace(first=first.call)
-        if trace is not None:
-            trace.append(report)
-        elif trace_id:
-            young.traces[trace_id] = [report]
-            young.room -= _TRACE_BYTES
         young.room -= _REPORT_BYTES
+        if trace is not None:
+            trace.add(report)
+            young.room -= _IN_TRACE_BYTES
+        elif trace_id:
+            young.traces[trace_id] = report
         if response:
-            self._keep(response, report)
+            young.keep(response, report)
         if is_root:
-            self._keep(_beside(report), report)
+            young.keep(beside, report)
         return first is None
 
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
@@ -133,62 +189,40 @@ class Calls:
         if any(cover.span_id == aggregate.span_id for cover in covers):
             return True
         began_s = now_s - (aggregate.end_ns - aggregate.start_ns) / 1e9
-        calls = self._newest(
-            self._young.traces.get(trace_id, []), self._old.traces.get(trace_id, []), _AGGREGATE_WINDOW
-        )
+        calls = _newest(self._young.in_trace(trace_id), self._old.in_trace(trace_id), _AGGREGATE_WINDOW)
         if began_s < self._complete_since_s or len(calls) == _AGGREGATE_WINDOW:
             return False
         if any(self._is_below(trace_id, call, aggregate) for call in calls):
             return False
         if any(self._is_below(trace_id, c, aggregate) or self._is_below(trace_id, aggregate, c) for c in covers):
             return False
+        self._has_covers = True
         self._young.covers.setdefault(trace_id, []).append(aggregate)
-        self._young.room -= _REPORT_BYTES + _TRACE_BYTES
+        self._young.room -= 2 * _REPORT_BYTES
         return True
 
-    def _in_trace(self, report: Report, young: list[Report], old: list[Report]) -> Report | None:
+    def _begin_trace(self, trace_id: bytes, first: Report) -> _Trace:
+        trace = self._young.traces[trace_id] = _Trace(first)
+        self._young.room -= _TRACE_BYTES
+        return trace
+
+    def _in_trace(self, trace_id: bytes, report: Report) -> Report | None:
+        newest = _newest(self._young.in_trace(trace_id), self._old.in_trace(trace_id), _WINDOW)
         own, parent, source, response = report.span_id, report.parent_id, report.source, report.response
-        newest = self._newest(young, old, _WINDOW)
         candidates = [
             other
             for other in newest
             if other.source != source
             or other.span_id == parent
-            or other.parent_id == own
-            or other.span_id == own
+            or own in (other.span_id, other.parent_id)
             or (response and other.response == response)
         ]
         if not candidates:
             return None
-        found = same_call(report, candidates, newest)
-        return found or sums_up(report, candidates)
-
-    @staticmethod
-    def _newest(young: list[Report], old: list[Report], window: int) -> Sequence[Report]:
-        """The newest reports of a trace, newest first."""
-        if not old or len(young) >= window:
-            return young[: -window - 1 : -1]
-        return [*young[::-1], *old[: len(young) - window - 1 : -1]]
-
-    def _elsewhere(self, report: Report) -> Report | None:
-        if report.response and (found := repeats_elsewhere(report, self._kept(report.response))):
-            return found
-        return None if report.parent_id else repeats_beside(report, self._kept(_beside(report)))
+        return same_call(report, candidates, newest) or sums_up(report, candidates)
 
     def _kept(self, key: int) -> Sequence[Report]:
-        young, old = self._young.keys.get(key), self._old.keys.get(key)
-        return () if young is None and old is None else self._newest(young or [], old or [], _SAME_KEY)
-
-    def _keep(self, key: int, report: Report) -> None:
-        young = self._young
-        known = young.keys.get(key)
-        if known is None:
-            young.keys[key] = [report]
-            young.room -= _KEY_BYTES
-        else:
-            known.append(report)
-            if len(known) > _SAME_KEY:
-                del known[0]
+        return _newest(self._young.keys.get(key), self._old.keys.get(key), _SAME_KEY)
 
     def _covers(self, trace_id: bytes) -> list[Report]:
         return [*self._young.covers.get(trace_id, ()), *self._old.covers.get(trace_id, ())]
@@ -216,6 +250,15 @@ class Calls:
             yield current
             key = trace_id + current
             current = self._young.links.get(key, self._old.links.get(key)) if current else None
+
+
+def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequence[Report]:
+    """The newest reports, newest first."""
+    later = young[: -window - 1 : -1] if isinstance(young, list) else () if young is None else (young,)
+    if old is None or len(later) >= window:
+        return later
+    earlier = old[: len(later) - window - 1 : -1] if isinstance(old, list) else (old,)
+    return [*later, *earlier]
 
 
 def _beside(report: Report) -> int:
