@@ -6,8 +6,8 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import end_to_end, report, soak, stages
-from tests.benchmarks.bars import bars
+from tests.benchmarks import dialects, end_to_end, report, soak, stages
+from tests.benchmarks.bars import bars, dialect_bars
 from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
 from tests.benchmarks.payloads import TEXT, TEXT_FREE
@@ -76,7 +76,9 @@ def _stages() -> None:
         (name, report.microseconds(with_text[name]), report.microseconds(without.get(name)), _budget(name))
         for name in with_text
     )
-    print(report.table(("stage", TEXT.name, TEXT_FREE.name, "budget, 3.6 KB"), rows))
+    print(report.table(("stage", TEXT.name, TEXT_FREE.name, "budget, 3.6 KB"), rows), end="\n\n")
+    print("The normaliser, CPU microseconds per span beyond its views:\n")
+    print(report.table(("bar", "measured", "limit", ""), [bar.row() for bar in dialect_bars(dialects.measure())]))
 
 
 def _budget(stage: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.benchmarks import dialects
 from tests.benchmarks.cases import (
     BATCHED_GRPC,
     BATCHED_HTTP,
@@ -47,6 +48,12 @@ def bars(results: Results) -> Iterator[Bar]:
             yield Bar(f"{case.name}, {case.shape.name}: share of the Collector's CPU time", share, limit)
     ours = {case: run["penstock"] for case, run in results.items() if "penstock" in run}
     yield from _ours(ours)
+
+
+def dialect_bars(measured: Mapping[str, float]) -> Iterator[Bar]:
+    """The bars of the normaliser, by how a span is written."""
+    for name, limit in dialects.BARS_US.items():
+        yield Bar(f"{name}: microseconds", measured[name], limit)
 
 
 def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:

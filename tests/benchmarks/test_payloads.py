@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.benchmarks.dialects import flattened
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape, requests
 from tests.benchmarks.report import microseconds, ratio, table
 from tests.benchmarks.soak import slope
@@ -31,6 +32,13 @@ def test_all_spans_differ() -> None:
 
 def test_the_same_seed_makes_the_same_load() -> None:
     assert requests(TEXT_FREE, spans=2, count=2) == requests(TEXT_FREE, spans=2, count=2)
+
+
+def test_flattened_spans_have_sixty_attributes() -> None:
+    (body,) = flattened(count=1, spans=2)
+    (scope,) = ExportTraceServiceRequest.FromString(body).resource_spans[0].scope_spans
+    assert [len(span.attributes) for span in scope.spans] == [60, 60]
+    assert scope.spans[0].attributes != scope.spans[1].attributes
 
 
 def test_slope_of_a_line() -> None:
