@@ -150,6 +150,8 @@ class UsageRules(_Data):
     """Providers whose input tokens come without what was read from or written to a cache."""
     excludes_reasoning: tuple[str, ...] = ()
     """Providers whose output tokens come without reasoning."""
+    sum_holds_reasoning: tuple[str, ...] = ()
+    """Providers whose sum includes reasoning that the library counts nowhere else: what is left of it is output."""
     zero_is_unknown: tuple[str, ...] = ()
     """Counts that are written as 0 when nobody knows them."""
     details_are_separate: bool = False

@@ -36,6 +36,7 @@ class Accounting:
     totals: tuple[Source, ...] = ()
     excludes_cache: frozenset[str] = frozenset()
     excludes_reasoning: frozenset[str] = frozenset()
+    sum_holds_reasoning: frozenset[str] = frozenset()
     zero_is_unknown: tuple[str, ...] = ()
     details_are_separate: bool = False
 
@@ -77,6 +78,10 @@ class Accounting:
         names = self.names
         reasoning = _count(attributes, names.reasoning) or 0
         apart = reasoning + (_count(attributes, names.audio_output) or 0) if self.details_are_separate else reasoning
+        if not apart and counted_in and attributes.get(names.provider) in self.sum_holds_reasoning:
+            rest = (total or 0) - counted_in
+            if rest > (counted or 0):
+                attributes[names.output] = rest
         if counted is None or not apart:
             return
         proved = reasoning > counted or total == counted_in + counted + reasoning

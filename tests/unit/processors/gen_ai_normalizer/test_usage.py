@@ -43,6 +43,16 @@ def test_where_numbers_prove_nothing_the_provider_decides() -> None:
     assert settled({**usage, PROVIDER: "openai"}, excludes_cache=frozenset({"anthropic"}))[IN] == 100
 
 
+def test_what_is_left_of_a_sum_that_holds_reasoning_is_output() -> None:
+    how: dict[str, Any] = {"totals": (Source("total"),), "sum_holds_reasoning": frozenset({"gcp.gemini"})}
+    usage = {IN: 8, OUT: 20, "total": 128, PROVIDER: "gcp.gemini"}
+    assert settled(usage, **how)[OUT] == 120
+    assert settled({IN: 8, "total": 108, PROVIDER: "gcp.gemini"}, **how)[OUT] == 100
+    assert settled({**usage, PROVIDER: "openai"}, **how)[OUT] == 20
+    assert settled({**usage, "total": 28}, **how)[OUT] == 20
+    assert settled({**usage, REASONING: 100}, **how)[OUT] == 120
+
+
 def test_reasoning_beside_the_output_is_added() -> None:
     assert settled({IN: 5, OUT: 20, REASONING: 100})[OUT] == 120
     assert settled({IN: 5, OUT: 20, REASONING: 10, "total": 35}, totals=(Source("total"),))[OUT] == 30
