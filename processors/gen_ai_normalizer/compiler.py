@@ -84,6 +84,10 @@ class Compiler:
             for condition in (*rule.cases, *rule.roles):
                 for wanted in (condition.when.get(NAME_KEY, ()), condition.unless.get(NAME_KEY, ())):
                     yield from (wanted,) if isinstance(wanted, str) else wanted
+            for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
+                operation = attributes.get(OPERATION)
+                if operation is not None and NAME_KEY in operation.sources:
+                    yield from (name for name in operation.map or () if name != "*")
 
     def program(self, shape: Shape) -> Program | None:
         """The program for a shape of record; None for one that is not about generative AI."""

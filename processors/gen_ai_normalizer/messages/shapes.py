@@ -20,6 +20,7 @@ from processors.gen_ai_normalizer.messages.words import ENVELOPES, FINISH_REASON
 __all__ = ["Conversation", "Message", "to_conversation", "to_instructions", "to_message", "to_messages"]
 
 _MAX_DEPTH: Final = 12
+_CHOICE: Final = "gen_ai.choice"
 _EVENT_INDEX: Final = "gen_ai.message.index"
 _EVENT_ROLES: Final = ("gen_ai.", ".message")
 
@@ -74,9 +75,9 @@ class _Reader:
 
     def _of_text(self, text: str, role: str, depth: int) -> list[Message]:
         """A message of text; JSON text inside JSON is read where messages are in it."""
-        if text[:1] in _JSON_STARTS:
-            inner = read_text(text)
-            found = self.read(inner, role, depth + 1) if isinstance(inner, dict | list) and _is_deep(inner) else []
+        inner = read_text(text)
+        if inner is not text and isinstance(inner, dict | list) and _is_deep(inner):
+            found = self.read(inner, role, depth + 1)
             if found:
                 return found
         return [{"role": role, "parts": [text_part(text)]}] if text else []
@@ -86,7 +87,7 @@ class _Reader:
             return [{"role": role_of(entries[0]), "parts": content_parts(entries[1])}]
         if entries and isinstance(entries[0], dict):
             first = entries[0]
-            if all(isinstance(entry, dict) and not is_message(entry) and is_content(entry) for entry in entries):
+            if all(isinstance(entry, dict) and _is_bare_content(entry) for entry in entries):
                 return [{"role": role, "parts": content_parts(entries)}]
             if _EVENT_INDEX in first or "event.name" in first:
                 return self._of_events(entries, role, depth)
@@ -106,7 +107,7 @@ class _Reader:
     def _of_events(self, entries: list[Any], role: str, depth: int) -> list[Message]:
         """Events of the conventions before 1.37 as a list: those of one index and role are one message."""
         found: list[Message] = []
-        events = [entry for entry in entries if isinstance(entry, dict)]
+        events = _of_side([entry for entry in entries if isinstance(entry, dict)], role)
         for _, group in groupby(
             enumerate(events), key=lambda pair: (pair[1].get(_EVENT_INDEX, pair[0]), _event_role(pair[1], role))
         ):
@@ -137,6 +138,8 @@ class _Reader:
         if found:
             self._take_instructions(value)
             return found
+        if isinstance(value.get("text"), str):
+            return [to_message(value, role, nested_json=self._nested_json)]
         if is_content(value):
             return [_with_reason({"role": role, "parts": content_parts(value)}, value)]
         content = value.get("content")
@@ -175,13 +178,18 @@ class _Reader:
 
 
 _PAIR: Final = 2
-_JSON_STARTS: Final = ("{", "[", '"')
 _EVENT_KEYS: Final = frozenset({_EVENT_INDEX, "event.name", "event_name", "gen_ai.system"})
+_ENDED: Final = frozenset(FINISH_REASON)
 _KINDS: Final = frozenset({"request", "response"})
 _ONE: Final = frozenset(
-    {"message", "output", "response", "generation", "completion", "outputText", "delta", "generated_text"}
+    {"message", "output", "response", "generation", "completion", "outputText", "delta", "data", "generated_text"}
 )
 """Keys that hold a single answer, beside which stands why it ended."""
+
+
+def _is_bare_content(entry: dict[str, Any]) -> bool:
+    """Whether a mapping is an item of content that stands where a message could."""
+    return _ENDED.isdisjoint(entry) and not is_message(entry) and is_content(entry)
 
 
 def _is_deep(value: Any) -> bool:
@@ -191,6 +199,17 @@ def _is_deep(value: Any) -> bool:
 
 def _is_response_message(entry: Any) -> bool:
     return isinstance(entry, dict) and entry.get("type") == "message" and entry.get("role") == "assistant"
+
+
+def _of_side(events: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
+    """The events of the answer, or those before it, out of a list of both: choices, else what the model said last."""
+    answers = role == "assistant"
+    if any(event.get("event.name") == _CHOICE for event in events):
+        return [event for event in events if (event.get("event.name") == _CHOICE) == answers]
+    before = len(events)
+    while before and _event_role(events[before - 1], "") == "assistant":
+        before -= 1
+    return events[before:] if answers else events[:before]
 
 
 def _event_role(event: dict[str, Any], role: str) -> str:
