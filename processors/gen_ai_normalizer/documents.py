@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -12,17 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from processors.gen_ai_normalizer.literals import read_literal
+
 if TYPE_CHECKING:
     from processors.gen_ai_normalizer.beside import Beside
 
 _MISSING: Final = object()
-_LONGEST_LITERAL: Final = 4096
-"""Python's literal parser is slow and recursive; details of usage, the use it is here for, are short."""
-
 _OPENINGS: Final = ("{", "[")
-
-_SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
-"""An escape that makes half a character, which no attribute can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +43,20 @@ def steps(path: str) -> tuple[str | int, ...]:
 class Documents:
     """What one record says, with the JSON texts in it parsed on demand."""
 
-    __slots__ = ("_parsed", "attributes", "beside")
+    __slots__ = ("_inner", "_parsed", "attributes", "beside")
 
     def __init__(self, attributes: MutableMapping[str, Any], beside: Beside | None = None) -> None:
         """Look at the attributes of a record, and at its events and body where rules ask for them."""
         self.attributes: Mapping[str, Any] = attributes if beside is None else ChainMap(attributes, beside.values)
         self.beside = beside
         self._parsed: dict[str, Any] = {}
+        self._inner: dict[str, Any] = {}
 
     def read(self, source: Source) -> Any:
         """The value at a source; None where there is nothing."""
         if source.path is None:
             return self.attributes.get(source.key)
-        return _walk(self.parsed(source.key), source.path)
+        return self._walk(self.parsed(source.key), source.path)
 
     def parsed(self, key: str) -> Any:
         """The value of JSON text (or of a Python literal, as some libraries write); other values as they are."""
@@ -69,6 +64,20 @@ class Documents:
         if value is _MISSING:
             value = self._parsed[key] = parse_text(self.attributes.get(key))
         return value
+
+    def _walk(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        """What stands at a path, also in JSON, or an object as Python writes it, that is text within JSON."""
+        for step in path:
+            value = step_into(self._opened(value) if isinstance(value, str) else value, step)
+            if value is None:
+                return None
+        return value
+
+    def _opened(self, text: str) -> Any:
+        found = self._inner.get(text, _MISSING)
+        if found is _MISSING:
+            found = self._inner[text] = read_literal(text) if text[-1:] == ")" else parse_text(text)
+        return found
 
 
 def parse_text(value: Any) -> Any:
@@ -78,7 +87,7 @@ def parse_text(value: Any) -> Any:
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
-        return _literal(value) if value[:1] in "{[(" and len(value) <= _LONGEST_LITERAL else value
+        return read_literal(value) if value[:1] in {"{", "[", "("} else value
 
 
 def parse_structure(value: Any) -> Any:
@@ -94,15 +103,6 @@ def dump(value: Any) -> str:
         return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _literal(text: str) -> Any:
-    if _SURROGATE.search(text):
-        return text
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-
-
 def field_of(value: Any, name: str) -> Any:
     """A field of a mapping by its name, or by a dotted path of names and positions; None where there is none."""
     if not isinstance(value, Mapping):
@@ -113,10 +113,14 @@ def field_of(value: Any, name: str) -> Any:
 
 def _walk(value: Any, path: tuple[str | int, ...]) -> Any:
     for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        else:
-            value = value[step] if isinstance(value, list) and step < len(value) else None
+        value = step_into(value, step)
         if value is None:
             return None
     return value
+
+
+def step_into(value: Any, step: str | int) -> Any:
+    """What a mapping has under a name, or a list at a position; None where there is nothing."""
+    if isinstance(step, str):
+        return value.get(step) if isinstance(value, Mapping) else None
+    return value[step] if isinstance(value, list) and step < len(value) else None
