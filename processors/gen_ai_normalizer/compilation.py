@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, Final, Protocol
@@ -20,12 +20,20 @@ from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.structures import Structures, has_work
 from processors.gen_ai_normalizer.tools import ConformTools
 from processors.gen_ai_normalizer.usage import Accounting, UsageNames
-from processors.gen_ai_normalizer.values import READERS, Reader, read_operation, read_routed_model
+from processors.gen_ai_normalizer.values import (
+    READERS,
+    Reader,
+    always,
+    is_number,
+    never,
+    read_operation,
+    read_routed_model,
+)
 from processors.gen_ai_normalizer.vocabulary import operation_roles, providers
 
 OPERATION: Final = "gen_ai.operation.name"
 _MODELS: Final = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
-Looked = tuple[str, type, frozenset[str] | None, Check]
+Looked = tuple[str, type, Container[Any] | None, Check]
 Places = dict[str, list[tuple[Candidate, bool]]]
 """For each target the places where its value may stand, each with whether it goes before the target itself."""
 
@@ -213,14 +221,15 @@ class Compilation:
             native = [Candidate(Source(key), self._native_reader(target, read)) for key in spellings if not misused]
             if not places and native and spellings == [name]:
                 plain = kind in _PLAIN and not self._routed()
-                accepted = None if plain else _ACCEPTED.get(kind)
-                check = Check(name, native[0].read, strict=kind == "provider")
+                accepted = _ACCEPTED.get(kind)
+                check = Check(name, native[0].read, _GOES.get(kind, never))
                 # Without a set of words every value is looked at: nothing in an attribute is an Ellipsis.
                 checks.append((name, type_ if plain or accepted else EllipsisType, accepted, check))
             elif places or native or misused:
                 before = [place for place, wins in places if wins]
                 after = [place for place, wins in places if not wins]
-                fills.append(Fill(name, (*before, *native, *after), strict=misused or kind == "provider"))
+                goes = always if misused else _GOES.get(kind, never)
+                fills.append(Fill(name, (*before, *native, *after), goes))
                 if name != target and target in self._keys:
                     self._originals[target] = (BASE_DIALECT, target)
         return tuple(checks), tuple(fills)
@@ -294,7 +303,9 @@ class Compilation:
 
 
 _CONFORMING: Final = (Conform, ConformInstructions, ConformTools)
-_ACCEPTED: Final = {"provider": providers().exact}
+_ACCEPTED: Final[dict[str, Container[Any]]] = {"provider": providers().exact, "tokens": range(1 << 63)}
+_GOES: Final[dict[str, Callable[[Any], bool]]] = {"provider": always, "tokens": is_number}
+"""What must not stay where it cannot be read: a framework as provider, a number that is no count."""
 _WORDS: Final = frozenset({"text", "host"})
 _PLAIN: Final = frozenset({"text", "label", "int", "tokens", "double", "texts", "flag", "json", "host"})
 _SHARED: Final = ("session.id", "user.id", "service.", "error.")

@@ -25,6 +25,7 @@ _DESCRIPTIONS: Final = {
     "records": "Records recognised.",
     "mended": "Values in the conventions' place that were of another type or spelling, and could be mended.",
     "unreadable": "Values that could not be read as the conventions' type; they stay as they are.",
+    "invalid": "Values that cannot be: negative counts, frameworks as providers; they were taken out.",
     "unmapped": "Messages or tool definitions in a form that is not known; they stay where they are.",
     "inferred_provider": "Calls whose provider was inferred from host or model.",
     "failures": "Records that could not be worked on; they stay as they are.",

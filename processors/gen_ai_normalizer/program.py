@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -17,7 +17,7 @@ from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
 from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.usage import Accounting
-from processors.gen_ai_normalizer.values import Reader
+from processors.gen_ai_normalizer.values import Reader, never
 
 DIALECT_KEY: Final = "penstock.dialect"
 ROLE_KEY: Final = "penstock.gen_ai.role"
@@ -30,14 +30,15 @@ class Check:
 
     key: str
     read: Reader
-    strict: bool = False
-    """Whether a value that cannot be read must not stay (a framework as provider)."""
+    goes: Callable[[Any], bool] = never
+    """Whether a value that cannot be read must not stay."""
 
     def run(self, attributes: Attributes, tally: Counter[str]) -> None:
-        """Mend a value; one that cannot be read stays as it is, unless the check is strict."""
+        """Mend a value; one that cannot be read stays as it is, unless it must go."""
         old = attributes[self.key]
         value = self.read(old)
-        if value is None and self.strict:
+        if value is None and self.goes(old):
+            tally["invalid"] += 1
             del attributes[self.key]
         elif value is None:
             tally["unreadable"] += 1
@@ -81,8 +82,8 @@ class Fill:
 
     target: str
     candidates: tuple[Candidate, ...]
-    strict: bool = False
-    """Whether a value that none of the candidates accepts must not stay in the target (a framework as provider)."""
+    goes: Callable[[Any], bool] = never
+    """Whether a value that none of the candidates accepts must not stay in the target."""
 
     def run(self, attributes: Attributes, documents: Documents) -> None:
         """Write the value where it differs from what stands there."""
@@ -93,7 +94,7 @@ class Fill:
                 if old != value or type(old) is not type(value):
                     attributes[self.target] = value
                 return
-        if self.strict and self.target in attributes:
+        if self.target in attributes and self.goes(attributes[self.target]):
             del attributes[self.target]
 
 
@@ -112,8 +113,8 @@ class Program:
     role: str | None
     operation_key: str
     operation: str | None
-    checks: tuple[tuple[str, type, frozenset[str] | None, Check], ...]
-    """Key, type, the words that need no look (None: all), and what to do with others."""
+    checks: tuple[tuple[str, type, Container[Any] | None, Check], ...]
+    """Key, type, the values that need no look (None: all), and what to do with others."""
     texts: tuple[tuple[str, Callable[[Any], bool]], ...]
     """Keys that hold messages in the conventions' place, each with whether a value has the conventions' form."""
     rebuilds: bool

@@ -189,6 +189,21 @@ def read_exact_model(value: Any) -> str | None:
     return None if isinstance(value, str) and value.startswith("arn:") else read_text(value)
 
 
+def never(_value: Any) -> bool:
+    """No value."""
+    return False
+
+
+def always(_value: Any) -> bool:
+    """Every value."""
+    return True
+
+
+def is_number(value: Any) -> bool:
+    """A number: one that is no count (negative, NaN) tells nothing; text might be somebody's own."""
+    return isinstance(value, int | float)
+
+
 READERS: Final[dict[str, tuple[Reader, type]]] = {
     "text": (read_text, str),
     "label": (read_label, str),

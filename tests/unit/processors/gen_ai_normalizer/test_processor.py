@@ -200,3 +200,14 @@ def test_a_failure_is_counted_and_the_record_goes_on(monkeypatch: pytest.MonkeyP
     (record,) = configured(GenAiNormalizer, host).process(traces(NATIVE)).records()
     assert record.attributes == NATIVE
     assert metric_value(host, "penstock_normalizer_failures_total", dialect="unknown") == 1
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf")])
+def test_a_number_that_is_no_count_goes_and_is_counted(value: float) -> None:
+    host = make_host("gen_ai_normalizer")
+    processor = configured(GenAiNormalizer, host)
+    span = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": value, "gen_ai.usage.output_tokens": 3}
+    (record,) = processor.process(traces(span)).records()
+    assert "gen_ai.usage.input_tokens" not in record.attributes
+    assert record.attributes["gen_ai.usage.output_tokens"] == 3
+    assert metric_value(host, "penstock_normalizer_invalid_total", dialect="opentelemetry") == 1
