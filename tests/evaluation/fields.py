@@ -42,6 +42,8 @@ _OPERATIONS: Final = {
 }
 _NO_MESSAGES: Final = frozenset({"embeddings", "v2/embed", "embedContent", "rerank"})
 _STREAM_WORDS: Final = ("stream", "chunk", "first token", "sse")
+_STREAM_NAMES: Final = frozenset({"name", "event", ".ai.operationid", ".event.name", ".rpc.method"})
+"""Where the name of what was called may stand."""
 _STREAM_PATHS: Final = ("completion_start_time", "first_chunk", "first_token")
 _DEFINES_TOOLS: Final = re.compile(r"functions|definitions|(^|\.)tools(\.|$)")
 _OK: Final = 200
@@ -94,6 +96,10 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 def _answered(call: Call) -> bool:
     return bool(call.request["status"] == _OK and call.request["error"] is None)
+
+
+def _response_model(call: Call) -> Any:
+    return call.request.get("response_model") if call.request["status"] == _OK else None
 
 
 def _word_in(call: Call, word: str) -> bool:
@@ -149,7 +155,8 @@ def _stream() -> Field:
 def _streamed(call: Call) -> bool:
     """Whether a stream was asked for; what is answered to a call that fails is none."""
     asked = call.request.get("request") or {}
-    return bool(call.request["stream"] or (asked.get("params") or {}).get("stream"))
+    by_path = "stream" in call.request["path"].lower()
+    return bool(call.request["stream"] or by_path or (asked.get("params") or {}).get("stream"))
 
 
 def _tells_of_stream(path: str, value: Any) -> bool:
@@ -157,7 +164,7 @@ def _tells_of_stream(path: str, value: Any) -> bool:
         return value not in (None, 0, "")
     if "stream" in path:
         return str(value).lower() in {"true", "1"}
-    return path in {"name", "event", "ai.operationid", ".event.name"} and any(word in str(value).lower() for word in _STREAM_WORDS)
+    return path in _STREAM_NAMES and any(word in str(value).lower() for word in _STREAM_WORDS)
 
 
 def _tokens(name: str, key: str, truth: str, also: Callable[[Call], tuple[int, ...]] = lambda _call: ()) -> Field:
@@ -308,7 +315,7 @@ def _has_all(call: Call, value: Any) -> bool:
 FIELDS: Final = (
     _provider(),
     _text_field("request model", "gen_ai.request.model", lambda call: call.request["request_model"]),
-    _text_field("response model", "gen_ai.response.model", lambda call: call.request.get("response_model")),
+    _text_field("response model", "gen_ai.response.model", _response_model),
     _operation(),
     _stream(),
     _tokens("input tokens", "gen_ai.usage.input_tokens", "input_tokens", _exclusive_input),
