@@ -156,15 +156,18 @@ class ConformInstructions:
 class Flattened:
     """Gathers messages from indexed keys."""
 
-    __slots__ = ("_messages",)
+    __slots__ = ("_joined", "_messages")
 
-    def __init__(self, keys: FlatKeys, role: str, nested_json: bool) -> None:
-        """Plan for the keys of one shape of record."""
+    def __init__(self, keys: FlatKeys, role: str, nested_json: bool, *, joined: bool = False) -> None:
+        """Plan for the keys of one shape of record; `joined`: what they hold is one message."""
         self._messages = FlattenedMessages(keys, role, nested_json=nested_json)
+        self._joined = joined
 
     def __call__(self, documents: Documents) -> Found | None:
         """The messages."""
         found = self._messages.read(documents.attributes)
+        if self._joined and found:
+            found = [{**found[0], "parts": [part for message in found for part in message["parts"]]}]
         return Found(found) if found else None
 
 

@@ -88,6 +88,8 @@ class MessageSource(_Data):
     """Whether indexed keys repeat the kind of element (`...0.message.content`)."""
     nested_json: bool = False
     """Whether a content text may be JSON of content parts."""
+    joined: bool = False
+    """Whether the elements of indexed keys are parts of one message (calls of tools) rather than messages."""
     role: str = "user"
     """The role of a message that names none."""
 

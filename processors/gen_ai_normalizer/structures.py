@@ -103,7 +103,7 @@ class Structures:
         if source.compose is not None:
             compose = source.compose
             return Composed(compose.text, compose.reasoning, compose.tool_calls, compose.object, compose.finish_reason)
-        return InJson(place, role) if place else Flattened(keys, role, source.nested_json)
+        return InJson(place, role) if place else Flattened(keys, role, source.nested_json, joined=source.joined)
 
     def _documents(self) -> Iterator[Build]:
         if DOCUMENTS in self._keys:
