@@ -172,6 +172,8 @@ class Calls:
             young.keep(response, report)
         if is_root:
             young.keep(beside, report)
+            if report.input_tokens is not None or report.output_tokens is not None:
+                young.keep(_uncounted(report), report)
         return first is None
 
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
@@ -263,7 +265,14 @@ def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequen
 
 def _beside(report: Report) -> int:
     """What reports of one call have in common that have no parent in common."""
+    if report.input_tokens is report.output_tokens is None:
+        return _uncounted(report)
     return hash((report.source[1], report.input_tokens, report.output_tokens))
+
+
+def _uncounted(report: Report) -> int:
+    """The same, where one of them does not know the counts."""
+    return hash((report.source[1], report.model))
 
 
 _shared: WeakKeyDictionary[MetricsRegistry, dict[str, Calls]] = WeakKeyDictionary()

@@ -210,3 +210,11 @@ async def test_calls_are_remembered_across_generations_and_then_forgotten() -> N
     assert seen(span(9, trace=9)) == "leaf"
     await seen.clock.advance(GENERATION_S + 1)
     assert seen(span(3, answered("r"), scope="google")) == "leaf"
+
+
+def test_a_root_that_does_not_know_its_counts() -> None:
+    counted = span(1, {**USAGE, **MODEL}, trace=1, parent=0, at=(0, 1))
+    uncounted = span(2, MODEL, scope="mistralai_sdk", trace=2, parent=0, at=(0.1, 0.9))
+    assert roles(counted, uncounted) == ["leaf", "duplicate"]
+    elsewhere = span(2, MODEL, scope="mistralai_sdk", trace=2, parent=0, at=(2, 3))
+    assert roles(counted, elsewhere) == ["leaf", "leaf"]
