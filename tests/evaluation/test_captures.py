@@ -19,9 +19,15 @@ RECEIVED = 10_000_000_000
 
 def request(seq: int = 0, received: int = RECEIVED, **truth: Any) -> dict[str, Any]:
     timing = {"received_unix_ns": received, "end_s": 0.5}
-    base = {"seq": seq, "provider": "openai", "api": "chat.completions", "request_model": "gpt-4o", "stream": False}
+    base = {
+        "seq": seq,
+        "provider": "openai",
+        "api": "chat.completions",
+        "path": "/v1/chat/completions",
+        "request_model": "gpt-4o",
+    }
     usage = {"input_tokens": 53, "output_tokens": 48, "cached_input_tokens": 0}
-    return {**base, "status": 200, "error": None, "timing": timing, "usage": usage, **truth}
+    return {**base, "stream": False, "status": 200, "error": None, "timing": timing, "usage": usage, **truth}
 
 
 def span(span_id: bytes, start: int = RECEIVED - 10, end: int = RECEIVED + 10, **attributes: Any) -> Record:
