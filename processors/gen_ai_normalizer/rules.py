@@ -199,6 +199,8 @@ class RoleRule(Condition):
     """The role of some records; the first rule that holds decides."""
 
     role: RoleName
+    yields: bool = False
+    """Whether another library that reports the same call says more: such spans are asked last of their batch."""
 
 
 class Rules(_Data):
