@@ -17,6 +17,9 @@ _MOMENT_NS: Final = 1_000
 """A record that is not longer than this has no length."""
 _LATE_NS: Final = 500_000_000
 """A record without length may come this long after the response that it tells of."""
+_OTHER_ID: Final = -15
+"""What another response id tells: libraries give responses ids of their own where a stream has none or they translate
+what came back, so that time and tokens can outweigh it."""
 _LAZY_NS: Final = 100_000_000
 """A client sends its request within this time after a span that does not wait for it."""
 
@@ -83,7 +86,7 @@ def _score(request: Request, leaf: Record) -> float:
     score = 0.0
     wanted, said = request.get("response_id"), says("gen_ai.response.id")
     if wanted and said:
-        score += 100 if wanted == said else -50
+        score += 100 if wanted == said else _OTHER_ID
     score += _score_of_time(request, leaf)
     usage = request.get("usage") or {}
     score += 5 * bool(usage.get("output_tokens") == says("gen_ai.usage.output_tokens"))
