@@ -13,7 +13,7 @@ from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
 from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts
 from processors.gen_ai_normalizer.messages.reading import read_text
-from processors.gen_ai_normalizer.messages.shapes import to_conversation, to_instructions, to_messages
+from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions, to_messages
 from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
@@ -239,6 +239,8 @@ class FlattenedTools:
     keys: FlatKeys
     items: str = ""
     source: Source | None = None
+    among_messages: bool = False
+    """Whether they stand among messages, as what a tool says."""
 
     def __call__(self, documents: Documents) -> Found | None:
         """The definitions in the conventions' form."""
@@ -252,6 +254,8 @@ class FlattenedTools:
             found = documents.read(Source(self.source.key, self.source.path or ()))
         else:
             found = documents.attributes.get(self.items) if self.items else self.keys.build(documents.attributes)
+        if self.among_messages:
+            return [tool for entry in found if (tool := offered_tool(entry))] if isinstance(found, list) else []
         if isinstance(found, dict):
             # Tools by their name, as some APIs take them.
             found = [{"name": name, **entry} for name, entry in found.items() if isinstance(entry, dict)]

@@ -92,6 +92,8 @@ class MessageSource(_Data):
     """Whether the elements of indexed keys are parts of one message (calls of tools) rather than messages."""
     role: str = "user"
     """The role of a message that names none."""
+    among_messages: bool = False
+    """Whether definitions of tools stand among the messages, as what a tool says."""
 
 
 class MessageRules(_Data):

@@ -98,7 +98,7 @@ class Structures:
         for key in used:
             self._original(rule, key, _MESSAGES[field])
         if field == "tools":
-            return FlattenedTools(keys, source.items, place)
+            return FlattenedTools(keys, source.items, place, source.among_messages)
         role = "assistant" if field == "output" else source.role
         if source.compose is not None:
             compose = source.compose

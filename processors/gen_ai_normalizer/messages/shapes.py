@@ -44,6 +44,20 @@ def to_conversation(value: Any, role: str = "user", *, nested_json: bool = False
     return Conversation(messages, reader.instructions)
 
 
+def offered_tool(message: Any) -> dict[str, Any] | None:
+    """The definition of a tool that stands among messages, as what the tool says; None for a message."""
+    if not isinstance(message, dict) or message.get("role") != "tool" or "tool_call_id" in message:
+        return None
+    content = message.get("content")
+    if not isinstance(content, dict):
+        return None
+    defines = isinstance(content.get("function"), dict) or ("name" in content and not _SCHEMAS.isdisjoint(content))
+    return content if defines else None
+
+
+_SCHEMAS: Final = frozenset({"parameters", "input_schema", "args_schema"})
+
+
 def to_instructions(value: Any) -> list[Part]:
     """The parts of system instructions, also where they are messages."""
     entries = value if isinstance(value, list) else [value]
@@ -94,6 +108,8 @@ class _Reader:
         found: list[Message] = []
         open_item = False
         for entry in entries:
+            if offered_tool(entry) is not None:
+                continue
             is_item = isinstance(entry, dict) and "role" not in entry and role_of_item(entry.get("type")) is not None
             messages = self.read(entry, role, depth + 1)
             follows = open_item and found and messages and found[-1]["role"] == messages[0]["role"] == "assistant"
