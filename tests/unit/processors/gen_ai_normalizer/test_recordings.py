@@ -15,8 +15,9 @@ from processors.demo.recordings import Recording, load
 from processors.gen_ai_normalizer import GenAiNormalizer
 
 DIALECTS = {
-    # Its calls of models are recorded by another instrumentation.
+    # Their calls of models are recorded by another instrumentation.
     "autogen": "opentelemetry",
+    "mcp": "opentelemetry",
     "langfuse-": "langfuse",
     "langsmith-": "langsmith",
     "litellm-": "litellm",

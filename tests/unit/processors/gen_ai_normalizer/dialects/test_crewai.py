@@ -81,7 +81,8 @@ def test_a_query_of_memory() -> None:
         {"crewai.event_name": "memory_query_completed", "crewai.memory.query": "tea", "crewai.memory.results": results}
     )
     assert found["gen_ai.operation.name"] == "search_memory"
-    assert '"Likes tea."' in found["gen_ai.retrieval.documents"]
+    assert found["gen_ai.memory.query.text"] == "tea"
+    assert '"Likes tea."' in found["gen_ai.memory.records"]
 
 
 def test_what_is_told_to_the_maker_is_no_call() -> None:
