@@ -196,9 +196,10 @@ def _as_number(value: Any) -> Any:
 
 
 def _exclusive_input(call: Call) -> tuple[int, ...]:
-    """Input as a provider counts it that leaves out what was cached."""
-    counted = (call.request.get("usage") or {}).get("wire_input_tokens")
-    return (counted,) if counted else ()
+    """Input as it is counted by those who leave out what was cached."""
+    usage = call.request.get("usage") or {}
+    cached = usage.get("cached_input_tokens", 0) + usage.get("cache_creation_input_tokens", 0)
+    return (usage["input_tokens"] - cached,) if cached and "input_tokens" in usage else ()
 
 
 def _finish() -> Field:
