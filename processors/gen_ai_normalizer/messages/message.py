@@ -55,7 +55,7 @@ def is_message(value: dict[str, Any]) -> bool:
     """Whether a mapping is a message rather than a request or a response around some."""
     if any(isinstance(value.get(key), str) for key in ("role", "_role", "Role")):
         return True
-    if isinstance(value.get("role"), dict) or isinstance(value.get("parts"), list):
+    if any(isinstance(value.get(key), dict) for key in ("role", "Role")) or isinstance(value.get("parts"), list):
         return not _HAS_CONTENT.isdisjoint(value)
     kind = value.get("type")
     if role_of_item(kind) is not None:

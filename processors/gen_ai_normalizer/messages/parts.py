@@ -209,10 +209,13 @@ def _reasoning(entry: _Entry) -> list[Part]:
     texts: list[str] = []
     used = set(_KIND_KEYS)
     for key in _REASONING:
-        found = _joined(item.get(key))
+        value = item.get(key)
+        found = _joined(value)
         if found is not None and (not texts or found in texts):
             used.add(key)
             texts.append(found)
+            if isinstance(value, dict):
+                beside = {**beside, **{name: said for name, said in value.items() if name != "text"}}
     content = texts[0] if texts else ""
     return [rest({"type": "reasoning", "content": content}, item, used, beside)]
 
@@ -272,7 +275,8 @@ def _nothing(_: _Entry) -> list[Part]:
 
 
 def _own(entry: _Entry) -> list[Part]:
-    return [entry.item]
+    """An item with a name of the conventions, and not in their form."""
+    return [{**entry.item, "type": "unknown"}]
 
 
 _BUILD: Final[dict[str, Callable[[_Entry], list[Part]]]] = {

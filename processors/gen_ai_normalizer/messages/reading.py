@@ -17,7 +17,9 @@ _JSON_STARTS: Final = ("{", "[", '"')
 _SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
 """An escape that makes half a character, which no attribute can hold."""
 _SPOKEN: Final = re.compile(r"""["'](role|content|parts|text|type)["']\s*:""")
-_PRINTED: Final = re.compile(r"[A-Za-z_]\w{0,63}(\(|=)[\s\S]*\b(content|parts|text|role|message|messages|choices)=")
+_FIELD: Final = "(?:content|parts|text|role|message|messages|choices)="
+_PRINTED: Final = re.compile(rf"{_FIELD}['\"\[{{]|[A-Za-z_]\w{{0,63}}[(=][\s\S]*\b{_FIELD}")
+_PRINTED_LIST: Final = re.compile(r"\[[A-Za-z_]\w{0,63}\(\w+=")
 _MEMBER: Final = re.compile(r"<\w+(?:\.\w+)+: ('[^'\n]*'|\d+)>")
 """How Python prints a member of an enumeration."""
 _TOKEN: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[(\[{]|[)\]}]|\s+(?=\w+=)""", re.DOTALL)
@@ -44,7 +46,7 @@ def read_text(value: Any, depth: int = _DEPTH) -> Any:
 def _of_broken(text: str) -> Any:
     """What Python printed, or JSON that a limit on the length of attributes cut off."""
     if not _SPOKEN.search(text[:_LONGEST_PYTHON]):
-        return _printed(text) if text[:2] in ("['", "{'") else text
+        return _printed(text) if text[:2] in ("['", "{'") or _PRINTED_LIST.match(text) else text
     found = _printed(text)
     if found is not text or len(text) > _LONGEST_CUT:
         return found

@@ -34,6 +34,8 @@ def tool_call_part(call: Item, beside: Item = NOTHING) -> Part:
     _take(part, "name", inner, _NAMES, inner_used)
     if "name" not in part:
         _take(part, "name", call, (*_NAMES, "function"), used)
+    if not isinstance(part.get("name"), str):
+        return {**beside, **call, "type": "unknown"}
     key = next((key for key in _ARGUMENTS if inner.get(key) is not None), None)
     if key is not None:
         inner_used.add(key)
@@ -91,16 +93,18 @@ def _server_tool(item: Item, word: str, *ends: str) -> str:
 
 
 def _identity(item: Item) -> dict[str, Any]:
-    found = next((item[key] for key in _ANSWER_IDS if item.get(key)), None)
-    return {} if found is None else {"id": found}
+    found: Part = {}
+    _take(found, "id", item, _ANSWER_IDS, set())
+    return found
 
 
 def _take(part: Part, field: str, item: Item, keys: tuple[str, ...], used: set[str]) -> None:
-    """Fill a field of a part from the first key with a value."""
+    """Fill a field of a part from the first key with a text (or number, which becomes one)."""
     for key in keys:
-        if item.get(key):
+        value = item.get(key)
+        if value and isinstance(value, str | int) and value is not True:
             used.add(key)
-            part[field] = item[key]
+            part[field] = str(value)
             return
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from processors.gen_ai_normalizer.messages.parts import content_parts, tool_call_part, tool_response_part
+from processors.gen_ai_normalizer.messages.parts import content_parts
+from processors.gen_ai_normalizer.messages.tools import tool_call_part, tool_response_part
 
 PIXEL = "iVBORw0KGgo="
 
