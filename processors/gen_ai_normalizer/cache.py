@@ -81,12 +81,12 @@ class ProgramCache:
         return programs[kind]
 
     def _known(self, span_name: str) -> str:
-        """The span's name as far as a rule asks for it: whole, or `*.` and what is behind the last dot."""
+        """The span's name as rules may ask for it: whole, `*.` and its end behind a dot, or its first word and ` *`."""
         if len(self._names) >= _MAX_NAMES:
             self._names.clear()
         names = self._compiler.names
-        tail = f"*.{span_name.rpartition('.')[2]}"
-        found = span_name if span_name in names else tail if tail in names else ""
+        spellings = (span_name, f"*.{span_name.rpartition('.')[2]}", f"{span_name.partition(' ')[0]} *")
+        found = next((spelling for spelling in spellings if spelling in names), "")
         if len(span_name) <= _LONGEST_WORD:
             self._names[span_name] = found
         return found

@@ -135,6 +135,12 @@ def read_finish_reasons(value: Any) -> list[str] | None:
     return reasons or None
 
 
+def are_finish_reasons(value: Any) -> bool:
+    """Whether a value is an array of the conventions' own words."""
+    known = known_reasons()
+    return type(value) is list and bool(value) and all(type(word) is str and word in known for word in value)
+
+
 def _word(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
@@ -176,6 +182,28 @@ def read_reason_of_items(value: Any) -> list[str] | None:
     if reasons is None or len(reasons) == 1:
         return reasons
     return ["tool_call"] if "tool_call" in reasons else reasons[-1:]
+
+
+def read_reason_of_response(value: Any) -> list[str] | None:
+    """The finish reason of a response of OpenAI's Responses API, which has a status and items that tell of it."""
+    if not isinstance(value, dict) or value.get("object") != "response" or not isinstance(value.get("output"), list):
+        return None
+    status, details = value.get("status"), value.get("incomplete_details")
+    if status != "completed":
+        reason = details.get("reason") if isinstance(details, dict) else None
+        return read_finish_reasons(reason or status)
+    called = any(isinstance(item, dict) and item.get("type") in _CALLING for item in value["output"])
+    return ["tool_call" if called else "stop"]
+
+
+_CALLING: Final = frozenset({"function_call", "custom_tool_call", "computer_call"})
+"""Items of a response that ask the client to run a tool."""
+
+
+def read_positive(value: Any) -> bool | None:
+    """Whether a number is above zero; a flag that is not set is absent."""
+    number = read_double(value)
+    return True if number is not None and number > 0 else None
 
 
 def read_reasons_of_messages(value: Any) -> list[str] | None:
@@ -224,7 +252,9 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "port": (read_port, int),
     "stream_of_url": (read_stream_of_url, bool),
     "reason_of_items": (read_reason_of_items, list),
+    "reason_of_response": (read_reason_of_response, list),
     "reasons_of_messages": (read_reasons_of_messages, list),
+    "positive": (read_positive, bool),
     "exact_model": (read_exact_model, str),
     "finish_reasons": (read_finish_reasons, list),
 }
