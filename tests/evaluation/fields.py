@@ -46,6 +46,8 @@ _STREAM_NAMES: Final = frozenset({"name", "event", ".ai.operationid", ".event.na
 """Where the name of what was called may stand."""
 _STREAM_PATHS: Final = ("completion_start_time", "first_chunk", "first_token")
 _DEFINES_TOOLS: Final = re.compile(r"functions|definitions|(^|\.)tools(\.|$)")
+_ENDED: Final = re.compile(r"finish|stop_reason|done_reason|\.status$")
+"""Where a source says why an answer ended; the Responses API has a status for that."""
 _OK: Final = 200
 _STRAY: Final = " user"
 """The role, which the record of a request has behind the text where a client sends it in that order."""
@@ -215,7 +217,7 @@ def _finish() -> Field:
             finish_reason(found) == value
             for record in call.raw
             for path, found in record.leaves
-            if ("finish" in path or "stop_reason" in path or "done_reason" in path) and isinstance(found, str)
+            if _ENDED.search(path) and isinstance(found, str)
         )
 
     return Field("finish reason", true, said, lambda value, found: set(found) == {value}, eligible)
