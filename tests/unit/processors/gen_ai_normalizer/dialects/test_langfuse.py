@@ -163,7 +163,11 @@ def test_what_is_around_a_call_is_no_operation(kind: str) -> None:
 
 
 def test_prompt_session_and_user() -> None:
-    span = {f"{OBSERVED}type": "generation", f"{OBSERVED}prompt.name": "greeting", f"{OBSERVED}prompt.version": 3}
+    span: dict[str, Any] = {
+        f"{OBSERVED}type": "generation",
+        f"{OBSERVED}prompt.name": "greeting",
+        f"{OBSERVED}prompt.version": 3,
+    }
     span |= {"session.id": "s1", "langfuse.user.id": "u1"}
     (record,) = configured(GenAiNormalizer).process(traces(span, scope="langfuse-sdk")).records()
     found = dict(record.attributes)
