@@ -21,7 +21,11 @@ def span(kind: str, **attributes: Any) -> dict[str, Any]:
 
 def event(name: str, **attributes: Any) -> dict[str, Any]:
     found = {"event.name": name, "session.id": "s-1", **attributes}
-    (record,) = configured(GenAiNormalizer).process(logs("", attributes=found, scope="com.anthropic.claude_code.events")).records()
+    (record,) = (
+        configured(GenAiNormalizer)
+        .process(logs("", attributes=found, scope="com.anthropic.claude_code.events"))
+        .records()
+    )
     return dict(record.attributes)
 
 
