@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Any, Final, Protocol
 
@@ -15,6 +15,7 @@ from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
 from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Program
+from processors.gen_ai_normalizer.quick import Quick
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, AttributeRule, Case, Rules, UsageRules
 from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.structures import Structures, has_work
@@ -24,6 +25,7 @@ from processors.gen_ai_normalizer.values import (
     READERS,
     Reader,
     always,
+    are_finish_reasons,
     is_number,
     never,
     read_operation,
@@ -90,16 +92,18 @@ class Compilation:
         candidates = self._candidates()
         operation = self._operation(candidates.pop(OPERATION, []))
         checks, fills = self._steps(candidates)
-        role = self._role(operation)
+        role, yields = self._role(operation)
         tables = self._tables
         provider = tables.target(PROVIDER)[0]
         structures = Structures(self._sections(), self._shape.keys, self._original)
         builds = structures.builds(provider, operation)
         accounting = self._accounting()
         echoes = self._echoes()
-        return Program(
+        program = Program(
             dialect=",".join(self._dialects),
             role=role,
+            yields=yields,
+            quick=None,
             operation_key=OPERATION,
             operation=operation,
             checks=checks,
@@ -122,6 +126,30 @@ class Compilation:
             move_originals=any(tables.option(name).originals == "move" for name in self._dialects),
             stream_events=frozenset(name for rule in self._rules for name in rule.stream_events),
         )
+        return replace(program, quick=self._quick(program))
+
+    def _quick(self, program: Program) -> Quick | None:
+        """A glance at records of which most need nothing but marks; None where there is always more to do."""
+        steps = (program.rebuilds, program.texts_of_its_own, program.evaluations, program.event_mappings)
+        names = (program.provider_names, program.copies, program.originals)
+        said = self._shape.kinds.get(OPERATION)
+        derived = program.derivation is None or program.derivation.is_done(self._keys)
+        if (
+            any(steps)
+            or any(names)
+            or not derived
+            or said != program.operation
+            or (OPERATION in self._keys and not said)
+        ):
+            return None
+        checks = program.checks
+        fits = {key: check.fits for key, kind, _, check in checks if kind is EllipsisType and check.fits is not None}
+        if any(kind is EllipsisType and key not in fits for key, kind, _, _ in checks):
+            return None
+        kinds = {key: kind for key, kind, _, _ in checks if kind is not EllipsisType}
+        counts = frozenset(key for key, _, words, _ in checks if words is _NOT_NEGATIVE)
+        limited = {key: words for key, _, words, _ in checks if words is not None and key not in counts}
+        return Quick(self._shape.keys, kinds, limited, counts, fits | dict(program.texts))
 
     def _sections(self) -> list[tuple[Rules, Rules | Case]]:
         sections: list[tuple[Rules, Rules | Case]] = [*self._cases]
@@ -222,7 +250,7 @@ class Compilation:
             if not places and native and spellings == [name]:
                 plain = kind in _PLAIN and not self._routed()
                 accepted = _ACCEPTED.get(kind)
-                check = Check(name, native[0].read, _GOES.get(kind, never))
+                check = Check(name, native[0].read, _GOES.get(kind, never), None if self._routed() else _FITS.get(kind))
                 # Without a set of words every value is looked at: nothing in an attribute is an Ellipsis.
                 checks.append((name, type_ if plain or accepted else EllipsisType, accepted, check))
             elif places or native or misused:
@@ -274,17 +302,19 @@ class Compilation:
             totals=tuple(source for source in totals if source.key in self._keys),
             excludes_cache=frozenset(name for section in sections for name in section.excludes_cache),
             excludes_reasoning=frozenset(name for section in sections for name in section.excludes_reasoning),
+            sum_holds_reasoning=frozenset(name for section in sections for name in section.sum_holds_reasoning),
             zero_is_unknown=tuple(self._tables.target(key)[0] for s in sections for key in s.zero_is_unknown),
             details_are_separate=any(section.details_are_separate for section in sections),
         )
 
-    def _role(self, operation: str | None) -> str | None:
+    def _role(self, operation: str | None) -> tuple[str | None, bool]:
+        """The role, and whether another report of the call goes before."""
         for rule in self._rules:
             for entry in rule.roles:
                 if self._shape.fits(entry):
                     role: str = entry.role
-                    return self._if_counted(role)
-        return self._if_counted(operation_roles().get(operation or "", "none"))
+                    return self._if_counted(role), entry.yields
+        return self._if_counted(operation_roles().get(operation or "", "none")), False
 
     def _if_counted(self, role: str) -> str | None:
         """A span around calls has a role only where it repeats what they count."""
@@ -303,7 +333,9 @@ class Compilation:
 
 
 _CONFORMING: Final = (Conform, ConformInstructions, ConformTools)
-_ACCEPTED: Final[dict[str, Container[Any]]] = {"provider": providers().exact, "tokens": range(1 << 63)}
+_NOT_NEGATIVE: Final = range(1 << 63)
+_ACCEPTED: Final[dict[str, Container[Any]]] = {"provider": providers().exact, "tokens": _NOT_NEGATIVE}
+_FITS: Final = {"finish_reasons": are_finish_reasons}
 _GOES: Final[dict[str, Callable[[Any], bool]]] = {"provider": always, "tokens": is_number}
 """What must not stay where it cannot be read: a framework as provider, a number that is no count."""
 _WORDS: Final = frozenset({"text", "host"})

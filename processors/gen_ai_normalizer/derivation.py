@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +57,6 @@ class Derivation:
                 found = table.of_model(model) or (table.of_family(model) if self.guess else None)
         return found
 
-    def is_done(self, attributes: Attributes) -> bool:
-        """Whether nothing is left to say; asked of every call."""
-        return self.provider in attributes and _RESPONSE_MODEL in attributes
+    def is_done(self, keys: Container[str]) -> bool:
+        """Whether nothing is left to say of a call with these attributes; asked of every call."""
+        return self.provider in keys and _RESPONSE_MODEL in keys

@@ -16,6 +16,7 @@ from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
 from processors.gen_ai_normalizer.profiles import Copy
+from processors.gen_ai_normalizer.quick import Fits, Quick
 from processors.gen_ai_normalizer.usage import Accounting
 from processors.gen_ai_normalizer.values import Reader, never
 
@@ -32,6 +33,8 @@ class Check:
     read: Reader
     goes: Callable[[Any], bool] = never
     """Whether a value that cannot be read must not stay."""
+    fits: Fits | None = None
+    """Whether a value is as it should be, where its type does not say it."""
 
     def run(self, attributes: Attributes, tally: Counter[str]) -> None:
         """Mend a value; one that cannot be read stays as it is, unless it must go."""
@@ -62,7 +65,7 @@ class Candidate:
     def find(self, documents: Documents) -> Any:
         """The value in the conventions' form, None where there is none."""
         value = documents.read(self.source)
-        if value is None or not self._holds(documents):
+        if value is None or ((self.given or self.unless_given) and not self._holds(documents)):
             return None
         if self.map is not None and not isinstance(value, list | dict):
             value = self.map.get(str(value), self.map.get("*", value))
@@ -111,6 +114,10 @@ class Program:
 
     dialect: str
     role: str | None
+    yields: bool
+    """Whether another span of the same batch that reports the same call goes before."""
+    quick: Quick | None
+    """Sees the records to which nothing below has anything to say; None where there may always be something."""
     operation_key: str
     operation: str | None
     checks: tuple[tuple[str, type, Container[Any] | None, Check], ...]
@@ -147,6 +154,9 @@ class Program:
 
     def run(self, record: Record, attributes: Attributes, beside: Beside | None, tally: Counter[str]) -> None:
         """Bring one record to the conventions' vocabulary."""
+        if self.quick is not None and self.quick.sees(attributes):
+            attributes[DIALECT_KEY] = self.dialect
+            return
         for key, kind, words, check in self.checks:
             value = attributes[key]
             if type(value) is not kind or (words is not None and value not in words):

@@ -212,11 +212,6 @@ def read_reasons_of_messages(value: Any) -> list[str] | None:
     return read_finish_reasons([entry.get("finish_reason") for entry in messages if isinstance(entry, dict)])
 
 
-def read_exact_model(value: Any) -> str | None:
-    """The id of a model; None for an ARN, behind which may be a router or a profile."""
-    return None if isinstance(value, str) and value.startswith("arn:") else read_text(value)
-
-
 def never(_value: Any) -> bool:
     """No value."""
     return False
@@ -255,7 +250,6 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "reason_of_response": (read_reason_of_response, list),
     "reasons_of_messages": (read_reasons_of_messages, list),
     "positive": (read_positive, bool),
-    "exact_model": (read_exact_model, str),
     "finish_reasons": (read_finish_reasons, list),
 }
 """Reader and Python type of each kind of target."""
