@@ -61,7 +61,7 @@ def same_call(report: Report, candidates: Sequence[Report], trace: Sequence[Repo
         if report.response and other.response == report.response and _repeats_response(report, other):
             return other
     for other in candidates:
-        if _linked(report, other) and _repeats_as_relative(report, other):
+        if _linked(report, other) and _repeats_as_relative(report, other) and not _is_taken(report, other.call, trace):
             return other
     for counts in (_equal_counts, _similar_counts):
         for other in candidates:
@@ -186,6 +186,21 @@ def _contradict(report: Report, other: Report) -> bool:
 
 def _has_reported(source: Source, call: Report, known: Iterable[Report]) -> bool:
     return any(other.call is call and other.source[0] == source[0] for other in known)
+
+
+def _is_taken(report: Report, call: Report, trace: Sequence[Report]) -> bool:
+    """Whether another record of this library was taken for a report of the call by nothing but its times.
+
+    Of calls that look alike it may have been the wrong one: then this one stands for what the other really reports.
+    """
+    reports = [other for other in trace if other.call is call]
+    return any(
+        other.source == report.source
+        and not (other is not call and other.response and other.response == call.response)
+        and not _linked(other, report)
+        and not any(_linked(other, relative) for relative in reports)
+        for other in reports
+    )
 
 
 def _slack_ns(report: Report, other: Report) -> int:
