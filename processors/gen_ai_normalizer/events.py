@@ -194,9 +194,14 @@ def _choice(content: dict[str, Any], role: str) -> dict[str, Any]:
     if isinstance(message, dict):
         return {"finish_reason": content.get("finish_reason"), **message, "role": message.get("role") or role}
     if isinstance(message, list | str) and message:
-        return {**content, "content": message, "role": role}
+        beside = {key: value for key, value in content.items() if key != "message"}
+        return {**beside, "content": message, "role": role}
     if isinstance(content.get("messages"), list):
         return content
+    inner = content.get("content")
+    if isinstance(inner, dict) and isinstance(inner.get("parts"), list):
+        # Gemini's form of a message.
+        return {"finish_reason": content.get("finish_reason"), **inner, "role": inner.get("role") or role}
     return {**content, "role": content.get("role") or role}
 
 

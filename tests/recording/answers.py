@@ -15,8 +15,9 @@ _DATED: Final = {
     "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
     "gpt-5-mini": "gpt-5-mini-2025-08-07",
     "o4-mini": "o4-mini-2025-04-16",
+    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
 }
-"""Aliases that OpenAI answers with the name of a snapshot."""
+"""Aliases that OpenAI and Anthropic answer with the name of a snapshot."""
 _LETTERS_PER_TOKEN: Final = 4
 
 
@@ -141,7 +142,7 @@ def reply_to(asked: Asked, answer: Answer) -> Reply:
         cache_write_tokens=answer.cache_write_tokens,
         reasoning_tokens=answer.reasoning_tokens,
     )
-    model = _DATED.get(asked.model, asked.model) if asked.provider == "openai" else asked.model
+    model = _DATED.get(asked.model, asked.model)
     return Reply(answer, usage, model, prefix + secrets.token_hex(14), calls, int(time.time()))
 
 

@@ -74,6 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_args: object) -> None:
         """Nothing goes to the terminal."""
 
+    def handle(self) -> None:
+        """Serve a client that may end at any time."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         self._send(_OK, {"object": "list", "data": []})
 

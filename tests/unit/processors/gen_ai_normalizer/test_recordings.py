@@ -18,6 +18,7 @@ DIALECTS = {
     # Their calls of models are recorded by another instrumentation.
     "autogen": "opentelemetry",
     "mcp": "opentelemetry",
+    "google-adk-": "google_adk",
     "langfuse-": "langfuse",
     "langsmith-": "langsmith",
     "litellm-": "litellm",
