@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
+from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
 from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts
@@ -81,6 +82,8 @@ class Conform:
     """Whether the dialect is known to write another form; else only what does not look like the schema is touched."""
     gather: tuple[Gather, ...] = ()
     """Places of the same messages: calls that only they have are added."""
+    chunks: bool = False
+    """Whether they are the pieces of one."""
 
     def fits(self, value: Any) -> bool:
         """Whether a value looks like messages in the schema."""
@@ -101,6 +104,8 @@ class Conform:
         messages, instructions = to_conversation(read, role)
         if self.gather:
             messages = self._with_calls(messages, documents)
+        if self.chunks:
+            messages = join_chunks(messages)
         if not messages:
             tally["unmapped"] += bool(read)
         elif messages != read or not isinstance(value, str):
@@ -177,6 +182,8 @@ class InJson:
 
     source: Source
     role: str
+    chunks: bool = False
+    """Whether they are the pieces of one."""
 
     def __call__(self, documents: Documents) -> Found | None:
         """The messages, and the instructions of the request they stand in."""
@@ -186,7 +193,10 @@ class InJson:
             found = documents.read(self.source) if self.source.path is None else str(found)
         if isinstance(found, str):
             found = read_text(found)
-        return Found(*to_conversation(found, self.role)) if found else None
+        if not found:
+            return None
+        messages, instructions = to_conversation(found, self.role)
+        return Found(join_chunks(messages) if self.chunks else messages, instructions)
 
 
 @dataclass(frozen=True, slots=True)

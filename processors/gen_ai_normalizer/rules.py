@@ -104,6 +104,8 @@ class MessageRules(_Data):
     tools: tuple[MessageSource, ...] = ()
     rewrite: bool = False
     """Whether what stands in the conventions' attributes is not in their form."""
+    chunks: bool = False
+    """Whether the messages of an answer are the pieces in which it was streamed."""
 
 
 class DocumentSource(_Data):

@@ -72,10 +72,12 @@ class Structures:
 
     def _messages(self) -> Iterator[Build]:
         rewrite = any(section.messages.rewrite for _, section in self._sections)
+        chunks = any(section.messages.chunks for _, section in self._sections)
         for field, target in _MESSAGES.items():
             gather = self._list(field)
             if target in self._keys:
-                yield ConformTools(target) if field == "tools" else Conform(target, rewrite, tuple(gather))
+                pieces = chunks and field == "output"
+                yield ConformTools(target) if field == "tools" else Conform(target, rewrite, tuple(gather), pieces)
             elif gather:
                 yield BuildList(target, tuple(gather))
         if INSTRUCTIONS in self._keys:
@@ -103,7 +105,9 @@ class Structures:
         if source.compose is not None:
             compose = source.compose
             return Composed(compose.text, compose.reasoning, compose.tool_calls, compose.object, compose.finish_reason)
-        return InJson(place, role) if place else Flattened(keys, role, source.nested_json, joined=source.joined)
+        if place:
+            return InJson(place, role, chunks=field == "output" and rule.messages.chunks)
+        return Flattened(keys, role, source.nested_json, joined=source.joined)
 
     def _documents(self) -> Iterator[Build]:
         if DOCUMENTS in self._keys:
