@@ -13,6 +13,7 @@ from processors.gen_ai_normalizer.custom import Mapped
 from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
+from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
 from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Program
 from processors.gen_ai_normalizer.quick import Quick
@@ -227,7 +228,7 @@ class Compilation:
             if value is None:
                 continue
             if candidate.map is not None:
-                value = candidate.map.get(value, candidate.map.get("*", value))
+                value = mapped(value, candidate.map)
                 if value is None and wins:
                     return None
             found = candidate.read(value)

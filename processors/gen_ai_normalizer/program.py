@@ -15,6 +15,7 @@ from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
+from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.quick import Fits, Quick
 from processors.gen_ai_normalizer.usage import Accounting
@@ -68,7 +69,9 @@ class Candidate:
         if value is None or ((self.given or self.unless_given) and not self._holds(documents)):
             return None
         if self.map is not None and not isinstance(value, list | dict):
-            value = self.map.get(str(value), self.map.get("*", value))
+            word = str(value)
+            found = mapped(word, self.map)
+            value = value if found is word else found
             if value is None:
                 return None
         return self.read(value)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from processors.gen_ai_normalizer.matching import fits
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.rules import SCOPE_KEY, SCOPE_VERSION_KEY, Condition
 
@@ -40,12 +41,7 @@ class Shape:
             return version_fits(self.scope.version, wanted)
         value = self.scope.name if key == SCOPE_KEY else self.kinds.get(key)
         words = (wanted,) if isinstance(wanted, str) else wanted
-        return value is not None and any(value == word or _begins(value, word) for word in words)
-
-
-def _begins(value: str, word: str) -> bool:
-    """Whether a value begins as a word that ends in `*` says."""
-    return word[-1:] == "*" and value.startswith(word[:-1])
+        return value is not None and any(fits(value, word) for word in words)
 
 
 def version_fits(version: str, wanted: Wanted) -> bool:
