@@ -200,6 +200,18 @@ _CALLING: Final = frozenset({"function_call", "custom_tool_call", "computer_call
 """Items of a response that ask the client to run a tool."""
 
 
+def read_reason_of_output(value: Any) -> list[str] | None:
+    """The finish reason of a response of which only the items are left: one, or a list of them."""
+    items = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+    statuses = [item["status"] for item in items if "status" in item and "type" in item]
+    if not statuses:
+        return None
+    unfinished = next((status for status in statuses if status != "completed"), None)
+    if unfinished is not None:
+        return read_finish_reasons(unfinished)
+    return ["tool_call" if any(item.get("type") in _CALLING for item in items) else "stop"]
+
+
 def read_positive(value: Any) -> bool | None:
     """Whether a number is above zero; a flag that is not set is absent."""
     number = read_double(value)
@@ -248,6 +260,7 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "stream_of_url": (read_stream_of_url, bool),
     "reason_of_items": (read_reason_of_items, list),
     "reason_of_response": (read_reason_of_response, list),
+    "reason_of_output": (read_reason_of_output, list),
     "reasons_of_messages": (read_reasons_of_messages, list),
     "positive": (read_positive, bool),
     "finish_reasons": (read_finish_reasons, list),

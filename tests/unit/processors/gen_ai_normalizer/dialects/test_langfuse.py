@@ -127,6 +127,26 @@ def test_a_streamed_answer_of_the_responses_api_leaves_its_id_in_the_metadata() 
     assert "gen_ai.response.id" not in normalized(metadata__id='"my-own"')
 
 
+@pytest.mark.parametrize(
+    ("output", "reasons"),
+    [
+        ({"type": "message", "role": "assistant", "content": [], "status": "completed"}, ["stop"]),
+        ([{"type": "reasoning"}, {"type": "function_call", "name": "roll", "status": "completed"}], ["tool_call"]),
+        ({"type": "message", "role": "assistant", "content": [], "status": "incomplete"}, ["length"]),
+        ({"role": "assistant", "content": "Hi"}, None),
+        ("Hi", None),
+    ],
+)
+def test_items_of_a_response_say_how_it_ended(output: Any, reasons: list[str] | None) -> None:
+    assert openai_call(output=output).get("gen_ai.response.finish_reasons") == reasons
+
+
+def test_the_tier_that_answered() -> None:
+    tier = {**OPENAI_DEFAULTS, "service_tier": "flex"}
+    assert normalized(model__parameters=tier, output="Hi")["openai.response.service_tier"] == "flex"
+    assert normalized(model__parameters=tier)["openai.request.service_tier"] == "flex"
+
+
 def test_a_vector_has_a_dimension() -> None:
     found = normalized("embedding", output={"dimensions": 24, "count": 4}, usage_details={"input": 40}, model__name="m")
     assert (found["gen_ai.operation.name"], found["gen_ai.embeddings.dimension.count"], found[IN]) == (
