@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
-from processors.gen_ai_normalizer.compiler import Compiler
+from processors.gen_ai_normalizer.compiler import Compiler, Words
 from processors.gen_ai_normalizer.program import Program
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.rules import NAME_KEY
@@ -22,14 +23,23 @@ _MAX_NAMES: Final = 4096
 _LONGEST_WORD: Final = 128
 
 
+Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
 class _Shapes:
     """Programs of all records with the same scope and keys."""
 
-    __slots__ = ("kind_keys", "programs")
+    __slots__ = ("dialects", "get", "keys", "last", "last_kind", "programs", "words")
 
-    def __init__(self, kind_keys: tuple[str, ...]) -> None:
-        self.kind_keys = kind_keys
-        self.programs: dict[tuple[object, ...], Program | None] = {}
+    def __init__(self, keys: tuple[str, ...], dialects: tuple[str, ...], words: Words) -> None:
+        self.keys = keys
+        self.dialects = dialects
+        self.words = {key: words[key] for key in keys if key in words}
+        self.get: Getter = _getter(tuple(self.words))
+        self.programs: dict[tuple[object, ...], Program] = {}
+        # Records of one kind come one after the other: comparing is cheaper than looking up.
+        self.last_kind: tuple[object, ...] = ()
+        self.last: Program | None = None
 
 
 class ProgramCache:
@@ -38,47 +48,70 @@ class ProgramCache:
     def __init__(self, compiler: Compiler) -> None:
         """Start empty."""
         self._compiler = compiler
-        self._shapes: dict[tuple[ScopeId, tuple[str, ...]], _Shapes] = {}
+        self._shapes: dict[ScopeId, dict[tuple[str, ...], _Shapes]] = {}
         self._keys = 0
         self._names: dict[str, str] = {}
+        self._scope: ScopeId | None = None
+        self._of_scope: dict[tuple[str, ...], _Shapes] = {}
 
     def find(
         self, scope: ScopeId, attributes: Attributes, span_name: str, beside: Beside | None = None
     ) -> Program | None:
         """The program for a record; None for one that is not about generative AI."""
         values: Mapping[str, Any] = attributes if beside is None else {**attributes, **beside.values}
+        if scope is not self._scope:
+            self._scope = scope
+            self._of_scope = self._shapes.setdefault(scope, {})
         keys = tuple(values)
-        shapes = self._shapes.get((scope, keys))
+        shapes = self._of_scope.get(keys)
         if shapes is None:
             shapes = self._add(scope, keys)
+        if not shapes.dialects:
+            return None
         name = self._names.get(span_name)
-        if name is None:
-            name = self._known(span_name)
-        kind = (name, *[values[key] for key in shapes.kind_keys])
-        try:
-            return shapes.programs[kind]
-        except (KeyError, TypeError):
-            # TypeError: an array or map where a rule looks for a word.
-            return self._compile(shapes, scope, keys, (name, *map(_word, kind[1:])))
+        kind = (self._known(span_name) if name is None else name, *shapes.get(values))
+        if kind == shapes.last_kind:
+            return shapes.last
+        return self._look_up(shapes, scope, kind)
 
     def _add(self, scope: ScopeId, keys: tuple[str, ...]) -> _Shapes:
         if self._keys > _MAX_KEYS:
             self._shapes.clear()
             self._keys = 0
-        self._keys += len(keys)
-        wanted = self._compiler.kind_keys
-        shapes = self._shapes[(scope, keys)] = _Shapes(tuple(key for key in keys if key in wanted))
+            self._of_scope = self._shapes.setdefault(scope, {})
+        self._keys += len(keys) + 1
+        dialects = self._compiler.dialects(scope, keys)
+        shapes = self._of_scope[keys] = _Shapes(keys, dialects, self._compiler.words(dialects) if dialects else {})
         return shapes
 
-    def _compile(self, shapes: _Shapes, scope: ScopeId, keys: tuple[str, ...], kind: tuple[str, ...]) -> Program | None:
+    def _look_up(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:
         programs = shapes.programs
-        if kind not in programs:
+        try:
+            program = programs.get(kind)
+        except TypeError:
+            # An array or map where a rule looks for a word.
+            kind = (kind[0], *map(_word, kind[1:]))
+            program = programs.get(kind)
+        if program is None:
             if len(programs) >= _MAX_KINDS:
                 programs.clear()
-            words = dict(zip((NAME_KEY, *shapes.kind_keys), kind, strict=True))
-            kinds = {key: word for key, word in words.items() if word}
-            programs[kind] = self._compiler.program(Shape(scope, keys, kinds))
-        return programs[kind]
+            program = programs[kind] = self._compile(shapes, scope, kind)
+        shapes.last_kind, shapes.last = kind, program
+        return program
+
+    def _compile(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:
+        """Words that no rule looks for make no program of their own: whoever sends them may make up any number."""
+        kinds = {NAME_KEY: str(kind[0])} if kind[0] else {}
+        for (key, wanted), value in zip(shapes.words.items(), kind[1:], strict=True):
+            word = _word(value)
+            if word and (wanted is None or word in wanted):
+                kinds[key] = word
+        known = (*kinds.items(),)
+        program = shapes.programs.get(known)
+        if program is None:
+            program = self._compiler.program(Shape(scope, shapes.keys, kinds), shapes.dialects)
+            shapes.programs[known] = program
+        return program
 
     def _known(self, span_name: str) -> str:
         """The span's name as rules may ask for it: whole, `*.` and its end behind a dot, or its first word and ` *`."""
@@ -94,3 +127,13 @@ class ProgramCache:
 
 def _word(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= _LONGEST_WORD else ""
+
+
+def _getter(keys: tuple[str, ...]) -> Getter:
+    """Reads several values as a tuple."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    if not keys:
+        return lambda _values: ()
+    (key,) = keys
+    return lambda values: (values[key],)

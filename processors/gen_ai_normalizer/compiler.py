@@ -10,7 +10,7 @@ from processors.gen_ai_normalizer.compilation import OPERATION, Compilation, Dia
 from processors.gen_ai_normalizer.events import message_events
 from processors.gen_ai_normalizer.profiles import PROVIDER, Profile, copies
 from processors.gen_ai_normalizer.program import Program
-from processors.gen_ai_normalizer.recognition import Recognition
+from processors.gen_ai_normalizer.recognition import Recognition, ScopeId
 from processors.gen_ai_normalizer.rules import (
     BASE_DIALECT,
     NAME_KEY,
@@ -23,6 +23,10 @@ from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.usage import UsageNames
 
 _OURS: Final = "gen_ai."
+_NO_ATTRIBUTES: Final = frozenset({SCOPE_KEY, SCOPE_VERSION_KEY, NAME_KEY})
+
+Words = Mapping[str, frozenset[str] | None]
+"""Attributes with the words that rules look for in them; None: every word says something."""
 
 
 class Compiler:
@@ -55,8 +59,7 @@ class Compiler:
         self.usage_names = UsageNames(
             provider=name(PROVIDER), cache_write=name("gen_ai.usage.cache_creation.input_tokens")
         )
-        keys = {*self._condition_keys(), OPERATION} - {SCOPE_KEY, SCOPE_VERSION_KEY, NAME_KEY}
-        self.kind_keys = frozenset(keys | {BODY + key for key in keys})
+        self._words: dict[tuple[str, ...], Words] = {}
         self.names = frozenset(self._span_names())
         self.wanted = self._wanted()
 
@@ -71,13 +74,16 @@ class Compiler:
             names |= {name for source in documents for name in source.events}
         return Wanted(frozenset(names), frozenset(keys))
 
-    def _condition_keys(self) -> Iterator[str]:
-        for rule in self._rules.values():
-            for condition in (*rule.cases, *rule.roles):
-                yield from (*condition.when, *condition.unless)
-            for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
-                if OPERATION in attributes:
-                    yield from attributes[OPERATION].sources
+    def words(self, dialects: tuple[str, ...]) -> Words:
+        """The attributes whose values the rules of these dialects look at, each with the words they look for."""
+        found = self._words.get(dialects)
+        if found is None:
+            words = _words(self._rules_of(dialects))
+            found = self._words[dialects] = words | {BODY + key: wanted for key, wanted in words.items()}
+        return found
+
+    def _rules_of(self, dialects: tuple[str, ...]) -> list[Rules]:
+        return [self._rules[name] for name in dict.fromkeys([BASE_DIALECT, *dialects]) if name in self._rules]
 
     def _span_names(self) -> Iterator[str]:
         for rule in self._rules.values():
@@ -89,13 +95,13 @@ class Compiler:
                 if operation is not None and NAME_KEY in operation.sources:
                     yield from (name for name in operation.map or () if name != "*")
 
-    def program(self, shape: Shape) -> Program | None:
-        """The program for a shape of record; None for one that is not about generative AI."""
-        dialects = self._recognition.dialects(shape.scope, shape.keys)
-        if not dialects:
-            return None
-        rules = [self._rules[name] for name in dict.fromkeys([BASE_DIALECT, *dialects]) if name in self._rules]
-        return Compilation(self, shape, rules, dialects).program()
+    def dialects(self, scope: ScopeId, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The dialects of records with these keys; none for those that are not about generative AI."""
+        return self._recognition.dialects(scope, keys)
+
+    def program(self, shape: Shape, dialects: tuple[str, ...]) -> Program:
+        """The program for a shape of record."""
+        return Compilation(self, shape, self._rules_of(dialects), dialects).program()
 
     def option(self, dialect: str) -> DialectOptions:
         """What the user asks of a dialect."""
@@ -108,6 +114,20 @@ class Compiler:
     def targets(self) -> Iterable[str]:
         """All targets of the conventions."""
         return self._kinds
+
+
+def _words(rules: Iterable[Rules]) -> dict[str, frozenset[str] | None]:
+    words: dict[str, frozenset[str] | None] = {}
+    for rule in rules:
+        for condition in (*rule.cases, *rule.roles):
+            for key, wanted in (*condition.when.items(), *condition.unless.items()):
+                words[key] = (words.get(key) or frozenset()) | ({wanted} if isinstance(wanted, str) else {*wanted})
+    for rule in rules:
+        for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
+            if OPERATION in attributes:
+                words |= dict.fromkeys(attributes[OPERATION].sources)
+    words[OPERATION] = None
+    return {key: wanted for key, wanted in words.items() if key not in _NO_ATTRIBUTES}
 
 
 def _mapped(options: Iterable[DialectOptions]) -> dict[str, str]:

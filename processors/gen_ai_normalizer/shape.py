@@ -22,7 +22,7 @@ class Shape:
     scope: ScopeId
     keys: tuple[str, ...]
     kinds: Mapping[str, str]
-    """Values of the keys that rules look at (`Compiler.kind_keys`), as far as they are text."""
+    """Values of the keys that rules look at (`Compiler.words`), as far as they are words that rules look for."""
 
     def fits(self, condition: Condition) -> bool:
         """Whether a condition holds."""
