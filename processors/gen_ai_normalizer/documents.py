@@ -54,9 +54,18 @@ class Documents:
 
     def read(self, source: Source) -> Any:
         """The value at a source; None where there is nothing."""
-        if source.path is None:
+        path = source.path
+        if path is None:
             return self.attributes.get(source.key)
-        return self._walk(self.parsed(source.key), source.path)
+        value = self._parsed.get(source.key, _MISSING)
+        if value is _MISSING:
+            value = self.parsed(source.key)
+        for step in path:
+            # Straight where it is a mapping, as most are; a position is no key of JSON, so that none is found there.
+            value = value.get(step) if value.__class__ is dict else self._step(value, step)
+            if value is None:
+                return None
+        return value
 
     def parsed(self, key: str) -> Any:
         """The value of JSON text (or of a Python literal, as some libraries write); other values as they are."""
@@ -65,13 +74,9 @@ class Documents:
             value = self._parsed[key] = parse_text(self.attributes.get(key))
         return value
 
-    def _walk(self, value: Any, path: tuple[str | int, ...]) -> Any:
-        """What stands at a path, also in JSON, or an object as Python writes it, that is text within JSON."""
-        for step in path:
-            value = step_into(self._opened(value) if isinstance(value, str) else value, step)
-            if value is None:
-                return None
-        return value
+    def _step(self, value: Any, step: str | int) -> Any:
+        """What stands at a step of a path, also in JSON, or an object as Python writes it, that is text in JSON."""
+        return step_into(self._opened(value) if isinstance(value, str) else value, step)
 
     def _opened(self, text: str) -> Any:
         found = self._inner.get(text, _MISSING)
@@ -122,5 +127,5 @@ def _walk(value: Any, path: tuple[str | int, ...]) -> Any:
 def step_into(value: Any, step: str | int) -> Any:
     """What a mapping has under a name, or a list at a position; None where there is nothing."""
     if isinstance(step, str):
-        return value.get(step) if isinstance(value, Mapping) else None
+        return value.get(step) if isinstance(value, dict) else None
     return value[step] if isinstance(value, list) and step < len(value) else None

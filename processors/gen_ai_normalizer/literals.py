@@ -14,7 +14,7 @@ _TOKEN: Final = re.compile(
     r"\s*(?:(?P<string>[A-Za-z]{0,2}(?:'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"))"
     r"|(?P<number>0x[0-9a-fA-F]+|[-+]?(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][-+]?\d+)?(?![\w.]))"
     r"|(?P<name>[A-Za-z_][\w.]*)"
-    r"|(?P<sign>[()\[\]{}=:,<>]))",
+    r"|(?P<sign>[()\[\]{}=:,<>.]))",
     re.DOTALL,
 )
 _HALF: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
@@ -26,12 +26,15 @@ _LONGEST: Final = 65_536
 """Characters; some milliseconds of work."""
 
 
-def read_literal(text: str) -> Any:
-    """The value that a text is the `repr` of; the text itself where it is none."""
+def read_literal(text: str, *, named: bool = False) -> Any:
+    """The value that a text is the `repr` of; the text itself where it is none.
+
+    With `named`, objects have the name of their class as `type`, unless they have a field of that name.
+    """
     if len(text) > _LONGEST or _HALF.search(text):
         return text
     try:
-        return _Reader(text).whole()
+        return _Reader(text, named=named).whole()
     except (ValueError, SyntaxError):
         return text
 
@@ -39,8 +42,9 @@ def read_literal(text: str) -> Any:
 class _Reader:
     """Reads one text from left to right. Raises ValueError or SyntaxError where it is no literal."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, named: bool) -> None:
         self._text = text
+        self._named_objects = named
         self._position = 0
         self._kind = ""
         self._word = ""
@@ -95,10 +99,10 @@ class _Reader:
     def _named(self, depth: int) -> Any:
         name = self._taken()
         if self._word == "(":
-            return self._called(depth)
+            return self._called(name, depth)
         return _CONSTANTS.get(name, name)
 
-    def _called(self, depth: int) -> Any:
+    def _called(self, name: str, depth: int) -> Any:
         """The fields of an object, or what stands in it without a name (`UUID('...')`)."""
         self._next()
         fields: dict[str, Any] = {}
@@ -112,16 +116,22 @@ class _Reader:
                 unnamed.append(value)
             self._comma(")")
         self._next()
+        if fields and self._named_objects and not fields.get("type"):
+            fields["type"] = name
         return fields or (unnamed[0] if len(unnamed) == 1 else unnamed)
 
     def _described(self, depth: int) -> Any:
         """The value in `<Enum.NAME: value>`; None for an object that only says where it is."""
         self._next()
         value = None
-        while self._word != ">":
+        inner = 0
+        while inner or self._word != ">":
             if self._kind in {"end", "other"}:
                 self._refuse()
-            if self._taken() == ":" and value is None:
+            sign = self._taken()
+            # `<function outer.<locals>.<lambda> at 0x7f>` has names in angle brackets.
+            inner += (sign == "<") - (sign == ">")
+            if sign == ":" and value is None:
                 value = self._value(depth + 1)
         self._next()
         return value

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Any, Final
 
 import orjson
 from pydantic_core import from_json
 
+from processors.gen_ai_normalizer.literals import read_literal
+
 _LONGEST_PYTHON: Final = 65_536
-"""Python's parser takes some microseconds a token."""
+"""Characters; as far as literals are read."""
 _LONGEST_CUT: Final = 1_048_576
 _DEPTH: Final = 3
 _JSON_STARTS: Final = ("{", "[", '"')
-_SURROGATE: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
-"""An escape that makes half a character, which no attribute can hold."""
 _SPOKEN: Final = re.compile(r"""["'](role|content|parts|text|type)["']\s*:""")
 _FIELD: Final = "(?:content|parts|text|role|message|messages|choices)="
 _PRINTED: Final = re.compile(rf"{_FIELD}['\"\[{{]|[A-Za-z_]\w{{0,63}}[(=][\s\S]*\b{_FIELD}")
 _PRINTED_LIST: Final = re.compile(r"\[[A-Za-z_]\w{0,63}\(\w+=")
-_MEMBER: Final = re.compile(r"<\w+(?:\.\w+)+: ('[^'\n]*'|\d+)>")
-"""How Python prints a member of an enumeration."""
+_NO_CLASS: Final = "_"
+_SPACED: Final = re.compile(r"\w+=")
 _TOKEN: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[(\[{]|[)\]}]|\s+(?=\w+=)""", re.DOTALL)
 
 
@@ -58,15 +57,12 @@ def _of_broken(text: str) -> Any:
 
 def _printed(text: str) -> Any:
     """The value of a Python literal, with printed objects as mappings of their fields."""
-    if len(text) > _LONGEST_PYTHON or _SURROGATE.search(text):
+    if not _SPACED.match(text):
+        return read_literal(text, named=True)
+    found = read_literal(_as_call(text), named=True) if len(text) <= _LONGEST_PYTHON else text
+    if not isinstance(found, dict):
         return text
-    source = _MEMBER.sub(r"\1", text)
-    if re.match(r"\w+=", source):
-        source = _as_call(source)
-    try:
-        return _value(ast.parse(source.strip(), mode="eval").body)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+    return {key: value for key, value in found.items() if value != _NO_CLASS}
 
 
 def _as_call(text: str) -> str:
@@ -81,35 +77,4 @@ def _as_call(text: str) -> str:
         elif depth == 0 and first.isspace():
             pieces += [text[end : token.start()], ", "]
             end = token.end()
-    return f"_({''.join(pieces)}{text[end:]})"
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Constant):
-        value = node.value
-        return value.decode("latin-1") if isinstance(value, bytes) else None if value is ... else value
-    if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return [_value(entry) for entry in node.elts]
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {str(_value(key)): _value(value) for key, value in pairs if key is not None}
-    if isinstance(node, ast.Call):
-        return _object(node)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = _value(node.operand)
-        if isinstance(value, int | float):
-            return -value
-    if isinstance(node, ast.Name | ast.Attribute):
-        return ast.unparse(node)
-    raise ValueError
-
-
-def _object(call: ast.Call) -> Any:
-    """The fields of a printed object; of one without names the only value, or all of them."""
-    fields = {keyword.arg: _value(keyword.value) for keyword in call.keywords if keyword.arg is not None}
-    if not fields:
-        values = [_value(value) for value in call.args]
-        return values[0] if len(values) == 1 else values
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    named = {"type": name} if len(name) > 1 and not fields.get("type") else {}
-    return {**fields, **named}
+    return f"{_NO_CLASS}({''.join(pieces)}{text[end:]})"

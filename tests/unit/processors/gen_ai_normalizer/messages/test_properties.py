@@ -1,4 +1,4 @@
-"""Whatever a conversation looks like: nothing of it is lost, nothing is made up, and what comes out follows the schema."""
+"""Whatever a conversation looks like: nothing is lost, nothing is made up, and what comes out follows the schema."""
 
 from __future__ import annotations
 
