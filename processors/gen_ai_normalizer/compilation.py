@@ -17,7 +17,7 @@ from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
 from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Program
 from processors.gen_ai_normalizer.quick import Quick
-from processors.gen_ai_normalizer.rules import BASE_DIALECT, AttributeRule, Case, Rules, UsageRules
+from processors.gen_ai_normalizer.rules import BASE_DIALECT, NAME_KEY, AttributeRule, Case, Rules, UsageRules
 from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.structures import Structures, has_work
 from processors.gen_ai_normalizer.tools import ConformTools
@@ -114,6 +114,7 @@ class Compilation:
             echoes=echoes,
             builds=builds,
             texts=tuple((build.target, build.fits) for build in builds if isinstance(build, _CONFORMING)),
+            reads_name=any(place.source.key == NAME_KEY for fill in fills for place in fill.candidates),
             rebuilds=bool(fills or accounting or echoes) or any(has_work(build) for build in builds),
             accounting=accounting,
             derivation=Derivation(provider, tables.infer_provider) if role in {"leaf", "duplicate"} else None,
@@ -185,6 +186,8 @@ class Compilation:
 
     def _spellings(self, key: str) -> list[str]:
         """The attribute of this name, and the field of a log record's body, as far as they are there."""
+        if key == NAME_KEY:
+            return [key]
         return [name for name in (key, BODY + key) if name in self._keys or name in self._shape.kinds]
 
     def _add_custom(self, found: Places, dialect: str) -> None:

@@ -18,6 +18,7 @@ from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
 from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.quick import Fits, Quick
+from processors.gen_ai_normalizer.rules import NAME_KEY
 from processors.gen_ai_normalizer.usage import Accounting
 from processors.gen_ai_normalizer.values import Reader, never
 
@@ -63,6 +64,11 @@ class Candidate:
     unless_given: tuple[Source, ...] = ()
     """Places of which none may have a value."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is that of an attribute, under no condition."""
+        return self.source.path is None and self.map is None and not self.given and not self.unless_given
+
     def find(self, documents: Documents) -> Any:
         """The value in the conventions' form, None where there is none."""
         value = documents.read(self.source)
@@ -82,25 +88,34 @@ class Candidate:
         return all(documents.read(source) is None for source in self.unless_given)
 
 
-@dataclass(frozen=True, slots=True)
 class Fill:
     """Fills one target from the first candidate that has a value."""
 
-    target: str
-    candidates: tuple[Candidate, ...]
-    goes: Callable[[Any], bool] = never
-    """Whether a value that none of the candidates accepts must not stay in the target."""
+    __slots__ = ("_goes", "_places", "target")
+
+    def __init__(self, target: str, candidates: tuple[Candidate, ...], goes: Callable[[Any], bool] = never) -> None:
+        """`goes`: whether a value that none of the candidates accepts must not stay in the target."""
+        self.target = target
+        self._goes = goes
+        # Most places are attributes that are read as they are: they need no Candidate at run time.
+        self._places = tuple((each.source.key if each.is_plain else None, each.read, each.find) for each in candidates)
 
     def run(self, attributes: Attributes, documents: Documents) -> None:
         """Write the value where it differs from what stands there."""
-        for candidate in self.candidates:
-            value = candidate.find(documents)
+        values = documents.attributes
+        for key, read, find in self._places:
+            if key is None:
+                value = find(documents)
+            else:
+                value = values.get(key)
+                if value is not None:
+                    value = read(value)
             if value is not None:
                 old = attributes.get(self.target)
                 if old != value or type(old) is not type(value):
                     attributes[self.target] = value
                 return
-        if self.target in attributes and self.goes(attributes[self.target]):
+        if self.target in attributes and self._goes(attributes[self.target]):
             del attributes[self.target]
 
 
@@ -127,6 +142,8 @@ class Program:
     """Key, type, the values that need no look (None: all), and what to do with others."""
     texts: tuple[tuple[str, Callable[[Any], bool]], ...]
     """Keys that hold messages in the conventions' place, each with whether a value has the conventions' form."""
+    reads_name: bool
+    """Whether a value may be the name of the span."""
     rebuilds: bool
     """Whether the steps below have work to do even where `texts` are as they should be."""
     placeholders: frozenset[str]
@@ -157,6 +174,9 @@ class Program:
 
     def run(self, record: Record, attributes: Attributes, beside: Beside | None, tally: Counter[str]) -> None:
         """Bring one record to the conventions' vocabulary."""
+        if self.reads_name and isinstance(record, Span):
+            beside = beside or Beside()
+            beside.values[NAME_KEY] = record.pb.name
         if self.quick is not None and self.quick.sees(attributes):
             attributes[DIALECT_KEY] = self.dialect
             return

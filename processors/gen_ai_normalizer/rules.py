@@ -15,7 +15,7 @@ SCOPE_KEY: Final = "opentelemetry.scope"
 SCOPE_VERSION_KEY: Final = "opentelemetry.scope.version"
 """Stands in `when` for the version of the scope: `<0.55.0`, `>=3`, or an exact version."""
 NAME_KEY: Final = "opentelemetry.span.name"
-"""Stands in `when` and as a source of operations for the name of the span."""
+"""Stands in `when`, and as a source, for the name of the span."""
 BASE_DIALECT: Final = "opentelemetry"
 """The dialect that is applied first to every record, and named where no other is recognised."""
 

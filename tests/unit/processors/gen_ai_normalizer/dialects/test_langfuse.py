@@ -162,7 +162,7 @@ def test_a_tool_of_langchain_answers_with_a_message() -> None:
         "tool", name="get_weather", input={"city": "Osaka"}, output=answer, metadata__tool_call_id='"call_1"'
     )
     assert found["gen_ai.operation.name"] == "execute_tool"
-    assert found["gen_ai.tool.call.id"] == "call_1"
+    assert (found["gen_ai.tool.name"], found["gen_ai.tool.call.id"]) == ("get_weather", "call_1")
     assert found["gen_ai.tool.call.arguments"] == '{"city": "Osaka"}'
     assert found["gen_ai.tool.call.result"] == "31.5"
     assert ROLE not in found
@@ -175,6 +175,11 @@ def test_a_retriever_finds_documents() -> None:
     assert found["gen_ai.retrieval.query.text"] == "How many days?"
     (kept,) = json.loads(found["gen_ai.retrieval.documents"])
     assert kept["content"] == "Up to 29 days."
+
+
+def test_an_agent_is_named_by_its_span() -> None:
+    found = normalized("agent", name="support", input="Hi", output="Hello")
+    assert (found["gen_ai.operation.name"], found["gen_ai.agent.name"]) == ("invoke_agent", "support")
 
 
 @pytest.mark.parametrize("kind", ["span", "chain", "event", "guardrail"])
