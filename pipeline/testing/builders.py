@@ -26,14 +26,18 @@ def _fill(pairs: object, values: Mapping[str, Value]) -> None:
 
 
 def trace_request(
-    *spans: Mapping[str, Value], resource: Mapping[str, Value] = _RESOURCE, scope: str = "test", name: str = "chat"
+    *spans: Mapping[str, Value],
+    resource: Mapping[str, Value] = _RESOURCE,
+    scope: str = "test",
+    scope_version: str = "",
+    name: str = "chat",
 ) -> ExportTraceServiceRequest:
     """A request with one span for each mapping of attributes; ids are made from the span's position."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     _fill(group.resource.attributes, resource)
     scope_spans = group.scope_spans.add()
-    scope_spans.scope.name = scope
+    scope_spans.scope.name, scope_spans.scope.version = scope, scope_version
     for index, attributes in enumerate(spans, start=1):
         span = scope_spans.spans.add(
             trace_id=index.to_bytes(16, "big"),
