@@ -130,17 +130,20 @@ class Calls:
             self._old, self._young = young, _Generation(now_s)
             self._sources.clear()
 
-    def source(self, library: str, resource: bytes) -> Source:
-        """One object for each library (scope name) in each process (serialised resource)."""
-        found: Source = (hash(library), hash(resource))
+    def source(self, library: str, process: str) -> Source:
+        """One object for each library in each process."""
+        found: Source = (hash(library), hash(process))
         if len(self._sources) < _SOURCES:
             return self._sources.setdefault(found, found)
         return self._sources.get(found, found)
 
-    def see(self, trace_id: bytes, report: Report) -> bool:
-        """Remember the report of a call; whether it is the one that counts."""
+    def see(self, trace_id: bytes, report: Report, *, is_loose: bool) -> bool:
+        """Remember the report of a call; whether it is the one that counts.
+
+        `is_loose`: others may report it that share neither trace nor response id.
+        """
         young, old = self._young, self._old
-        response, is_root = report.response, not report.parent_id
+        response = report.response
         is_known = response != 0 and (response in young.keys or response in old.keys)
         first: Report | None = None
         found = young.traces.get(trace_id)
@@ -155,8 +158,8 @@ class Calls:
             first = self._cover(trace_id, report)
         if first is None and is_known:
             first = repeats_elsewhere(report, self._kept(response))
-        beside = _beside(report) if is_root else 0
-        if first is None and is_root and (beside in young.keys or beside in old.keys):
+        beside = _beside(report) if is_loose else 0
+        if first is None and is_loose and (beside in young.keys or beside in old.keys):
             first = repeats_beside(report, self._kept(beside))
         if first is not None:
             if is_same_record(report, first):
@@ -170,7 +173,7 @@ class Calls:
             young.traces[trace_id] = report
         if response:
             young.keep(response, report)
-        if is_root:
+        if is_loose:
             young.keep(beside, report)
             if report.input_tokens is not None or report.output_tokens is not None:
                 young.keep(_uncounted(report), report)

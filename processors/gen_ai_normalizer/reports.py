@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 Source = tuple[int, int]
-"""Who reported: hash of the instrumentation scope's name (the library), hash of the resource (the process)."""
+"""Who reported: hashes of the library (the scope's name; apart for its events) and of the process."""
 
 NOT_A_SPAN: Final = b"log"
 """Stands for the span id of a log record; no span has three bytes of id."""
@@ -96,16 +96,18 @@ def repeats_elsewhere(report: Report, others: Iterable[Report]) -> Report | None
 
 
 def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
-    """The report of another library of the process, both without parent and so in different traces, of the same call.
+    """The report of another library of the process, in another trace or none, of the same call.
 
-    Some libraries do not make their span the current one: what they are around becomes a trace of its own.
+    Some libraries do not make their span the current one: what they are around becomes a trace of its own, and both
+    spans have no parent. Some write events without the ids of the span.
     """
     for other in others:
         if is_same_record(report, other):
             return other
         if (
             other.source[0] != report.source[0]
-            and other.model == report.model
+            and (other.model == report.model or not other.model or not report.model)
+            and (not (other.parent_id or report.parent_id) or NOT_A_SPAN in (other.span_id, report.span_id))
             and not _loses_counts(report, other)
             and not _contradict(report, other)
             and nested(report, other)

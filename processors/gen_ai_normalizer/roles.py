@@ -37,6 +37,7 @@ class Roles:
         self._scope: Scope | None = None
         self._source: Source = _NOWHERE
         self._is_server = False
+        self._has_events = False
 
     def begin(self) -> None:
         """A batch begins."""
@@ -78,7 +79,8 @@ class Roles:
                 None,
             ),
         )
-        return "leaf" if self._calls.see(trace_id, report) else "duplicate"
+        is_loose = not parent_id or self._has_events
+        return "leaf" if self._calls.see(trace_id, report, is_loose=is_loose) else "duplicate"
 
     def of_log(self, role: str | None, record: LogRecord, attributes: Attributes) -> str | None:
         """The role of a log record: none beside a span, which is the ledger.
@@ -94,10 +96,11 @@ class Roles:
         ):
             return None
         if record.scope is not self._scope:
-            self._enter(record.scope)
+            # What a library says in an event is said beside its spans, as if by another library.
+            self._enter(record.scope, "event ")
         time_ns = pb.time_unix_nano or pb.observed_time_unix_nano
         report = self._report(NOT_A_SPAN, pb.span_id, time_ns, time_ns, attributes)
-        return "leaf" if self._calls.see(pb.trace_id, report) else "duplicate"
+        return "leaf" if self._calls.see(pb.trace_id, report, is_loose=True) else "duplicate"
 
     def _of_aggregate(self, span: Span, attributes: Attributes) -> str:
         if _count(attributes, _INPUT) is None and _count(attributes, _OUTPUT) is None:
@@ -123,11 +126,14 @@ class Roles:
             None,
         )
 
-    def _enter(self, scope: Scope) -> None:
+    def _enter(self, scope: Scope, kind: str = "") -> None:
         name = scope.name
+        resource = scope.resource.attributes
+        process = resource.get("service.name"), resource.get("service.instance.id")
         self._scope = scope
-        self._source = self._calls.source(name, scope.resource.pb.SerializeToString())
-        self._is_server = is_server_scope(name)
+        self._source = self._calls.source(kind + name, str(process))
+        self._is_server = is_of("servers", name)
+        self._has_events = is_of("events", name)
 
 
 def _count(attributes: Attributes, key: str) -> int | None:
@@ -136,12 +142,12 @@ def _count(attributes: Attributes, key: str) -> int | None:
 
 
 @cache
-def _servers() -> tuple[frozenset[str], tuple[str, ...]]:
-    table: dict[str, Any] = load_table("servers")
+def _scopes(kind: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    table: dict[str, Any] = load_table("reporters")[kind]
     return frozenset(table["names"]), tuple(table["prefixes"])
 
 
-def is_server_scope(name: str) -> bool:
-    """Whether a scope is of a gateway or inference server."""
-    names, prefixes = _servers()
-    return name in names or name.startswith(prefixes)
+def is_of(kind: str, scope: str) -> bool:
+    """Whether a scope is of the `servers` (gateways, too) or of the libraries that report calls in `events`, too."""
+    names, prefixes = _scopes(kind)
+    return scope in names or scope.startswith(prefixes)

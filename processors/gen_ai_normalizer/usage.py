@@ -6,8 +6,8 @@ proved by its own sum where it gives one, else it is known per dialect and provi
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from processors.gen_ai_normalizer.documents import Documents, Source
@@ -23,9 +23,18 @@ class UsageNames:
     output: str = "gen_ai.usage.output_tokens"
     cache_read: str = "gen_ai.usage.cache_read.input_tokens"
     cache_write: str = "gen_ai.usage.cache_creation.input_tokens"
+    cache_write_1h: str = "penstock.gen_ai.usage.cache_creation_1h.input_tokens"
     reasoning: str = "gen_ai.usage.reasoning.output_tokens"
     audio_input: str = "gen_ai.usage.audio.input_tokens"
     audio_output: str = "gen_ai.usage.audio.output_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """How many tokens stand beside the input and beside the output, not in them."""
+
+    input: int = 0
+    output: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Accounting:
     sum_holds_reasoning: frozenset[str] = frozenset()
     zero_is_unknown: tuple[str, ...] = ()
     details_are_separate: bool = False
+    raw_keys: Mapping[str, str] = field(default_factory=dict)
+    """Counts that would be lost when they are raised, since no other attribute has them, and where they are kept."""
 
     def settle(self, attributes: MutableMapping[str, Any], documents: Documents) -> None:
         """Bring the counts of a record, already under their conventions' names, to the conventions' sums."""
@@ -54,45 +65,70 @@ class Accounting:
             attributes.pop(names.input, None)
             attributes.pop(names.output, None)
             return
+        self._join_cache_writes(attributes)
         total = next((found for source in self.totals if (found := read_tokens(documents.read(source)))), None)
-        self._settle_input(attributes, counted_in, counted_out or 0, total)
-        self._settle_output(attributes, counted_in or 0, counted_out, total)
+        beside = self._beside(attributes, counted_in or 0, counted_out or 0, total)
+        if counted_in is not None and beside.input:
+            self._raise(attributes, names.input, counted_in + beside.input)
+        if beside.output and (counted_out is not None or self._holds_reasoning(attributes)):
+            self._raise(attributes, names.output, (counted_out or 0) + beside.output)
 
-    def _settle_input(
-        self, attributes: MutableMapping[str, Any], counted: int | None, output: int, total: int | None
-    ) -> None:
+    def _join_cache_writes(self, attributes: MutableMapping[str, Any]) -> None:
+        """What was written for an hour is part of what was written: a smaller number was of five minutes alone."""
         names = self.names
-        cached = (_count(attributes, names.cache_read) or 0) + (_count(attributes, names.cache_write) or 0)
-        apart = cached + (_count(attributes, names.audio_input) or 0) if self.details_are_separate else cached
-        if counted is None or not apart:
-            return
-        proved = cached > counted or total == counted + cached + output
-        if proved or self._is_apart(counted + output, total):
-            attributes[names.input] = counted + apart
-        elif attributes.get(names.provider) in self.excludes_cache:
-            attributes[names.input] = counted + cached
+        written, for_an_hour = _count(attributes, names.cache_write) or 0, _count(attributes, names.cache_write_1h) or 0
+        if for_an_hour > written:
+            attributes[names.cache_write] = written + for_an_hour
 
-    def _settle_output(
-        self, attributes: MutableMapping[str, Any], counted_in: int, counted: int | None, total: int | None
-    ) -> None:
+    def _beside(
+        self, attributes: MutableMapping[str, Any], counted_in: int, counted_out: int, total: int | None
+    ) -> Beside:
         names = self.names
-        reasoning = _count(attributes, names.reasoning) or 0
-        apart = reasoning + (_count(attributes, names.audio_output) or 0) if self.details_are_separate else reasoning
-        if not apart and counted_in and attributes.get(names.provider) in self.sum_holds_reasoning:
-            rest = (total or 0) - counted_in
-            if rest > (counted or 0):
-                attributes[names.output] = rest
-        if counted is None or not apart:
-            return
-        proved = reasoning > counted or total == counted_in + counted + reasoning
-        if proved or self._is_apart(counted_in + counted, total):
-            attributes[names.output] = counted + apart
-        elif attributes.get(names.provider) in self.excludes_reasoning:
-            attributes[names.output] = counted + reasoning
+        read, written = _count(attributes, names.cache_read) or 0, _count(attributes, names.cache_write) or 0
+        cached, reasoning = read + written, _count(attributes, names.reasoning) or 0
+        provider = attributes.get(names.provider)
+        missing = (total or 0) - counted_in - counted_out
+        proved = _proved(
+            missing, {read, written, cached} - {0}, reasoning, reasoning_first=provider in self.excludes_reasoning
+        )
+        if proved is not None:
+            # More of a part than of the whole is proof, too.
+            rest_in = cached if cached > counted_in + proved.input else proved.input
+            return Beside(rest_in, reasoning if reasoning > counted_out + proved.output else proved.output)
+        audio_in, audio_out = _count(attributes, names.audio_input) or 0, _count(attributes, names.audio_output) or 0
+        # A sum that is the same without them says that details were not subtracted.
+        is_apart = self.details_are_separate and missing != 0
+        takes_cache = cached > counted_in or is_apart or provider in self.excludes_cache
+        takes_reasoning = reasoning > counted_out or is_apart or provider in self.excludes_reasoning
+        if not reasoning and missing > 0 and counted_in and self._holds_reasoning(attributes):
+            return Beside(cached if takes_cache else 0, missing)
+        return Beside(
+            (cached if takes_cache else 0) + (audio_in if is_apart else 0),
+            (reasoning if takes_reasoning else 0) + (audio_out if is_apart else 0),
+        )
 
-    def _is_apart(self, counted: int, total: int | None) -> bool:
-        """Whether details were subtracted: a sum that is the same without them says that they were not."""
-        return self.details_are_separate and total != counted
+    def _holds_reasoning(self, attributes: MutableMapping[str, Any]) -> bool:
+        return attributes.get(self.names.provider) in self.sum_holds_reasoning
+
+    def _raise(self, attributes: MutableMapping[str, Any], key: str, count: int) -> None:
+        raw_key = self.raw_keys.get(key)
+        if raw_key is not None and key in attributes:
+            attributes[raw_key] = attributes[key]
+        attributes[key] = count
+
+
+def _proved(missing: int, cached: set[int], reasoning: int, *, reasoning_first: bool) -> Beside | None:
+    """What of the details makes up the difference between the sum and its parts; None where nothing does.
+
+    That there is no difference proves nothing: libraries add up what they have, whatever it lacks.
+    """
+    if missing <= 0:
+        return None
+    if missing == reasoning and (reasoning_first or missing not in cached):
+        return Beside(0, missing)
+    if missing in cached:
+        return Beside(missing, 0)
+    return Beside(missing - reasoning, reasoning) if reasoning and missing - reasoning in cached else None
 
 
 def _count(attributes: MutableMapping[str, Any], key: str) -> int | None:

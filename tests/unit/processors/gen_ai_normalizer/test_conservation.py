@@ -119,7 +119,7 @@ def batch(spans: list[Sent]) -> Batch:
             span_id=sent.span_id,
             parent_span_id=sent.parent_id,
             name="chat",
-            kind=sent.layer.kind,  # type: ignore[arg-type]  # an enum, by its number
+            kind=sent.layer.kind,
             start_time_unix_nano=sent.start_ns,
             end_time_unix_nano=sent.end_ns,
         )

@@ -74,6 +74,8 @@ ONCE: dict[str, list[Span | LogRecord]] = {
     ],
     "a failed call, known by its model": [span(1, MODEL, at=(0.1, 0.9)), span(2, MODEL, scope="langchain")],
     "the event of a call without recorded span, then its span": [event(answered("r")), span(1, answered("r"))],
+    "an agent's event in no trace": [span(1, scope="codex_exec"), event(at=0.999)],
+    "an event of the library that wrote the span": [span(1, scope="test", parent=0), event(at=0.999)],
     "a span, then the event": [span(1, answered("r")), event(answered("r"), at=1.2)],
     "the event of a span without a response id": [span(1), event(trace=1, inside=1, at=1.2)],
     "a streamed call's second record": [

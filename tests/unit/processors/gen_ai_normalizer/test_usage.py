@@ -80,3 +80,65 @@ def test_zeros_that_carry_no_information_go() -> None:
 def test_counts_that_are_none_change_nothing(bad: Any) -> None:
     usage = {IN: 5, OUT: 7, READ: bad}
     assert settled(usage, excludes_cache=frozenset({None})) == usage
+
+
+SUM = {"totals": (Source("total"),)}
+
+
+@pytest.mark.parametrize(
+    ("beside", "raised"),
+    [
+        ({READ: 60}, (60, 0)),
+        ({READ: 60, WRITE: 30}, (90, 0)),
+        ({REASONING: 15}, (0, 15)),
+        ({READ: 60, REASONING: 15}, (60, 15)),
+        ({READ: 60, WRITE: 30, REASONING: 15}, (90, 15)),
+    ],
+    ids=lambda value: "+".join(key.split(".")[2] for key in value) if isinstance(value, dict) else "",
+)
+def test_the_sum_says_what_stands_beside_its_parts(beside: dict[str, int], raised: tuple[int, int]) -> None:
+    total = 100 + 40 + sum(beside.values())
+    found = settled({IN: 100, OUT: 40, **beside, "total": total}, **SUM)
+    assert (found[IN] - 100, found[OUT] - 40) == raised
+
+
+def test_of_what_is_cached_only_a_part_may_stand_beside_the_input() -> None:
+    """An input with what was read, without what was written."""
+    usage = {IN: 1000, OUT: 40, READ: 900, WRITE: 2000, "total": 3040}
+    assert settled(usage, **SUM)[IN] == 3000
+
+
+def test_a_sum_of_what_is_there_proves_nothing() -> None:
+    usage = {IN: 12, OUT: 40, READ: 10, REASONING: 7, "total": 52, PROVIDER: "aws.bedrock"}
+    assert settled(usage, **SUM)[IN] == 12
+    assert settled(usage, **SUM, excludes_cache=frozenset({"aws.bedrock"}))[IN] == 22
+    assert settled(usage, **SUM, excludes_reasoning=frozenset({"aws.bedrock"}))[OUT] == 47
+    assert settled({**usage, READ: 1000}, **SUM)[IN] == 1012
+
+
+def test_where_either_may_be_meant_the_source_decides() -> None:
+    usage = {IN: 100, OUT: 40, READ: 30, REASONING: 30, "total": 170, PROVIDER: "gcp.gemini"}
+    thoughts = settled(usage, **SUM, excludes_reasoning=frozenset({"gcp.gemini"}))
+    assert (thoughts[IN], thoughts[OUT]) == (100, 70)
+    cached = settled(usage, **SUM)
+    assert (cached[IN], cached[OUT]) == (130, 40)
+
+
+def test_other_tokens_in_the_sum_prove_nothing() -> None:
+    """Gemini counts the prompt of tool use apart."""
+    usage = {IN: 100, OUT: 40, READ: 30, "total": 140 + 11}
+    assert settled(usage, **SUM) == usage
+
+
+def test_what_was_written_for_an_hour_is_part_of_what_was_written() -> None:
+    hour = "penstock.gen_ai.usage.cache_creation_1h.input_tokens"
+    assert settled({IN: 100, OUT: 4, WRITE: 30, hour: 20})[WRITE] == 30
+    assert settled({IN: 100, OUT: 4, WRITE: 10, hour: 20})[WRITE] == 30
+    assert settled({IN: 100, OUT: 4, hour: 20})[WRITE] == 20
+
+
+def test_a_count_that_is_raised_in_its_own_place_is_kept() -> None:
+    raw_keys = {IN: "raw"}
+    assert settled({IN: 12, OUT: 4, READ: 100}, raw_keys=raw_keys)["raw"] == 12
+    assert "raw" not in settled({IN: 120, OUT: 4, READ: 100}, raw_keys=raw_keys)
+    assert "raw" not in settled({IN: 12, OUT: 4, READ: 100})
