@@ -114,7 +114,7 @@ class Compilation:
             echoes=echoes,
             builds=builds,
             texts=tuple((build.target, build.fits) for build in builds if isinstance(build, _CONFORMING)),
-            reads_name=any(place.source.key == NAME_KEY for fill in fills for place in fill.candidates),
+            reads_name=any(place.source.key == NAME_KEY for places in candidates.values() for place, _ in places),
             rebuilds=bool(fills or accounting or echoes) or any(has_work(build) for build in builds),
             accounting=accounting,
             derivation=Derivation(provider, tables.infer_provider) if role in {"leaf", "duplicate"} else None,

@@ -122,6 +122,8 @@ def _words(rules: Iterable[Rules]) -> dict[str, frozenset[str] | None]:
         for condition in (*rule.cases, *rule.roles):
             for key, wanted in (*condition.when.items(), *condition.unless.items()):
                 words[key] = (words.get(key) or frozenset()) | ({wanted} if isinstance(wanted, str) else {*wanted})
+    # A word that stands for several values says nothing of which.
+    words = {key: None if wanted and any("*" in word for word in wanted) else wanted for key, wanted in words.items()}
     for rule in rules:
         for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
             if OPERATION in attributes:
