@@ -94,3 +94,8 @@ def _with_lists(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_lists(entry) for key, entry in value.items()}
     return [_with_lists(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def test_functions_within_functions_are_nothing() -> None:
+    text = "[Tool(name='find', function=<function make.<locals>.<lambda> at 0x7f10>, role=<Role.USER: 'a>b'>)]"
+    assert read_literal(text) == [{"name": "find", "function": None, "role": "a>b"}]
