@@ -91,11 +91,12 @@ class Candidate:
 class Fill:
     """Fills one target from the first candidate that has a value."""
 
-    __slots__ = ("_goes", "_places", "target")
+    __slots__ = ("_goes", "_places", "candidates", "target")
 
     def __init__(self, target: str, candidates: tuple[Candidate, ...], goes: Callable[[Any], bool] = never) -> None:
         """`goes`: whether a value that none of the candidates accepts must not stay in the target."""
         self.target = target
+        self.candidates = candidates
         self._goes = goes
         # Most places are attributes that are read as they are: they need no Candidate at run time.
         self._places = tuple((each.source.key if each.is_plain else None, each.read, each.find) for each in candidates)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from processors.gen_ai_normalizer.documents import dump, parse_text
 from processors.gen_ai_normalizer.vocabulary import finish_reason, known_reasons, operation_names, providers
 
 Reader = Callable[[Any], Any]
+_LONGEST_URL: Final = 256
 _INT64: Final = 2**63
 
 
@@ -149,20 +151,32 @@ def read_host(value: Any) -> str | None:
     """A host name, also out of a URL."""
     if not isinstance(value, str) or "://" not in value:
         return read_text(value)
-    try:
-        return urlsplit(value).hostname
-    except ValueError:
-        return None
+    return _host_and_port(value)[0]
 
 
 def read_port(value: Any) -> int | None:
     """The port that a URL names."""
     if not isinstance(value, str) or "://" not in value:
         return None
+    return _host_and_port(value)[1]
+
+
+def _host_and_port(url: str) -> tuple[str | None, int | None]:
+    # Applications call some few hosts; a cache of long texts would hold what no one should.
+    return _split(url) if len(url) <= _LONGEST_URL else _split.__wrapped__(url)
+
+
+@lru_cache(maxsize=1024)
+def _split(url: str) -> tuple[str | None, int | None]:
     try:
-        return urlsplit(value).port
+        parts = urlsplit(url)
+        host = parts.hostname
     except ValueError:
-        return None
+        return None, None
+    try:
+        return host, parts.port
+    except ValueError:
+        return host, None
 
 
 def read_stream_of_url(value: Any) -> bool | None:
