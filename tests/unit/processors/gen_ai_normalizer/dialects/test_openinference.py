@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.signals import Record
+from pipeline.signals import Span
 from pipeline.testing import configured, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
@@ -25,11 +25,11 @@ COUNTS: dict[str, Any] = {
 }
 
 
-def record_of(span: dict[str, Any], package: str = "openai", name: str = "ChatCompletion", version: str = "") -> Record:
+def record_of(span: dict[str, Any], package: str = "openai", name: str = "ChatCompletion", version: str = "") -> Span:
     scope = package if package.startswith("@") else PACKAGE + package
     batch = traces(span, scope=scope, name=name, scope_version=version)
-    (record,) = configured(GenAiNormalizer).process(batch).records()
-    return record
+    found: list[Span] = list(configured(GenAiNormalizer).process(batch).records())
+    return found[0]
 
 
 def normalized(
@@ -411,7 +411,7 @@ def test_annotations_are_results_of_evaluations() -> None:
             "evaluations.0.evaluation.score": 0.25,
         }
     )
-    events = [dict(event.attributes) for event in record_of(span).events]  # type: ignore[attr-defined]  # a span
+    events = [dict(event.attributes) for event in record_of(span).events]
     assert {event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.value"] for event in events} == {
         "helpful": 1.0,
         "toxic": 0.25,
