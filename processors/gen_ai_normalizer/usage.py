@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.values import read_tokens
+from processors.gen_ai_normalizer.vocabulary import providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Beside:
 
     input: int = 0
     output: int = 0
+
+
+_NOTHING: Final = Beside()
+_MODELS: Final = ("gen_ai.response.model", "gen_ai.request.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,10 @@ class Accounting:
         names = self.names
         read, written = _count(attributes, names.cache_read) or 0, _count(attributes, names.cache_write) or 0
         cached, reasoning = read + written, _count(attributes, names.reasoning) or 0
-        provider = attributes.get(names.provider)
+        audio_in, audio_out = _count(attributes, names.audio_input) or 0, _count(attributes, names.audio_output) or 0
+        if not (cached or reasoning or audio_in or audio_out or self.sum_holds_reasoning):
+            return _NOTHING
+        provider = self._provider(attributes)
         missing = (total or 0) - counted_in - counted_out
         proved = _proved(
             missing, {read, written, cached} - {0}, reasoning, reasoning_first=provider in self.excludes_reasoning
@@ -95,7 +103,6 @@ class Accounting:
             # More of a part than of the whole is proof, too.
             rest_in = cached if cached > counted_in + proved.input else proved.input
             return Beside(rest_in, reasoning if reasoning > counted_out + proved.output else proved.output)
-        audio_in, audio_out = _count(attributes, names.audio_input) or 0, _count(attributes, names.audio_output) or 0
         # A sum that is the same without them says that details were not subtracted.
         is_apart = self.details_are_separate and missing != 0
         takes_cache = cached > counted_in or is_apart or provider in self.excludes_cache
@@ -106,6 +113,14 @@ class Accounting:
             (cached if takes_cache else 0) + (audio_in if is_apart else 0),
             (reasoning if takes_reasoning else 0) + (audio_out if is_apart else 0),
         )
+
+    def _provider(self, attributes: MutableMapping[str, Any]) -> str | None:
+        """Whose counts they are: the maker of the model where nobody says who served it."""
+        found = attributes.get(self.names.provider)
+        if isinstance(found, str):
+            return found
+        makers = (providers().of_family(model) for key in _MODELS if isinstance(model := attributes.get(key), str))
+        return next(filter(None, makers), None)
 
     def _holds_reasoning(self, attributes: MutableMapping[str, Any]) -> bool:
         return attributes.get(self.names.provider) in self.sum_holds_reasoning

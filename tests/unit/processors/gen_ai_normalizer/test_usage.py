@@ -43,6 +43,13 @@ def test_where_numbers_prove_nothing_the_provider_decides() -> None:
     assert settled({**usage, PROVIDER: "openai"}, excludes_cache=frozenset({"anthropic"}))[IN] == 100
 
 
+def test_the_maker_of_the_model_decides_where_nobody_names_the_provider() -> None:
+    usage = {IN: 100, OUT: 10, READ: 60, "gen_ai.request.model": "claude-sonnet-4-5"}
+    found = settled(usage, excludes_cache=frozenset({"anthropic"}))
+    assert found[IN] == 160
+    assert PROVIDER not in found
+
+
 def test_what_is_left_of_a_sum_that_holds_reasoning_is_output() -> None:
     how: dict[str, Any] = {"totals": (Source("total"),), "sum_holds_reasoning": frozenset({"gcp.gemini"})}
     usage = {IN: 8, OUT: 20, "total": 128, PROVIDER: "gcp.gemini"}
