@@ -204,7 +204,8 @@ class RoleRule(Condition):
 
     role: RoleName
     yields: bool = False
-    """Whether another library that reports the same call says more: such spans are asked last of their batch."""
+    """Whether another library that reports the same call says more: such spans are asked last of what is worked on
+    together."""
 
 
 class Rules(_Data):

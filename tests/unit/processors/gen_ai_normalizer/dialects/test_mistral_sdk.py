@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.testing import configured, traces
+from pipeline.signals import Batch, Signal
+from pipeline.testing import configured, trace_request, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
 ROLE = "penstock.gen_ai.role"
@@ -56,6 +57,18 @@ def test_a_stream_of_the_first_versions_has_only_its_request() -> None:
 def test_operations_by_their_id(name: str, operation: str) -> None:
     found = normalized(REQUEST, name)
     assert (found["gen_ai.operation.name"], found[ROLE]) == (operation, "leaf")
+
+
+def test_what_openllmetry_says_of_the_same_call_goes_before() -> None:
+    name = "chat_completion_v1_chat_completions_post"
+    message = trace_request({**REQUEST, **COUNTS}, scope="mistralai_sdk_tracer", name=name)
+    around = {**REQUEST, **COUNTS, "llm.request.type": "chat", "gen_ai.response.id": "cmpl-1"}
+    other = trace_request({}, around, scope="opentelemetry.instrumentation.mistralai").resource_spans[0].scope_spans[0]
+    del other.spans[0]
+    message.resource_spans[0].scope_spans.append(other)
+    processed = configured(GenAiNormalizer).process(Batch.of_message(message, Signal.TRACES))
+    roles = {record.scope.name: record.attributes[ROLE] for record in processed.records()}
+    assert roles == {"mistralai_sdk_tracer": "duplicate", "opentelemetry.instrumentation.mistralai": "leaf"}
 
 
 def test_other_requests_are_no_calls() -> None:
