@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pipeline.signals.attributes import Attributes
@@ -27,6 +28,8 @@ class Found(NamedTuple):
 
     entries: list[Any]
     instructions: Sequence[Part] = ()
+    text: str = ""
+    """The entries as JSON text, where that is known."""
 
 
 Gather = Callable[[Documents], Found | None]
@@ -50,7 +53,7 @@ class BuildList:
                 tally["unmapped"] += 1
             return
         if found.entries:
-            attributes[self.target] = dump(found.entries)
+            attributes[self.target] = found.text or dump(found.entries)
         if found.instructions and INSTRUCTIONS not in attributes:
             attributes[INSTRUCTIONS] = dump(found.instructions)
 
@@ -70,7 +73,10 @@ def _first_found(gather: tuple[Gather, ...], documents: Documents) -> tuple[Foun
 
 
 def _says_something(entries: list[Any]) -> bool:
-    return any(entry.get("parts", True) for entry in entries)
+    for entry in entries:  # noqa: SIM110 - the first says it, and a generator costs more than the look
+        if entry.get("parts", True):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,34 +248,56 @@ def _first(documents: Documents, keys: tuple[str, ...]) -> Any:
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class FlattenedTools:
     """Gathers tool definitions from indexed keys, or from an array or list of JSON texts."""
 
-    keys: FlatKeys
-    items: str = ""
-    source: Source | None = None
-    among_messages: bool = False
-    """Whether they stand among messages, as what a tool says."""
+    __slots__ = ("_among_messages", "_items", "_keys", "_listed", "_source")
+
+    def __init__(
+        self, keys: FlatKeys, items: str = "", source: Source | None = None, among_messages: bool = False
+    ) -> None:
+        """Where the definitions stand: in `keys`, in the array `items`, or at `source`, maybe as what a tool says."""
+        self._among_messages = among_messages
+        self._keys = keys
+        self._listed = tuple(key for key, _ in keys.paths)
+        self._items = items
+        self._source = Source(source.key, source.path or ()) if source is not None else None
 
     def __call__(self, documents: Documents) -> Found | None:
         """The definitions in the conventions' form."""
-        listed = self._listed(documents)
-        if not listed:
-            return None
-        return Found([definition for found in listed if (definition := tool_definition(found))])
+        attributes = documents.attributes
+        if self._source is not None:
+            found = documents.read(self._source)
+            return _tools(_offered(found) if self._among_messages else found)
+        if self._items:
+            return _tools(attributes.get(self._items))
+        values = tuple([attributes[key] for key in self._listed])
+        # An application offers the same tools in call after call.
+        small = set(map(type, values)) == {str} and sum(map(len, values)) < _LONGEST_KEPT
+        return _kept_tools(self._keys, values) if small else _tools(self._keys.build(attributes))
 
-    def _listed(self, documents: Documents) -> list[Any]:
-        if self.source is not None:
-            found = documents.read(Source(self.source.key, self.source.path or ()))
-        else:
-            found = documents.attributes.get(self.items) if self.items else self.keys.build(documents.attributes)
-        if self.among_messages:
-            return [tool for entry in found if (tool := offered_tool(entry))] if isinstance(found, list) else []
-        if isinstance(found, dict):
-            # Tools by their name, as some APIs take them.
-            found = [{"name": name, **entry} for name, entry in found.items() if isinstance(entry, dict)]
-        return found if isinstance(found, list) else []
+
+_LONGEST_KEPT: Final = 16_384
+
+
+@lru_cache(maxsize=256)
+def _kept_tools(keys: FlatKeys, values: tuple[str, ...]) -> Found | None:
+    names = (key for key, _ in keys.paths)
+    found = _tools(keys.build(dict(zip(names, values, strict=True))))
+    return found and found._replace(text=dump(found.entries))
+
+
+def _offered(found: Any) -> list[Any]:
+    return [tool for entry in found if (tool := offered_tool(entry))] if isinstance(found, list) else []
+
+
+def _tools(found: Any) -> Found | None:
+    if isinstance(found, dict):
+        # Tools by their name, as some APIs take them.
+        found = [{"name": name, **entry} for name, entry in found.items() if isinstance(entry, dict)]
+    if not isinstance(found, list) or not found:
+        return None
+    return Found([definition for entry in found if (definition := tool_definition(entry))])
 
 
 __all__ = [

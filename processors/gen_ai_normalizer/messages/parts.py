@@ -6,6 +6,7 @@ Anthropic, Bedrock Converse, Gemini, Cohere, Mistral, and the message forms of V
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -146,7 +147,7 @@ def _generic(item: Item) -> list[Part]:
 
 def nested_items(text: str) -> list[Any] | None:
     """Content parts that were written as JSON text; None for a text that only looks like it."""
-    if text[:2] not in _NESTED_STARTS:
+    if text[:1] not in ("[", "{") or not ('"type"' in text or _BY_FIRST_KEY.match(text) or text[:2] == "[]"):
         return None
     try:
         items = orjson.loads(text)
@@ -156,7 +157,7 @@ def nested_items(text: str) -> list[Any] | None:
     return items if all(isinstance(item, dict) and _kind(item)[0] is not None for item in items) else None
 
 
-_NESTED_STARTS: Final = frozenset({"[{", "[]", '{"'})
+_BY_FIRST_KEY: Final = re.compile(rf"""\[?\s*{{\s*"(?:{"|".join(map(re.escape, KINDS_BY_KEY))})"\s*:""")
 
 
 class _Entry(NamedTuple):
