@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 import orjson
 
 from processors.gen_ai_normalizer.documents import dump, parse_text
-from processors.gen_ai_normalizer.vocabulary import finish_reason, known_reasons, operation_names, providers
+from processors.gen_ai_normalizer.vocabulary import (
+    finish_reason,
+    finish_reasons,
+    known_reasons,
+    operation_names,
+    providers,
+)
 
 Reader = Callable[[Any], Any]
 _LONGEST_URL: Final = 256
@@ -103,6 +109,11 @@ def read_operation(value: Any) -> str | None:
     return operation_names().get(value, value) if isinstance(value, str) and value else None
 
 
+def read_model_of_name(value: Any) -> str | None:
+    """The model in a span's name of the conventions' form (`chat gpt-4o`)."""
+    return value.partition(" ")[2].strip() or None if isinstance(value, str) else None
+
+
 def read_provider(value: Any) -> str | None:
     """A provider's name; None for a library that calls itself one."""
     return providers().name(value) if isinstance(value, str) else None
@@ -130,6 +141,8 @@ def read_finish_reasons(value: Any) -> list[str] | None:
     """Finish reasons as an array, each in the conventions' word."""
     if isinstance(value, list) and value and known_reasons().issuperset(map(_word, value)):
         return value
+    if isinstance(value, str) and value in finish_reasons():
+        return [finish_reasons()[value]]
     if isinstance(value, str) and "," in value and not value.startswith("["):
         value = [part.strip() for part in value.split(",")]
     texts = read_texts(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from processors.gen_ai_normalizer.rules import load_table
@@ -15,6 +15,13 @@ def _spell(word: str) -> str:
 
 _LONGEST_NAME: Final = 6
 """Words between dots of a provider's name."""
+
+
+_LONGEST_WORD: Final = 128
+"""A spelling of a provider is shorter by far."""
+_LONGEST_HOST: Final = 253
+"""Source: RFC 1035, 2.3.4: 255 octets with the lengths of its labels."""
+_REMEMBERED: Final = 1024
 
 
 class Providers:
@@ -30,12 +37,18 @@ class Providers:
         self._ids = _starts(table["ids"])
         self._families = _starts(table["families"])
         self._model_is_the_asked = frozenset(table["answers_name_no_model"])
+        # The same few words come with every call.
+        self._named = lru_cache(maxsize=_REMEMBERED)(self._find_name)
+        self._served = lru_cache(maxsize=_REMEMBERED)(self._find_host)
         self._no_alias = re.compile("|".join(table["no_aliases"]))
 
     def name(self, word: str) -> str | None:
         """The provider a spelling means; unknown words are kept, None for words that name no provider."""
-        if word in self.exact:
+        if word in self.exact or len(word) > _LONGEST_WORD:
             return word
+        return self._named(word)
+
+    def _find_name(self, word: str) -> str | None:
         spelling = _spell(word)
         found = self._longest(spelling)
         if found is not None:
@@ -69,6 +82,9 @@ class Providers:
 
     def of_host(self, host: str) -> str | None:
         """The provider that serves a host name."""
+        return self._served(host) if len(host) <= _LONGEST_HOST else None
+
+    def _find_host(self, host: str) -> str | None:
         return next((name for end, name in self._hosts.items() if host == end or host.endswith("." + end)), None)
 
 
