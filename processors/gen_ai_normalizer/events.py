@@ -206,7 +206,8 @@ def _choice(content: dict[str, Any], role: str) -> dict[str, Any]:
 
 
 def _are_messages(content: list[Any]) -> bool:
-    return all(isinstance(entry, dict) and {"role", "parts", "kwargs", "_role"} & entry.keys() for entry in content)
+    """Whether a list holds messages; some libraries put lists of tool calls among them."""
+    return any(isinstance(entry, dict) and {"role", "parts", "kwargs", "_role"} & entry.keys() for entry in content)
 
 
 def take_out(record: Record, beside: Beside, *, move: bool) -> None:

@@ -130,6 +130,19 @@ def test_events_keep_their_order_and_roles() -> None:
     assert messages[3]["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "noon"}]
 
 
+def test_lists_among_messages_do_not_hide_that_they_are_messages() -> None:
+    said = [
+        {"role": "user", "content": "Hello?"},
+        [{"id": "", "type": ""}],
+        {"role": "user", "content": "Still there?"},
+    ]
+    span = span_of(CALL, [("gen_ai.content.prompt", {"gen_ai.prompt": json.dumps(said)})])
+    found = json.loads(str(span.attributes["gen_ai.input.messages"]))
+    texts = [part.get("content") for message in found for part in message["parts"]]
+    assert [text for text in texts if text] == ["Hello?", "Still there?"]
+    assert {message["role"] for message in found} == {"user"}
+
+
 def test_instructions_that_an_api_takes_apart_are_instructions() -> None:
     events: Events = [("gen_ai.system.message", {"content": "Be brief."})]
     apart = span_of({**CALL, "gen_ai.system": "aws.bedrock"}, events)
