@@ -29,6 +29,8 @@ MOVED_PREFIX: Final = "penstock.original."
 """Where `originals: move` puts what was read."""
 _SAID_ELSEWHERE: Final = frozenset({"gen_ai.system", "gen_ai.provider.name"})
 """Attributes of an event that its span has too."""
+_BESIDE_A_MESSAGE: Final = ("finish_reason", "tool_calls")
+"""Fields of a choice that may stand beside its message."""
 _ABOUT: Final = frozenset({"role", "index", "finish_reason", "id", "name", "message"})
 """Fields of a message that are not what it says."""
 TARGETS: Final = {"input": INPUT, "output": OUTPUT, "instructions": INSTRUCTIONS}
@@ -192,7 +194,8 @@ def _choice(content: dict[str, Any], role: str) -> dict[str, Any]:
     """A message with the role that the event implies; a choice keeps why it ended beside its message."""
     message = content.get("message")
     if isinstance(message, dict):
-        return {"finish_reason": content.get("finish_reason"), **message, "role": message.get("role") or role}
+        beside = {key: content.get(key) for key in _BESIDE_A_MESSAGE}
+        return {**beside, **message, "role": message.get("role") or role}
     if isinstance(message, list | str) and message:
         beside = {key: value for key, value in content.items() if key != "message"}
         return {**beside, "content": message, "role": role}

@@ -290,3 +290,12 @@ def test_a_second_pass_changes_nothing(originals: str) -> None:
     once = processor.process(with_events(CALL, events)).serialize()
     again = Batch.of_message(traces().signal.request_class.FromString(once), traces().signal)
     assert processor.process(again).serialize() == once
+
+
+def test_calls_beside_the_message_of_a_choice() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+    body: Any = {"index": 0, "finish_reason": "tool_calls", "message": {"content": None}, "tool_calls": [call]}
+    (record,) = configured(GenAiNormalizer).process(logs(body, attributes={"event.name": "gen_ai.choice"})).records()
+    (message,) = json.loads(dict(record.attributes)["gen_ai.output.messages"])
+    part = {"type": "tool_call", "id": "call_1", "name": "weather", "arguments": {"city": "Oslo"}}
+    assert message == {"role": "assistant", "parts": [part], "finish_reason": "tool_call"}

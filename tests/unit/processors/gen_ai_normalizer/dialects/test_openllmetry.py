@@ -129,7 +129,8 @@ def test_providers_by_instrumentation(scope: str, system: str, provider: str) ->
     assert found["gen_ai.provider.name"] == provider
 
 
-def test_counts_of_bedrock_come_without_the_cache() -> None:
+@pytest.mark.parametrize(("scope", "counted"), [("bedrock", 22), ("langchain", 12)])
+def test_counts_of_bedrock_come_without_the_cache_unless_langchain_added_it(scope: str, counted: int) -> None:
     found = normalized(
         {
             "gen_ai.operation.name": "chat",
@@ -139,9 +140,30 @@ def test_counts_of_bedrock_come_without_the_cache() -> None:
             "gen_ai.usage.total_tokens": 52,
             "gen_ai.usage.cache_read.input_tokens": 10,
         },
-        "bedrock",
+        scope,
     )
-    assert found["gen_ai.usage.input_tokens"] == 22
+    assert found["gen_ai.usage.input_tokens"] == counted
+
+
+def test_no_prompt_is_empty() -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 58}
+    found = normalized(call, "langchain")
+    assert "gen_ai.usage.input_tokens" not in found
+    assert found["gen_ai.usage.output_tokens"] == 58
+
+
+def test_thoughts_that_only_the_sum_of_gemini_holds() -> None:
+    found = normalized(
+        {
+            "gen_ai.operation.name": "generate_content",
+            "gen_ai.provider.name": "gcp.gen_ai",
+            "gen_ai.usage.input_tokens": 20,
+            "gen_ai.usage.output_tokens": 6,
+            "gen_ai.usage.total_tokens": 218,
+        },
+        "google_generativeai",
+    )
+    assert found["gen_ai.usage.output_tokens"] == 198
 
 
 @pytest.mark.parametrize(
