@@ -107,7 +107,7 @@ def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
         if (
             other.source[0] != report.source[0]
             and (other.model == report.model or not other.model or not report.model)
-            and (not (other.parent_id or report.parent_id) or NOT_A_SPAN in (other.span_id, report.span_id))
+            and _may_be_apart(report, other)
             and not _loses_counts(report, other)
             and not _contradict(report, other)
             and nested(report, other)
@@ -115,6 +115,13 @@ def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
         ):
             return other
     return None
+
+
+def _may_be_apart(report: Report, other: Report) -> bool:
+    """Whether both are roots, or one is an event; one without counts says too little to be told by its time."""
+    if NOT_A_SPAN in (other.span_id, report.span_id):
+        return (report.input_tokens, report.output_tokens) == (other.input_tokens, other.output_tokens)
+    return not (other.parent_id or report.parent_id)
 
 
 def is_same_record(report: Report, other: Report) -> bool:

@@ -122,6 +122,10 @@ EACH: dict[str, list[Span | LogRecord]] = {
     ],
     "gateways alone": [span(1, scope="agentgateway", kind=SERVER), span(2, trace=2, kind=SERVER)],
     "roots of one library": [span(number, trace=number, parent=0) for number in range(1, 30)],
+    "a failed call soon after an event": [
+        event({**USAGE, **MODEL}, at=1),
+        span(1, MODEL, scope="com.anthropic.claude_code.tracing", at=(1.5, 1.8)),
+    ],
     "events without spans": [event(answered("a")), event(answered("b")), event(OTHERS), event(OTHERS, at=2)],
 }  # fmt: skip
 
