@@ -290,6 +290,7 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "reason_of_output": (read_reason_of_output, list),
     "reasons_of_messages": (read_reasons_of_messages, list),
     "positive": (read_positive, bool),
+    "model_of_name": (read_model_of_name, str),
     "finish_reasons": (read_finish_reasons, list),
 }
 """Reader and Python type of each kind of target."""

@@ -216,6 +216,11 @@ def test_what_is_a_call(package: str, name: str, kind: str, operation: str | Non
     assert (found.get("gen_ai.operation.name"), found.get("penstock.gen_ai.role")) == (operation, role)
 
 
+def test_the_name_of_a_workflow() -> None:
+    found = normalized({"openinference.span.kind": "AGENT"}, "openai_agents", "support-flow")
+    assert found["gen_ai.workflow.name"] == "support-flow"
+
+
 def test_a_wrapper_around_a_call_that_repeats_its_counts() -> None:
     assert normalized(llm(**COUNTS), "llama_index", "OpenAI.predict")["penstock.gen_ai.role"] == "aggregate"
     agent = {"openinference.span.kind": "AGENT", "agent.name": "clerk", **COUNTS}

@@ -95,6 +95,7 @@ def test_the_model_asked_for_is_none_that_answered() -> None:
 def test_a_call_that_failed_early_has_a_name_only() -> None:
     found = normalized({"error.type": "RateLimitError"}, "anthropic", "chat claude-sonnet-4-5")
     assert (found["gen_ai.operation.name"], found["penstock.gen_ai.role"]) == ("chat", "leaf")
+    assert (found["gen_ai.request.model"], found["gen_ai.provider.name"]) == ("claude-sonnet-4-5", "anthropic")
     assert "gen_ai.operation.name" not in normalized({"error.type": "E"}, "langchain", "invoke_workflow chain")
 
 
