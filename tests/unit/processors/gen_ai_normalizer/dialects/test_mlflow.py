@@ -142,3 +142,48 @@ def test_the_conventions_form_has_the_models_mixed_up() -> None:
     assert found["gen_ai.request.stream"] is True
     chain = normalized({"gen_ai.operation.name": "CHAIN"})
     assert chain.get("gen_ai.operation.name") != "chat"
+
+
+def test_bedrocks_converse_and_bodies_of_models() -> None:
+    asked = {"modelId": "amazon.nova-lite-v1:0", "messages": [{"role": "user", "content": [{"text": "Will it rain?"}]}]}
+    message = {"role": "assistant", "content": [{"text": "Until noon."}]}
+    converse = normalized(
+        chat("bedrock", spanInputs=asked, spanOutputs={"output": {"message": message}, "stopReason": "end_turn"})
+    )
+    assert converse["gen_ai.request.model"] == "amazon.nova-lite-v1:0"
+    assert converse["gen_ai.response.finish_reasons"] == ["stop"]
+    assert "Until noon." in converse["gen_ai.output.messages"]
+    body = {"messages": [{"role": "user", "content": "Will it rain?"}]}
+    answer = {
+        "id": "msg_1",
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Until noon."}],
+        "stop_reason": "end_turn",
+    }
+    invoked = normalized(chat("bedrock", spanInputs={"body": json.dumps(body)}, spanOutputs={"body": answer}))
+    assert "Will it rain?" in invoked["gen_ai.input.messages"]
+    assert invoked["gen_ai.response.id"] == "msg_1"
+    assert json.loads(invoked["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "Until noon."}]
+
+
+def test_llama_index_keeps_the_raw_answer_beside_its_own() -> None:
+    outputs = {
+        "message": {"role": "assistant", "blocks": [{"block_type": "text", "text": "Until noon."}]},
+        "raw": ANSWERED,
+    }
+    found = normalized(chat("llamaindex", spanInputs=ASKED, spanOutputs=outputs) | {"mlflow.llm.provider": '"openai"'})
+    assert found["gen_ai.response.id"] == "chatcmpl-1"
+    assert found["gen_ai.response.model"] == "gpt-4o-mini-2024-07-18"
+    assert "Until noon." in found["gen_ai.output.messages"]
+
+
+def test_dspy_names_a_route() -> None:
+    named = {
+        "mlflow.llm.model": '"openai/gpt-4o-mini"',
+        "mlflow.llm.provider": '"openai"',
+        "model": '"openai/gpt-4o-mini"',
+    }
+    asked = {"messages": ASKED["messages"]}
+    found = normalized(chat("dspy", spanInputs=asked, spanOutputs=["Until noon."]) | named)
+    assert found["gen_ai.request.model"] == "gpt-4o-mini"
+    assert "Until noon." in found["gen_ai.output.messages"]
