@@ -57,7 +57,7 @@ class Recognition:
     def dialects(self, scope: ScopeId, keys: Iterable[str]) -> tuple[str, ...]:
         """The dialects of a record with these keys; none for one that is not about generative AI."""
         keys = [name_of_key(key) for key in keys]
-        by_scope = [rule.dialect for rule in self._rules if _speaks(rule, scope)]
+        by_scope = [rule.dialect for rule in self._rules if _speaks(rule, scope, keys)]
         by_marker = self._markers.find(keys)
         found = list(dict.fromkeys([*by_scope, *sorted(by_marker)]))
         if not found:
@@ -67,9 +67,10 @@ class Recognition:
         return tuple(dialect for dialect in found if dialect != BASE_DIALECT or len(found) == 1)
 
 
-def _speaks(rule: Rules, scope: ScopeId) -> bool:
+def _speaks(rule: Rules, scope: ScopeId, keys: list[str]) -> bool:
     return any(
         (scope.name == known.name if known.name else scope.name.startswith(known.prefix))
         and (known.schema_url is None or known.schema_url == bool(scope.schema_url))
+        and (not known.beside or any(key.startswith(known.beside) for key in keys))
         for known in rule.scopes
     )

@@ -33,6 +33,8 @@ class ScopeRule(_Data):
     prefix: str = ""
     schema_url: bool | None = None
     """Where two projects share a scope name: whether the scope names a schema."""
+    beside: str = ""
+    """Where the scope records other things, too: the beginning of a key that the record must have."""
 
 
 class Keys(_Data):
@@ -104,6 +106,8 @@ class MessageRules(_Data):
     tools: tuple[MessageSource, ...] = ()
     rewrite: bool = False
     """Whether what stands in the conventions' attributes is not in their form."""
+    nested_json: bool = False
+    """Whether a text in the conventions' attributes may be an item of content as JSON."""
     chunks: bool = False
     """Whether the messages of an answer are the pieces in which it was streamed."""
 

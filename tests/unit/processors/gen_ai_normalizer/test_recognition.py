@@ -22,6 +22,8 @@ SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
         ("litellm", "", ["gen_ai.prompt.0.content"], ("litellm",)),
         ("ai", "", ["ai.operationId", "langfuse.observation.type"], ("vercel", "langfuse")),
         ("opentelemetry.instrumentation.httpx", SCHEMA, ["http.method"], ()),
+        ("azure.core.tracing.ext.opentelemetry_span", SCHEMA, ["gen_ai.request.model"], ("azure_ai",)),
+        ("azure.core.tracing.ext.opentelemetry_span", SCHEMA, ["az.namespace"], ()),
     ],
 )
 def test_dialects(scope: str, schema_url: str, keys: list[str], dialects: tuple[str, ...]) -> None:
