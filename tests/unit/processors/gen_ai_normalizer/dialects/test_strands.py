@@ -55,6 +55,8 @@ def test_before_154_the_input_came_without_the_cache() -> None:
     old = normalized(CHAT | {"gen_ai.usage.cache_read_input_tokens": 30, "gen_ai.usage.cache_write_input_tokens": 5})
     assert old["gen_ai.usage.input_tokens"] == 75
     assert old["gen_ai.usage.cache_read.input_tokens"] == 30
+    unknown = normalized(CHAT | {"gen_ai.usage.cache_read_input_tokens": 0, "gen_ai.usage.cache_write_input_tokens": 0})
+    assert "gen_ai.usage.cache_read.input_tokens" not in unknown
     new = normalized(CHAT | {"gen_ai.usage.cache_read.input_tokens": 30, "gen_ai.usage.cache_read_input_tokens": 30})
     assert new["gen_ai.usage.input_tokens"] == 40
 
