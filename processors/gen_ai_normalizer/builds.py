@@ -13,7 +13,7 @@ from processors.gen_ai_normalizer.documents import Documents, Source, dump, pars
 from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
 from processors.gen_ai_normalizer.messages.message import Message
-from processors.gen_ai_normalizer.messages.parts import content_parts
+from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions, to_messages
 from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
@@ -90,6 +90,8 @@ class Conform:
     """Places of the same messages: calls that only they have are added."""
     chunks: bool = False
     """Whether they are the pieces of one."""
+    nested_json: bool = False
+    """Whether their texts may be items of content as JSON."""
 
     def fits(self, value: Any) -> bool:
         """Whether a value looks like messages in the schema."""
@@ -97,6 +99,8 @@ class Conform:
             return False
         if value == "[]":
             return True
+        if self.nested_json and any(mark in value for mark in _NESTED):
+            return False
         said = '"parts":' in value and '"type":' in value
         return said and (self.target[:13] != _OUTPUT_START or '"assistant"' in value)
 
@@ -112,6 +116,8 @@ class Conform:
             messages = self._with_calls(messages, documents)
         if self.chunks:
             messages = join_chunks(messages)
+        if self.nested_json:
+            messages = [{**said, "parts": [part for p in said["parts"] for part in _opened(p)]} for said in messages]
         if not messages:
             tally["unmapped"] += bool(read)
         elif messages != read or not isinstance(value, str):
@@ -129,7 +135,21 @@ class Conform:
         return [_merged(*pair) for pair in zip(messages, found.entries, strict=True)]
 
 
+_NESTED: Final = ('"{\\"', '"[{\\"')
+"""Beginnings of JSON within JSON text."""
 _OUTPUT_START: Final = "gen_ai.output"
+
+
+def _opened(part: Part) -> list[Part]:
+    """A part whose text is an item of content that a library wrote as JSON: as that item; other parts as they are."""
+    content, kind = part.get("content"), part.get("type")
+    items = nested_items(content) if kind in {"text", "reasoning"} and isinstance(content, str) else None
+    if not items:
+        return [part]
+    if kind == "reasoning":
+        return content_parts([{"type": "reasoning", "content": items}])
+    found = content_parts(items)
+    return found if any(entry.get("type") != "text" for entry in found) else [part]
 
 
 def _merged(message: Message, other: Message) -> Message:

@@ -73,11 +73,13 @@ class Structures:
     def _messages(self) -> Iterator[Build]:
         rewrite = any(section.messages.rewrite for _, section in self._sections)
         chunks = any(section.messages.chunks for _, section in self._sections)
+        nested = any(section.messages.nested_json for _, section in self._sections)
         for field, target in _MESSAGES.items():
             gather = self._list(field)
-            if target in self._keys:
-                pieces = chunks and field == "output"
-                yield ConformTools(target) if field == "tools" else Conform(target, rewrite, tuple(gather), pieces)
+            if target in self._keys and field == "tools":
+                yield ConformTools(target)
+            elif target in self._keys:
+                yield Conform(target, rewrite, tuple(gather), chunks and field == "output", nested)
             elif gather:
                 yield BuildList(target, tuple(gather))
         if INSTRUCTIONS in self._keys:

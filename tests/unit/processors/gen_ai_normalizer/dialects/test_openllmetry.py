@@ -451,3 +451,31 @@ def test_a_prompt_beneath_its_role() -> None:
 def test_a_prompt_of_which_only_the_role_is_known_is_no_message() -> None:
     call = {"llm.request.type": "chat", "gen_ai.system": "MistralAI", "gen_ai.prompt.0.role": "user"}
     assert "gen_ai.input.messages" not in normalized(call, "mistralai")
+
+
+@pytest.mark.parametrize(
+    ("scope", "part", "meant"),
+    [
+        (
+            "bedrock",
+            {"type": "text", "content": '{"reasoningContent": {"reasoningText": {"text": "Let me see."}}}'},
+            {"type": "reasoning", "content": "Let me see."},
+        ),
+        (
+            "langchain",
+            {"type": "text", "content": '{"type": "thinking", "thinking": "Let me see."}'},
+            {"type": "reasoning", "content": "Let me see."},
+        ),
+        (
+            f"{PYTHON}.openai.v1",
+            {"type": "reasoning", "content": '[{"text": "Let me see.", "type": "summary_text"}]'},
+            {"type": "reasoning", "content": "Let me see."},
+        ),
+        ("bedrock", {"type": "text", "content": '{"city": "Oslo"}'}, {"type": "text", "content": '{"city": "Oslo"}'}),
+    ],
+)
+def test_items_of_content_as_json_within_json(scope: str, part: dict[str, Any], meant: dict[str, Any]) -> None:
+    said = [{"role": "assistant", "parts": [part], "finish_reason": "stop"}]
+    found = normalized({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(said)}, scope)
+    (message,) = json.loads(found["gen_ai.output.messages"])
+    assert message["parts"] == [meant]
