@@ -102,3 +102,19 @@ def test_agents_and_turns_of_their_loop_are_no_calls() -> None:
     turn = normalized({"gen_ai.operation.name": "execute_event_loop_cycle", "event_loop.cycle_id": "c-1"}, scope="mine")
     assert turn["penstock.dialect"] == "strands"
     assert "penstock.gen_ai.role" not in turn
+
+
+def test_several_agents_and_memory() -> None:
+    operations = {
+        "invoke_swarm": "invoke_workflow",
+        "invoke_graph": "invoke_workflow",
+        "memory.search": "search_memory",
+    }
+    for operation, expected in operations.items():
+        found = normalized({"gen_ai.operation.name": operation, "gen_ai.system": "strands-agents"})
+        assert found["gen_ai.operation.name"] == expected
+        assert "penstock.gen_ai.role" not in found
+    searched = normalized(
+        {"gen_ai.operation.name": "memory.search", "memory.entry.count": 2}, ("memory.query", {"content": "orders"})
+    )
+    assert (searched["gen_ai.memory.query.text"], searched["gen_ai.memory.record.count"]) == ("orders", 2)
