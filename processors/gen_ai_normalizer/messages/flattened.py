@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from processors.gen_ai_normalizer.messages.message import Message, to_message
-from processors.gen_ai_normalizer.messages.parts import nested_items
+from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.tools import Part, structure
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.messages.words import ROLES
@@ -147,11 +147,16 @@ class _Plain:
             said = attributes[self.role_key]
             role = ROLES.get(said) if type(said) is str else None
         content = attributes[self.content_key] if self.content_key is not None else ""
-        if role is None or type(content) is not str or (self.nested_json and nested_items(content) is not None):
+        if role is None or type(content) is not str:
             return self.general(attributes)
         if role == "tool" or self.answer_key is not None:
             return self._answer(role, content, attributes)
+        nested = nested_items(content) if self.nested_json else None
+        if nested is not None and (self.calls or self.items):
+            return self.general(attributes)
         parts: list[Part] = [{"type": "text", "content": content}] if content else []
+        if nested is not None:
+            parts = content_parts(nested)
         if (self.items and not self._add_items(parts, attributes)) or (
             self.calls and not self._add_calls(parts, attributes)
         ):
@@ -163,7 +168,8 @@ class _Plain:
         return {"role": role, "parts": parts}
 
     def _answer(self, role: str, content: str, attributes: Mapping[str, Any]) -> Message | None:
-        if role != "tool" or self.answer_key is None or self.items or self.calls or self.reason_key or not content:
+        unusual = role != "tool" or self.items or self.calls or self.reason_key or not content
+        if unusual or self.answer_key is None or (self.nested_json and nested_items(content) is not None):
             return self.general(attributes)
         identity = attributes[self.answer_key]
         if type(identity) is not str or not identity:

@@ -46,8 +46,16 @@ def content_parts(content: Any, *, nested_json: bool = False, depth: int = 0) ->
         return [{"type": "unknown", "items": content}]
     parts: list[Part] = []
     for item in content:
+        if item.__class__ is dict and len(item) == _TEXT_FIELDS and item.get("type") == "text":
+            text = item.get("text")
+            if text.__class__ is str:
+                parts += [{"type": "text", "content": text}] if text else []
+                continue
         parts += content_parts(item, depth=depth + 1)
     return parts
+
+
+_TEXT_FIELDS: Final = 2
 
 
 def in_schema(part: Any) -> bool:

@@ -24,6 +24,11 @@ _ANSWER_WRAPS: Final = frozenset({"type", "value"})
 def tool_call_part(call: Item, beside: Item = NOTHING) -> Part:
     """A tool call in the form of any API; what stands beside it there stays in the part."""
     function = call.get("function")
+    if not beside and function.__class__ is dict and call.keys() == _CHAT_CALL and function.keys() == _CHAT_FUNCTION:
+        identity, name = call["id"], function["name"]
+        if identity.__class__ is str and identity and name.__class__ is str and name:
+            arguments = structure(function["arguments"])
+            return {"type": "tool_call", "id": identity, "name": name, "arguments": arguments}
     inner = function if isinstance(function, dict) else call
     part: Part = {"type": "tool_call"}
     used = {*KIND_KEYS, "index", "function"} if inner is function else {*KIND_KEYS, "index"}
@@ -43,6 +48,10 @@ def tool_call_part(call: Item, beside: Item = NOTHING) -> Part:
     if inner is not call:
         rest(part, inner, inner_used)
     return rest(part, call, used, beside)
+
+
+_CHAT_CALL: Final = {"id", "type", "function"}
+_CHAT_FUNCTION: Final = {"name", "arguments"}
 
 
 def tool_response_part(item: Item, beside: Item = NOTHING) -> Part:
