@@ -204,10 +204,13 @@ def read_provider_of_host(value: Any) -> str | None:
 
 
 def read_reason_of_items(value: Any) -> list[str] | None:
-    """One finish reason of a response whose items each have one: it ended in a tool call where any item is one."""
+    """One finish reason of a response whose items each have one: it ended in a tool call where any item is one.
+
+    None for one that has only its status (completed): what its items are may say more.
+    """
     reasons = read_finish_reasons(value)
     if reasons is None or len(reasons) == 1:
-        return reasons
+        return None if value == ["completed"] else reasons
     return ["tool_call"] if "tool_call" in reasons else reasons[-1:]
 
 

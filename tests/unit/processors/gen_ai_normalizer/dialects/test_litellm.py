@@ -181,3 +181,25 @@ def test_content_in_log_records() -> None:
     (record,) = configured(GenAiNormalizer).process(batch).records()
     (message,) = json.loads(str(record.attributes["gen_ai.output.messages"]))
     assert (message["role"], message["parts"][0]["content"]) == ("assistant", "Hello")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("tool_call", "tool_call"), ("text", "stop")])
+def test_why_a_completed_response_ended(kind: str, reason: str) -> None:
+    part = {"type": kind, "content": "x", "name": "f", "arguments": "{}"}
+    span = {
+        **{key: value for key, value in FIRST.items() if "function_call" not in key},
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [part]}]),
+        "gen_ai.response.finish_reasons": '["completed"]',
+    }
+    assert normalized(span)["gen_ai.response.finish_reasons"] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("word", "provider"),
+    [("cohere_chat", "cohere"), ("azure_text", "azure.ai.openai"), ("ollama_chat", "ollama"), ("litellm_proxy", None)],
+)
+def test_its_words_for_providers(word: str, provider: str | None) -> None:
+    models = {"gen_ai.request.model": "my-model", "gen_ai.response.model": "my-model"}
+    span = {**FIRST, **models, "gen_ai.system": word}
+    del span["litellm.provider.model"]
+    assert normalized(span).get("gen_ai.provider.name") == provider

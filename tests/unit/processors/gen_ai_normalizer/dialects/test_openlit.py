@@ -144,3 +144,14 @@ def test_the_log_of_a_call_is_no_second_one() -> None:
     batch = logs("", attributes=attributes, scope="openlit.instrumentation.openai")
     (record,) = configured(GenAiNormalizer).process(batch).records()
     assert record.attributes.get("penstock.gen_ai.role") != "leaf"
+
+
+def test_a_completed_response_with_a_tool_call_ended_in_it() -> None:
+    parts = [{"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}"}]
+    span = {
+        **CALL,
+        "openai.api.type": "responses",
+        "gen_ai.response.finish_reasons": ["completed"],
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": parts, "finish_reason": "completed"}]),
+    }
+    assert normalized(span)["gen_ai.response.finish_reasons"] == ["tool_call"]
