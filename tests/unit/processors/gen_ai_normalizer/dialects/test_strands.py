@@ -26,16 +26,18 @@ CHAT: dict[str, Any] = {
 Event = tuple[str, dict[str, str]]
 
 
-def normalized(attributes: dict[str, Any], *events: Event, scope: str = "strands.telemetry.tracer") -> dict[str, Any]:
+def normalized(
+    attributes: dict[str, Any], *events: Event, scope: str = "strands.telemetry.tracer", name: str = "chat"
+) -> dict[str, Any]:
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add()
     spans.scope.name = scope
-    span = spans.spans.add(name="chat", trace_id=b"t" * 16, span_id=b"s" * 8)
+    span = spans.spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
     for key, value in attributes.items():
         field = "string_value" if isinstance(value, str) else "int_value"
         setattr(span.attributes.add(key=key).value, field, value)
-    for name, fields in events:
-        event = span.events.add(name=name)
+    for event_name, fields in events:
+        event = span.events.add(name=event_name)
         for key, value in fields.items():
             event.attributes.add(key=key).value.string_value = value
     batch = parse(Signal.TRACES, request.SerializeToString())
@@ -118,3 +120,19 @@ def test_several_agents_and_memory() -> None:
         {"gen_ai.operation.name": "memory.search", "memory.entry.count": 2}, ("memory.query", {"content": "orders"})
     )
     assert (searched["gen_ai.memory.query.text"], searched["gen_ai.memory.record.count"]) == ("orders", 2)
+
+
+def test_before_10_contents_were_attributes() -> None:
+    old = {
+        "gen_ai.system": "strands-agents",
+        "gen_ai.prompt": '[{"role": "user", "content": [{"text": "Will it rain?"}]}]',
+        "gen_ai.completion": '[{"text": "Until noon."}]',
+        "gen_ai.usage.prompt_tokens": 40,
+        "gen_ai.usage.completion_tokens": 9,
+    }
+    found = normalized(old, scope="strands-agents", name="Model invoke")
+    assert found["gen_ai.operation.name"] == "chat"
+    assert found["penstock.gen_ai.role"] == "leaf"
+    assert found["gen_ai.usage.input_tokens"] == 40
+    assert "Will it rain?" in found["gen_ai.input.messages"]
+    assert json.loads(found["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "Until noon."}]
