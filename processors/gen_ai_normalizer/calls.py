@@ -159,8 +159,8 @@ class Calls:
         if first is None and is_known:
             first = repeats_elsewhere(report, self._kept(response))
         beside = _beside(report) if is_loose else 0
-        if first is None and is_loose and (beside in young.keys or beside in old.keys):
-            first = repeats_beside(report, self._kept(beside))
+        if first is None and is_loose:
+            first = self._beside(report, beside)
         if first is not None:
             if is_same_record(report, first):
                 return first.first is None
@@ -175,7 +175,7 @@ class Calls:
             young.keep(response, report)
         if is_loose:
             young.keep(beside, report)
-            if report.input_tokens is not None or report.output_tokens is not None:
+            if beside != _uncounted(report):
                 young.keep(_uncounted(report), report)
         return first is None
 
@@ -226,6 +226,14 @@ class Calls:
             return None
         return same_call(report, candidates, newest) or sums_up(report, candidates)
 
+    def _beside(self, report: Report, beside: int) -> Report | None:
+        for key in (beside, _uncounted(report)):
+            if key in self._young.keys or key in self._old.keys:
+                first = repeats_beside(report, self._kept(key))
+                if first is not None:
+                    return first
+        return None
+
     def _kept(self, key: int) -> Sequence[Report]:
         return _newest(self._young.keys.get(key), self._old.keys.get(key), _SAME_KEY)
 
@@ -268,13 +276,13 @@ def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequen
 
 def _beside(report: Report) -> int:
     """What reports of one call have in common that have no parent in common."""
-    if report.input_tokens is report.output_tokens is None:
+    if report.input_tokens is None or report.output_tokens is None:
         return _uncounted(report)
     return hash((report.source[1], report.input_tokens, report.output_tokens))
 
 
 def _uncounted(report: Report) -> int:
-    """The same, where one of them does not know the counts."""
+    """The same, where one of them does not know all counts."""
     return hash((report.source[1], report.model))
 
 

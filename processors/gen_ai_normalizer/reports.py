@@ -108,6 +108,7 @@ def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
             other.source[0] != report.source[0]
             and (other.model == report.model or not other.model or not report.model)
             and _may_be_apart(report, other)
+            and _agree(report, other)
             and not _loses_counts(report, other)
             and not _contradict(report, other)
             and nested(report, other)
@@ -118,10 +119,16 @@ def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
 
 
 def _may_be_apart(report: Report, other: Report) -> bool:
-    """Whether both are roots, or one is an event; one without counts says too little to be told by its time."""
+    """Whether one is a root, or an event; an event without counts says too little to be told by its time."""
     if NOT_A_SPAN in (other.span_id, report.span_id):
         return (report.input_tokens, report.output_tokens) == (other.input_tokens, other.output_tokens)
-    return not (other.parent_id or report.parent_id)
+    return not (other.parent_id and report.parent_id)
+
+
+def _agree(report: Report, other: Report) -> bool:
+    """Whether the counts are the same as far as both know them."""
+    pairs = ((report.input_tokens, other.input_tokens), (report.output_tokens, other.output_tokens))
+    return all(one == another or one is None or another is None for one, another in pairs)
 
 
 def is_same_record(report: Report, other: Report) -> bool:
@@ -168,7 +175,7 @@ def _repeats_as_neighbour(report: Report, other: Report, counts: Callable[[Repor
 def _loses_counts(report: Report, other: Report) -> bool:
     """Whether this report has the counts that the one before lacked: better a call too many than tokens lost."""
     call = other.call
-    return call.input_tokens is call.output_tokens is None and report.input_tokens is not None
+    return call.input_tokens is None and report.input_tokens is not None
 
 
 def _equal_counts(report: Report, other: Report) -> bool:

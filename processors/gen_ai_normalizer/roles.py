@@ -79,7 +79,7 @@ class Roles:
                 None,
             ),
         )
-        is_loose = not parent_id or self._has_events
+        is_loose = not (parent_id and report.response) or self._has_events
         return "leaf" if self._calls.see(trace_id, report, is_loose=is_loose) else "duplicate"
 
     def of_log(self, role: str | None, record: LogRecord, attributes: Attributes) -> str | None:

@@ -224,3 +224,13 @@ def test_a_root_that_does_not_know_its_counts() -> None:
     assert roles(counted, uncounted) == ["leaf", "duplicate"]
     elsewhere = span(2, MODEL, scope="mistralai_sdk", trace=2, parent=0, at=(2, 3))
     assert roles(counted, elsewhere) == ["leaf", "leaf"]
+
+
+def test_a_root_of_the_client_beneath_a_span_that_knows_less() -> None:
+    known = {"gen_ai.usage.output_tokens": 48}
+    client = span(1, answered("r"), scope="com.anthropic.sdk.python", trace=2, parent=0, at=(0.1, 0.9))
+    framework = span(2, {**known, **MODEL}, scope="langchain", trace=1, parent=7)
+    assert roles(client, framework) == ["leaf", "duplicate"]
+    other = span(3, {"gen_ai.usage.output_tokens": 49, **MODEL}, scope="langchain", trace=1, parent=7)
+    assert roles(client, other) == ["leaf", "leaf"]
+    assert roles(framework, client) == ["leaf", "leaf"], "better a call too many than tokens lost"
