@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -62,12 +63,16 @@ def _leaves(path: str, value: Any, depth: int) -> list[tuple[str, Any]]:
 
 
 def _opened(text: str) -> Any:
-    """What stands in JSON text; None for other text (a bare number or word counts as text)."""
+    """What stands in JSON text, or was printed by Python; None for other text (a bare word counts as text)."""
     if text[:1] not in {"{", "[", '"'}:
         return None
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        pass
+    try:
+        return ast.literal_eval(text) if text[:2] in {"{'", "[{"} else None
+    except (SyntaxError, ValueError):
         return None
 
 
