@@ -42,6 +42,8 @@ OTHER_COUNTS = {
     "traceloop-cohere",
     # One output token more than the provider's on streams.
     "traceloop-anthropic",
+    # The library counts the tokens of streams itself.
+    "traceloop-node",
 }
 
 
