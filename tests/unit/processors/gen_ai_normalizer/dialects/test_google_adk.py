@@ -44,7 +44,7 @@ def test_the_first_form_has_request_and_response_as_json() -> None:
     assert found["penstock.dialect"] == "google_adk"
     assert found["penstock.gen_ai.role"] == "leaf"
     assert found["gen_ai.operation.name"] == "chat"
-    assert "gen_ai.provider.name" not in found
+    assert found["gen_ai.provider.name"] == "gcp.gen_ai"
     assert found["gen_ai.response.model"] == "gemini-2.5-flash-001"
     assert found["gen_ai.response.finish_reasons"] == ["stop"]
     assert found["gen_ai.request.temperature"] == 0.2
@@ -94,3 +94,10 @@ def test_the_second_form_is_the_conventions() -> None:
     found = normalized(attributes, "generate_content gemini-2.5-flash")
     assert found["gen_ai.operation.name"] == "generate_content"
     assert found["penstock.gen_ai.role"] == "leaf"
+
+
+def test_the_name_of_the_model_says_whose_sdk_was_called() -> None:
+    for model, provider in (("openai/gpt-4o", "openai"), ("claude-sonnet-4-5", "gcp.vertex_ai"), ("my-model", None)):
+        found = normalized(CALL_LLM | {"gen_ai.request.model": model})
+        assert found.get("gen_ai.provider.name") == provider
+        assert found["gen_ai.request.model"] == model.removeprefix("openai/")
