@@ -35,8 +35,22 @@ def test_what_repeats_counts_does_not_count(kind: str, operation: str, role: str
     assert found["penstock.gen_ai.role"] == role
 
 
-def test_entries_and_steps_are_no_operation() -> None:
-    assert "gen_ai.operation.name" not in normalized({"gen_ai.span.kind": "ENTRY", "gen_ai.operation.name": "enter"})
+@pytest.mark.parametrize(("kind", "operation"), [("ENTRY", "enter"), ("STEP", "react"), ("CHAIN", "chain")])
+def test_entries_steps_and_chains_are_no_operation(kind: str, operation: str) -> None:
+    found = normalized({"gen_ai.span.kind": kind, "gen_ai.operation.name": operation})
+    assert "gen_ai.operation.name" not in found
+    assert "penstock.gen_ai.role" not in found
+
+
+def test_a_reranker() -> None:
+    found = normalized({"gen_ai.span.kind": "RERANKER", "gen_ai.operation.name": "rerank_documents"})
+    assert found["gen_ai.operation.name"] == "rerank"
+
+
+def test_only_streams_have_a_first_token() -> None:
+    call = {**USAGE, "gen_ai.span.kind": "LLM", "gen_ai.operation.name": "chat"}
+    assert normalized({**call, "gen_ai.response.time_to_first_token": 51281549})["gen_ai.request.stream"] is True
+    assert "gen_ai.request.stream" not in normalized(call)
 
 
 def test_who_entered() -> None:
