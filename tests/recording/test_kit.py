@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from processors.demo.recordings import load
 from tests.recording.answers import Answer, ToolCall
-from tests.recording.driver import Driver
+from tests.recording.driver import Driver, drivers
 from tests.recording.provider import running_provider
 from tests.recording.recorder import record
 from tests.recording.scenarios import load_scenarios
@@ -147,3 +147,20 @@ def test_a_recording_is_one_that_the_demo_can_read(tmp_path: Path) -> None:
     assert lines == ["chat_en: 1 requests, {'spans': 1}"]
     assert recording.truth["requests"][0]["request"]["last_user_text"] == scenario.data["prompt"]
     assert recording.exports()[0].message() == request
+
+
+def test_a_driver_has_variants_with_settings_and_folders_of_their_own() -> None:
+    runs = Driver.load("mlflow").runs()
+    assert next(iter(runs)) == "mlflow"
+    scenarios, settings = runs["mlflow-genai"]
+    assert "stream_en" in scenarios
+    assert settings == {"MLFLOW_ENABLE_OTEL_GENAI_SEMCONV": "true"}
+
+
+@pytest.mark.parametrize("driver", drivers(), ids=lambda driver: driver.name)
+def test_drivers_pin_their_packages_and_know_their_scenarios(driver: Driver) -> None:
+    known = load_scenarios()
+    assert driver.needs.get("dependencies", [])
+    for names, _ in driver.runs().values():
+        assert names
+        assert set(names) <= known.keys()
