@@ -117,6 +117,7 @@ class Calls:
         self._young = _Generation(now_s)
         self._old = _Generation(now_s)
         self._sources: dict[Source, Source] = {}
+        self._heard: dict[Source, float] = {}
         self._has_covers = False
         self._complete_since_s = float("-inf")
         """All that was seen after this is remembered."""
@@ -129,6 +130,7 @@ class Calls:
                 self._complete_since_s = young.began_s
             self._old, self._young = young, _Generation(now_s)
             self._sources.clear()
+            self._heard = {source: at_s for source, at_s in self._heard.items() if now_s - at_s <= GENERATION_S}
 
     def source(self, library: str, process: str) -> Source:
         """One object for each library in each process."""
@@ -136,6 +138,15 @@ class Calls:
         if len(self._sources) < _SOURCES:
             return self._sources.setdefault(found, found)
         return self._sources.get(found, found)
+
+    def hear(self, source: Source, now_s: float) -> None:
+        """Note that a library is at work in a process."""
+        if source in self._heard or len(self._heard) < _SOURCES:
+            self._heard[source] = now_s
+
+    def heard(self, source: Source, now_s: float) -> bool:
+        """Whether a library was at work in a process lately."""
+        return now_s - self._heard.get(source, float("-inf")) <= GENERATION_S
 
     def see(self, trace_id: bytes, report: Report, *, is_loose: bool) -> bool:
         """Remember the report of a call; whether it is the one that counts.
@@ -158,9 +169,8 @@ class Calls:
             first = self._cover(trace_id, report)
         if first is None and is_known:
             first = repeats_elsewhere(report, self._kept(response))
-        beside = _beside(report) if is_loose else 0
         if first is None and is_loose:
-            first = self._beside(report, beside)
+            first = self._beside(report)
         if first is not None:
             if is_same_record(report, first):
                 return first.first is None
@@ -174,9 +184,8 @@ class Calls:
         if response:
             young.keep(response, report)
         if is_loose:
-            young.keep(beside, report)
-            if beside != _uncounted(report):
-                young.keep(_uncounted(report), report)
+            for key in _kept_by(report):
+                young.keep(key, report)
         return first is None
 
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
@@ -226,12 +235,15 @@ class Calls:
             return None
         return same_call(report, candidates, newest) or sums_up(report, candidates)
 
-    def _beside(self, report: Report, beside: int) -> Report | None:
-        for key in (beside, _uncounted(report)):
+    def _beside(self, report: Report) -> Report | None:
+        for key in _sought_by(report):
             if key in self._young.keys or key in self._old.keys:
-                first = repeats_beside(report, self._kept(key))
-                if first is not None:
-                    return first
+                library, own = report.source[0], report.span_id
+                known = self._kept(key)
+                if any(other.source[0] != library or other.span_id == own for other in known):
+                    first = repeats_beside(report, known)
+                    if first is not None:
+                        return first
         return None
 
     def _kept(self, key: int) -> Sequence[Report]:
@@ -274,16 +286,21 @@ def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequen
     return [*later, *earlier]
 
 
-def _beside(report: Report) -> int:
-    """What reports of one call have in common that have no parent in common."""
-    if report.input_tokens is None or report.output_tokens is None:
-        return _uncounted(report)
-    return hash((report.source[1], report.input_tokens, report.output_tokens))
+def _kept_by(report: Report) -> tuple[int, ...]:
+    """What reports of one call have in common that have neither trace nor response in common: counts, or the model."""
+    process, counted_in, counted_out = report.source[1], report.input_tokens, report.output_tokens
+    if counted_in is None or counted_out is None:
+        return (hash((process, report.model, False)),)
+    return hash((process, counted_in, counted_out)), hash((process, report.model, True))
 
 
-def _uncounted(report: Report) -> int:
-    """The same, where one of them does not know all counts."""
-    return hash((report.source[1], report.model))
+def _sought_by(report: Report) -> tuple[int, ...]:
+    """Where others would be kept: where the counts are not all known, all with the model are."""
+    process, counted_in, counted_out = report.source[1], report.input_tokens, report.output_tokens
+    uncounted = hash((process, report.model, False))
+    if counted_in is None or counted_out is None:
+        return hash((process, report.model, True)), uncounted
+    return hash((process, counted_in, counted_out)), uncounted
 
 
 _shared: WeakKeyDictionary[MetricsRegistry, dict[str, Calls]] = WeakKeyDictionary()

@@ -93,7 +93,7 @@ class Compilation:
         candidates = self._candidates()
         operation = self._operation(candidates.pop(OPERATION, []))
         checks, fills = self._steps(candidates)
-        role, yields = self._role(operation)
+        role, yields_to = self._role(operation)
         tables = self._tables
         provider = tables.target(PROVIDER)[0]
         structures = Structures(self._sections(), self._shape.keys, self._original)
@@ -103,7 +103,7 @@ class Compilation:
         program = Program(
             dialect=",".join(self._dialects),
             role=role,
-            yields=yields,
+            yields_to=yields_to,
             quick=None,
             operation_key=OPERATION,
             operation=operation,
@@ -311,14 +311,14 @@ class Compilation:
             details_are_separate=any(section.details_are_separate for section in sections),
         )
 
-    def _role(self, operation: str | None) -> tuple[str | None, bool]:
-        """The role, and whether another report of the call goes before."""
+    def _role(self, operation: str | None) -> tuple[str | None, str]:
+        """The role, and the scope whose report of the call goes before."""
         for rule in self._rules:
             for entry in rule.roles:
                 if self._shape.fits(entry):
                     role: str = entry.role
-                    return self._if_counted(role), entry.yields
-        return self._if_counted(operation_roles().get(operation or "", "none")), False
+                    return self._if_counted(role), entry.yields_to
+        return self._if_counted(operation_roles().get(operation or "", "none")), ""
 
     def _if_counted(self, role: str) -> str | None:
         """A span around calls has a role only where it repeats what they count."""

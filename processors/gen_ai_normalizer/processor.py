@@ -52,7 +52,6 @@ class GenAiNormalizer(Processor):
         self._wanted = compiler.wanted
         self._programs = ProgramCache(compiler)
         self._roles = Roles(calls_of(host), host.clock, aggregates_count=config.aggregates != "never")
-        self._late: list[tuple[str | None, Any]] = []
 
     def process(self, batch: Batch) -> Batch:
         """Normalise the records of a batch."""
@@ -71,9 +70,6 @@ class GenAiNormalizer(Processor):
                 work(record, attributes, scope, tallies)
             except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
                 tallies[_UNKNOWN]["failures"] += 1
-        for role, span in self._late:
-            self._give_role(role, span)
-        self._late.clear()
         for dialect, tally in tallies.items():
             self._count(dialect, tally)
         return batch
@@ -97,14 +93,7 @@ class GenAiNormalizer(Processor):
         tally["records"] += 1
         if names and STREAM_KEY not in attributes and not names.isdisjoint(program.stream_events):
             attributes[STREAM_KEY] = True
-        if program.yields:
-            self._late.append((program.role, span))
-        else:
-            self._give_role(program.role, span)
-
-    def _give_role(self, role: str | None, span: Any) -> None:
-        attributes = span.attributes
-        role = self._roles.of_span(role, span, attributes)
+        role = self._roles.of_span(program.role, span, attributes, yields_to=program.yields_to)
         if role is not None:
             attributes[ROLE_KEY] = role
 

@@ -133,8 +133,8 @@ class Program:
 
     dialect: str
     role: str | None
-    yields: bool
-    """Whether another span of the same batch that reports the same call goes before."""
+    yields_to: str
+    """The scope of a library whose report of the call goes before."""
     quick: Quick | None
     """Sees the records to which nothing below has anything to say; None where there may always be something."""
     operation_key: str

@@ -45,8 +45,11 @@ class Roles:
         self._scope = None
         self._calls.forget(self._now_s)
 
-    def of_span(self, role: str | None, span: Span, attributes: Attributes) -> str | None:
-        """The role of a span that has this one by itself; None for one that has nothing to do with counting."""
+    def of_span(self, role: str | None, span: Span, attributes: Attributes, *, yields_to: str = "") -> str | None:
+        """The role of a span that has this one by itself; None for one that has nothing to do with counting.
+
+        `yields_to`: the scope of a library that, where it is at work, says more of the same call.
+        """
         if role != "leaf" and not self._aggregates_count:
             return role
         pb = span.pb
@@ -59,8 +62,13 @@ class Roles:
                 return role
         if span.scope is not self._scope:
             self._enter(span.scope)
+        if yields_to and self._calls.heard((hash(yields_to), self._source[1]), self._now_s):
+            return "duplicate"
         get = attributes.get
         counted_in, counted_out = get(_INPUT), get(_OUTPUT)
+        if not (counted_in or counted_out):
+            # No call has an empty prompt: zeros are not known.
+            counted_in = counted_out = None
         model, response = get(_REQUEST_MODEL) or get(_RESPONSE_MODEL), get(_RESPONSE)
         # Not Report(...): that costs twice as much, and this runs for every call.
         report = _new_report(
@@ -134,6 +142,7 @@ class Roles:
         self._source = self._calls.source(kind + name, str(process))
         self._is_server = is_of("servers", name)
         self._has_events = is_of("events", name)
+        self._calls.hear(self._source, self._now_s)
 
 
 def _count(attributes: Attributes, key: str) -> int | None:

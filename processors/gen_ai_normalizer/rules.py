@@ -207,9 +207,9 @@ class RoleRule(Condition):
     """The role of some records; the first rule that holds decides."""
 
     role: RoleName
-    yields: bool = False
-    """Whether another library that reports the same call says more: such spans are asked last of what is worked on
-    together."""
+    yields_to: str = ""
+    """Scope of a library that says more of the same calls: where it was heard of in the same process lately, it is the
+    one that counts."""
 
 
 class Rules(_Data):

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.signals import Batch, Signal
-from pipeline.testing import configured, trace_request, traces
+from pipeline.testing import configured, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
 ROLE = "penstock.gen_ai.role"
@@ -59,16 +58,18 @@ def test_operations_by_their_id(name: str, operation: str) -> None:
     assert (found["gen_ai.operation.name"], found[ROLE]) == (operation, "leaf")
 
 
-def test_what_openllmetry_says_of_the_same_call_goes_before() -> None:
-    name = "chat_completion_v1_chat_completions_post"
-    message = trace_request({**REQUEST, **COUNTS}, scope="mistralai_sdk_tracer", name=name)
-    around = {**REQUEST, **COUNTS, "llm.request.type": "chat", "gen_ai.response.id": "cmpl-1"}
-    other = trace_request({}, around, scope="opentelemetry.instrumentation.mistralai").resource_spans[0].scope_spans[0]
-    del other.spans[0]
-    message.resource_spans[0].scope_spans.append(other)
-    processed = configured(GenAiNormalizer).process(Batch.of_message(message, Signal.TRACES))
-    roles = {record.scope.name: record.attributes[ROLE] for record in processed.records()}
-    assert roles == {"mistralai_sdk_tracer": "duplicate", "opentelemetry.instrumentation.mistralai": "leaf"}
+def test_where_openllmetry_is_at_work_it_says_more_of_the_same_calls() -> None:
+    processor = configured(GenAiNormalizer)
+
+    def roles(span: dict[str, Any], scope: str, name: str) -> list[Any]:
+        batch = processor.process(traces(span, scope=scope, name=name))
+        return [dict(record.attributes)[ROLE] for record in batch.records()]
+
+    assert roles(REQUEST, "mistralai_sdk_tracer", "stream_chat") == ["leaf"]
+    around = {**COUNTS, "llm.request.type": "chat", "gen_ai.request.model": "mistral-small-latest"}
+    assert roles(around, "opentelemetry.instrumentation.mistralai", "mistralai.chat") == ["leaf"]
+    assert roles(REQUEST, "mistralai_sdk_tracer", "stream_chat") == ["duplicate"]
+    assert roles(REQUEST, "mistralai_sdk_tracer", "embeddings_v1_embeddings_post") == ["leaf"]
 
 
 def test_other_requests_are_no_calls() -> None:
