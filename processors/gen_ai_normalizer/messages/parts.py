@@ -149,8 +149,11 @@ def _thought(kind: str, item: Item) -> str:
 
 
 def _generic(item: Item) -> list[Part]:
+    """A part of a kind of its own; one that has the name of a known kind, and not its form, is of an unknown kind."""
     kind = next((item[key] for key in KIND_KEYS if isinstance(item.get(key), str) and item[key]), None)
-    return [item] if kind is not None and kind == item.get("type") else [{**item, "type": kind or "unknown"}]
+    if kind is None or kind in _SCHEMA:
+        kind = "unknown"
+    return [item] if kind == item.get("type") else [{**item, "type": kind}]
 
 
 def nested_items(text: str) -> list[Any] | None:

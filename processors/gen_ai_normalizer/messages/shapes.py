@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.message import (
     Message,
     finish_reason_of,
@@ -14,6 +15,7 @@ from processors.gen_ai_normalizer.messages.message import (
 )
 from processors.gen_ai_normalizer.messages.parts import content_parts, is_content, text_part
 from processors.gen_ai_normalizer.messages.reading import read_text
+from processors.gen_ai_normalizer.messages.streams import read_stream
 from processors.gen_ai_normalizer.messages.tools import Part
 from processors.gen_ai_normalizer.messages.words import ENVELOPES, FINISH_REASON, INSTRUCTIONS, is_role, role_of
 
@@ -105,6 +107,11 @@ class _Reader:
                 return [{"role": role, "parts": content_parts(entries)}]
             if _EVENT_INDEX in first or "event.name" in first:
                 return self._of_events(entries, role, depth)
+            streamed = read_stream(entries)
+            if streamed is not None:
+                return streamed
+            if all(map(_is_chunk, entries)):
+                return join_chunks([found for entry in entries for found in self.read(entry, "assistant", depth + 1)])
         found: list[Message] = []
         open_item = False
         for entry in entries:
@@ -206,6 +213,15 @@ _ONE: Final = frozenset(
 def _is_bare_content(entry: dict[str, Any]) -> bool:
     """Whether a mapping is an item of content that stands where a message could."""
     return _ENDED.isdisjoint(entry) and not is_message(entry) and is_content(entry)
+
+
+def _is_chunk(entry: Any) -> bool:
+    """Whether a mapping is a piece of an answer: LangChain's chunks, and whole answers of Ollama that are not done."""
+    if not isinstance(entry, dict):
+        return False
+    kind, identity = entry.get("type"), entry.get("id")
+    name = identity[-1] if isinstance(identity, list) and identity else kind
+    return name == "AIMessageChunk" or (isinstance(entry.get("done"), bool) and "message" in entry)
 
 
 def _is_deep(value: Any) -> bool:

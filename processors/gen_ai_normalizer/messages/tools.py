@@ -124,7 +124,8 @@ def rest(part: Part, item: Item, used: AbstractSet[str], beside: Item = NOTHING)
     for source, known in ((item, used), (beside, NOTHING)):
         for key, value in source.items():
             if key not in known and value is not None and value not in _EMPTY and part.get(key) != value:
-                part[key if key not in part else f"source_{key}"] = value
+                is_free = key not in part and (key != "id" or isinstance(value, str))
+                part[key if is_free else f"source_{key}"] = value
     return part
 
 

@@ -96,11 +96,32 @@ CONVERSATIONS = st.one_of(
     record(choices=st.lists(record(message=MESSAGES, finish_reason=st.just("stop")), max_size=2)),
     record(input=st.lists(MESSAGES, max_size=4), instructions=WORDS),
 )
+STREAM_KEYS = ("content_block", "index", "id", "function", "finish_reason", "partial_json")
+STREAM_WORDS = ("content_block_start", "content_block_delta", "response.completed", "text_delta", "AIMessageChunk")
 KEYS = st.sampled_from(
-    sorted({"role", "content", "name", "x", *KIND_KEYS, *KINDS_BY_KEY, *ENVELOPES, "kwargs", "system", "tool_calls"})
+    sorted(
+        {
+            "role",
+            "content",
+            "name",
+            "x",
+            *KIND_KEYS,
+            *KINDS_BY_KEY,
+            *ENVELOPES,
+            *STREAM_KEYS,
+            "kwargs",
+            "system",
+            "tool_calls",
+        }
+    )
 )
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(sorted(KINDS)) | ROLES,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from([*sorted(KINDS), *STREAM_WORDS])
+    | ROLES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
