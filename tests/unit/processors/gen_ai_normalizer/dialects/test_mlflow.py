@@ -27,8 +27,8 @@ def span(kind: str, **values: Any) -> dict[str, Any]:
     }
 
 
-def normalized(attributes: dict[str, Any], scope: str = SCOPE) -> dict[str, Any]:
-    (record,) = configured(GenAiNormalizer).process(traces(attributes, scope=scope)).records()
+def normalized(attributes: dict[str, Any], scope: str = SCOPE, name: str = "Completions") -> dict[str, Any]:
+    (record,) = configured(GenAiNormalizer).process(traces(attributes, scope=scope, name=name)).records()
     return dict(record.attributes)
 
 
@@ -186,4 +186,16 @@ def test_dspy_names_a_route() -> None:
     asked = {"messages": ASKED["messages"]}
     found = normalized(chat("dspy", spanInputs=asked, spanOutputs=["Until noon."]) | named)
     assert found["gen_ai.request.model"] == "gpt-4o-mini"
+    assert "Until noon." in found["gen_ai.output.messages"]
+
+
+def test_version_2_had_the_usage_in_the_bodies_only() -> None:
+    usage = {"prompt_tokens": 20, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}
+    found = normalized(span("CHAT_MODEL", spanInputs=ASKED, spanOutputs=ANSWERED | {"usage": usage}))
+    assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.cache_read.input_tokens"]) == (20, 4)
+    message = {"id": "msg_1", "role": "assistant", "content": [{"type": "text", "text": "Until noon."}]}
+    anthropic = message | {"usage": {"input_tokens": 20, "output_tokens": 9, "cache_read_input_tokens": 15}}
+    found = normalized(span("CHAT_MODEL", spanInputs=ASKED, spanOutputs=anthropic), name="Messages.create")
+    assert found["gen_ai.provider.name"] == "anthropic"
+    assert found["gen_ai.usage.input_tokens"] == 35
     assert "Until noon." in found["gen_ai.output.messages"]
