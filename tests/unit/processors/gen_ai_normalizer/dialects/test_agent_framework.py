@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from pipeline.testing import configured, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
@@ -53,6 +55,28 @@ def test_an_agent_repeats_the_usage_of_its_calls() -> None:
     found = normalized(agent)
     assert found["penstock.gen_ai.role"] == "aggregate"
     assert "gen_ai.provider.name" not in found
+
+
+@pytest.mark.parametrize(
+    ("provider", "counted"),
+    [
+        ("anthropic", 1073),
+        ("aws.bedrock", 1073),
+        ("azure.ai.foundry", 1073),
+        ("google.vertex.ai", 1073),
+        ("openai", 73),
+    ],
+)
+def test_input_is_counted_as_the_providers_api_does(provider: str, counted: int) -> None:
+    usage = {"gen_ai.usage.input_tokens": 73, "gen_ai.usage.cache_read.input_tokens": counted - 73 or 64}
+    found = normalized({**CHAT, **usage, "gen_ai.system": provider})
+    assert found["gen_ai.usage.input_tokens"] == counted
+
+
+def test_gemini_counts_thoughts_apart() -> None:
+    usage = {"gen_ai.usage.output_tokens": 40, "gen_ai.usage.reasoning.output_tokens": 30}
+    assert normalized({**CHAT, **usage, "gen_ai.system": "gcp.gemini"})["gen_ai.usage.output_tokens"] == 70
+    assert normalized({**CHAT, **usage})["gen_ai.usage.output_tokens"] == 40
 
 
 def test_arguments_of_a_tool_call_become_a_structure() -> None:

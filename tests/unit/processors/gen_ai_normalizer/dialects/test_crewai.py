@@ -49,6 +49,12 @@ def test_copies_of_other_values_are_no_facts() -> None:
     assert said["gen_ai.conversation.id"] == "sess-1"
 
 
+def test_a_count_of_nothing_is_not_known() -> None:
+    found = normalized({**CALL, "gen_ai.usage.input_tokens": 0})
+    assert "gen_ai.usage.input_tokens" not in found
+    assert found["gen_ai.usage.output_tokens"] == 8
+
+
 def test_a_route_is_no_part_of_the_model() -> None:
     assert normalized({**CALL, "gen_ai.request.model": "openai/gpt-4o-mini"})["gen_ai.request.model"] == "gpt-4o-mini"
 
