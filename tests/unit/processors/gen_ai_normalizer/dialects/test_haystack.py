@@ -136,3 +136,14 @@ def test_tools_agents_and_pipelines() -> None:
     assert whole["gen_ai.operation.name"] == "invoke_workflow"
     assert "penstock.gen_ai.role" not in whole
     assert "gen_ai.usage.input_tokens" not in whole
+
+
+def test_version_2_ran_all_tools_of_a_step_in_one_component() -> None:
+    origin = {"tool_name": "find", "arguments": {"a": 1}, "id": "call_1"}
+    message = {"role": "tool", "content": [{"tool_call_result": {"result": "x", "origin": origin, "error": False}}]}
+    found = component("ToolInvoker", {}, {"tool_messages": [message]})
+    assert found["gen_ai.operation.name"] == "execute_tool"
+    assert (found["gen_ai.tool.name"], found["gen_ai.tool.call.id"]) == ("find", "call_1")
+    assert json.loads(found["gen_ai.tool.call.arguments"]) == {"a": 1}
+    assert found["gen_ai.tool.call.result"] == "x"
+    assert "gen_ai.tool.name" not in component("ToolInvoker", {}, {"tool_messages": [message, message]})
