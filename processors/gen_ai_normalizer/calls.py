@@ -169,8 +169,9 @@ class Calls:
             first = self._cover(trace_id, report)
         if first is None and is_known:
             first = repeats_elsewhere(report, self._kept(response))
+        sought, kept = _loose_keys(report) if is_loose else _NO_KEYS
         if first is None and is_loose:
-            first = self._beside(report)
+            first = self._beside(report, sought)
         if first is not None:
             if is_same_record(report, first):
                 return first.first is None
@@ -183,9 +184,8 @@ class Calls:
             young.traces[trace_id] = report
         if response:
             young.keep(response, report)
-        if is_loose:
-            for key in _kept_by(report):
-                young.keep(key, report)
+        for key in kept:
+            young.keep(key, report)
         return first is None
 
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
@@ -235,8 +235,8 @@ class Calls:
             return None
         return same_call(report, candidates, newest) or sums_up(report, candidates)
 
-    def _beside(self, report: Report) -> Report | None:
-        for key in _sought_by(report):
+    def _beside(self, report: Report, keys: tuple[int, ...]) -> Report | None:
+        for key in keys:
             if key in self._young.keys or key in self._old.keys:
                 library, own = report.source[0], report.span_id
                 known = self._kept(key)
@@ -286,21 +286,21 @@ def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequen
     return [*later, *earlier]
 
 
-def _kept_by(report: Report) -> tuple[int, ...]:
-    """What reports of one call have in common that have neither trace nor response in common: counts, or the model."""
-    process, counted_in, counted_out = report.source[1], report.input_tokens, report.output_tokens
-    if counted_in is None or counted_out is None:
-        return (hash((process, report.model, False)),)
-    return hash((process, counted_in, counted_out)), hash((process, report.model, True))
+_NO_KEYS: Final[tuple[tuple[int, ...], tuple[int, ...]]] = ((), ())
 
 
-def _sought_by(report: Report) -> tuple[int, ...]:
-    """Where others would be kept: where the counts are not all known, all with the model are."""
+def _loose_keys(report: Report) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What reports of one call have in common that have neither trace nor response in common: counts, or the model.
+
+    First the keys by which others are sought, then those by which the report is found: one that does not know all
+    counts is kept apart, so that those with counts look at few.
+    """
     process, counted_in, counted_out = report.source[1], report.input_tokens, report.output_tokens
-    uncounted = hash((process, report.model, False))
+    counted, uncounted = hash((process, report.model, True)), hash((process, report.model, False))
     if counted_in is None or counted_out is None:
-        return hash((process, report.model, True)), uncounted
-    return hash((process, counted_in, counted_out)), uncounted
+        return (counted, uncounted), (uncounted,)
+    counts = hash((process, counted_in, counted_out))
+    return (counts, uncounted), (counts, counted)
 
 
 _shared: WeakKeyDictionary[MetricsRegistry, dict[str, Calls]] = WeakKeyDictionary()
