@@ -104,6 +104,7 @@ def test_request_parameters_of_openai() -> None:
         ("vertexai", "vertexai.send_message", "Google", "generate_content"),
         ("vertexai", "vertexai.predict", "Google", "text_completion"),
         ("ollama", "ollama.completion", "Ollama", "text_completion"),
+        ("groq", "groq.chat", "Groq", "chat"),
     ],
 )
 def test_what_is_called_a_completion(scope: str, name: str, system: str, operation: str) -> None:
