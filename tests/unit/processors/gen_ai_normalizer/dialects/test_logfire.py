@@ -117,3 +117,20 @@ def test_a_response_of_an_agent_lists_its_events() -> None:
     assert "No." not in found["gen_ai.input.messages"]
     assert json.loads(found["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "No."}]
     assert found[ROLE] == "leaf"
+
+
+def test_where_anthropics_sdk_reports_a_stream_itself_the_record_behind_it_does_not_count() -> None:
+    processor = configured(GenAiNormalizer)
+    log = {**CALL, "logfire.span_type": "log", "duration": 0.7, IN: 48, OUT: 105}
+
+    def role(span: dict[str, Any], scope: str) -> str:
+        (record,) = processor.process(traces(span, scope=scope)).records()
+        found = record.attributes[ROLE]
+        assert isinstance(found, str)
+        return found
+
+    assert role(log, "logfire.anthropic") == "leaf"
+    sdk = {"gen_ai.operation.name": "chat", "gen_ai.response.id": "msg_1", IN: 50, OUT: 7}
+    assert role(sdk, "com.anthropic.sdk.python") == "leaf"
+    assert role({**log, IN: 53}, "logfire.anthropic") == "duplicate"
+    assert role({**log, IN: 54}, "logfire.openai") == "leaf"
