@@ -155,3 +155,18 @@ def test_a_completed_response_with_a_tool_call_ended_in_it() -> None:
         "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": parts, "finish_reason": "completed"}]),
     }
     assert normalized(span)["gen_ai.response.finish_reasons"] == ["tool_call"]
+
+
+@pytest.mark.parametrize(
+    ("span", "operation"),
+    [
+        ({"gen_ai.operation.name": "framework", "gen_ai.system": "langchain"}, None),
+        ({"gen_ai.operation.name": "vectordb", "db.operation.name": "INSERT"}, None),
+        ({"gen_ai.operation.name": "vectordb", "db.operation.name": "QUERY"}, "retrieval"),
+        ({"gen_ai.operation.name": "embedding", "gen_ai.system": "openai"}, "embeddings"),
+    ],
+)
+def test_operations_of_older_versions(span: dict[str, Any], operation: str | None) -> None:
+    found = normalized({**span, "gen_ai.endpoint": "openai.chat.completions"}, "otel", "openai.chat.completions")
+    assert found.get("gen_ai.operation.name") == operation
+    assert "server.address" not in found
