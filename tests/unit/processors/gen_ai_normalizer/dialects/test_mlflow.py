@@ -199,3 +199,13 @@ def test_version_2_had_the_usage_in_the_bodies_only() -> None:
     assert found["gen_ai.provider.name"] == "anthropic"
     assert found["gen_ai.usage.input_tokens"] == 35
     assert "Until noon." in found["gen_ai.output.messages"]
+
+
+def test_langchain_tools_give_messages_and_its_streams_tokens() -> None:
+    message = {"content": "rain", "type": "tool", "name": "find", "tool_call_id": "call_1"}
+    found = normalized(span("TOOL", spanInputs={"city": "Vienna"}, spanOutputs=message))
+    assert (found["gen_ai.tool.name"], found["gen_ai.tool.call.id"]) == ("find", "call_1")
+    assert found["gen_ai.tool.call.result"] == "rain"
+    params = {"invocation_params": json.dumps({"model": "gpt-4o-mini", "stream": True})}
+    asked = {"messages": ASKED["messages"]}
+    assert normalized(chat("langchain", spanInputs=asked) | params)["gen_ai.request.stream"] is True
