@@ -30,5 +30,6 @@ def test_the_root_of_a_request_counts() -> None:
     assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.output_tokens"]) == (40, 12)
 
 
-def test_slices_of_work_are_no_calls() -> None:
-    assert "penstock.gen_ai.role" not in normalized({"rid": "7f2c", "thread": "scheduler"})
+def test_slices_of_work_are_not_touched() -> None:
+    slice_ = {"host_id": "4c1f", "pid": 7, "thread_label": "Scheduler", "tp_rank": 0}
+    assert normalized(slice_) == slice_

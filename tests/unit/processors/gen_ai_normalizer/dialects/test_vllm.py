@@ -44,3 +44,8 @@ def test_the_vendor_of_a_model_does_not_serve_it() -> None:
 
 def test_the_time_to_the_first_token_is_the_servers() -> None:
     assert "gen_ai.response.time_to_first_chunk" not in normalized(REQUEST)
+
+
+def test_the_servers_other_spans_are_not_touched() -> None:
+    loading = {"code.namespace": "vllm.model_executor", "code.function": "load_model"}
+    assert normalized(loading, scope="vllm.tracing") == loading
