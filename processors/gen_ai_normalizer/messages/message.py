@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from processors.gen_ai_normalizer.messages.parts import content_parts, in_schema, text_part
+from processors.gen_ai_normalizer.messages.parts import content_parts, in_schema, nested_items, text_part
 from processors.gen_ai_normalizer.messages.tools import Part, rest, tool_call_part, tool_response_part
 from processors.gen_ai_normalizer.messages.words import (
     FINISH_REASON,
@@ -127,7 +127,7 @@ def _parts(value: dict[str, Any], role: str, *, nested_json: bool) -> list[Part]
         if any(part.get("type") in _ANSWER_KINDS for part in answered):
             return [*answered, *_more(value, answered, {key})]
         return [_answer(value, key)]
-    parts = list(_reasonings(value))
+    parts = list(_reasonings(value, nested_json=nested_json))
     parts += content_parts(content, nested_json=nested_json)
     return [*parts, *_more(value, parts, {key, *_REASONING})]
 
@@ -140,14 +140,18 @@ def _answer(value: dict[str, Any], key: str | None) -> Part:
     return tool_response_part(said)
 
 
-def _reasonings(value: dict[str, Any]) -> Iterator[Part]:
+def _reasonings(value: dict[str, Any], *, nested_json: bool) -> Iterator[Part]:
     """The reasoning beside the content; what is said twice stands once."""
     said: set[str] = set()
     for key in _REASONING:
         found = value.get(key)
         if not found:
             continue
-        parts = [{"type": "reasoning", "content": found}] if isinstance(found, str) else content_parts(found)
+        items = nested_items(found) if nested_json and isinstance(found, str) else None
+        if items:
+            parts = content_parts([{"type": "reasoning", "content": items}])
+        else:
+            parts = [{"type": "reasoning", "content": found}] if isinstance(found, str) else content_parts(found)
         for part in parts:
             text = part.get("content")
             if not isinstance(text, str) or text not in said:

@@ -480,3 +480,24 @@ def test_items_of_content_as_json_within_json(scope: str, part: dict[str, Any], 
     found = normalized({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(said)}, scope)
     (message,) = json.loads(found["gen_ai.output.messages"])
     assert message["parts"] == [meant]
+
+
+def test_a_flattened_call_of_the_responses_api_names_no_operation() -> None:
+    call = {
+        "gen_ai.system": "openai",
+        "gen_ai.request.model": "o4-mini",
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 198,
+        "gen_ai.usage.reasoning_tokens": 192,
+        "gen_ai.completion.0.role": "assistant",
+        "gen_ai.completion.0.content": "At 11.15.",
+        "gen_ai.completion.0.reasoning": '[{"text": "Let me see.", "type": "summary_text"}]',
+    }
+    found = normalized(call, f"{PYTHON}.openai.v1", "openai.response")
+    assert (found["gen_ai.operation.name"], found[ROLE]) == ("chat", "leaf")
+    assert found["gen_ai.usage.reasoning.output_tokens"] == 192
+    (message,) = json.loads(found["gen_ai.output.messages"])
+    parts = [{"type": "reasoning", "content": "Let me see."}, {"type": "text", "content": "At 11.15."}]
+    assert message["parts"] == parts
+    renamed = normalized({**call, "gen_ai.prompt.0.content": "When?"}, f"{PYTHON}.openai.v1", "my answer")
+    assert renamed["gen_ai.operation.name"] == "chat"
