@@ -13,9 +13,11 @@ from processors.gen_ai_normalizer.custom import Mapped
 from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import message_events
+from processors.gen_ai_normalizer.fills import Candidate, Fill
+from processors.gen_ai_normalizer.live import LiveFills
 from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
-from processors.gen_ai_normalizer.program import Candidate, Check, Fill, Program
+from processors.gen_ai_normalizer.program import Check, Program
 from processors.gen_ai_normalizer.quick import Quick
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, NAME_KEY, AttributeRule, Case, Rules, UsageRules
 from processors.gen_ai_normalizer.shape import Shape
@@ -108,7 +110,7 @@ class Compilation:
             operation_key=OPERATION,
             operation=operation,
             checks=checks,
-            fills=fills,
+            fills=LiveFills(fills),
             placeholders=frozenset(word for rule in self._rules for word in rule.placeholders),
             texts_of_its_own=self._texts_of_its_own(),
             echoes=echoes,

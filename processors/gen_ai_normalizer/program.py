@@ -12,10 +12,10 @@ from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
 from processors.gen_ai_normalizer.custom import Mapped, map_events
 from processors.gen_ai_normalizer.derivation import Derivation
-from processors.gen_ai_normalizer.documents import Documents, Source
+from processors.gen_ai_normalizer.documents import Documents
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, take_out
-from processors.gen_ai_normalizer.matching import mapped
+from processors.gen_ai_normalizer.live import LiveFills
 from processors.gen_ai_normalizer.profiles import Copy
 from processors.gen_ai_normalizer.quick import Fits, Quick
 from processors.gen_ai_normalizer.rules import NAME_KEY
@@ -52,74 +52,6 @@ class Check:
             attributes[self.key] = value
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One place where a value may stand, and how to read it there."""
-
-    source: Source
-    read: Reader
-    map: dict[str, str | None] | None = None
-    given: tuple[Source, ...] = ()
-    """Places of which one must have a value."""
-    unless_given: tuple[Source, ...] = ()
-    """Places of which none may have a value."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the value is that of an attribute, under no condition."""
-        return self.source.path is None and self.map is None and not self.given and not self.unless_given
-
-    def find(self, documents: Documents) -> Any:
-        """The value in the conventions' form, None where there is none."""
-        value = documents.read(self.source)
-        if value is None or ((self.given or self.unless_given) and not self._holds(documents)):
-            return None
-        if self.map is not None and not isinstance(value, list | dict):
-            word = str(value)
-            found = mapped(word, self.map)
-            value = value if found is word else found
-            if value is None:
-                return None
-        return self.read(value)
-
-    def _holds(self, documents: Documents) -> bool:
-        if self.given and all(documents.read(source) is None for source in self.given):
-            return False
-        return all(documents.read(source) is None for source in self.unless_given)
-
-
-class Fill:
-    """Fills one target from the first candidate that has a value."""
-
-    __slots__ = ("_goes", "_places", "candidates", "target")
-
-    def __init__(self, target: str, candidates: tuple[Candidate, ...], goes: Callable[[Any], bool] = never) -> None:
-        """`goes`: whether a value that none of the candidates accepts must not stay in the target."""
-        self.target = target
-        self.candidates = candidates
-        self._goes = goes
-        # Most places are attributes that are read as they are: they need no Candidate at run time.
-        self._places = tuple((each.source.key if each.is_plain else None, each.read, each.find) for each in candidates)
-
-    def run(self, attributes: Attributes, documents: Documents) -> None:
-        """Write the value where it differs from what stands there."""
-        values = documents.attributes
-        for key, read, find in self._places:
-            if key is None:
-                value = find(documents)
-            else:
-                value = values.get(key)
-                if value is not None:
-                    value = read(value)
-            if value is not None:
-                old = attributes.get(self.target)
-                if old != value or type(old) is not type(value):
-                    attributes[self.target] = value
-                return
-        if self.target in attributes and self._goes(attributes[self.target]):
-            del attributes[self.target]
-
-
 class Build(Protocol):
     """Builds messages or tool definitions as JSON text into one target."""
 
@@ -153,7 +85,7 @@ class Program:
     """Keys where a placeholder may stand."""
     echoes: tuple[tuple[str, str], ...]
     """Keys, each with the key whose value may have been copied into it."""
-    fills: tuple[Fill, ...]
+    fills: LiveFills
     builds: tuple[Build, ...]
     accounting: Accounting | None
     derivation: Derivation | None
@@ -219,7 +151,7 @@ class Program:
             if attributes.get(target) == attributes.get(source):
                 attributes.pop(target, None)
         documents = Documents(attributes, beside)
-        for fill in self.fills:
+        for fill in self.fills.of(documents):
             fill.run(attributes, documents)
         for build in self.builds:
             build.run(attributes, documents, tally)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from processors.gen_ai_normalizer.documents import Documents, Source
-from processors.gen_ai_normalizer.program import Candidate
+from processors.gen_ai_normalizer.fills import Candidate
 from processors.gen_ai_normalizer.values import read_double, read_label, read_length, read_text
 
 ASKED, ANSWERED = '{"presence_penalty": 0}', "{}"

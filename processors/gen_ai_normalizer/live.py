@@ -1,0 +1,65 @@
+"""The places that are worth a look in records whose JSON texts have certain fields.
+
+Rules name every place where any library has a value; of dozens of fields that the JSON text of a request or response
+may have, one library's has a handful, the same in call after call.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from processors.gen_ai_normalizer.documents import Documents
+from processors.gen_ai_normalizer.fills import Candidate, Fill
+
+_MAX_SHAPES: Final = 64
+"""Shapes that are remembered for one shape of record; applications have some, an attacker any number."""
+_MAX_FIELDS: Final = 64
+
+Fields = tuple[str, ...] | None
+"""Names of the fields of a mapping; None for what is no mapping, or has very many."""
+
+
+class LiveFills:
+    """The fills of a program."""
+
+    __slots__ = ("_fills", "_known", "_read")
+
+    def __init__(self, fills: tuple[Fill, ...]) -> None:
+        """Find the JSON texts that are read in any case."""
+        self._fills = fills
+        first = [fill.candidates[0].source for fill in fills if fill.candidates]
+        self._read = tuple(dict.fromkeys(source.key for source in first if source.path))
+        self._known: dict[tuple[Fields, ...], tuple[Fill, ...]] = {}
+
+    def __len__(self) -> int:
+        """How many there are for any shape."""
+        return len(self._fills)
+
+    def of(self, documents: Documents) -> tuple[Fill, ...]:
+        """The fills that can find something, without the places that cannot."""
+        if not self._read:
+            return self._fills
+        shape = tuple([_fields(documents.parsed(key)) for key in self._read])
+        found = self._known.get(shape)
+        if found is None:
+            if len(self._known) >= _MAX_SHAPES:
+                self._known.clear()
+            found = self._known[shape] = self._select(dict(zip(self._read, shape, strict=True)))
+        return found
+
+    def _select(self, fields: dict[str, Fields]) -> tuple[Fill, ...]:
+        selected = []
+        for fill in self._fills:
+            alive = tuple(place for place in fill.candidates if _is_alive(place, fields.get(place.source.key)))
+            if alive or fill.may_take_out:
+                selected.append(fill if len(alive) == len(fill.candidates) else fill.only(alive))
+        return tuple(selected)
+
+
+def _fields(value: Any) -> Fields:
+    return tuple(value) if value.__class__ is dict and len(value) <= _MAX_FIELDS else None
+
+
+def _is_alive(place: Candidate, fields: Fields) -> bool:
+    path = place.source.path
+    return fields is None or not path or path[0] in fields
