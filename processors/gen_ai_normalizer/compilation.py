@@ -12,7 +12,7 @@ from processors.gen_ai_normalizer.builds import Conform, ConformInstructions
 from processors.gen_ai_normalizer.custom import Mapped
 from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
-from processors.gen_ai_normalizer.events import message_events
+from processors.gen_ai_normalizer.events import MOVED_PREFIX, message_events
 from processors.gen_ai_normalizer.fills import Candidate, Fill
 from processors.gen_ai_normalizer.live import LiveFills
 from processors.gen_ai_normalizer.matching import mapped
@@ -303,14 +303,19 @@ class Compilation:
         details = any(word in key for key in self._keys for word in _DETAILS) or len(self._dialects) != 1
         if self._dialects == (BASE_DIALECT,) and not details:
             return None
+        names = self._tables.usage_names
+        keeps_raw = any(self._tables.option(name).originals != "drop" for name in self._dialects)
         return Accounting(
-            names=self._tables.usage_names,
+            names=names,
             totals=tuple(source for source in totals if source.key in self._keys),
             excludes_cache=frozenset(name for section in sections for name in section.excludes_cache),
             excludes_reasoning=frozenset(name for section in sections for name in section.excludes_reasoning),
             sum_holds_reasoning=frozenset(name for section in sections for name in section.sum_holds_reasoning),
             zero_is_unknown=tuple(self._tables.target(key)[0] for s in sections for key in s.zero_is_unknown),
             details_are_separate=any(section.details_are_separate for section in sections),
+            raw_keys={
+                key: MOVED_PREFIX + key for key in (names.input, names.output) if keeps_raw and key in self._keys
+            },
         )
 
     def _role(self, operation: str | None) -> tuple[str | None, str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.testing import configured, traces
+from processors.gen_ai_normalizer import GenAiNormalizer
 from processors.gen_ai_normalizer.documents import Documents, Source
 from processors.gen_ai_normalizer.usage import Accounting, UsageNames
 
@@ -149,3 +151,12 @@ def test_a_count_that_is_raised_in_its_own_place_is_kept() -> None:
     assert settled({IN: 12, OUT: 4, READ: 100}, raw_keys=raw_keys)["raw"] == 12
     assert "raw" not in settled({IN: 120, OUT: 4, READ: 100}, raw_keys=raw_keys)
     assert "raw" not in settled({IN: 12, OUT: 4, READ: 100})
+
+
+@pytest.mark.parametrize(("originals", "raw"), [("keep", 12), ("move", 12), ("drop", None)])
+def test_what_a_library_counted_stands_beside_what_is_counted_now(originals: str, raw: int | None) -> None:
+    processor = configured(GenAiNormalizer, originals=originals)
+    span = {"gen_ai.operation.name": "chat", IN: 12, OUT: 4, READ: 1000}
+    (record,) = processor.process(traces(span)).records()
+    assert record.attributes[IN] == 1012
+    assert record.attributes.get(f"penstock.original.{IN}") == raw
