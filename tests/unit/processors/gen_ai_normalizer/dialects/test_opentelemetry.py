@@ -53,7 +53,11 @@ def test_a_stream_that_ends_with_its_reasons_in_the_messages_alone() -> None:
 
 
 def test_a_choice_says_why_it_ended() -> None:
-    body = {"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": "Hi"}}
+    body: dict[str, Any] = {
+        "index": 0,
+        "finish_reason": "tool_calls",
+        "message": {"role": "assistant", "content": "Hi"},
+    }
     attributes = {"event.name": "gen_ai.choice", "gen_ai.system": "openai"}
     (record,) = configured(GenAiNormalizer).process(logs(body, attributes=attributes)).records()
     assert record.attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
