@@ -156,7 +156,7 @@ def test_a_count_that_is_raised_in_its_own_place_is_kept() -> None:
 @pytest.mark.parametrize(("originals", "raw"), [("keep", 12), ("move", 12), ("drop", None)])
 def test_what_a_library_counted_stands_beside_what_is_counted_now(originals: str, raw: int | None) -> None:
     processor = configured(GenAiNormalizer, originals=originals)
-    span = {"gen_ai.operation.name": "chat", IN: 12, OUT: 4, READ: 1000}
+    span: dict[str, Any] = {"gen_ai.operation.name": "chat", IN: 12, OUT: 4, READ: 1000}
     (record,) = processor.process(traces(span)).records()
     assert record.attributes[IN] == 1012
     assert record.attributes.get(f"penstock.original.{IN}") == raw
