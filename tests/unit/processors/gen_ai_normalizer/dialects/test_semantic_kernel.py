@@ -85,3 +85,12 @@ def test_an_agents_messages_and_tools_get_the_conventions_form() -> None:
         {"role": "user", "parts": [{"type": "text", "content": "Where?"}]}
     ]
     assert json.loads(found["gen_ai.tool.definitions"])[0]["name"] == "Shop-find"
+
+
+def test_what_else_a_function_logs_is_not_touched() -> None:
+    attributes = {"code.function.name": "log_function_invoking"}
+    batch = logs(
+        "Function Shop-find invoking.", attributes=attributes, scope="semantic_kernel.functions.kernel_function"
+    )
+    (record,) = configured(GenAiNormalizer).process(batch).records()
+    assert dict(record.attributes) == attributes
