@@ -10,6 +10,7 @@ from processors.gen_ai_normalizer.messages.tools import Part, rest, tool_call_pa
 from processors.gen_ai_normalizer.messages.words import (
     FINISH_REASON,
     FINISH_REASON_IN,
+    ITEM_ROLES,
     METADATA,
     NO_ROLES,
     REASONING_ROLES,
@@ -20,20 +21,6 @@ from processors.gen_ai_normalizer.vocabulary import finish_reason
 
 Message = dict[str, Any]
 
-BARE_ITEMS: Final = {
-    "reasoning": "assistant",
-    "compaction": "assistant",
-    "function_call": "assistant",
-    "custom_tool_call": "assistant",
-    "function_call_output": "tool",
-    "custom_tool_call_output": "tool",
-    "computer_call_output": "tool",
-    "local_shell_call_output": "tool",
-    "shell_call_output": "tool",
-    "apply_patch_call_output": "tool",
-    "item_reference": "assistant",
-}
-"""Items of OpenAI's Responses API that stand where a message stands, by the role they have."""
 _SERVER_ITEM_ENDS: Final = ("_call", "_list_tools", "_approval_request", "_approval_response")
 _CONTENT: Final = ("parts", "content", "_content", "contents", "blocks", "items", "message", "text", "Items", "Content")
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "thinking_blocks", "reasoning_details", "tool_plan")
@@ -48,7 +35,7 @@ def role_of_item(kind: Any) -> str | None:
     """The role of an item of the Responses API that stands for itself; None for what is no such item."""
     if not isinstance(kind, str):
         return None
-    return BARE_ITEMS.get(kind) or ("assistant" if kind.endswith(_SERVER_ITEM_ENDS) else None)
+    return ITEM_ROLES.get(kind) or ("assistant" if kind.endswith(_SERVER_ITEM_ENDS) else None)
 
 
 def is_message(value: dict[str, Any]) -> bool:

@@ -19,6 +19,8 @@ NO_ROLES: Final = frozenset(_TABLE["no_roles"])
 """Words in the place of a role that name none."""
 REASONING_ROLES: Final = frozenset(_TABLE["reasoning_roles"])
 """Words in the place of a role that say that the message is reasoning."""
+ITEM_ROLES: Final = {kind: role for role, kinds in _TABLE["items"].items() for kind in kinds}
+"""Roles of the items of OpenAI's Responses API that stand where a message stands."""
 KINDS: Final = _inverted(_TABLE["types"])
 """Kinds of content by the words that items of content have for them, in lower case."""
 KIND_KEYS: Final[tuple[str, ...]] = tuple(_TABLE["kind_keys"])
