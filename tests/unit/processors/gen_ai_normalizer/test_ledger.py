@@ -25,6 +25,9 @@ FEWER_SPANS = {
     "vercel-ai-sdk": "a stream that is given up leaves the outer span alone",
     "claude-code": "all attempts of a call are one span",
 }
+MORE_SPANS = {
+    "traceloop-mistralai": "the SDK's span of the first stream has no counts, and comes before the one that has them",
+}
 Counts = tuple[int, int]
 
 
@@ -69,7 +72,7 @@ def test_leaves_are_the_calls(dialect: str) -> None:
     for recording, found in leaves_of(dialect):
         calls = recording.truth["requests"]
         answered = sum(call["status"] == 200 for call in calls)
-        assert len(found) <= len(calls), recording.scenario
+        assert len(found) <= len(calls) or dialect in MORE_SPANS, recording.scenario
         assert len(found) >= answered or dialect in FEWER_SPANS, recording.scenario
         if dialect in OTHER_COUNTS:
             continue
