@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 from pipeline.signals.attributes import Attributes
@@ -42,6 +43,8 @@ class BuildList:
 
     target: str
     gather: tuple[Gather, ...]
+    apart: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether the API of the record's provider takes what a leading system message says apart from the messages."""
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
         """Write the target, and instructions that stood beside it, unless they are there."""
@@ -52,10 +55,23 @@ class BuildList:
             if tried:
                 tally["unmapped"] += 1
             return
+        if INSTRUCTIONS not in attributes and self._begins_apart(found, attributes):
+            found = _parted(found)
         if found.entries:
             attributes[self.target] = found.text or dump(found.entries)
         if found.instructions and INSTRUCTIONS not in attributes:
             attributes[INSTRUCTIONS] = dump(found.instructions)
+
+    def _begins_apart(self, found: Found, attributes: Attributes) -> bool:
+        is_system = bool(found.entries) and found.entries[0].get("role") == "system"
+        return is_system and self.apart is not None and self.apart(attributes)
+
+
+def _parted(found: Found) -> Found:
+    """What the leading system messages say as instructions."""
+    leading = list(takewhile(lambda message: message.get("role") == "system", found.entries))
+    parts = [part for message in leading for part in message["parts"]]
+    return Found(found.entries[len(leading) :], [*found.instructions, *parts])
 
 
 def _first_found(gather: tuple[Gather, ...], documents: Documents) -> tuple[Found | None, bool]:

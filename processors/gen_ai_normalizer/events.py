@@ -63,6 +63,11 @@ def message_events() -> MessageEvents:
     return MessageEvents()
 
 
+def takes_apart(provider: str, attributes: Mapping[str, Any]) -> bool:
+    """Whether the API of a record's provider, which its attribute names, takes instructions apart from messages."""
+    return attributes.get(provider) in message_events().separate_instructions
+
+
 @dataclass(slots=True)
 class _Found:
     """What the events of a record say, by target, each with the events that said it."""
@@ -88,7 +93,7 @@ class FromEvents:
         beside = documents.beside
         if beside is None:
             return
-        apart = attributes.get(self.provider) in message_events().separate_instructions
+        apart = takes_apart(self.provider, attributes)
         whole, single = _Found(), _Found()
         for event in beside.events:
             if event.name in message_events().details or event.body is not None:

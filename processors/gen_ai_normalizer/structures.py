@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from processors.gen_ai_normalizer.beside import BODY, event_key
@@ -18,7 +19,15 @@ from processors.gen_ai_normalizer.builds import (
 )
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.evaluations import BuildEvaluations, FoundEvaluations
-from processors.gen_ai_normalizer.events import INPUT, INSTRUCTIONS, OUTPUT, TARGETS, FromEvents, message_events
+from processors.gen_ai_normalizer.events import (
+    INPUT,
+    INSTRUCTIONS,
+    OUTPUT,
+    TARGETS,
+    FromEvents,
+    message_events,
+    takes_apart,
+)
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.program import Build
 from processors.gen_ai_normalizer.prompts import VARIABLE, BuildVariables
@@ -49,7 +58,7 @@ class Structures:
 
     def builds(self, provider: str, operation: str | None) -> tuple[Build, ...]:
         """The steps that fill attributes; `provider` is the name of the provider's attribute."""
-        builds = [*self._messages(), *self._documents(), *self._variables()]
+        builds = [*self._messages(provider), *self._documents(), *self._variables()]
         # The events of a tool's span hold its arguments and result, which have attributes of their own.
         if operation != _TOOL_RUN and self._has_message_events():
             position = 0 if BODY in self._keys else len(builds)
@@ -70,7 +79,7 @@ class Structures:
         names = {event_key(name) for name in message_events().names}
         return not names.isdisjoint(self._keys) or any(BODY + target in self._keys for target in TARGETS.values())
 
-    def _messages(self) -> Iterator[Build]:
+    def _messages(self, provider: str) -> Iterator[Build]:
         rewrite = any(section.messages.rewrite for _, section in self._sections)
         chunks = any(section.messages.chunks for _, section in self._sections)
         nested = any(section.messages.nested_json for _, section in self._sections)
@@ -81,7 +90,7 @@ class Structures:
             elif target in self._keys:
                 yield Conform(target, rewrite, tuple(gather), chunks and field == "output", nested)
             elif gather:
-                yield BuildList(target, tuple(gather))
+                yield BuildList(target, tuple(gather), partial(takes_apart, provider) if field == "input" else None)
         if INSTRUCTIONS in self._keys:
             yield ConformInstructions(INSTRUCTIONS)
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.testing import configured, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.builds import tool_definition
+from processors.gen_ai_normalizer.messages.tools import tool_definition
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "number"}}}
 DEFINITION = {"type": "function", "name": "add", "description": "Adds.", "parameters": SCHEMA}
@@ -86,3 +86,21 @@ def test_messages_in_a_form_nobody_knows_stay_and_are_counted() -> None:
     (record,) = configured(GenAiNormalizer, host, originals="drop").process(traces(span)).records()
     assert record.attributes["langfuse.observation.input"] == '{"args": 3}'
     assert metric_value(host, "penstock_normalizer_unmapped_total", dialect="langfuse") == 1
+
+
+@pytest.mark.parametrize(("provider", "apart"), [("Anthropic", True), ("OpenAI", False)])
+def test_a_leading_system_message_is_instructions_where_the_api_takes_them_apart(provider: str, apart: bool) -> None:
+    found = normalized(
+        {
+            "gen_ai.system": provider,
+            "llm.request.type": "chat",
+            "gen_ai.prompt.0.role": "system",
+            "gen_ai.prompt.0.content": "Be brief.",
+            "gen_ai.prompt.1.role": "user",
+            "gen_ai.prompt.1.content": "Hi",
+        }
+    )
+    roles = [message["role"] for message in json.loads(found["gen_ai.input.messages"])]
+    assert roles == (["user"] if apart else ["system", "user"])
+    instructions = json.loads(found.get("gen_ai.system_instructions", "[]"))
+    assert instructions == ([{"type": "text", "content": "Be brief."}] if apart else [])
