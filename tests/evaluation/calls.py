@@ -15,7 +15,9 @@ ROLE: Final = "penstock.gen_ai.role"
 _CLOCK_SLACK_NS: Final = 5_000_000
 _MOMENT_NS: Final = 1_000
 """A record that is not longer than this has no length."""
-_LATE_NS: Final = 500_000_000
+_SHORT_NS: Final = 50_000_000
+"""No answer takes less: a record of such a length is of its end."""
+_LATE_NS: Final = 1_000_000_000
 """A record without length may come this long after the response that it tells of."""
 _OTHER_ID: Final = -15
 """What another response id tells: libraries give responses ids of their own where a stream has none or they translate
@@ -120,7 +122,7 @@ def _precedes(leaf: Record, request: Request) -> bool:
 def _follows(leaf: Record, request: Request) -> bool:
     """Whether a record without length (a log of what a stream said) can tell of the request."""
     ended = request["timing"]["received_unix_ns"] + int(1e9 * (request["timing"].get("end_s") or 0))
-    without_length = leaf.end_unix_ns - leaf.start_unix_ns < _CLOCK_SLACK_NS
+    without_length = leaf.end_unix_ns - leaf.start_unix_ns < _SHORT_NS
     return without_length and -_CLOCK_SLACK_NS <= leaf.end_unix_ns - ended <= _LATE_NS
 
 

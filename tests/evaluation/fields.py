@@ -120,7 +120,9 @@ def _provider() -> Field:
         return _PROVIDER_WORDS.get(provider, (provider,))
 
     def eligible(call: Call, _: Any) -> bool:
-        texts = [text.lower() for text in call.raw_texts]
+        # The name of a span is not asked: `openai.chat` is any client that speaks OpenAI's API.
+        found = [value for record in call.raw for path, value in record.leaves if path != "name"]
+        texts = [text.lower() for text in found if isinstance(text, str)]
         return any(word == text or text.startswith((f"{word}.", f"{word}/")) for word in words(call) for text in texts)
 
     return Field(
