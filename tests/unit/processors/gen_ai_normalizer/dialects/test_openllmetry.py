@@ -301,12 +301,19 @@ def test_retrievers_of_langchain() -> None:
 def test_the_crew_is_a_workflow_and_its_tasks_are_nothing() -> None:
     said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.provider.name": "crewai"}
     scope = f"{PYTHON}.crewai.instrumentation"
-    crew = normalized({**said, "crewai.crew.name": "crew"}, scope, "crewai.workflow")
+    metrics = "{'total_tokens': 258, 'prompt_tokens': 234, 'cached_prompt_tokens': 0, 'completion_tokens': 24}"
+    crew = normalized(
+        {**said, "crewai.crew.name": "crew", "crewai.crew.usage_metrics": metrics}, scope, "crewai.workflow"
+    )
     assert (crew["gen_ai.operation.name"], crew["gen_ai.workflow.name"]) == ("invoke_workflow", "crew")
+    assert (crew["gen_ai.usage.input_tokens"], crew["gen_ai.usage.output_tokens"]) == (234, 24)
+    assert crew[ROLE] == "aggregate"
     task = normalized({**said, "traceloop.span.kind": "task"}, scope, "Write.task")
     assert "gen_ai.operation.name" not in task
     counts = {"gen_ai.usage.input_tokens": 53, "gen_ai.usage.output_tokens": 48}
-    agent = normalized({**said, **counts, "traceloop.span.kind": "agent"}, scope, "Writer.agent")
+    model = {"gen_ai.request.model": "gpt-4o-mini", "gen_ai.response.model": "gpt-4o-mini"}
+    agent = normalized({**said, **counts, **model, "traceloop.span.kind": "agent"}, scope, "Writer.agent")
+    assert "gen_ai.response.model" not in agent
     assert (agent["gen_ai.operation.name"], agent[ROLE]) == ("invoke_agent", "aggregate")
 
 
