@@ -169,12 +169,16 @@ class _Plain:
 
     def _answer(self, role: str, content: str, attributes: Mapping[str, Any]) -> Message | None:
         unusual = role != "tool" or self.items or self.calls or self.reason_key or not content
-        if unusual or self.answer_key is None or (self.nested_json and nested_items(content) is not None):
+        if unusual or (self.nested_json and nested_items(content) is not None):
             return self.general(attributes)
-        identity = attributes[self.answer_key]
-        if type(identity) is not str or not identity:
-            return self.general(attributes)
-        return {"role": role, "parts": [{"type": "tool_call_response", "id": identity, "response": content}]}
+        part: Part = {"type": "tool_call_response"}
+        if self.answer_key is not None:
+            identity = attributes[self.answer_key]
+            if type(identity) is not str or not identity:
+                return self.general(attributes)
+            part["id"] = identity
+        part["response"] = content
+        return {"role": role, "parts": [part]}
 
     def _add_items(self, parts: list[Part], attributes: Mapping[str, Any]) -> bool:
         """Add the texts; False where one is no text, or where the content stands beside them."""
