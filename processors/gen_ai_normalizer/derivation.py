@@ -20,7 +20,9 @@ _ANSWER: Final = (
     "gen_ai.output.messages",
     "gen_ai.embeddings.dimension.count",
 )
-"""One of these is there when a call was answered."""
+"""One of these is there when a call was answered, or a status says it."""
+_STATUS: Final = ("http.response.status_code", "http.status_code")
+_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Derivation:
             if found is not None:
                 tally["inferred_provider"] += 1
                 attributes[self.provider] = found
-        if _RESPONSE_MODEL not in attributes and any(key in attributes for key in _ANSWER):
+        if _RESPONSE_MODEL not in attributes and _was_answered(attributes):
             model = attributes.get(_REQUEST_MODEL)
             if isinstance(model, str) and providers().answers_as_asked(attributes.get(self.provider), model):
                 attributes[_RESPONSE_MODEL] = model
@@ -60,3 +62,7 @@ class Derivation:
     def is_done(self, keys: Container[str]) -> bool:
         """Whether nothing is left to say of a call with these attributes; asked of every call."""
         return self.provider in keys and _RESPONSE_MODEL in keys
+
+
+def _was_answered(attributes: Attributes) -> bool:
+    return any(key in attributes for key in _ANSWER) or any(attributes.get(key) == _OK for key in _STATUS)

@@ -57,3 +57,9 @@ def test_the_model_that_answered_is_the_one_asked_for_where_it_is_no_alias(
 def test_a_call_without_an_answer_has_no_model_that_answered() -> None:
     span = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "command-r", "gen_ai.provider.name": "cohere"}
     assert "gen_ai.response.model" not in normalized(span)
+
+
+def test_a_status_says_that_a_call_was_answered() -> None:
+    span = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "command-r", "gen_ai.provider.name": "cohere"}
+    assert normalized({**span, "http.status_code": 200})["gen_ai.response.model"] == "command-r"
+    assert "gen_ai.response.model" not in normalized({**span, "http.status_code": 429})

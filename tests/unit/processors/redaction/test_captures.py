@@ -100,7 +100,7 @@ def test_structure_ids_and_numbers_stay(dialect: str) -> None:
                 assert (new.pb.trace_id, new.pb.span_id) == (old.pb.trace_id, old.pb.span_id)
             for key, value in old.attributes.items():
                 if not isinstance(value, str | bytes | list | dict) or key.endswith(("response.id", "tool_call.id")):
-                    assert new.attributes[key] == value
+                    assert repr(new.attributes[key]) == repr(value), "as text, since NaN is not equal to itself"
                 assert type(new.attributes[key]) is type(value)
         pairs = zip(
             texts_of(before), [text for text in texts_of(after) if text != "penstock.redaction.count"], strict=True
@@ -113,6 +113,6 @@ def test_only_recordings_with_planted_values_change(dialect: str) -> None:
     for signal, raw, truth in recordings(dialect):
         if not truth.get("planted"):
             batch = redacted(EVERYTHING, signal, raw)
-            assert [dict(record.attributes) for record in batch.records()] == [
-                dict(record.attributes) for record in parse(signal, raw).records()
+            assert [repr(record.attributes) for record in batch.records()] == [
+                repr(record.attributes) for record in parse(signal, raw).records()
             ]
