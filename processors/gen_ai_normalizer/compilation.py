@@ -14,6 +14,7 @@ from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, message_events
 from processors.gen_ai_normalizer.fills import Candidate, Fill
+from processors.gen_ai_normalizer.glances import NOT_NEGATIVE, glance_at
 from processors.gen_ai_normalizer.live import LiveFills
 from processors.gen_ai_normalizer.matching import mapped
 from processors.gen_ai_normalizer.profiles import PROVIDER, Copy
@@ -130,30 +131,14 @@ class Compilation:
             move_originals=any(tables.option(name).originals == "move" for name in self._dialects),
             stream_events=frozenset(name for rule in self._rules for name in rule.stream_events),
         )
-        return replace(program, quick=self._quick(program))
+        return replace(program, quick=self._quick(program, fills))
 
-    def _quick(self, program: Program) -> Quick | None:
+    def _quick(self, program: Program, fills: tuple[Fill, ...]) -> Quick | None:
         """A glance at records of which most need nothing but marks; None where there is always more to do."""
-        steps = (program.rebuilds, program.texts_of_its_own, program.evaluations, program.event_mappings)
-        names = (program.provider_names, program.copies, program.originals)
         said = self._shape.kinds.get(OPERATION)
-        derived = program.derivation is None or program.derivation.is_done(self._keys)
-        if (
-            any(steps)
-            or any(names)
-            or not derived
-            or said != program.operation
-            or (OPERATION in self._keys and not said)
-        ):
+        if said != program.operation or (OPERATION in self._keys and not said):
             return None
-        checks = program.checks
-        fits = {key: check.fits for key, kind, _, check in checks if kind is EllipsisType and check.fits is not None}
-        if any(kind is EllipsisType and key not in fits for key, kind, _, _ in checks):
-            return None
-        kinds = {key: kind for key, kind, _, _ in checks if kind is not EllipsisType}
-        counts = frozenset(key for key, _, words, _ in checks if words is _NOT_NEGATIVE)
-        limited = {key: words for key, _, words, _ in checks if words is not None and key not in counts}
-        return Quick(self._shape.keys, kinds, limited, counts, fits | dict(program.texts))
+        return glance_at(program, fills, self._shape.keys)
 
     def _sections(self) -> list[tuple[Rules, Rules | Case]]:
         sections: list[tuple[Rules, Rules | Case]] = [*self._cases]
@@ -344,8 +329,7 @@ class Compilation:
 
 
 _CONFORMING: Final = (Conform, ConformInstructions, ConformTools)
-_NOT_NEGATIVE: Final = range(1 << 63)
-_ACCEPTED: Final[dict[str, Container[Any]]] = {"provider": providers().exact, "tokens": _NOT_NEGATIVE}
+_ACCEPTED: Final[dict[str, Container[Any]]] = {"provider": providers().exact, "tokens": NOT_NEGATIVE}
 _FITS: Final = {"finish_reasons": are_finish_reasons}
 _GOES: Final[dict[str, Callable[[Any], bool]]] = {"provider": always, "tokens": is_number}
 """What must not stay where it cannot be read: a framework as provider, a number that is no count."""

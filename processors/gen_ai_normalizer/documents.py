@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
@@ -25,6 +26,13 @@ class Source:
 
     key: str
     path: tuple[str | int, ...] | None = None
+    field: str = dataclasses.field(init=False, compare=False, repr=False)
+    """A name that stands in every text in which there is something at the path; empty where there is no path."""
+
+    def __post_init__(self) -> None:
+        """Find the longest name in the path."""
+        names = [step for step in self.path or () if isinstance(step, str)]
+        object.__setattr__(self, "field", max(names, key=len, default=""))
 
     @classmethod
     def parse(cls, text: str) -> Source:
@@ -59,6 +67,10 @@ class Documents:
             return self.attributes.get(source.key)
         value = self._parsed.get(source.key, _MISSING)
         if value is _MISSING:
+            # To look for a name in a text is cheaper by far than to parse it for nothing.
+            text = self.attributes.get(source.key)
+            if text.__class__ is str and source.field not in text:
+                return None
             value = self.parsed(source.key)
         for step in path:
             # Straight where it is a mapping, as most are; a position is no key of JSON, so that none is found there.

@@ -6,6 +6,7 @@ may have, one library's has a handful, the same in call after call.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from processors.gen_ai_normalizer.documents import Documents
@@ -14,6 +15,7 @@ from processors.gen_ai_normalizer.fills import Candidate, Fill
 _MAX_SHAPES: Final = 64
 """Shapes that are remembered for one shape of record; applications have some, an attacker any number."""
 _MAX_FIELDS: Final = 64
+_FEW: Final = 3
 
 Fields = tuple[str, ...] | None
 """Names of the fields of a mapping; None for what is no mapping, or has very many."""
@@ -27,8 +29,9 @@ class LiveFills:
     def __init__(self, fills: tuple[Fill, ...]) -> None:
         """Find the JSON texts that are read in any case."""
         self._fills = fills
-        first = [fill.candidates[0].source for fill in fills if fill.candidates]
-        self._read = tuple(dict.fromkeys(source.key for source in first if source.path))
+        first = Counter(fill.candidates[0].source.key for fill in fills if _begins_inside(fill))
+        # For some few places a look at each is cheaper than to parse a text for its shape.
+        self._read = tuple(key for key, count in first.items() if count > _FEW)
         self._known: dict[tuple[Fields, ...], tuple[Fill, ...]] = {}
 
     def __len__(self) -> int:
@@ -54,6 +57,10 @@ class LiveFills:
             if alive or fill.may_take_out:
                 selected.append(fill if len(alive) == len(fill.candidates) else fill.only(alive))
         return tuple(selected)
+
+
+def _begins_inside(fill: Fill) -> bool:
+    return bool(fill.candidates and fill.candidates[0].source.path)
 
 
 def _fields(value: Any) -> Fields:

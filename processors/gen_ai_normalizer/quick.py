@@ -5,7 +5,7 @@ The types of all its values are compared at once, in C, with those of records th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final
 
 Fits = Callable[[Any], bool]
@@ -24,7 +24,7 @@ class Quick:
         kinds: Mapping[str, type],
         words: Mapping[str, Container[Any]],
         counts: frozenset[str],
-        fits: Mapping[str, Fits],
+        fits: Iterable[tuple[str, Fits]],
     ) -> None:
         """Look at the attributes `keys`, which a record has in this order.
 
@@ -34,7 +34,7 @@ class Quick:
         self._kinds = tuple((keys.index(key), kind) for key, kind in kinds.items())
         self._words = tuple((keys.index(key), accepted) for key, accepted in words.items())
         self._counts = tuple(keys.index(key) for key in kinds if key in counts)
-        self._fits = tuple((keys.index(key), look) for key, look in fits.items())
+        self._fits = tuple((keys.index(key), look) for key, look in fits)
         self._seen: set[tuple[type, ...]] = set()
 
     def sees(self, attributes: Mapping[str, Any]) -> bool:

@@ -297,3 +297,6 @@ READERS: Final[dict[str, tuple[Reader, type]]] = {
     "finish_reasons": (read_finish_reasons, list),
 }
 """Reader and Python type of each kind of target."""
+
+NEEDED: Final[dict[Reader, str]] = {read_reasons_of_messages: "finish_reason"}
+"""Names that must stand in the text of a structure for a reader to find anything there."""
