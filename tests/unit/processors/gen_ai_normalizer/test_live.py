@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def fills() -> tuple[Fill, ...]:
-    orders = (PLACES, PLACES[::-1], PLACES[2:], PLACES[:1])
+    orders = (PLACES, PLACES[::-1], PLACES[2:], PLACES[:1]) * 2
     return tuple(
         Fill(f"target.{number}", tuple(Candidate(Source.parse(place), read_text) for place in order))
         for number, order in enumerate(orders)
@@ -51,5 +51,11 @@ def test_what_is_found_is_what_all_places_say(bodies: list[tuple[Any, Any]]) -> 
 def test_places_without_a_field_are_left_out() -> None:
     live = LiveFills(fills())
     (record,) = traces({"body": '{"x": 1}'}).records()
-    assert [len(fill.candidates) for fill in live.of(Documents(record.attributes))] == [3, 3, 3]
-    assert len(live) == 4
+    assert [len(fill.candidates) for fill in live.of(Documents(record.attributes))] == [3, 3, 3] * 2
+    assert len(live) == 8
+
+
+def test_for_few_places_no_text_is_parsed() -> None:
+    few = fills()[:2]
+    (record,) = traces({"body": '{"x": 1}'}).records()
+    assert LiveFills(few).of(Documents(record.attributes)) is few
