@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _FOLDER: Final = Path(__file__).with_name("drivers")
+_KIT: Final = _FOLDER.with_name("kit")
 _HEAD: Final = re.compile(r"(?m)^(?:#|//) /// script$\n((?:^(?:#|//)(?:| .*)$\n)+?)^(?:#|//) ///$")
 
 
@@ -82,7 +84,7 @@ class Driver:
 
     def environment(self) -> dict[str, str]:
         """What it needs to find the module `scenario`."""
-        return {"PYTHONPATH": str(_FOLDER.with_name("kit"))}
+        return {"PYTHONPATH": str(_KIT)}
 
     def folders(self) -> dict[str, str]:
         """Folders of this machine and what stands for them in a recording."""
@@ -105,7 +107,8 @@ class Driver:
             done.write_text(wanted, encoding="utf-8")
         if self.path.suffix == ".mjs":
             # Node looks for packages beside the program.
-            (self.folder / self.path.name).write_bytes(self.path.read_bytes())
+            shutil.copy(self.path, self.folder)
+            shutil.copytree(_KIT, self.folder / _KIT.name, ignore=shutil.ignore_patterns("*.py*"), dirs_exist_ok=True)
 
 
 def drivers() -> list[Driver]:

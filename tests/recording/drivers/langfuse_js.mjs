@@ -12,58 +12,19 @@ import { propagateAttributes, startActiveObservation } from "@langfuse/tracing";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
 import OpenAI from "openai";
+import { converse, scenario } from "./kit/openai.mjs";
 
-const scenario = JSON.parse(process.env.RECORDING_SCENARIO);
 const processor = new LangfuseSpanProcessor({ exporter: new OTLPTraceExporter() });
 const provider = new NodeTracerProvider({ spanProcessors: [processor] });
 provider.register();
-const openai = observeOpenAI(new OpenAI({ baseURL: process.env.OPENAI_BASE_URL, maxRetries: 0 }));
-const messages = [
-  ...(scenario.system ? [{ role: "system", content: scenario.system }] : []),
-  { role: "user", content: scenario.prompt },
-];
-const settings = { model: "gpt-4o-mini", temperature: scenario.temperature, max_tokens: scenario.max_tokens };
-
-async function agent() {
-  const tools = scenario.tools.map(({ name, description, parameters }) => ({
-    type: "function",
-    function: { name, description, parameters },
-  }));
-  for (;;) {
-    const { message } = (await openai.chat.completions.create({ ...settings, messages, tools })).choices[0];
-    if (!message.tool_calls) return message.content;
-    messages.push(message);
-    for (const call of message.tool_calls) {
-      const result = await startActiveObservation(
-        call.function.name,
-        async (observation) => {
-          const { returns } = scenario.tools.find((entry) => entry.name === call.function.name);
-          observation.update({ input: JSON.parse(call.function.arguments), output: returns });
-          return returns;
-        },
-        { asType: "tool" },
-      );
-      messages.push({ role: "tool", tool_call_id: call.id, content: result });
-    }
-  }
-}
-
-async function run() {
-  if (scenario.kind === "embeddings") {
-    await openai.embeddings.create({ model: "text-embedding-3-small", input: scenario.inputs });
-  } else if (scenario.tools.length) {
-    await startActiveObservation("assistant", agent, { asType: "agent" });
-  } else if (scenario.stream) {
-    const options = { include_usage: true };
-    const stream = await openai.chat.completions.create({ ...settings, messages, stream: true, stream_options: options });
-    for await (const _ of stream);
-  } else {
-    await openai.chat.completions.create({ ...settings, messages });
-  }
-}
+const client = observeOpenAI(new OpenAI({ baseURL: process.env.OPENAI_BASE_URL, maxRetries: 0 }));
+const who = { userId: scenario.user_id ?? "user-1", sessionId: scenario.session_id ?? "sess-1" };
+const asAgent = (loop) => startActiveObservation("assistant", loop, { asType: "agent" });
+const asTool = (name, input, output) =>
+  startActiveObservation(name, (observation) => observation.update({ input, output }) && output, { asType: "tool" });
 
 try {
-  await propagateAttributes({ userId: scenario.user_id ?? "user-1", sessionId: scenario.session_id ?? "sess-1" }, run);
+  await propagateAttributes(who, () => converse({ client, asAgent, asTool }));
 } finally {
   await provider.shutdown();
 }

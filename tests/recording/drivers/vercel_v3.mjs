@@ -6,40 +6,10 @@
 // scenarios = ["chat_en", "stream_en", "tools_weather", "tools_stream", "err_429", "embeddings_batch"]
 // folder = "vercel-ai-sdk-v3"
 // ///
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { BatchSpanProcessor, NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
-import { createOpenAI } from "@ai-sdk/openai";
-import { embedMany, generateText, jsonSchema, streamText, tool } from "ai";
+import { metadata, run } from "./kit/vercel.mjs";
 
-const scenario = JSON.parse(process.env.RECORDING_SCENARIO);
-const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())] });
-provider.register();
-
-const openai = createOpenAI({ baseURL: process.env.OPENAI_BASE_URL });
-const tools = Object.fromEntries(
-  scenario.tools.map((entry) => [
-    entry.name,
-    tool({ description: entry.description, parameters: jsonSchema(entry.parameters), execute: async () => entry.returns }),
-  ]),
-);
-const settings = {
-  model: openai.chat("gpt-4o-mini"),
-  maxRetries: 0,
-  prompt: scenario.prompt,
-  system: scenario.system,
-  temperature: scenario.temperature,
-  ...(scenario.tools.length ? { tools, maxSteps: 5 } : {}),
-  experimental_telemetry: { isEnabled: true, functionId: "assistant", metadata: { userId: scenario.user_id ?? "user-1", sessionId: scenario.session_id ?? "sess-1" } },
-};
-
-try {
-  if (scenario.kind === "embeddings") {
-    await embedMany({ model: openai.embedding("text-embedding-3-small"), values: scenario.inputs, experimental_telemetry: { isEnabled: true, functionId: "assistant", metadata: { userId: scenario.user_id ?? "user-1", sessionId: scenario.session_id ?? "sess-1" } } });
-  } else if (scenario.stream) {
-    for await (const _ of (await streamText(settings)).textStream);
-  } else {
-    await generateText(settings);
-  }
-} finally {
-  await provider.shutdown();
-}
+await run({
+  schema: "parameters",
+  steps: { maxSteps: 5 },
+  telemetry: { experimental_telemetry: { isEnabled: true, functionId: "assistant", metadata } },
+});
