@@ -7,7 +7,7 @@ Rules see it as more keys: `event(NAME):` for a span event that is there (or the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +29,8 @@ class Wanted(NamedTuple):
     """Names of events."""
     keys: frozenset[str]
     """`event(NAME):KEY`."""
+    loggers: Mapping[str, str]
+    """Names of events by the scopes of log records that have a heading in place of a name."""
 
 
 class Occurrence:
@@ -51,10 +53,11 @@ class Occurrence:
 class Beside:
     """The events and the body of one record, and the keys under which rules see them."""
 
-    __slots__ = ("events", "values")
+    __slots__ = ("events", "has_heading", "values")
 
-    def __init__(self) -> None:
-        """Nothing beside the attributes."""
+    def __init__(self, *, has_heading: bool = False) -> None:
+        """Nothing beside the attributes; `has_heading`: the body begins with a line that says what it is."""
+        self.has_heading = has_heading
         self.events: list[Occurrence] = []
         self.values: dict[str, Any] = {}
 
@@ -70,11 +73,21 @@ class Beside:
     def add_body(self, body: Any) -> None:
         """Show the body of the log record, and its fields."""
         self.values[BODY] = body
+        said = _beneath_heading(body) if self.has_heading and isinstance(body, str) else body
         for event in self.events:
-            event.body = body
+            event.body = said
         structure = parse_structure(body)
         if isinstance(structure, dict):
             self.values |= {BODY + key: value for key, value in islice(structure.items(), _MAX_FIELDS)}
+
+
+def _beneath_heading(text: str) -> str:
+    """The text beneath the first line; of a list that is no JSON, as its quotes are not escaped, what is quoted."""
+    heading, _, said = text.partition("\n")
+    said = said.strip() or heading
+    if said[:2] != '["' or said[-2:] != '"]' or isinstance(parse_structure(said), list):
+        return said
+    return said[2:-2]
 
 
 def event_key(name: str) -> str:
@@ -112,9 +125,11 @@ def of_log(record: LogRecord, attributes: Attributes, wanted: Wanted) -> Beside 
     name: Any = record.event_name
     for key in _NAME_KEYS:
         name = name or attributes.get(key)
+    logger = wanted.loggers.get(record.scope.name) if not name else None
+    name = name or logger
     if not isinstance(name, str) or not name:
         return None
-    beside = Beside()
+    beside = Beside(has_heading=logger is not None)
     beside.events.append(Occurrence(name, record))
     if EVENT_NAME not in attributes:
         beside.values[EVENT_NAME] = name

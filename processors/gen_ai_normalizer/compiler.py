@@ -72,7 +72,7 @@ class Compiler:
         for rule in self._rules.values():
             documents = [*rule.documents, *(source for case in rule.cases for source in case.documents)]
             names |= {name for source in documents for name in source.events}
-        return Wanted(frozenset(names), frozenset(keys))
+        return Wanted(frozenset(names), frozenset(keys), message_events().loggers)
 
     def words(self, dialects: tuple[str, ...]) -> Words:
         """The attributes whose values the rules of these dialects look at, each with the words they look for."""

@@ -54,6 +54,8 @@ class MessageEvents:
         self.names = self.details | self.rules.keys()
         self.whole: tuple[str, ...] = tuple(table["whole"])
         self.fields: tuple[str, ...] = tuple(table["fields"])
+        self.loggers: dict[str, str] = table["loggers"]
+        """Names of events by the loggers that write nothing else."""
         self.separate_instructions = frozenset(table["separate_instructions"])
 
 
@@ -181,7 +183,11 @@ def _messages(content: Any, role: str) -> list[Message]:
         messages = [to_message({"role": role, "content": structure}, role)]
     else:
         messages = to_messages(structure if isinstance(structure, list | str) else str(structure), role)
-    if isinstance(content, str) and not any(message["parts"] or "finish_reason" in message for message in messages):
+    if (
+        isinstance(content, str)
+        and structure
+        and not any(message["parts"] or "finish_reason" in message for message in messages)
+    ):
         return to_messages(content, role)
     return messages
 

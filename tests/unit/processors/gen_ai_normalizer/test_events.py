@@ -223,6 +223,25 @@ def test_the_name_of_a_log_record_is_the_name_of_its_event() -> None:
     assert record.attributes["gen_ai.response.finish_reasons"] == ["stop"]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('Chat Model Completion:\n["Hi.", "Bye."]', ["Hi.", "Bye."]),
+        ('Chat Model Completion:\n["He said "hi"\nand left."]', ['He said "hi"\nand left.']),
+        ("Chat Model Completion:\n[]", []),
+    ],
+)
+def test_records_of_loggers_that_write_nothing_else_are_events(text: str, parts: list[str]) -> None:
+    batch = logs(text)
+    (record,) = batch.records()
+    assert isinstance(record, LogRecord)
+    record.scope.name = "org.springframework.ai.chat.observation.ChatModelCompletionObservationHandler"
+    configured(GenAiNormalizer).process(batch)
+    found = json.loads(str(record.attributes.get("gen_ai.output.messages", "[]")))
+    assert [part["content"] for message in found for part in message["parts"]] == parts
+    assert {message["role"] for message in found} <= {"assistant"}
+
+
 def test_fields_of_a_body_are_read_as_attributes_are() -> None:
     record = log_of({"gen_ai.request.model": "gpt-4o", "gen_ai.usage.prompt_tokens": 5}, {})
     assert record.attributes["gen_ai.request.model"] == "gpt-4o"
