@@ -128,6 +128,10 @@ class Conform:
         role = "assistant" if self.target.startswith(_OUTPUT_START) else "user"
         read = read_text(value)
         messages, instructions = to_conversation(read, role)
+        if isinstance(read, list) and any(_says_nothing_known(entry, role) for entry in read):
+            # What is not known stays, and what stands beside it stays with it.
+            tally["unmapped"] += 1
+            return
         if self.gather:
             messages = self._with_calls(messages, documents)
         if self.chunks:
@@ -154,6 +158,14 @@ class Conform:
 _NESTED: Final = ('"{\\"', '"[{\\"')
 """Beginnings of JSON within JSON text."""
 _OUTPUT_START: Final = "gen_ai.output"
+
+
+def _says_nothing_known(entry: Any, role: str) -> bool:
+    """Whether an entry of a list of messages would be lost."""
+    if not isinstance(entry, dict) or not entry or "role" in entry or "parts" in entry:
+        return False
+    found = to_conversation(entry, role)
+    return not found.messages and not found.instructions
 
 
 def _opened(part: Part) -> list[Part]:

@@ -104,6 +104,11 @@ def test_no_content_of_a_log_record_is_lost(body: Any, name: str, originals: str
     assert lost(logs(body, attributes={"event.name": name}), originals) == []
 
 
+def test_a_list_with_an_entry_that_no_one_knows_stays_as_it_is() -> None:
+    value = json.dumps(["mark0000000000", {"type": "no one knows", "what": ["mark0000000001"]}])
+    assert lost(with_events({"gen_ai.input.messages": value}, [], ""), "keep") == []
+
+
 class Known:
     """What may stand in a record: what stood in it before, sums and lengths of that, and the vocabulary."""
 
