@@ -62,7 +62,7 @@ class Roles:
                 return role
         if span.scope is not self._scope:
             self._enter(span.scope)
-        if yields_to and self._calls.heard((hash(yields_to), self._source[1]), self._now_s):
+        if yields_to and self._is_at_work(yields_to, span.scope):
             return "duplicate"
         get = attributes.get
         counted_in, counted_out = get(_INPUT), get(_OUTPUT)
@@ -133,6 +133,12 @@ class Roles:
             self._is_server,
             None,
         )
+
+    def _is_at_work(self, library: str, scope: Scope) -> bool:
+        """Whether a library reports from the same process, in this batch or before."""
+        if self._calls.heard((hash(library), self._source[1]), self._now_s):
+            return True
+        return any(other.name == library for other in scope.resource.scopes)
 
     def _enter(self, scope: Scope, kind: str = "") -> None:
         name = scope.name

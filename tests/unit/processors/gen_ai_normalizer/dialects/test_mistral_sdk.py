@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from pipeline.signals import Batch, Signal
 from pipeline.testing import configured, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
 
@@ -70,6 +72,20 @@ def test_where_openllmetry_is_at_work_it_says_more_of_the_same_calls() -> None:
     assert roles(around, "opentelemetry.instrumentation.mistralai", "mistralai.chat") == ["leaf"]
     assert roles(REQUEST, "mistralai_sdk_tracer", "stream_chat") == ["duplicate"]
     assert roles(REQUEST, "mistralai_sdk_tracer", "embeddings_v1_embeddings_post") == ["leaf"]
+
+
+def test_openllmetry_may_stand_further_down_in_the_first_batch_of_a_process() -> None:
+    message = ExportTraceServiceRequest()
+    resource = message.resource_spans.add()
+    for scope, name in (
+        ("mistralai_sdk_tracer", "stream_chat"),
+        ("opentelemetry.instrumentation.mistralai", "mistralai.chat"),
+    ):
+        said = resource.scope_spans.add()
+        said.scope.name = scope
+        said.spans.add(name=name).attributes.add(key="llm.request.type").value.string_value = "chat"
+    found = configured(GenAiNormalizer).process(Batch.of_message(message, Signal.TRACES)).records()
+    assert [record.attributes[ROLE] for record in found] == ["duplicate", "leaf"]
 
 
 def test_other_requests_are_no_calls() -> None:
