@@ -11,12 +11,13 @@ import re
 from typing import Any, Final, NoReturn
 
 _TOKEN: Final = re.compile(
-    r"\s*(?:(?P<string>[A-Za-z]{0,2}(?:'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"))"
-    r"|(?P<number>0x[0-9a-fA-F]+|[-+]?(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][-+]?\d+)?(?![\w.]))"
-    r"|(?P<name>[A-Za-z_][\w.]*)"
+    r"\s*+(?:(?P<string>[bBrRuU]{0,2}(?:'[^'\\]*+(?:\\.[^'\\]*+)*+'|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"))"
+    r"|(?P<number>0x[0-9a-fA-F]++|[-+]?(?:\d[\d_]*+(?:\.\d[\d_]*+)?+|\.\d[\d_]*+)(?:[eE][-+]?\d++)?+(?![\w.]))"
+    r"|(?P<name>[A-Za-z_][\w.]*+)"
     r"|(?P<sign>[()\[\]{}=:,<>.]))",
     re.DOTALL,
 )
+"""No part of it gives back what it took: a text that is no literal is known for none in one pass."""
 _HALF: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
 """An escape that makes half a character, which no attribute can hold."""
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}

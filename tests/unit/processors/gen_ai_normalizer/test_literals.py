@@ -99,3 +99,23 @@ def _with_lists(value: Any) -> Any:
 def test_functions_within_functions_are_nothing() -> None:
     text = "[Tool(name='find', function=<function make.<locals>.<lambda> at 0x7f10>, role=<Role.USER: 'a>b'>)]"
     assert read_literal(text) == [{"name": "find", "function": None, "role": "a>b"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"['role', {'1' * 60_000}x]",
+        f"['role', {'1_' * 30_000}x]",
+        f"['role', 1{'.1' * 30_000}]",
+        "['role', '" + "\\'" * 30_000,
+        "['role', " + " " * 60_000,
+        "['role', f'{" + "-" * 60_000 + "1}']",
+    ],
+)
+def test_what_only_begins_like_a_literal_is_given_up_in_one_pass(text: str) -> None:
+    assert read_literal(text) == text
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "+2", "1_000", "0.5", ".5", "-3e-05", "1e10", "0x1F"])
+def test_numbers_are_read_in_every_spelling(number: str) -> None:
+    assert read_literal(f"[{number}]") == [ast.literal_eval(number)]
