@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import EllipsisType
 from typing import Any, Final, Protocol
 
 from processors.gen_ai_normalizer.beside import BODY, event_key
 from processors.gen_ai_normalizer.builds import Conform, ConformInstructions
-from processors.gen_ai_normalizer.custom import Mapped
+from processors.gen_ai_normalizer.custom import CustomMapping, Mapped
 from processors.gen_ai_normalizer.derivation import Derivation
 from processors.gen_ai_normalizer.documents import Source
 from processors.gen_ai_normalizer.events import MOVED_PREFIX, message_events
@@ -50,7 +50,8 @@ class DialectOptions:
 
     overwrite: bool = False
     originals: str = "keep"
-    custom_mappings: Mapping[str, str] | None = None
+    custom_mappings: Mapping[str, CustomMapping] = field(default_factory=dict)
+    """By the attribute that is read; each as the source of the configuration says in which it stands."""
 
 
 class Tables(Protocol):
@@ -89,6 +90,7 @@ class Compilation:
             (rule, case) for rule in rules for case in rule.cases if shape.fits(case)
         ]
         self._originals: dict[str, tuple[str, str]] = {}
+        """Attributes that are read, each with what becomes of it and the target that it fills."""
         self._misused = frozenset(target for _, target, entry in self._attribute_rules() if entry.misused)
 
     def program(self) -> Program:
@@ -127,8 +129,8 @@ class Compilation:
             event_mappings=self._event_mappings(),
             copies=tables.copies,
             originals=self._taken_out(),
-            takes_out=any(tables.option(name).originals != "keep" for name in self._dialects),
-            move_originals=any(tables.option(name).originals == "move" for name in self._dialects),
+            takes_out_events=any(tables.option(name).originals != "keep" for name in self._dialects),
+            moves_events=any(tables.option(name).originals == "move" for name in self._dialects),
             stream_events=frozenset(name for rule in self._rules for name in rule.stream_events),
         )
         return replace(program, quick=self._quick(program, fills))
@@ -160,15 +162,15 @@ class Compilation:
             for text in entry.sources:
                 source = Source.parse(text)
                 # What the user maps goes where the user says.
-                if source.path is None and source.key in (option.custom_mappings or ()):
+                if source.path is None and source.key in option.custom_mappings:
                     continue
                 for key in self._spellings(source.key):
                     candidate = Candidate(Source(key, source.path), read, entry.map, given, denied)
                     found.setdefault(target, []).append((candidate, entry.wins or option.overwrite))
                     if source.path is None:
                         self._original(rule, key, target)
-        for name in self._dialects:
-            self._add_custom(found, name)
+        for option in map(self._tables.option, self._dialects):
+            self._add_custom(found, option.custom_mappings)
         return found
 
     def _spellings(self, key: str) -> list[str]:
@@ -177,20 +179,19 @@ class Compilation:
             return [key]
         return [name for name in (key, BODY + key) if name in self._keys or name in self._shape.kinds]
 
-    def _add_custom(self, found: Places, dialect: str) -> None:
-        option = self._tables.option(dialect)
-        for key, target in (option.custom_mappings or {}).items():
+    def _add_custom(self, found: Places, mappings: Mapping[str, CustomMapping]) -> None:
+        for key, (target, overwrite, originals) in mappings.items():
             read = self._custom_reader(target)
             for name in self._spellings(key):
-                found.setdefault(target, []).insert(0, (Candidate(Source(name), read), option.overwrite))
-                self._originals.setdefault(name, (dialect, target))
+                found.setdefault(target, []).insert(0, (Candidate(Source(name), read), overwrite))
+                self._originals.setdefault(name, (originals, target))
 
     def _event_mappings(self) -> dict[str, Mapped]:
         tables = self._tables
         return {
-            key: Mapped(tables.target(target)[0], self._custom_reader(target), option.overwrite, option.originals)
+            key: Mapped(tables.target(target)[0], self._custom_reader(target), overwrite, originals)
             for option in map(tables.option, reversed(self._dialects))
-            for key, target in (option.custom_mappings or {}).items()
+            for key, (target, overwrite, originals) in option.custom_mappings.items()
         }
 
     def _custom_reader(self, target: str) -> Reader:
@@ -204,7 +205,7 @@ class Compilation:
     def _original(self, rule: Rules, key: str, target: str) -> None:
         # Attributes that are in the conventions themselves are nobody's leftovers.
         if key not in self._tables.targets() and not key.startswith(_SHARED):
-            self._originals.setdefault(key, (rule.dialect, target))
+            self._originals.setdefault(key, (self._tables.option(rule.dialect).originals, target))
 
     def _operation(self, candidates: list[tuple[Candidate, bool]]) -> str | None:
         """The operation is settled here: its sources are among the kinds that a shape is made of."""
@@ -250,7 +251,7 @@ class Compilation:
                 goes = always if misused else _GOES.get(kind, never)
                 fills.append(Fill(name, (*before, *native, *after), goes))
                 if name != target and target in self._keys:
-                    self._originals[target] = (BASE_DIALECT, target)
+                    self._originals[target] = (self._tables.option(BASE_DIALECT).originals, target)
         return tuple(checks), tuple(fills)
 
     def _echoes(self) -> tuple[tuple[str, str], ...]:
@@ -317,14 +318,14 @@ class Compilation:
         counted = any(word in key for key in self._keys for word in _COUNTS)
         return None if role == "none" or (role == "aggregate" and not counted) else role
 
-    def _taken_out(self) -> dict[str, str]:
+    def _taken_out(self) -> dict[str, tuple[str, bool]]:
         """Attributes that go (or move) once the target that they fill is there."""
         tables = self._tables
         copied = {copy.target for copy in tables.copies}
         return {
-            key: tables.target(target)[0]
-            for key, (dialect, target) in self._originals.items()
-            if tables.option(dialect).originals != "keep" and key not in copied
+            key: (tables.target(target)[0], originals == "move")
+            for key, (originals, target) in self._originals.items()
+            if originals != "keep" and key not in copied
         }
 
 

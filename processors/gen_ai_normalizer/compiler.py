@@ -133,7 +133,7 @@ def _words(rules: Iterable[Rules]) -> dict[str, frozenset[str] | None]:
 
 
 def _mapped(options: Iterable[DialectOptions]) -> dict[str, str]:
-    return {key: target for option in options for key, target in (option.custom_mappings or {}).items()}
+    return {key: mapping.target for option in options for key, mapping in option.custom_mappings.items()}
 
 
 def _texts(value: Any) -> Iterator[str]:

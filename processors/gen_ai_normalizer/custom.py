@@ -10,6 +10,15 @@ from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.values import Reader
 
 
+class CustomMapping(NamedTuple):
+    """Where the user wants an attribute, and how."""
+
+    target: str
+    overwrite: bool = False
+    originals: str = "keep"
+    """What becomes of the attribute that was read: keep, drop or move."""
+
+
 class Mapped(NamedTuple):
     """One mapping."""
 

@@ -13,7 +13,8 @@ from processors.gen_ai_normalizer.cache import ProgramCache
 from processors.gen_ai_normalizer.calls import calls_of
 from processors.gen_ai_normalizer.compilation import DialectOptions
 from processors.gen_ai_normalizer.compiler import Compiler
-from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
+from processors.gen_ai_normalizer.config import GenAiNormalizerConfig, Source
+from processors.gen_ai_normalizer.custom import CustomMapping
 from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY, Program
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.roles import Roles
@@ -134,20 +135,21 @@ def _compiler(config: GenAiNormalizerConfig) -> Compiler:
     enabled = config.enabled()
     rules = [rule for rule in load_rules() if rule.dialect in enabled]
     custom = config.sources.custom if config.sources else None
-    mappings = custom.custom_mappings if custom else {}
-    default = DialectOptions(
-        overwrite=bool(custom and custom.overwrite),
-        originals="drop" if custom and custom.remove_originals else config.originals,
-        custom_mappings=mappings,
-    )
+    mappings = {} if custom is None else _mappings(custom, config.originals)
+    default = DialectOptions(originals=config.originals, custom_mappings=mappings)
     options = {
         dialect: DialectOptions(
             overwrite=source.overwrite,
             originals="drop" if source.remove_originals else config.originals,
-            custom_mappings={**mappings, **source.custom_mappings},
+            custom_mappings={**mappings, **_mappings(source, config.originals)},
         )
         for dialect, source in config.options().items()
     }
     return Compiler(
         rules, config.profile, options, default, config.second_profiles(), infer_provider=config.infer_provider
     )
+
+
+def _mappings(source: Source, originals: str) -> dict[str, CustomMapping]:
+    left = "drop" if source.remove_originals else originals
+    return {key: CustomMapping(target, source.overwrite, left) for key, target in source.custom_mappings.items()}

@@ -98,10 +98,11 @@ class Program:
     """The user's own mappings, for span events."""
     copies: tuple[Copy, ...]
     """What is written under second names."""
-    takes_out: bool
-    originals: dict[str, str]
-    """Attributes that are taken out, each with the target that must be there for it: nothing is lost."""
-    move_originals: bool
+    originals: dict[str, tuple[str, bool]]
+    """Attributes that are taken out, each with the target that must be there for it (nothing is lost), and whether it
+    moves below another name."""
+    takes_out_events: bool
+    moves_events: bool
     stream_events: frozenset[str]
     """Span events that only a stream has."""
 
@@ -131,7 +132,7 @@ class Program:
             self.evaluations.run(record, attributes, Documents(attributes, beside), tally)
         if self.event_mappings and isinstance(record, Span):
             map_events(record, self.event_mappings, MOVED_PREFIX)
-        if self.takes_out:
+        if self.originals or self.takes_out_events:
             self._take_out(record, attributes, beside)
         for copy in self.copies:
             copy.run(attributes)
@@ -173,13 +174,13 @@ class Program:
             attributes[self.provider] = self.provider_names[name]
 
     def _take_out(self, record: Record, attributes: Attributes, beside: Beside | None) -> None:
-        for key, target in self.originals.items():
+        for key, (target, moves) in self.originals.items():
             if key in attributes and _is_there(target, attributes):
                 value = attributes.pop(key)
-                if self.move_originals:
+                if moves:
                     attributes[MOVED_PREFIX + key] = value
-        if beside is not None:
-            take_out(record, beside, move=self.move_originals)
+        if beside is not None and self.takes_out_events:
+            take_out(record, beside, move=self.moves_events)
 
 
 def _is_there(target: str, attributes: Attributes) -> bool:

@@ -74,3 +74,22 @@ def test_a_mapping_of_the_user_goes_before_the_rule_for_the_same_attribute() -> 
     span = span_of({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}, [], sources)
     assert span.attributes["shop.model"] == "gpt-4o"
     assert "gen_ai.request.model" not in span.attributes
+
+
+OWN: dict[str, Value] = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "shop.user": "1", "user.id": "0"}
+
+
+@pytest.mark.parametrize("others", [{}, {"openinference": {}}])
+def test_options_of_custom_hold_for_its_mappings_alone(others: dict[str, Any]) -> None:
+    mapped = {"custom_mappings": {"shop.user": "user.id"}, "overwrite": True, "remove_originals": True}
+    span = span_of(OWN, [], {"custom": mapped, **others})
+    assert span.attributes["user.id"] == "1"
+    assert "shop.user" not in span.attributes
+    assert span.attributes["llm.model_name"] == "gpt-4o"
+
+
+def test_what_custom_maps_stays_where_the_originals_of_a_source_go() -> None:
+    mapped = {"custom_mappings": {"shop.user": "shop.id"}}
+    span = span_of(OWN, [], {"custom": mapped, "openinference": {"remove_originals": True}})
+    assert (span.attributes["shop.user"], span.attributes["shop.id"]) == ("1", "1")
+    assert "llm.model_name" not in span.attributes
