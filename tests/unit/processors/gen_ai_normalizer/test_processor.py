@@ -206,8 +206,19 @@ def test_a_failure_is_counted_and_the_record_goes_on(monkeypatch: pytest.MonkeyP
 def test_a_number_that_is_no_count_goes_and_is_counted(value: float) -> None:
     host = make_host("gen_ai_normalizer")
     processor = configured(GenAiNormalizer, host)
-    span = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": value, "gen_ai.usage.output_tokens": 3}
+    span: dict[str, Any] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": value,
+        "gen_ai.usage.output_tokens": 3,
+    }
     (record,) = processor.process(traces(span)).records()
     assert "gen_ai.usage.input_tokens" not in record.attributes
     assert record.attributes["gen_ai.usage.output_tokens"] == 3
     assert metric_value(host, "penstock_normalizer_invalid_total", dialect="opentelemetry") == 1
+
+
+def test_the_name_of_a_prompt_is_no_message() -> None:
+    found = normalized(
+        {"gen_ai.operation.name": "chat", "gen_ai.prompt.name": "greeting", "gen_ai.prompt.version": "3"}
+    )
+    assert found["penstock.dialect"] == "opentelemetry"
