@@ -9,8 +9,11 @@ from weakref import WeakKeyDictionary
 from pipeline.component import Host
 from pipeline.telemetry.meter import MetricsRegistry
 from processors.gen_ai_normalizer.reports import (
+    RESPONSE,
+    Note,
     Report,
     Source,
+    as_report,
     contains,
     is_same_record,
     repeats_beside,
@@ -39,6 +42,8 @@ _WINDOW: Final = 64
 """Reports of one trace that are looked at, the newest: the two of one call end at about the same time."""
 _AGGREGATE_WINDOW: Final = 1024
 """As above, for the calls beneath an aggregate, which may be all of a long trace."""
+_MAX_COVERS: Final = 256
+"""Aggregates of one trace that count; each is looked at for all that comes after."""
 _SAME_KEY: Final = 16
 _DEPTH: Final = 64
 """Ancestors that are followed; deeper traces are loops, or as good as."""
@@ -47,28 +52,40 @@ _DEPTH: Final = 64
 class _Trace:
     """The reports of a trace, the newest last; sees at once that a report has nothing to do with them."""
 
-    __slots__ = ("_ids", "_parents", "_source", "reports")
+    __slots__ = ("_ids", "_notes", "_parents", "_reports", "_source")
 
-    def __init__(self, first: Report) -> None:
-        self.reports = [first]
-        self._source: Source | None = first.source
-        self._ids = {first.span_id}
-        self._parents = {first.parent_id}
+    def __init__(self, first: Note) -> None:
+        span_id, parent_id, source = first[:3]
+        self._reports: list[Report] = []
+        self._notes = [first]
+        self._source: Source | None = source
+        self._ids = {span_id}
+        self._parents = {parent_id}
 
-    def add(self, report: Report) -> None:
-        self.reports.append(report)
-        self._ids.add(report.span_id)
-        self._parents.add(report.parent_id)
-        if report.source is not self._source:
+    @property
+    def reports(self) -> list[Report]:
+        """All that were added, to be compared."""
+        if self._notes:
+            self._reports += map(as_report, self._notes)
+            self._notes.clear()
+        return self._reports
+
+    def add(self, note: Note) -> None:
+        span_id, parent_id, source = note[:3]
+        self._notes.append(note)
+        self._ids.add(span_id)
+        self._parents.add(parent_id)
+        if source is not self._source:
             self._source = None
 
-    def concerns(self, report: Report) -> bool:
+    def concerns(self, note: Note) -> bool:
         """Whether one of the reports is by another library, or a relative."""
-        own, ids = report.span_id, self._ids
-        return report.source is not self._source or own in ids or own in self._parents or report.parent_id in ids
+        own, parent_id, source = note[:3]
+        ids = self._ids
+        return source is not self._source or own in ids or own in self._parents or parent_id in ids
 
 
-_Reports = Report | list[Report]
+_Reports = Note | list[Report]
 """One report, or several, the newest last: most lists would have one entry."""
 
 
@@ -79,7 +96,7 @@ class _Generation:
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
-        self.traces: dict[bytes, Report | _Trace] = {}
+        self.traces: dict[bytes, Note | _Trace] = {}
         self.keys: dict[int, _Reports] = {}
         self.links: dict[bytes, bytes] = {}
         self.covers: dict[bytes, list[Report]] = {}
@@ -91,8 +108,8 @@ class _Generation:
         if known is None:
             self.keys[key] = report
             self.room -= _KEY_BYTES
-        elif isinstance(known, Report):
-            self.keys[key] = [known, report]
+        elif not isinstance(known, list):
+            self.keys[key] = [as_report(known), report]
             self.room -= _KEY_BYTES
         else:
             known.append(report)
@@ -148,11 +165,14 @@ class Calls:
         """Whether a library was at work in a process lately."""
         return now_s - self._heard.get(source, float("-inf")) <= GENERATION_S
 
-    def see(self, trace_id: bytes, report: Report, *, is_loose: bool) -> bool:
+    def see(self, trace_id: bytes, note: Note, *, is_loose: bool) -> bool:
         """Remember the report of a call; whether it is the one that counts.
 
         `is_loose`: others may report it that share neither trace nor response id.
         """
+        if not (is_loose or self._has_covers) and self._is_new(trace_id, note):
+            return True
+        report = as_report(note)
         young, old = self._young, self._old
         response = report.response
         is_known = response != 0 and (response in young.keys or response in old.keys)
@@ -188,6 +208,26 @@ class Calls:
             young.keep(key, report)
         return first is None
 
+    def _is_new(self, trace_id: bytes, note: Note) -> bool:
+        """Whether nothing is known that a report could have to do with, as of most; it is remembered then."""
+        young, old, response = self._young, self._old, note[RESPONSE]
+        if not (response and trace_id) or response in old.keys or trace_id in old.traces:
+            return False
+        if young.keys.setdefault(response, note) is not note:
+            return False
+        trace = young.traces.setdefault(trace_id, note)
+        if trace is note:
+            young.room -= _REPORT_BYTES + _KEY_BYTES
+            return True
+        if not isinstance(trace, _Trace):
+            trace = self._begin_trace(trace_id, trace)
+        if trace.concerns(note):
+            del young.keys[response]
+            return False
+        trace.add(note)
+        young.room -= _REPORT_BYTES + _KEY_BYTES + _IN_TRACE_BYTES
+        return True
+
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
         """Remember where a span hangs."""
         young = self._young
@@ -204,7 +244,7 @@ class Calls:
             return True
         began_s = now_s - (aggregate.end_ns - aggregate.start_ns) / 1e9
         calls = _newest(self._young.in_trace(trace_id), self._old.in_trace(trace_id), _AGGREGATE_WINDOW)
-        if began_s < self._complete_since_s or len(calls) == _AGGREGATE_WINDOW:
+        if began_s < self._complete_since_s or len(calls) == _AGGREGATE_WINDOW or len(covers) >= _MAX_COVERS:
             return False
         if any(self._is_below(trace_id, call, aggregate) for call in calls):
             return False
@@ -215,7 +255,7 @@ class Calls:
         self._young.room -= 2 * _REPORT_BYTES
         return True
 
-    def _begin_trace(self, trace_id: bytes, first: Report) -> _Trace:
+    def _begin_trace(self, trace_id: bytes, first: Note) -> _Trace:
         trace = self._young.traces[trace_id] = _Trace(first)
         self._young.room -= _TRACE_BYTES
         return trace
@@ -279,11 +319,14 @@ class Calls:
 
 def _newest(young: _Reports | None, old: _Reports | None, window: int) -> Sequence[Report]:
     """The newest reports, newest first."""
-    later = young[: -window - 1 : -1] if isinstance(young, list) else () if young is None else (young,)
-    if old is None or len(later) >= window:
-        return later
-    earlier = old[: len(later) - window - 1 : -1] if isinstance(old, list) else (old,)
-    return [*later, *earlier]
+    later = _last(young, window)
+    return later if old is None or len(later) >= window else [*later, *_last(old, window - len(later))]
+
+
+def _last(reports: _Reports | None, count: int) -> Sequence[Report]:
+    if reports is None:
+        return ()
+    return reports[: -count - 1 : -1] if isinstance(reports, list) else (as_report(reports),)
 
 
 _NO_KEYS: Final[tuple[tuple[int, ...], tuple[int, ...]]] = ((), ())

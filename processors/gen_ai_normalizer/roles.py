@@ -9,7 +9,7 @@ from pipeline.clock import Clock
 from pipeline.signals import LogRecord, Scope, Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.calls import Calls
-from processors.gen_ai_normalizer.reports import NOT_A_SPAN, Report, Source
+from processors.gen_ai_normalizer.reports import NOT_A_SPAN, RESPONSE, Report, Source
 from processors.gen_ai_normalizer.rules import load_table
 
 _INPUT: Final = "gen_ai.usage.input_tokens"
@@ -22,7 +22,6 @@ _SERVER: Final = 2
 _SAMPLED: Final = 1
 """The flag of W3C trace context that says that the span is recorded."""
 _NOWHERE: Final[Source] = (0, 0)
-_new_report: Final = tuple.__new__
 
 
 class Roles:
@@ -50,45 +49,39 @@ class Roles:
 
         `yields_to`: the scope of a library that, where it is at work, says more of the same call.
         """
-        if role != "leaf" and not self._aggregates_count:
-            return role
         pb = span.pb
-        trace_id, span_id, parent_id = pb.trace_id, pb.span_id, pb.parent_span_id
         if self._aggregates_count:
-            self._calls.link(trace_id, span_id, parent_id)
+            self._calls.link(pb.trace_id, pb.span_id, pb.parent_span_id)
             if role == "aggregate":
                 return self._of_aggregate(span, attributes)
-            if role != "leaf":
-                return role
+        if role != "leaf":
+            return role
         if span.scope is not self._scope:
             self._enter(span.scope)
         if yields_to and self._is_at_work(yields_to, span.scope):
             return "duplicate"
         get = attributes.get
-        counted_in, counted_out = get(_INPUT), get(_OUTPUT)
+        counted_in, counted_out, response = get(_INPUT), get(_OUTPUT), get(_RESPONSE)
         if not (counted_in or counted_out):
             # No call has an empty prompt: zeros are not known.
             counted_in = counted_out = None
-        model, response = get(_REQUEST_MODEL) or get(_RESPONSE_MODEL), get(_RESPONSE)
-        # Not Report(...): that costs twice as much, and this runs for every call.
-        report = _new_report(
-            Report,
-            (
-                span_id,
-                parent_id,
-                self._source,
-                pb.start_time_unix_nano,
-                pb.end_time_unix_nano,
-                counted_in if counted_in.__class__ is int else None,
-                counted_out if counted_out.__class__ is int else None,
-                hash(model) if model.__class__ is str else 0,
-                hash(response) if response.__class__ is str else 0,
-                self._is_server or pb.kind == _SERVER,
-                None,
-            ),
+        model = get(_REQUEST_MODEL) or get(_RESPONSE_MODEL)
+        parent_id = pb.parent_span_id
+        note = (
+            pb.span_id,
+            parent_id,
+            self._source,
+            pb.start_time_unix_nano,
+            pb.end_time_unix_nano,
+            counted_in if counted_in.__class__ is int else None,
+            counted_out if counted_out.__class__ is int else None,
+            hash(model) if model.__class__ is str else 0,
+            hash(response) if response.__class__ is str else 0,
+            self._is_server or pb.kind == _SERVER,
+            None,
         )
-        is_loose = not (parent_id and report.response) or self._has_events
-        return "leaf" if self._calls.see(trace_id, report, is_loose=is_loose) else "duplicate"
+        is_loose = not (parent_id and note[RESPONSE]) or self._has_events
+        return "leaf" if self._calls.see(pb.trace_id, note, is_loose=is_loose) else "duplicate"
 
     def of_log(self, role: str | None, record: LogRecord, attributes: Attributes) -> str | None:
         """The role of a log record: none beside a span, which is the ledger.
