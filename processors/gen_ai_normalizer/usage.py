@@ -66,7 +66,7 @@ class Accounting:
         if counted_in is None and counted_out is None:
             return
         if not counted_in and not counted_out:
-            # No call has an empty prompt: both at zero means that the source did not know.
+            # No call has an empty prompt: zero means that the source did not know.
             attributes.pop(names.input, None)
             attributes.pop(names.output, None)
             return
@@ -75,6 +75,8 @@ class Accounting:
         beside = self._beside(attributes, counted_in or 0, counted_out or 0, total)
         if counted_in is not None and beside.input:
             self._raise(attributes, names.input, counted_in + beside.input)
+        elif counted_in == 0:
+            del attributes[names.input]
         if beside.output and (counted_out is not None or self._holds_reasoning(attributes)):
             self._raise(attributes, names.output, (counted_out or 0) + beside.output)
 

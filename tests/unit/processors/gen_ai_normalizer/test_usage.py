@@ -78,7 +78,11 @@ def test_separate_details_are_added_unless_the_sum_holds_them_already() -> None:
 
 def test_nothing_at_all_is_not_known() -> None:
     assert settled({IN: 0, OUT: 0}) == {}
-    assert settled({IN: 0, OUT: 7}) == {IN: 0, OUT: 7}
+
+
+def test_an_input_of_zero_is_not_known_unless_all_of_it_was_cached() -> None:
+    assert settled({IN: 0, OUT: 10}) == {OUT: 10}
+    assert settled({IN: 0, OUT: 10, READ: 60})[IN] == 60
 
 
 def test_zeros_that_carry_no_information_go() -> None:
