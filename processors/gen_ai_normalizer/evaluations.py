@@ -24,6 +24,8 @@ _SCORE: Final = "gen_ai.evaluation.score.value"
 _LABEL: Final = "gen_ai.evaluation.score.label"
 _EXPLANATION: Final = "gen_ai.evaluation.explanation"
 _FEEDBACK: Final = "user_feedback"
+_MOST: Final = 128
+"""Results of one record, each of which is compared with those that are there; more are no results but data."""
 
 Result = dict[str, Any]
 Get = Callable[[str], Any]
@@ -68,7 +70,8 @@ class BuildEvaluations:
         results = [result for place in self.places for result in place.gather(documents)]
         if isinstance(record, Span):
             known = [dict(event.attributes) for event in record.events if event.name == EVENT]
-            for result in results:
+            tally["unmapped"] += len(results[_MOST:])
+            for result in results[:_MOST]:
                 if not any(result.items() <= said.items() for said in known):
                     record.add_event(EVENT, record.end_time_unix_nano, result)
                     known.append(result)
