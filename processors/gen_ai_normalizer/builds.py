@@ -17,6 +17,7 @@ from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions, to_messages
+from processors.gen_ai_normalizer.messages.texts import TextMessages
 from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
@@ -45,26 +46,32 @@ class BuildList:
     gather: tuple[Gather, ...]
     apart: Callable[[Mapping[str, Any]], bool] | None = None
     """Whether the API of the record's provider takes what a leading system message says apart from the messages."""
+    texts: TextMessages | None = None
+    """Writes what the first of the gatherers would find, where that is texts alone."""
 
     def run(self, attributes: Attributes, documents: Documents, tally: Counter[str]) -> None:
         """Write the target, and instructions that stood beside it, unless they are there."""
         if self.target in attributes:
             return
+        if self.texts is not None:
+            written = self.texts.write(documents.attributes)
+            if written is not None and not (written.begins_with_system and self._takes_apart(attributes)):
+                attributes[self.target] = written.text
+                return
         found, tried = _first_found(self.gather, documents)
         if found is None:
             if tried:
                 tally["unmapped"] += 1
             return
-        if INSTRUCTIONS not in attributes and self._begins_apart(found, attributes):
+        if found.entries and found.entries[0].get("role") == "system" and self._takes_apart(attributes):
             found = _parted(found)
         if found.entries:
             attributes[self.target] = found.text or dump(found.entries)
         if found.instructions and INSTRUCTIONS not in attributes:
             attributes[INSTRUCTIONS] = dump(found.instructions)
 
-    def _begins_apart(self, found: Found, attributes: Attributes) -> bool:
-        is_system = bool(found.entries) and found.entries[0].get("role") == "system"
-        return is_system and self.apart is not None and self.apart(attributes)
+    def _takes_apart(self, attributes: Attributes) -> bool:
+        return INSTRUCTIONS not in attributes and self.apart is not None and self.apart(attributes)
 
 
 def _parted(found: Found) -> Found:
@@ -215,12 +222,14 @@ class ConformInstructions:
 class Flattened:
     """Gathers messages from indexed keys."""
 
-    __slots__ = ("_joined", "_messages")
+    __slots__ = ("_joined", "_messages", "texts")
 
     def __init__(self, keys: FlatKeys, role: str, nested_json: bool, *, joined: bool = False) -> None:
         """Plan for the keys of one shape of record; `joined`: what they hold is one message."""
         self._messages = FlattenedMessages(keys, role, nested_json=nested_json)
         self._joined = joined
+        self.texts = None if joined else self._messages.texts
+        """Writes the messages at once, where they are texts alone."""
 
     def __call__(self, documents: Documents) -> Found | None:
         """The messages."""

@@ -90,7 +90,9 @@ class Structures:
             elif target in self._keys:
                 yield Conform(target, rewrite, tuple(gather), chunks and field == "output", nested)
             elif gather:
-                yield BuildList(target, tuple(gather), partial(takes_apart, provider) if field == "input" else None)
+                apart = partial(takes_apart, provider) if field == "input" else None
+                texts = gather[0].texts if isinstance(gather[0], Flattened) else None
+                yield BuildList(target, tuple(gather), apart, texts)
         if INSTRUCTIONS in self._keys:
             yield ConformInstructions(INSTRUCTIONS)
 

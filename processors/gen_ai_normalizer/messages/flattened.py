@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from processors.gen_ai_normalizer.messages.message import Message, to_message
 from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
+from processors.gen_ai_normalizer.messages.texts import TextMessages
 from processors.gen_ai_normalizer.messages.tools import Part, structure
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.messages.words import ROLES
@@ -25,6 +26,7 @@ _FIELDS: Final = frozenset({"role", "content", "finish_reason", "tool_call_id", 
 _CALL: Final = frozenset({"id", "name", "arguments", "type", "function"})
 _FUNCTION: Final = frozenset({"name", "arguments"})
 _ITEM: Final = frozenset({"type", "text"})
+_TEXT: Final = frozenset({"role", "content"})
 
 
 class FlattenedMessages:
@@ -34,6 +36,10 @@ class FlattenedMessages:
         """Plan for these keys; `role` is that of messages that name none."""
         templates = keys.build({key: key for key, _ in keys.paths})
         self._plans = tuple(_plan(template, role, nested_json=nested_json) for template in templates)
+        pairs = [_text_keys(template) for template in templates]
+        plain = [pair for pair in pairs if pair is not None]
+        self.texts = TextMessages(plain, nested_json=nested_json) if plain and len(plain) == len(pairs) else None
+        """Writes the messages at once, where each has a role and a content and nothing else."""
 
     def read(self, attributes: Mapping[str, Any]) -> list[Message]:
         """The messages in their order; none where all that is known of them is who spoke."""
@@ -66,6 +72,14 @@ def _plan(template: Template, role: str, *, nested_json: bool) -> Plan:
         nested_json=nested_json,
         general=general,
     )
+
+
+def _text_keys(template: Template) -> tuple[str, str] | None:
+    """Keys of the role and content of a message that has nothing else."""
+    if not isinstance(template, dict) or template.keys() != _TEXT:
+        return None
+    keys = (template["role"], template["content"])
+    return keys if all(isinstance(key, str) for key in keys) else None
 
 
 def _by_role(template: Template, role: str) -> tuple[Template, str]:
