@@ -5,10 +5,11 @@ from pipeline.config.ids import ComponentId, PipelineId
 from pipeline.config.loading import load
 from pipeline.config.model import ConfigModel, InvalidKey, refused
 from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
-from pipeline.config.types import ANY_CASE, ExporterRef, ExtensionRef, Pattern, PipelineRef, Secret
+from pipeline.config.types import ANY_CASE, VERSION, ExporterRef, ExtensionRef, Pattern, PipelineRef, Secret
 
 __all__ = [
     "ANY_CASE",
+    "VERSION",
     "ComponentId",
     "ComponentSettings",
     "ConfigModel",

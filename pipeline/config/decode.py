@@ -25,7 +25,7 @@ from pipeline.config.messages import describe, translate
 from pipeline.config.model import refusal_of
 from pipeline.config.suggest import hint
 from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, Sequence, is_null, plain
-from pipeline.config.types import ANY_CASE, Pattern
+from pipeline.config.types import ANY_CASE, VERSION, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,12 +60,15 @@ class _Decoder:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.reported: set[Path] = set()
+        self.expected: list[str] = []
+        """What should have stood in places where something else does."""
 
     def _problem(self, message: str, path: Path, place: Position) -> None:
         self.problems.append(place.problem(message, path))
         self.reported.add(path)
 
     def _wrong(self, expected: str, node: Node, path: Path, meant: str = "") -> Any:
+        self.expected.append(expected)
         self._problem(f"expected {expected}, got {describe(node)}{meant}", path, node.position)
         return plain(node)
 
@@ -110,6 +113,8 @@ class _Decoder:
             return self._duration(node, path)
         if ANY_CASE in metadata and isinstance(node, Scalar) and isinstance(node.value, str):
             return self.value(replace(node, value=node.value.lower(), text=None), annotation, path, place)
+        if VERSION in metadata:
+            return self.value(_unquoted(node, annotation), annotation, path, place)
         if any(isinstance(item, _OWN_READERS) for item in metadata):
             return plain(node)
         return self.value(node, annotation, path, place)
@@ -201,11 +206,10 @@ class _Decoder:
 
     def _list(self, node: Node, arguments: tuple[Any, ...], path: Path) -> Any:
         item_type = arguments[0] if arguments else Any
-        if isinstance(node, Scalar) and isinstance(node.value, str) and _is_text(item_type):
-            return node.value.split(",") if node.value else []
-        if not isinstance(node, Sequence):
+        items = node.items if isinstance(node, Sequence) else _split(node, item_type)
+        if items is None:
             return self._wrong("a list", node, path)
-        values = (self.value(item, item_type, (*path, index), item.position) for index, item in enumerate(node.items))
+        values = (self.value(item, item_type, (*path, index), item.position) for index, item in enumerate(items))
         return [None if value is _MISSING else value for value in values]
 
     def _dict(self, node: Node, arguments: tuple[Any, ...], path: Path) -> Any:
@@ -226,9 +230,28 @@ class _Decoder:
             range(len(trials)), key=lambda index: (_misfit(node, candidates[index]), len(trials[index][1].problems))
         )
         chosen = trials[best][1]
+        alternatives = [expected for _, trial in trials for expected in trial.expected]
+        if chosen.problems and isinstance(node, Scalar) and len(alternatives) == len(trials) > 1:
+            return self._wrong(" or ".join(alternatives), node, path)
         self.problems.extend(chosen.problems)
         self.reported |= chosen.reported
         return values[best]
+
+
+def _unquoted(node: Node, versions: Any) -> Node:
+    """One of the versions, as a text also where YAML read a number."""
+    is_number = isinstance(node, Scalar) and isinstance(node.value, float) and str(node.value) in get_args(versions)
+    return replace(node, value=str(node.value)) if isinstance(node, Scalar) and is_number else node
+
+
+def _split(node: Node, item_type: Any) -> list[Node] | None:
+    """The items of a list of text that is written as one text with commas; None for anything else."""
+    if get_origin(item_type) is Annotated and VERSION in get_args(item_type):
+        node = _unquoted(node, get_args(item_type)[0])
+    if not (isinstance(node, Scalar) and isinstance(node.value, str) and _is_text(item_type)):
+        return None
+    words = node.value.split(",") if node.value else []
+    return [replace(node, value=word, text=None if node.text is None else word) for word in words]
 
 
 def _is_model(annotation: Any) -> bool:
@@ -236,8 +259,10 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _misfit(node: Node, member: Any) -> int:
-    """How many of a block's fixed words (`type: latency`) the node does not say; picks the member of a union."""
+    """How little a node is like a member of a union: the fixed words of a block (`type: latency`) it does not say."""
     if not _is_model(member):
+        if isinstance(node, Sequence):
+            return int(member in (bool, int, float, str))
         return int(member is int and isinstance(node, Scalar) and isinstance(node.value, float))
     words = {field.alias or name: get_args(field.annotation) for name, field in member.model_fields.items()
              if get_origin(field.annotation) is Literal}  # fmt: skip

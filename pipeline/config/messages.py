@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.errors import Problem
 
 _LONGEST_QUOTE = 40
+_OF_TYPES = ("_type", "_parsing")
+"""Findings that a value is no member of a union are of no interest beside what is wrong inside it."""
 
 
 def describe(node: Node) -> str:
@@ -51,10 +53,16 @@ def translate(
             position = there.position
         if any((*path, *found[:length]) in reported for length in range(len(found) + 1)):
             continue
+        if detail["type"].endswith(_OF_TYPES) and any(_is_below(known, (*path, *found)) for known in reported):
+            continue
         text = _message(detail, wanted)
         if (found, text) not in seen:
             seen.add((found, text))
             yield position.problem(text, (*path, *found))
+
+
+def _is_below(path: Path, other: Path) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
 
 
 def _message(detail: ErrorDetails, path: Path) -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 _LISTED: Final = 12
 
 
-def hint(word: str, known: Iterable[str], *, all_of: str = "expected one of") -> str:
-    """`; did you mean "x"?` where a known name is close, else the known names, else nothing."""
+def hint(word: str, known: Iterable[str], *, all_of: str = "expected one of", listed: int = _LISTED) -> str:
+    """`; did you mean "x"?` where a known name is close, else `listed` of the known names, else nothing."""
     names = sorted(set(known))
     close = get_close_matches(word, names, n=1, cutoff=0.7) or get_close_matches(
         word.lower(), [name for name in names if name.lower() == word.lower()], n=1, cutoff=0
@@ -21,5 +21,5 @@ def hint(word: str, known: Iterable[str], *, all_of: str = "expected one of") ->
         return f'; did you mean "{close[0]}"?'
     if not names:
         return ""
-    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    return f"; {all_of} {listed}"
+    shown = ", ".join(names[:listed]) + (", ..." if len(names) > listed else "")
+    return f"; {all_of} {shown}"

@@ -23,6 +23,14 @@ def _lower(value: Any) -> Any:
 ANY_CASE: Final = BeforeValidator(_lower)
 """Marks words whose case does not matter: `Annotated[Literal["info", "warn"], ANY_CASE]`."""
 
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, float) else value
+
+
+VERSION: Final = BeforeValidator(_as_text)
+"""Marks words that YAML reads as numbers where quotes are left out: `Annotated[Literal["1.36", "main"], VERSION]`."""
+
 UNREDACTED = "unredacted"
 """Key of the serialisation context that makes secrets readable (`print-config --mode unredacted`)."""
 MASK = "[REDACTED]"

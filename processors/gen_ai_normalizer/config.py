@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel, InvalidKey
+from pipeline.config import VERSION, ConfigModel, InvalidKey
+from pipeline.config.suggest import hint
 from processors.gen_ai_normalizer.profiles import PROFILES
 from processors.gen_ai_normalizer.rules import BASE_DIALECT, load_rules
 
+Version = Annotated[Literal["1.36", "1.41", "main"], VERSION]
 
-def _as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, float) else value
+
+_SOURCES = {
+    "openinference": "openinference",
+    "openllmetry": "openllmetry",
+    "pydantic_ai": "pydanticai",
+    "crewai": "crewai",
+    "langchain": "langchain",
+}
+"""Dialects by our name, with the Collector's name of the source."""
 
 
 class Source(ConfigModel):
@@ -65,10 +74,10 @@ class GenAiNormalizerConfig(ConfigModel):
         description="As in the Collector: the kinds of instrumentation that are read, each with its options. "
         "Absent: every dialect of `dialects`.",
     )
-    profile: Annotated[Literal["1.36", "1.41", "main"], BeforeValidator(_as_text)] = Field(
+    profile: Version = Field(
         default="1.41", description="Version of the OpenTelemetry GenAI conventions that records come out in."
     )
-    dual_write: bool | list[Annotated[Literal["1.36", "1.41", "main"], BeforeValidator(_as_text)]] = Field(
+    dual_write: bool | list[Version] = Field(
         default=False,
         description="Whether the names that other versions of the conventions have are written too, deprecated ones "
         "included: all of them (true), or those of the versions that are listed.",
@@ -88,7 +97,9 @@ class GenAiNormalizerConfig(ConfigModel):
         "others serve the same models. Hosts and ids that only one provider writes so are taken in any case.",
     )
     dialects: list[str] | None = Field(
-        default=None, description="Dialects that are read (default: all); the conventions themselves always are."
+        default=None,
+        description="Dialects that are read (default: those of `sources`, or all); the conventions themselves always "
+        "are. The names are in the table of dialects in docs/normalizer.md.",
     )
 
     @model_validator(mode="after")
@@ -96,7 +107,19 @@ class GenAiNormalizerConfig(ConfigModel):
         known = sorted(rule.dialect for rule in load_rules())
         for index, name in enumerate(self.dialects or ()):
             if name not in known:
-                raise InvalidKey(f"no such dialect; there are {', '.join(known)}", "dialects", index)
+                raise InvalidKey(
+                    f"no such dialect{hint(name, known, all_of='there are', listed=len(known))}", "dialects", index
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_read(self) -> GenAiNormalizerConfig:
+        if self.dialects is None:
+            return self
+        for dialect in self.options():
+            if dialect not in self.dialects:
+                reason = f"has no effect, as {dialect} is not among `dialects`: add it there, or leave this out"
+                raise InvalidKey(reason, "sources", _SOURCES[dialect])
         return self
 
     def second_profiles(self) -> tuple[str, ...]:
@@ -117,11 +140,5 @@ class GenAiNormalizerConfig(ConfigModel):
         """Options by dialect, for the sources that are named; `custom` is not among them."""
         if self.sources is None:
             return {}
-        named = {
-            "openinference": self.sources.openinference,
-            "openllmetry": self.sources.openllmetry,
-            "pydantic_ai": self.sources.pydanticai,
-            "crewai": self.sources.crewai,
-            "langchain": self.sources.langchain,
-        }
+        named = {dialect: getattr(self.sources, key) for dialect, key in _SOURCES.items()}
         return {dialect: source for dialect, source in named.items() if source is not None}

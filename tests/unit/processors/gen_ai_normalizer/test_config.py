@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from pipeline.config import load
+from pipeline.errors import ConfigError
 from pipeline.testing import configured
 from processors.gen_ai_normalizer import GenAiNormalizer
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig
@@ -52,3 +55,37 @@ def test_sources_that_are_named_are_the_ones_read() -> None:
 
 def test_dual_write_takes_versions_as_numbers_too() -> None:
     assert GenAiNormalizerConfig.model_validate({"dual_write": [1.36, "main"]}).second_profiles() == ("1.36", "main")
+
+
+def messages(tmp_path: Path, block: str) -> list[str]:
+    file = tmp_path / "penstock.yaml"
+    file.write_text(PIPELINE.format(block), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load([str(file)])
+    return [problem.message for problem in error.value.problems]
+
+
+PIPELINE = """
+receivers: {{otlp: {{protocols: {{http: {{}}}}}}}}
+exporters: {{nop: {{}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [gen_ai_normalizer], exporters: [nop]}}}}}}
+processors: {{gen_ai_normalizer: {}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("{profile: 1.37}", "expected one of 1.36, 1.41, main, got the number 1.37"),
+        ("{profile: Main}", 'expected one of 1.36, 1.41, main, got text "Main"; did you mean "main"?'),
+        ("{dual_write: yes}", 'expected true or false or one of 1.36, 1.41, main, got text "yes"'),
+        ("{dual_write: [main, 1.4]}", "expected one of 1.36, 1.41, main, got the number 1.4"),
+        ("{dialects: [openinferense]}", 'no such dialect; did you mean "openinference"?'),
+        (
+            "{sources: {pydanticai: {}}, dialects: [openlit]}",
+            "has no effect, as pydantic_ai is not among `dialects`: add it there, or leave this out",
+        ),
+    ],
+)
+def test_what_a_file_is_refused_with(tmp_path: Path, block: str, message: str) -> None:
+    assert messages(tmp_path, block) == [message]
