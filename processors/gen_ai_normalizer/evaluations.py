@@ -24,6 +24,8 @@ _SCORE: Final = "gen_ai.evaluation.score.value"
 _LABEL: Final = "gen_ai.evaluation.score.label"
 _EXPLANATION: Final = "gen_ai.evaluation.explanation"
 _FEEDBACK: Final = "user_feedback"
+NAMED_BY: Final = "*"
+"""Begins a place that is the attribute which another one names."""
 _MOST: Final = 128
 """Results of one record, each of which is compared with those that are there; more are no results but data."""
 
@@ -42,7 +44,7 @@ class FoundEvaluations:
     def gather(self, documents: Documents) -> list[Result]:
         """The results, each under the conventions' names; empty where there are none."""
         if self.listed is None:
-            found = [self._result(lambda name: documents.read(Source.parse(name)))]
+            found = [self._result(partial(_read, documents))]
         else:
             found = [self._result(partial(field_of, entry)) for entry in self.listed(documents)]
         return [result for result in found if result]
@@ -80,6 +82,13 @@ class BuildEvaluations:
                 attributes.setdefault(key, value)
             if len(results) > 1:
                 tally["unmapped"] += len(results) - 1
+
+
+def _read(documents: Documents, place: str) -> Any:
+    if not place.startswith(NAMED_BY):
+        return documents.read(Source.parse(place))
+    name = documents.attributes.get(place.removeprefix(NAMED_BY))
+    return documents.attributes.get(name) if isinstance(name, str) else None
 
 
 def _first(get: Get, names: Iterable[str], read: Reader) -> Any:

@@ -145,6 +145,7 @@ class EvaluationSource(_Data):
     """Key, or `key#path`, of one result or a list of them as JSON; the fields below are then dotted paths in it."""
     name: tuple[str, ...] = ()
     score: tuple[str, ...] = ()
+    """Places, as in `from`, where neither of the first two is given; `*key` is the attribute that `key` names."""
     label: tuple[str, ...] = ()
     explanation: tuple[str, ...] = ()
     feedback: bool = False

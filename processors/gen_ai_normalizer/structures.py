@@ -18,7 +18,7 @@ from processors.gen_ai_normalizer.builds import (
     InJson,
 )
 from processors.gen_ai_normalizer.documents import Source
-from processors.gen_ai_normalizer.evaluations import BuildEvaluations, FoundEvaluations
+from processors.gen_ai_normalizer.evaluations import NAMED_BY, BuildEvaluations, FoundEvaluations
 from processors.gen_ai_normalizer.events import (
     INPUT,
     INSTRUCTIONS,
@@ -167,7 +167,8 @@ class Structures:
         if source.flattened or source.json_text:
             listed, _ = self._listing(source.flattened, source.json_text)
             return FoundEvaluations(source, listed) if listed is not None else None
-        said = {Source.parse(text).key for text in (*source.score, *source.label, *source.explanation)}
+        places = (*source.score, *source.label, *source.explanation)
+        said = {Source.parse(place.removeprefix(NAMED_BY)).key for place in places}
         return FoundEvaluations(source, None) if said & self._keys else None
 
     def _flat(self, prefix: str, *, unwrap: bool) -> FlatKeys:
