@@ -11,6 +11,7 @@ from pipeline.signals.repeated import remove_items
 from pipeline.signals.values import Repairs, Value, from_key_values, remove_repeated, set_any_value
 
 _set: Final = dict.__setitem__
+_set_all: Final = dict.update
 
 # So many attributes are deleted one by one, which moves all behind them each time; more in one pass.
 _FEW: Final = 16
@@ -124,6 +125,15 @@ class Attributes(dict[str, Value]):
         """Set many attributes."""
         for key, value in (*dict(other).items(), *more.items()):
             self[key] = value
+
+    def add(self, new: dict[str, Value]) -> None:
+        """Set several attributes at once; made for such as are not there yet."""
+        if self._edited is None and self._added is None and self.keys().isdisjoint(new):
+            self._journal.touched(self)
+            self._added = dict.fromkeys(new)
+            _set_all(self, new)
+        else:
+            self.update(new)
 
     def setdefault(self, key: str, default: Value = None, /) -> Value:  # type: ignore[override]  # one overload fewer
         """Set where missing; return what is there."""

@@ -29,7 +29,7 @@ Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 class _Shapes:
     """Programs of all records with the same scope and keys."""
 
-    __slots__ = ("dialects", "get", "keys", "last", "last_kind", "programs", "words")
+    __slots__ = ("dialects", "get", "keys", "last", "last_name", "last_words", "programs", "words")
 
     def __init__(self, keys: tuple[str, ...], dialects: tuple[str, ...], words: Words) -> None:
         self.keys = keys
@@ -38,7 +38,8 @@ class _Shapes:
         self.get: Getter = _getter(tuple(self.words))
         self.programs: dict[tuple[object, ...], Program] = {}
         # Records of one kind come one after the other: comparing is cheaper than looking up.
-        self.last_kind: tuple[object, ...] = ()
+        self.last_name = ""
+        self.last_words: tuple[object, ...] | None = None
         self.last: Program | None = None
 
 
@@ -69,10 +70,14 @@ class ProgramCache:
         if not shapes.dialects:
             return None
         name = self._names.get(span_name)
-        kind = (self._known(span_name) if name is None else name, *shapes.get(values))
-        if kind == shapes.last_kind:
+        if name is None:
+            name = self._known(span_name)
+        words = shapes.get(values)
+        if words == shapes.last_words and name == shapes.last_name:
             return shapes.last
-        return self._look_up(shapes, scope, kind)
+        shapes.last = program = self._look_up(shapes, scope, (name, *words))
+        shapes.last_name, shapes.last_words = name, words
+        return program
 
     def _add(self, scope: ScopeId, keys: tuple[str, ...]) -> _Shapes:
         if self._keys > _MAX_KEYS:
@@ -96,7 +101,6 @@ class ProgramCache:
             if len(programs) >= _MAX_KINDS:
                 programs.clear()
             program = programs[kind] = self._compile(shapes, scope, kind)
-        shapes.last_kind, shapes.last = kind, program
         return program
 
     def _compile(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:

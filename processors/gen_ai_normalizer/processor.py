@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, ClassVar, Final
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Signal
 from pipeline.signals.attributes import Attributes
+from pipeline.signals.values import Value
 from processors.gen_ai_normalizer.beside import Beside, of_fields, of_log, of_span
 from processors.gen_ai_normalizer.cache import ProgramCache
 from processors.gen_ai_normalizer.calls import calls_of
@@ -15,13 +18,16 @@ from processors.gen_ai_normalizer.compilation import DialectOptions
 from processors.gen_ai_normalizer.compiler import Compiler
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig, Source
 from processors.gen_ai_normalizer.custom import CustomMapping
-from processors.gen_ai_normalizer.program import DIALECT_KEY, ROLE_KEY, STREAM_KEY, Program
+from processors.gen_ai_normalizer.program import STREAM_KEY, Program
 from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.roles import Roles
 from processors.gen_ai_normalizer.rules import load_rules
 
 Tallies = defaultdict[str, Counter[str]]
+DIALECT_KEY: Final = "penstock.dialect"
+ROLE_KEY: Final = "penstock.gen_ai.role"
 _UNKNOWN: Final = "unknown"
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 _DESCRIPTIONS: Final = {
     "records": "Records recognised.",
     "mended": "Values in the conventions' place that were of another type or spelling, and could be mended.",
@@ -58,6 +64,7 @@ class GenAiNormalizer(Processor):
         """Normalise the records of a batch."""
         self._roles.begin()
         tallies: Tallies = defaultdict(Counter)
+        done: list[str] = []
         work = self._log if batch.signal is Signal.LOGS else self._span
         scope_view, scope = None, ScopeId("", "")
         for record in batch.records():
@@ -68,37 +75,43 @@ class GenAiNormalizer(Processor):
             if DIALECT_KEY in attributes:
                 continue
             try:
-                work(record, attributes, scope, tallies)
+                dialect = work(record, attributes, scope, tallies)
             except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
                 tallies[_UNKNOWN]["failures"] += 1
+            else:
+                if dialect is not None:
+                    done.append(dialect)
+        for dialect, count in Counter(done).items():
+            tallies[dialect]["records"] = count
         for dialect, tally in tallies.items():
             self._count(dialect, tally)
         return batch
 
-    def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> None:
+    def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> str | None:
+        """Normalise a span; its dialect, None where it has none."""
         pb = span.pb
         events = pb.events
         beside = None
-        names: set[str] = set()
+        names: AbstractSet[str] = _NO_NAMES
         if events:
             names = {event.name for event in events}
             if not names.isdisjoint(self._wanted.names):
                 beside = of_span(span, self._wanted)
         elif not attributes:
-            return
+            return None
         program = self._programs.find(scope, attributes, pb.name, beside)
         if program is None:
-            return
-        tally = tallies[program.dialect]
-        program.run(span, attributes, beside, tally)
-        tally["records"] += 1
+            return None
+        dialect = program.dialect
+        program.run(span, attributes, beside, tallies[dialect])
         if names and STREAM_KEY not in attributes and not names.isdisjoint(program.stream_events):
             attributes[STREAM_KEY] = True
         role = self._roles.of_span(program.role, span, attributes, yields_to=program.yields_to)
-        if role is not None:
-            attributes[ROLE_KEY] = role
+        attributes.add(_marks(dialect, role))
+        return dialect
 
-    def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> None:
+    def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> str | None:
+        """Normalise a log record; its dialect, None where it has none."""
         beside = of_log(record, attributes, self._wanted)
         program = self._programs.find(scope, attributes, "", beside)
         if self._body_speaks(record, scope, attributes, program):
@@ -106,13 +119,11 @@ class GenAiNormalizer(Processor):
             beside.add_body(record.body)
             program = self._programs.find(scope, attributes, "", beside)
         if program is None:
-            return
-        tally = tallies[program.dialect]
-        program.run(record, attributes, beside, tally)
-        tally["records"] += 1
-        role = self._roles.of_log(program.role, record, attributes)
-        if role is not None:
-            attributes[ROLE_KEY] = role
+            return None
+        dialect = program.dialect
+        program.run(record, attributes, beside, tallies[dialect])
+        attributes.add(_marks(dialect, self._roles.of_log(program.role, record, attributes)))
+        return dialect
 
     def _body_speaks(self, record: Any, scope: ScopeId, attributes: Attributes, program: Program | None) -> bool:
         """Whether a body is worth a look: any of a record about generative AI, or fields that say it is one."""
@@ -129,6 +140,12 @@ class GenAiNormalizer(Processor):
         for what, count in tally.items():
             name = f"penstock_normalizer_{what}"
             self.host.meter.counter(name, _DESCRIPTIONS[what], dialect=dialect).inc(count)
+
+
+@cache
+def _marks(dialect: str, role: str | None) -> dict[str, Value]:
+    """What is written on every record that was recognised."""
+    return {DIALECT_KEY: dialect} if role is None else {DIALECT_KEY: dialect, ROLE_KEY: role}
 
 
 def _compiler(config: GenAiNormalizerConfig) -> Compiler:

@@ -22,8 +22,6 @@ from processors.gen_ai_normalizer.rules import NAME_KEY
 from processors.gen_ai_normalizer.usage import Accounting
 from processors.gen_ai_normalizer.values import Reader, never
 
-DIALECT_KEY: Final = "penstock.dialect"
-ROLE_KEY: Final = "penstock.gen_ai.role"
 STREAM_KEY: Final = "gen_ai.request.stream"
 
 
@@ -112,7 +110,6 @@ class Program:
             beside = beside or Beside()
             beside.values[NAME_KEY] = record.pb.name
         if self.quick is not None and self.quick.sees(attributes):
-            attributes[DIALECT_KEY] = self.dialect
             return
         for key, kind, words, check in self.checks:
             value = attributes[key]
@@ -136,7 +133,6 @@ class Program:
             self._take_out(record, attributes, beside)
         for copy in self.copies:
             copy.run(attributes)
-        attributes[DIALECT_KEY] = self.dialect
 
     def _take_placeholder(self, attributes: Attributes, key: str) -> None:
         value = attributes.get(key)
@@ -152,8 +148,7 @@ class Program:
             if attributes.get(target) == attributes.get(source):
                 attributes.pop(target, None)
         documents = Documents(attributes, beside)
-        for fill in self.fills.of(documents):
-            fill.run(attributes, documents)
+        self.fills.run(attributes, documents)
         for build in self.builds:
             build.run(attributes, documents, tally)
         if self.derivation is not None:

@@ -16,7 +16,7 @@ _MAX_SEEN: Final = 64
 class Quick:
     """The glance for one shape of record."""
 
-    __slots__ = ("_counts", "_fits", "_kinds", "_seen", "_words")
+    __slots__ = ("_counts", "_fits", "_kinds", "_last", "_seen", "_words")
 
     def __init__(
         self,
@@ -36,13 +36,16 @@ class Quick:
         self._counts = tuple(keys.index(key) for key in kinds if key in counts)
         self._fits = tuple((keys.index(key), look) for key, look in fits)
         self._seen: set[tuple[type, ...]] = set()
+        self._last: tuple[type, ...] = ()
 
     def sees(self, attributes: Mapping[str, Any]) -> bool:
         """Whether every value is as it should be."""
         values = [*attributes.values()]
         types = tuple(map(type, values))
-        if types not in self._seen and not self._are_right(types):
-            return False
+        if types != self._last:
+            if types not in self._seen and not self._are_right(types):
+                return False
+            self._last = types
         for position in self._counts:
             if values[position] < 0:
                 return False

@@ -50,7 +50,7 @@ class Report(NamedTuple):
 Note: TypeAlias = Union[  # noqa: UP007 - refers to itself
     tuple[bytes, bytes, Source, int, int, int | None, int | None, int, int, bool, Report | None], Report
 ]
-"""The fields of a report. A plain tuple is made in a third of the time, and most calls are never compared with others."""
+"""The fields of a report. A plain tuple is made in a third of the time, and most calls are compared with no other."""
 RESPONSE: Final = 8
 """Where the response stands in a note."""
 
