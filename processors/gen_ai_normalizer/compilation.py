@@ -103,7 +103,7 @@ class Compilation:
         provider = tables.target(PROVIDER)[0]
         structures = Structures(self._sections(), self._shape.keys, self._original)
         builds = structures.builds(provider, operation)
-        accounting = self._accounting()
+        accounting = self._accounting({fill.target for fill in fills})
         echoes = self._echoes()
         program = Program(
             dialect=",".join(self._dialects),
@@ -113,7 +113,7 @@ class Compilation:
             operation_key=OPERATION,
             operation=operation,
             checks=checks,
-            fills=LiveFills(fills),
+            fills=LiveFills(fills, self._keys),
             placeholders=frozenset(word for rule in self._rules for word in rule.placeholders),
             texts_of_its_own=self._texts_of_its_own(),
             echoes=echoes,
@@ -282,8 +282,8 @@ class Compilation:
     def _routed(self) -> bool:
         return any(rule.models.routed for rule in self._rules)
 
-    def _accounting(self) -> Accounting | None:
-        """How to settle the counts; None where nothing but plain sums can be in a record."""
+    def _accounting(self, filled: set[str]) -> Accounting | None:
+        """How to settle the counts of records with these targets; None where nothing but plain sums can be in one."""
         sections: list[UsageRules] = [case.usage for _, case in self._cases] + [rule.usage for rule in self._rules]
         totals = [Source.parse(text) for section in sections for text in section.totals]
         details = any(word in key for key in self._keys for word in _DETAILS) or len(self._dialects) != 1
@@ -293,6 +293,7 @@ class Compilation:
         keeps_raw = any(self._tables.option(name).originals != "drop" for name in self._dialects)
         return Accounting(
             names=names,
+            details=tuple(key for key in names.details if key in filled or key in self._keys),
             totals=tuple(source for source in totals if source.key in self._keys),
             excludes_cache=frozenset(name for section in sections for name in section.excludes_cache),
             excludes_reasoning=frozenset(name for section in sections for name in section.excludes_reasoning),
@@ -321,11 +322,11 @@ class Compilation:
     def _taken_out(self) -> dict[str, tuple[str, bool]]:
         """Attributes that go (or move) once the target that they fill is there."""
         tables = self._tables
-        copied = {copy.target for copy in tables.copies}
+        stays = {copy.target for copy in tables.copies} | {tables.target(target)[0] for target in tables.targets()}
         return {
             key: (tables.target(target)[0], originals == "move")
             for key, (originals, target) in self._originals.items()
-            if originals != "keep" and key not in copied
+            if originals != "keep" and key not in stays
         }
 
 

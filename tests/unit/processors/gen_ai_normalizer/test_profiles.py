@@ -61,6 +61,12 @@ def test_second_names_are_nobodys_leftovers(profile: str, originals: str) -> Non
     assert not any(key.startswith("penstock.original.") for key in found)
 
 
+@pytest.mark.parametrize("originals", ["drop", "move"])
+def test_names_of_the_profile_that_a_library_wrote_itself_are_nobodys_leftovers(originals: str) -> None:
+    said = {"llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.prompt.0.content": "Hi."}
+    assert normalized(said, profile="1.36", originals=originals)["gen_ai.system"] == "openai"
+
+
 def test_a_tools_provider_is_called_as_in_the_profile_too() -> None:
     span = {"gen_ai.operation.name": "execute_tool", "gen_ai.provider.name": "x_ai"}
     assert normalized(span, profile="1.36")["gen_ai.system"] == "xai"
