@@ -61,8 +61,8 @@ class Fill:
         # Most places are attributes that are read as they are: they need no Candidate at run time.
         self._places = tuple((each.source.key if each.is_plain else None, each.read, each.find) for each in candidates)
 
-    def run(self, attributes: Attributes, documents: Documents) -> None:
-        """Write the value where it differs from what stands there."""
+    def find(self, documents: Documents) -> Any:
+        """The value, None where no candidate has one."""
         values = documents.attributes
         for key, read, find in self._places:
             if key is None:
@@ -72,11 +72,17 @@ class Fill:
                 if value is not None:
                     value = read(value)
             if value is not None:
-                old = attributes.get(self.target)
-                if old != value or type(old) is not type(value):
-                    attributes[self.target] = value
-                return
-        if self.target in attributes and self._goes(attributes[self.target]):
+                return value
+        return None
+
+    def run(self, attributes: Attributes, documents: Documents) -> None:
+        """Write the value where it differs from what stands there."""
+        value = self.find(documents)
+        if value is not None:
+            old = attributes.get(self.target)
+            if old != value or type(old) is not type(value):
+                attributes[self.target] = value
+        elif self.target in attributes and self._goes(attributes[self.target]):
             del attributes[self.target]
 
     @property

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from pipeline.signals.attributes import Attributes
+from processors.gen_ai_normalizer.direct import DirectFills
 from processors.gen_ai_normalizer.documents import Documents
 from processors.gen_ai_normalizer.fills import Candidate, Fill
 
@@ -24,11 +26,13 @@ Fields = tuple[str, ...] | None
 class LiveFills:
     """The fills of a program."""
 
-    __slots__ = ("_fills", "_known", "_read")
+    __slots__ = ("_count", "_direct", "_fills", "_known", "_read")
 
-    def __init__(self, fills: tuple[Fill, ...]) -> None:
-        """Find the JSON texts that are read in any case."""
-        self._fills = fills
+    def __init__(self, fills: tuple[Fill, ...], keys: frozenset[str] = frozenset()) -> None:
+        """Find the JSON texts that are read in any case; `keys` are those of the attributes."""
+        self._count = len(fills)
+        self._direct = DirectFills(fills, keys)
+        self._fills = fills = self._direct.others
         first = Counter(fill.candidates[0].source.key for fill in fills if _begins_inside(fill))
         # For some few places a look at each is cheaper than to parse a text for its shape.
         self._read = tuple(key for key, count in first.items() if count > _FEW)
@@ -36,10 +40,16 @@ class LiveFills:
 
     def __len__(self) -> int:
         """How many there are for any shape."""
-        return len(self._fills)
+        return self._count
+
+    def run(self, attributes: Attributes, documents: Documents) -> None:
+        """Fill what can be filled."""
+        self._direct.run(attributes, documents)
+        for fill in self.of(documents):
+            fill.run(attributes, documents)
 
     def of(self, documents: Documents) -> tuple[Fill, ...]:
-        """The fills that can find something, without the places that cannot."""
+        """The fills that can find something in JSON texts, without the places that cannot."""
         if not self._read:
             return self._fills
         shape = tuple([_fields(documents.parsed(key)) for key in self._read])

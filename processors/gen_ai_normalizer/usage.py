@@ -29,6 +29,18 @@ class UsageNames:
     audio_input: str = "gen_ai.usage.audio.input_tokens"
     audio_output: str = "gen_ai.usage.audio.output_tokens"
 
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Counts of parts of the input and the output."""
+        return (
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_1h,
+            self.reasoning,
+            self.audio_input,
+            self.audio_output,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -38,7 +50,6 @@ class Beside:
     output: int = 0
 
 
-_NOTHING: Final = Beside()
 _MODELS: Final = ("gen_ai.response.model", "gen_ai.request.model")
 
 
@@ -47,6 +58,8 @@ class Accounting:
     """How one kind of record counts its tokens."""
 
     names: UsageNames
+    details: tuple[str, ...]
+    """Those counts of parts that a record may have."""
     totals: tuple[Source, ...] = ()
     excludes_cache: frozenset[str] = frozenset()
     excludes_reasoning: frozenset[str] = frozenset()
@@ -70,6 +83,8 @@ class Accounting:
             attributes.pop(names.input, None)
             attributes.pop(names.output, None)
             return
+        if counted_in != 0 and not self._has_details(attributes):
+            return
         self._join_cache_writes(attributes)
         total = next((found for source in self.totals if (found := read_tokens(documents.read(source)))), None)
         beside = self._beside(attributes, counted_in or 0, counted_out or 0, total)
@@ -79,6 +94,13 @@ class Accounting:
             del attributes[names.input]
         if beside.output and (counted_out is not None or self._holds_reasoning(attributes)):
             self._raise(attributes, names.output, (counted_out or 0) + beside.output)
+
+    def _has_details(self, attributes: MutableMapping[str, Any]) -> bool:
+        """Whether there is anything that may stand beside the counts; most calls have but the two."""
+        for key in self.details:
+            if attributes.get(key):
+                return True
+        return bool(self.sum_holds_reasoning) and self._holds_reasoning(attributes)
 
     def _join_cache_writes(self, attributes: MutableMapping[str, Any]) -> None:
         """What was written for an hour is part of what was written: a smaller number was of five minutes alone."""
@@ -94,8 +116,6 @@ class Accounting:
         read, written = _count(attributes, names.cache_read) or 0, _count(attributes, names.cache_write) or 0
         cached, reasoning = read + written, _count(attributes, names.reasoning) or 0
         audio_in, audio_out = _count(attributes, names.audio_input) or 0, _count(attributes, names.audio_output) or 0
-        if not (cached or reasoning or audio_in or audio_out or self.sum_holds_reasoning):
-            return _NOTHING
         provider = self._provider(attributes)
         missing = (total or 0) - counted_in - counted_out
         proved = _proved(
@@ -150,4 +170,4 @@ def _proved(missing: int, cached: set[int], reasoning: int, *, reasoning_first: 
 
 def _count(attributes: MutableMapping[str, Any], key: str) -> int | None:
     value = attributes.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if value.__class__ is int and value >= 0 else None

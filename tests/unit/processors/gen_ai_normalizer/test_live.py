@@ -58,4 +58,4 @@ def test_places_without_a_field_are_left_out() -> None:
 def test_for_few_places_no_text_is_parsed() -> None:
     few = fills()[:2]
     (record,) = traces({"body": '{"x": 1}'}).records()
-    assert LiveFills(few).of(Documents(record.attributes)) is few
+    assert LiveFills(few).of(Documents(record.attributes)) == few

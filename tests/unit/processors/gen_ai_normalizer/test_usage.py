@@ -20,7 +20,7 @@ PROVIDER = "gen_ai.provider.name"
 
 def settled(attributes: dict[str, Any], **how: Any) -> dict[str, Any]:
     found = dict(attributes)
-    Accounting(UsageNames(), **how).settle(found, Documents(found))
+    Accounting(UsageNames(), UsageNames().details, **how).settle(found, Documents(found))
     return found
 
 
