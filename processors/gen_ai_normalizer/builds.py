@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.documents import Documents, Source, dump, parse_text
+from processors.gen_ai_normalizer.documents import Documents, Source, differ, dump, parse_text
 from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
 from processors.gen_ai_normalizer.messages.message import Message
@@ -147,7 +147,7 @@ class Conform:
             messages = [{**said, "parts": [part for p in said["parts"] for part in _opened(p)]} for said in messages]
         if not messages:
             tally["unmapped"] += bool(read)
-        elif messages != read or not isinstance(value, str):
+        elif differ(messages, read) or not isinstance(value, str):
             attributes[self.target] = dump(messages)
         if instructions and INSTRUCTIONS not in attributes:
             attributes[INSTRUCTIONS] = dump(instructions)
@@ -215,7 +215,7 @@ class ConformInstructions:
             return
         read = read_text(value)
         parts = to_instructions(read)
-        if parts and (parts != read or not isinstance(value, str)):
+        if parts and (differ(parts, read) or not isinstance(value, str)):
             attributes[self.target] = dump(parts)
 
 

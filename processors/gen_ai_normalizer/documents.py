@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,7 +117,46 @@ def dump(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:
-        return json.dumps(value, default=str, ensure_ascii=False)
+        pass
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return "".join(_pieces(value))
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """JSON text of a structure that is nested so deep that nothing that recurses can write it."""
+    left: list[Any] = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, _Written):
+            yield value
+        elif isinstance(value, dict):
+            left.append(_Written("}"))
+            for position, (key, entry) in reversed([*enumerate(value.items())]):
+                left += [entry, _Written(f"{',' if position else ''}{json.dumps(str(key), ensure_ascii=False)}:")]
+            left.append(_Written("{"))
+        elif isinstance(value, list):
+            left.append(_Written("]"))
+            for position, entry in reversed([*enumerate(value)]):
+                left += [entry, _Written("," if position else "")]
+            left.append(_Written("["))
+        else:
+            yield json.dumps(value, default=str, ensure_ascii=False)
+
+
+class _Written(str):
+    """A piece of JSON text, as against a text that becomes one."""
+
+    __slots__ = ()
+
+
+def differ(one: Any, other: Any) -> bool:
+    """Whether two structures are not equal; those that are nested too deep to be compared are taken for different."""
+    try:
+        return bool(one != other)
+    except RecursionError:
+        return True
 
 
 def field_of(value: Any, name: str) -> Any:

@@ -23,6 +23,7 @@ _HALF: Final = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}
 _CLOSING: Final = {"[": "]", "{": "}", "(": ")"}
 _MAX_DEPTH: Final = 32
+_LONGEST_NUMBER: Final = 64
 _LONGEST: Final = 65_536
 """Characters; some milliseconds of work."""
 
@@ -165,7 +166,9 @@ def _unquoted(token: str) -> str:
 
 
 def _number(token: str) -> int | float:
-    if token[:2] == "0x":
-        return int(token, 16)
     digits = token.lstrip("+-")
-    return int(token) if digits.replace("_", "").isdigit() and len(digits) <= 64 else float(token)
+    if digits[:2] != "0x":
+        return int(token) if digits.replace("_", "").isdigit() and len(digits) <= _LONGEST_NUMBER else float(token)
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError("a number of too many digits")
+    return int(token, 16)

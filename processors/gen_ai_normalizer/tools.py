@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.documents import Documents, dump, parse_structure
+from processors.gen_ai_normalizer.documents import Documents, differ, dump, parse_structure
 from processors.gen_ai_normalizer.messages.tools import tool_definition
 
 _NESTED: Final = ('"function":{', '"function": {')
@@ -37,7 +37,7 @@ class ConformTools:
         if listed and all(isinstance(entry, dict | str) for entry in listed):
             structures = [parse_structure(entry) for entry in listed]
             found = [tool_definition(entry) or entry for entry in structures]
-            if found != read or not isinstance(value, str):
+            if differ(found, read) or not isinstance(value, str):
                 attributes[self.target] = dump(found)
         else:
             tally["unmapped"] += 1

@@ -226,7 +226,7 @@ def read_reason_of_response(value: Any) -> list[str] | None:
     return ["tool_call" if called else "stop"]
 
 
-_CALLING: Final = frozenset({"function_call", "custom_tool_call", "computer_call"})
+_CALLING: Final = ("function_call", "custom_tool_call", "computer_call")
 """Items of a response that ask the client to run a tool."""
 
 

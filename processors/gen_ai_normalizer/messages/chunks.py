@@ -12,16 +12,21 @@ _JOINED: Final = frozenset({"text", "reasoning"})
 
 def join_chunks(messages: list[Message]) -> list[Message]:
     """One answer out of its pieces, in their order; why it stopped is what the last of them says."""
-    parts: list[Part] = []
+    runs: list[list[Part]] = []
     for part in (part for message in messages for part in message["parts"]):
-        if parts and _continues(parts[-1], part):
-            parts[-1] = {**parts[-1], "content": parts[-1]["content"] + part["content"]}
+        if runs and _continues(runs[-1][-1], part):
+            runs[-1].append(part)
         else:
-            parts.append(part)
+            runs.append([part])
+    parts = [_one(run) for run in runs]
     if not parts:
         return []
     reasons = [message["finish_reason"] for message in messages if message.get("finish_reason")]
     return [{"role": "assistant", "parts": parts} | ({"finish_reason": reasons[-1]} if reasons else {})]
+
+
+def _one(run: list[Part]) -> Part:
+    return run[0] if len(run) == 1 else {**run[0], "content": "".join(part["content"] for part in run)}
 
 
 def _continues(before: Part, part: Part) -> bool:

@@ -205,12 +205,20 @@ def _new_calls(lists: list[list[Any]], known: list[Part]) -> Iterator[Part]:
     """The calls of several lists, without those that an earlier list (or the content) has."""
     for calls in lists:
         built = [tool_call_part(call) for call in calls if isinstance(call, dict)]
-        new = [part for part in built if not any(_same_call(part, other) for other in known)]
+        if len(built) * len(known) > _MOST_COMPARED:
+            ids = {identity for other in known if isinstance(identity := other.get("id"), str)}
+            new = [part for part in built if part.get("id") not in ids]
+        else:
+            new = [part for part in built if not any(_same_call(part, other) for other in known)]
         known = [*known, *new]
         yield from new
 
 
 _NO_CALLS: Final = frozenset({"role", "content", "parts", "name", "finish_reason"})
+
+
+_MOST_COMPARED: Final = 4096
+"""Pairs of calls that are compared by what they say; of more, which no model makes at once, the ids must do."""
 
 
 def _same_call(one: Part, other: Part) -> bool:

@@ -222,7 +222,7 @@ def _reasoning(entry: _Entry) -> list[Part]:
     used = set(_KIND_KEYS)
     for key in _REASONING:
         value = item.get(key)
-        found = _joined(value)
+        found = _joined(value, entry.depth)
         if found is not None and (not texts or found in texts):
             used.add(key)
             texts.append(found)
@@ -235,12 +235,14 @@ def _reasoning(entry: _Entry) -> list[Part]:
 _REASONING: Final = ("content", "thinking", "text", "reasoning", "reasoningText", "reasoning_text", "summary")
 
 
-def _joined(value: Any) -> str | None:
+def _joined(value: Any, depth: int) -> str | None:
     """The text of reasoning: itself, or that of a list of items, a line each."""
+    if depth > _MAX_DEPTH:
+        return None
     if isinstance(value, dict):
         value = value.get("text")
     if isinstance(value, list):
-        texts = [entry if isinstance(entry, str) else _joined(entry) for entry in value]
+        texts = [entry if isinstance(entry, str) else _joined(entry, depth + 1) for entry in value]
         known = [text for text in texts if text]
         return "\n".join(known) if known and len(known) == len(value) else None
     return value if isinstance(value, str) and value else None

@@ -21,7 +21,10 @@ _PRINTED: Final = re.compile(rf"{_FIELD}['\"\[{{]|[A-Za-z_]\w{{0,63}}[(=][\s\S]*
 _PRINTED_LIST: Final = re.compile(r"\[[A-Za-z_]\w{0,63}\(\w+=")
 _NO_CLASS: Final = "_"
 _SPACED: Final = re.compile(r"\w+=")
-_TOKEN: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[(\[{]|[)\]}]|\s+(?=\w+=)""", re.DOTALL)
+_TOKEN: Final = re.compile(
+    r"""'(?:\\.|[^'\\])*+'?|"(?:\\.|[^"\\])*+"?|[(\[{]|[)\]}]|(?P<gap>\s++)(?P<field>\w++=)?""", re.DOTALL
+)
+"""What it once took it never gives back, so that one pass is enough for any text."""
 
 
 def read_text(value: Any, depth: int = _DEPTH) -> Any:
@@ -74,7 +77,7 @@ def _as_call(text: str) -> str:
             depth += 1
         elif first in ")]}":
             depth -= 1
-        elif depth == 0 and first.isspace():
+        elif depth == 0 and token["field"]:
             pieces += [text[end : token.start()], ", "]
-            end = token.end()
+            end = token.end("gap")
     return f"{_NO_CLASS}({''.join(pieces)}{text[end:]})"

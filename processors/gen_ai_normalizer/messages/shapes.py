@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from processors.gen_ai_normalizer.documents import dump
 from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.message import (
     Message,
@@ -74,10 +75,11 @@ def to_instructions(value: Any) -> list[Part]:
 class _Reader:
     """One conversation in the making."""
 
-    __slots__ = ("_nested_json", "instructions")
+    __slots__ = ("_instructed", "_nested_json", "instructions")
 
     def __init__(self, *, nested_json: bool) -> None:
         self._nested_json = nested_json
+        self._instructed: set[str] = set()
         self.instructions: list[Part] = []
 
     def read(self, value: Any, role: str, depth: int) -> list[Message]:
@@ -114,6 +116,7 @@ class _Reader:
                 return join_chunks([found for entry in entries for found in self.read(entry, "assistant", depth + 1)])
         found: list[Message] = []
         open_item = False
+        joined: list[Part] | None = None
         for entry in entries:
             if offered_tool(entry) is not None:
                 continue
@@ -121,7 +124,9 @@ class _Reader:
             messages = self.read(entry, role, depth + 1)
             follows = open_item and found and messages and found[-1]["role"] == messages[0]["role"] == "assistant"
             if follows and (is_item or _is_response_message(entry)):
-                found[-1]["parts"] = [*found[-1]["parts"], *messages[0]["parts"]]
+                if found[-1]["parts"] is not joined:
+                    joined = found[-1]["parts"] = [*found[-1]["parts"]]
+                joined += messages[0]["parts"]
                 messages = messages[1:]
             found += messages
             open_item = is_item or _is_response_message(entry)
@@ -197,13 +202,17 @@ class _Reader:
             for step in path:
                 found = found.get(step) if isinstance(found, dict) else None
             if found and isinstance(found, str | list | dict):
-                self.instructions += [part for part in to_instructions(found) if part not in self.instructions]
+                for part in to_instructions(found):
+                    text = dump(part)
+                    if text not in self._instructed:
+                        self._instructed.add(text)
+                        self.instructions.append(part)
 
 
 _PAIR: Final = 2
 _EVENT_KEYS: Final = frozenset({_EVENT_INDEX, "event.name", "event_name", "gen_ai.system"})
 _ENDED: Final = frozenset(FINISH_REASON)
-_KINDS: Final = frozenset({"request", "response"})
+_KINDS: Final = ("request", "response")
 _ONE: Final = frozenset(
     {"message", "output", "response", "generation", "completion", "outputText", "delta", "data", "generated_text"}
 )

@@ -34,7 +34,7 @@ def _is_chat_chunk(entry: Event) -> bool:
 
 
 def _is_block_event(entry: Event) -> bool:
-    return entry.get("type") in {"content_block_start", "content_block_delta"}
+    return entry.get("type") in ("content_block_start", "content_block_delta")
 
 
 def _is_response_event(entry: Event) -> bool:
@@ -47,60 +47,75 @@ def _of_chat(entries: list[Event]) -> list[Message]:
         listed = entry.get("choices")
         for choice in listed if isinstance(listed, list) else []:
             if isinstance(choice, dict):
-                message = choices.setdefault(str(choice.get("index", 0)), {"role": "assistant", "tool_calls": []})
+                message = choices.setdefault(str(choice.get("index", 0)), {"role": "assistant", "tool_calls": {}})
                 delta = choice.get("delta")
                 _add_delta(message, delta if isinstance(delta, dict) else {})
                 message["finish_reason"] = choice.get("finish_reason") or message.get("finish_reason")
-    return [to_message(message, "assistant") for message in choices.values()]
+    return [to_message(_whole(message), "assistant") for message in choices.values()]
+
+
+def _whole(message: Event) -> Event:
+    """A message whose texts, and those of its calls, were in pieces."""
+    calls = [
+        call | {"function": {key: "".join(pieces) for key, pieces in call["function"].items()}}
+        for call in message["tool_calls"].values()
+    ]
+    return message | {key: "".join(message[key]) for key in _TEXTS if key in message} | {"tool_calls": calls}
 
 
 def _add_delta(message: Event, delta: Event) -> None:
+    """Add the pieces to lists: to make the text longer piece by piece copies it for each."""
     for key in _TEXTS:
         if isinstance(delta.get(key), str):
-            message[key] = message.get(key, "") + delta[key]
+            message.setdefault(key, []).append(delta[key])
     calls = delta.get("tool_calls")
     for position, call in enumerate(calls if isinstance(calls, list) else []):
         if isinstance(call, dict):
             _add_call(message["tool_calls"], call, call.get("index", position))
 
 
-def _add_call(calls: list[Event], piece: Event, index: Any) -> None:
+def _add_call(calls: dict[str, Event], piece: Event, index: Any) -> None:
     """Add a piece of a call: the first has its id and name, the others more of the arguments."""
-    call = next((known for known in calls if known["index"] == index), None)
-    if call is None:
-        call = {"index": index, "function": {}}
-        calls.append(call)
+    call = calls.setdefault(str(index), {"index": index, "function": {}})
     call |= {key: value for key, value in piece.items() if key not in {"index", "function"} and value}
     function = piece.get("function")
     for key in ("name", "arguments"):
         said = function.get(key) if isinstance(function, dict) else None
         if isinstance(said, str):
-            call["function"][key] = call["function"].get(key, "") + said
+            call["function"].setdefault(key, []).append(said)
 
 
 def _of_blocks(entries: list[Event]) -> list[Message]:
     blocks: dict[str, Event] = {}
+    pieces: dict[str, dict[str, list[str]]] = {}
     reason = None
     for entry in entries:
         start, delta = entry.get("content_block"), entry.get("delta")
         index = str(entry.get("index"))
         if entry.get("type") == "content_block_start" and isinstance(start, dict):
             blocks[index] = dict(start)
+            pieces.pop(index, None)
         elif entry.get("type") == "content_block_delta" and isinstance(delta, dict):
-            _add_to_block(blocks.setdefault(index, {"type": "text", "text": ""}), delta)
+            blocks.setdefault(index, {"type": "text", "text": ""})
+            _add_to_block(pieces.setdefault(index, {}), delta)
         elif isinstance(delta, dict):
             reason = delta.get("stop_reason") or reason
-    content = list(blocks.values())
+    content = [_whole_block(block, pieces.get(index, {})) for index, block in blocks.items()]
     return [to_message({"role": "assistant", "content": content, "stop_reason": reason}, "assistant")]
 
 
-def _add_to_block(block: Event, delta: Event) -> None:
+def _add_to_block(pieces: dict[str, list[str]], delta: Event) -> None:
     key = _BLOCK_TEXTS.get(str(delta.get("type")))
     if key is not None and isinstance(delta.get(key), str):
-        block[key] = str(block.get(key) or "") + delta[key]
+        pieces.setdefault(key, []).append(delta[key])
     elif isinstance(delta.get("partial_json"), str):
-        before = block.get("input")
-        block["input"] = (before if isinstance(before, str) else "") + delta["partial_json"]
+        pieces.setdefault("input", []).append(delta["partial_json"])
+
+
+def _whole_block(block: Event, pieces: dict[str, list[str]]) -> Event:
+    """A block with the pieces behind what it began with."""
+    begun = {key: said if isinstance(said := block.get(key), str) else "" for key in pieces}
+    return block | {key: begun[key] + "".join(texts) for key, texts in pieces.items()}
 
 
 def _of_response(entries: list[Event]) -> list[Message] | None:
