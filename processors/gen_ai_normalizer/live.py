@@ -14,8 +14,10 @@ from processors.gen_ai_normalizer.direct import DirectFills
 from processors.gen_ai_normalizer.documents import Documents
 from processors.gen_ai_normalizer.fills import Candidate, Fill
 
-_MAX_SHAPES: Final = 64
+_MAX_SHAPES: Final = 32
 """Shapes that are remembered for one shape of record; applications have some, an attacker any number."""
+_LONGEST_NAMES: Final = 4096
+"""Characters of all names of a shape that is remembered."""
 _MAX_FIELDS: Final = 64
 _FEW: Final = 3
 
@@ -55,9 +57,11 @@ class LiveFills:
         shape = tuple([_fields(documents.parsed(key)) for key in self._read])
         found = self._known.get(shape)
         if found is None:
-            if len(self._known) >= _MAX_SHAPES:
-                self._known.clear()
-            found = self._known[shape] = self._select(dict(zip(self._read, shape, strict=True)))
+            found = self._select(dict(zip(self._read, shape, strict=True)))
+            if sum(len(name) for fields in shape for name in fields or ()) <= _LONGEST_NAMES:
+                if len(self._known) >= _MAX_SHAPES:
+                    self._known.clear()
+                self._known[shape] = found
         return found
 
     def _select(self, fields: dict[str, Fields]) -> tuple[Fill, ...]:

@@ -59,3 +59,11 @@ def test_for_few_places_no_text_is_parsed() -> None:
     few = fills()[:2]
     (record,) = traces({"body": '{"x": 1}'}).records()
     assert LiveFills(few).of(Documents(record.attributes)) == few
+
+
+def test_names_of_any_length_are_not_kept() -> None:
+    live = LiveFills(fills())
+    for number in range(50):
+        (record,) = traces({"body": json.dumps({"x" * 10_000 + str(number): 1, "a": "said"})}).records()
+        assert filled(live.of(Documents(record.attributes)), dict(record.attributes))["target.0"] == "said"
+    assert sum(len(name) for shape in live._known for fields in shape for name in fields or ()) == 0
