@@ -184,7 +184,9 @@ class Compilation:
             read = self._custom_reader(target)
             for name in self._spellings(key):
                 found.setdefault(target, []).insert(0, (Candidate(Source(name), read), overwrite))
-                self._originals.setdefault(name, (originals, target))
+                # What is not copied is not lost either.
+                if overwrite or self._tables.target(target)[0] not in self._keys:
+                    self._originals.setdefault(name, (originals, target))
 
     def _event_mappings(self) -> dict[str, Mapped]:
         tables = self._tables

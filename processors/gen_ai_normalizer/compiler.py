@@ -78,9 +78,13 @@ class Compiler:
         """The attributes whose values the rules of these dialects look at, each with the words they look for."""
         found = self._words.get(dialects)
         if found is None:
-            words = _words(self._rules_of(dialects))
+            words = _words(self._rules_of(dialects)) | dict.fromkeys(self._mapped_operations(dialects))
             found = self._words[dialects] = words | {BODY + key: wanted for key, wanted in words.items()}
         return found
+
+    def _mapped_operations(self, dialects: tuple[str, ...]) -> Iterator[str]:
+        for option in map(self.option, dialects):
+            yield from (key for key, mapping in option.custom_mappings.items() if mapping.target == OPERATION)
 
     def _rules_of(self, dialects: tuple[str, ...]) -> list[Rules]:
         return [self._rules[name] for name in dict.fromkeys([BASE_DIALECT, *dialects]) if name in self._rules]

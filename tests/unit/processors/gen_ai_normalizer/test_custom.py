@@ -93,3 +93,15 @@ def test_what_custom_maps_stays_where_the_originals_of_a_source_go() -> None:
     span = span_of(OWN, [], {"custom": mapped, "openinference": {"remove_originals": True}})
     assert (span.attributes["shop.user"], span.attributes["shop.id"]) == ("1", "1")
     assert "llm.model_name" not in span.attributes
+
+
+def test_an_operation_may_be_mapped() -> None:
+    span = span_of({"shop.call": "chat"}, [], {"custom": {"custom_mappings": {"shop.call": "gen_ai.operation.name"}}})
+    assert span.attributes["gen_ai.operation.name"] == "chat"
+    assert span.attributes["penstock.gen_ai.role"] == "leaf"
+
+
+def test_an_attribute_that_was_not_copied_stays() -> None:
+    mapped = {"custom_mappings": {"shop.user": "user.id"}, "remove_originals": True}
+    span = span_of(OWN, [], {"custom": mapped})
+    assert (span.attributes["shop.user"], span.attributes["user.id"]) == ("1", "0")
