@@ -17,7 +17,7 @@ from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions, to_messages
-from processors.gen_ai_normalizer.messages.texts import TextMessages
+from processors.gen_ai_normalizer.messages.texts import TextMessages, getter
 from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.vocabulary import finish_reason
@@ -55,8 +55,8 @@ class BuildList:
             return
         if self.texts is not None:
             written = self.texts.write(documents.attributes)
-            if written is not None and not (written.begins_with_system and self._takes_apart(attributes)):
-                attributes[self.target] = written.text
+            if written is not None and not (written[1] and self._takes_apart(attributes)):
+                attributes[self.target] = written[0]
                 return
         found, tried = _first_found(self.gather, documents)
         if found is None:
@@ -308,7 +308,7 @@ def _first(documents: Documents, keys: tuple[str, ...]) -> Any:
 class FlattenedTools:
     """Gathers tool definitions from indexed keys, or from an array or list of JSON texts."""
 
-    __slots__ = ("_among_messages", "_items", "_keys", "_listed", "_source")
+    __slots__ = ("_among_messages", "_get", "_items", "_keys", "_source")
 
     def __init__(
         self, keys: FlatKeys, items: str = "", source: Source | None = None, among_messages: bool = False
@@ -316,7 +316,7 @@ class FlattenedTools:
         """Where the definitions stand: in `keys`, in the array `items`, or at `source`, maybe as what a tool says."""
         self._among_messages = among_messages
         self._keys = keys
-        self._listed = tuple(key for key, _ in keys.paths)
+        self._get = getter([key for key, _ in keys.paths])
         self._items = items
         self._source = Source(source.key, source.path or ()) if source is not None else None
 
@@ -328,7 +328,7 @@ class FlattenedTools:
             return _tools(_offered(found) if self._among_messages else found)
         if self._items:
             return _tools(attributes.get(self._items))
-        values = tuple([attributes[key] for key in self._listed])
+        values = self._get(attributes)
         # An application offers the same tools in call after call.
         small = set(map(type, values)) == {str} and sum(map(len, values)) < _LONGEST_KEPT
         return _kept_tools(self._keys, values) if small else _tools(self._keys.build(attributes))

@@ -16,7 +16,7 @@ from processors.gen_ai_normalizer.messages.texts import TextMessages
 from processors.gen_ai_normalizer.messages.tools import Part, structure
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.messages.words import ROLES
-from processors.gen_ai_normalizer.vocabulary import finish_reason
+from processors.gen_ai_normalizer.vocabulary import finish_reason, finish_reasons
 
 Template = Any
 """A message as lists and mappings, with attribute keys in place of values."""
@@ -27,6 +27,7 @@ _CALL: Final = frozenset({"id", "name", "arguments", "type", "function"})
 _FUNCTION: Final = frozenset({"name", "arguments"})
 _ITEM: Final = frozenset({"type", "text"})
 _TEXT: Final = frozenset({"role", "content"})
+_OPENINGS: Final = ("{", "[")
 
 
 class FlattenedMessages:
@@ -44,7 +45,10 @@ class FlattenedMessages:
     def read(self, attributes: Mapping[str, Any]) -> list[Message]:
         """The messages in their order; none where all that is known of them is who spoke."""
         found = [message for plan in self._plans if (message := plan(attributes)) is not None]
-        return found if any(message["parts"] or len(message) > _WHO for message in found) else []
+        for message in found:
+            if message["parts"] or len(message) > _WHO:
+                return found
+        return []
 
 
 _WHO: Final = 2
@@ -71,6 +75,7 @@ def _plan(template: Template, role: str, *, nested_json: bool) -> Plan:
         items=tuple(item for item in items if item),
         nested_json=nested_json,
         general=general,
+        reasons=finish_reasons(),
     )
 
 
@@ -154,6 +159,8 @@ class _Plain:
     items: tuple[tuple[str, str], ...]
     nested_json: bool
     general: _General
+    reasons: Mapping[str, str]
+    """The conventions' words for why a model stopped."""
 
     def __call__(self, attributes: Mapping[str, Any]) -> Message | None:
         role: Any = self.role
@@ -165,7 +172,7 @@ class _Plain:
             return self.general(attributes)
         if role == "tool" or self.answer_key is not None:
             return self._answer(role, content, attributes)
-        nested = nested_items(content) if self.nested_json else None
+        nested = nested_items(content) if self.nested_json and content[:1] in _OPENINGS else None
         if nested is not None and (self.calls or self.items):
             return self.general(attributes)
         parts: list[Part] = [{"type": "text", "content": content}] if content else []
@@ -176,7 +183,9 @@ class _Plain:
         ):
             return self.general(attributes)
         if self.reason_key is not None:
-            reason = finish_reason(attributes[self.reason_key])
+            said = attributes[self.reason_key]
+            reason = self.reasons.get(said) if type(said) is str else None
+            reason = reason or finish_reason(said)
             if reason is not None:
                 return {"role": role, "parts": parts, "finish_reason": reason}
         return {"role": role, "parts": parts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ _NEXT: Final = '",\n  "'
 """Stands between two texts of an indented list in JSON, and in none of them, where a new line is written as `\\n`."""
 _START: Final = len('[\n  "')
 _END: Final = -len('"\n]')
+_PLACE: Final = "%s"
 
 Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
@@ -23,14 +25,8 @@ Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 class Frame(NamedTuple):
     """The JSON text of messages around their contents."""
 
-    template: str
-    begins_with_system: bool
-
-
-class Written(NamedTuple):
-    """Messages as JSON text."""
-
-    text: str
+    pieces: list[str]
+    """What stands before, between and behind the contents, with a place for each of them."""
     begins_with_system: bool
 
 
@@ -41,13 +37,13 @@ class TextMessages:
 
     def __init__(self, keys: list[tuple[str, str]], *, nested_json: bool) -> None:
         """Take the keys of the role and of the content of each message."""
-        self._roles = _getter([role for role, _ in keys])
-        self._contents = _getter([content for _, content in keys])
+        self._roles = getter([role for role, _ in keys])
+        self._contents = getter([content for _, content in keys])
         self._nested_json = nested_json
         self._frames: dict[tuple[Any, ...], Frame] = {}
 
-    def write(self, attributes: Mapping[str, Any]) -> Written | None:
-        """The messages; None where one may be more, or less, than a text."""
+    def write(self, attributes: Mapping[str, Any]) -> tuple[str, bool] | None:
+        """The messages, and whether the first is a system message; None where one may be more, or less, than a text."""
         contents = self._contents(attributes)
         try:
             # Of what is no text, none of this can be had.
@@ -59,22 +55,25 @@ class TextMessages:
             return None
         if frame is None or "" in firsts or (self._nested_json and not firsts.isdisjoint("{[")):
             return None
-        texts = listed[_START:_END].split(_NEXT)
-        return Written(frame.template % (*texts,), frame.begins_with_system)
+        pieces, begins_with_system = frame
+        pieces = pieces.copy()
+        pieces[1::2] = listed[_START:_END].split(_NEXT)
+        return "".join(pieces), begins_with_system
 
     def _new_frame(self, said: tuple[Any, ...]) -> Frame | None:
         roles = [ROLES.get(word) for word in said]
         if None in roles or "tool" in roles:
             return None
-        messages = [{"role": role, "parts": [{"type": "text", "content": "%s"}]} for role in roles]
+        messages = [{"role": role, "parts": [{"type": "text", "content": _PLACE}]} for role in roles]
+        pieces = re.split(f"({_PLACE})", orjson.dumps(messages).decode())
         if len(self._frames) >= _MAX_FRAMES:
             self._frames.clear()
-        frame = self._frames[said] = Frame(orjson.dumps(messages).decode(), roles[0] == "system")
+        frame = self._frames[said] = Frame(pieces, roles[0] == "system")
         return frame
 
 
-def _getter(keys: list[str]) -> Getter:
+def getter(keys: list[str]) -> Getter:
+    """Reads several attributes, which must be there, as a tuple."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    (key,) = keys
-    return lambda attributes: (attributes[key],)
+    return lambda attributes: tuple([attributes[key] for key in keys])

@@ -16,9 +16,9 @@ _MAX_DEPTH: Final = 24
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FlatKeys:
-    """The flattened keys of one shape of record, with their paths."""
+    """The flattened keys of one shape of record, with their paths; as a key of a cache, itself alone."""
 
     paths: tuple[tuple[str, Path], ...]
 

@@ -34,7 +34,7 @@ def written(messages: list[tuple[Any, Any]], *, nested_json: bool = False) -> st
     texts = planned(attributes, nested_json=nested_json).texts
     assert texts is not None
     found = texts.write(attributes)
-    return found.text if found else None
+    return found[0] if found else None
 
 
 @given(st.lists(st.tuples(ROLES, TEXTS), min_size=1, max_size=5), st.booleans())
@@ -74,7 +74,7 @@ def test_a_leading_system_message_is_told_of() -> None:
     assert texts is not None
     found = texts.write(attributes)
     assert found is not None
-    assert found.begins_with_system
+    assert found[1]
 
 
 def test_messages_with_more_than_a_role_and_a_content_have_no_such_writer() -> None:
