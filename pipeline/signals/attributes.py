@@ -52,7 +52,7 @@ class Attributes(dict[str, Value]):
         self._journal = journal
         # Keys to write: those the message has, which must be looked for, and new ones in their order. None: no change.
         self._edited: set[str] | None = None
-        self._added: dict[str, None] | None = None
+        self._added: dict[str, Any] | None = None
         if len(self) != len(pairs):
             self._remove_repeated()
         elif Repairs.count != repairs:
@@ -128,9 +128,12 @@ class Attributes(dict[str, Value]):
 
     def add(self, new: dict[str, Value]) -> None:
         """Set several attributes at once; made for such as are not there yet."""
-        if self._edited is None and self._added is None and self.keys().isdisjoint(new):
-            self._journal.touched(self)
-            self._added = dict.fromkeys(new)
+        if self._edited is None and self.keys().isdisjoint(new):
+            if self._added is None:
+                self._journal.touched(self)
+                self._added = {**new}
+            else:
+                self._added.update(new)
             _set_all(self, new)
         else:
             self.update(new)

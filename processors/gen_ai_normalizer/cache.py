@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
+from pipeline.signals import Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.beside import Beside
 from processors.gen_ai_normalizer.compiler import Compiler, Words
@@ -26,15 +27,41 @@ _LONGEST_WORD: Final = 128
 Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
+class _Names:
+    """What the names of spans are to the rules of some dialects."""
+
+    __slots__ = ("_asked", "_known")
+
+    def __init__(self, asked: frozenset[str]) -> None:
+        self._asked = asked
+        self._known: dict[str, str] = {}
+
+    def find(self, name: str) -> str:
+        """A name as rules may ask for it: whole, `*.` and its end behind a dot, or its first word and ` *`."""
+        known = self._known.get(name)
+        return self._add(name) if known is None else known
+
+    def _add(self, name: str) -> str:
+        if len(self._known) >= _MAX_NAMES:
+            self._known.clear()
+        spellings = (name, f"*.{name.rpartition('.')[2]}", f"{name.partition(' ')[0]} *")
+        found = next((spelling for spelling in spellings if spelling in self._asked), "")
+        if len(name) <= _LONGEST_WORD:
+            self._known[name] = found
+        return found
+
+
 class _Shapes:
     """Programs of all records with the same scope and keys."""
 
-    __slots__ = ("dialects", "get", "keys", "last", "last_name", "last_words", "programs", "words")
+    __slots__ = ("dialects", "get", "keys", "last", "last_name", "last_words", "names", "programs", "words")
 
-    def __init__(self, keys: tuple[str, ...], dialects: tuple[str, ...], words: Words) -> None:
+    def __init__(self, keys: tuple[str, ...], dialects: tuple[str, ...], words: Words, names: _Names | None) -> None:
         self.keys = keys
         self.dialects = dialects
         self.words = {key: words[key] for key in keys if key in words}
+        self.names = names
+        """The names of spans; None where rules ask for none."""
         self.get: Getter = _getter(tuple(self.words))
         self.programs: dict[tuple[object, ...], Program] = {}
         # Records of one kind come one after the other: comparing is cheaper than looking up.
@@ -51,12 +78,12 @@ class ProgramCache:
         self._compiler = compiler
         self._shapes: dict[ScopeId, dict[tuple[str, ...], _Shapes]] = {}
         self._keys = 0
-        self._names: dict[str, str] = {}
+        self._names: dict[tuple[str, ...], _Names | None] = {}
         self._scope: ScopeId | None = None
         self._of_scope: dict[tuple[str, ...], _Shapes] = {}
 
     def find(
-        self, scope: ScopeId, attributes: Attributes, span_name: str, beside: Beside | None = None
+        self, scope: ScopeId, attributes: Attributes, span: Span | None = None, beside: Beside | None = None
     ) -> Program | None:
         """The program for a record; None for one that is not about generative AI."""
         values: Mapping[str, Any] = attributes if beside is None else {**attributes, **beside.values}
@@ -69,9 +96,8 @@ class ProgramCache:
             shapes = self._add(scope, keys)
         if not shapes.dialects:
             return None
-        name = self._names.get(span_name)
-        if name is None:
-            name = self._known(span_name)
+        names = shapes.names
+        name = "" if names is None or span is None else names.find(span.pb.name)
         words = shapes.get(values)
         if words == shapes.last_words and name == shapes.last_name:
             return shapes.last
@@ -86,8 +112,15 @@ class ProgramCache:
             self._of_scope = self._shapes.setdefault(scope, {})
         self._keys += len(keys) + 1
         dialects = self._compiler.dialects(scope, keys)
-        shapes = self._of_scope[keys] = _Shapes(keys, dialects, self._compiler.words(dialects) if dialects else {})
+        words = self._compiler.words(dialects) if dialects else {}
+        shapes = self._of_scope[keys] = _Shapes(keys, dialects, words, self._names_of(dialects))
         return shapes
+
+    def _names_of(self, dialects: tuple[str, ...]) -> _Names | None:
+        if dialects not in self._names:
+            asked = self._compiler.names(dialects)
+            self._names[dialects] = _Names(asked) if asked else None
+        return self._names[dialects]
 
     def _look_up(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:
         programs = shapes.programs
@@ -116,17 +149,6 @@ class ProgramCache:
             program = self._compiler.program(Shape(scope, shapes.keys, kinds), shapes.dialects)
             shapes.programs[known] = program
         return program
-
-    def _known(self, span_name: str) -> str:
-        """The span's name as rules may ask for it: whole, `*.` and its end behind a dot, or its first word and ` *`."""
-        if len(self._names) >= _MAX_NAMES:
-            self._names.clear()
-        names = self._compiler.names
-        spellings = (span_name, f"*.{span_name.rpartition('.')[2]}", f"{span_name.partition(' ')[0]} *")
-        found = next((spelling for spelling in spellings if spelling in names), "")
-        if len(span_name) <= _LONGEST_WORD:
-            self._names[span_name] = found
-        return found
 
 
 def _word(value: object) -> str:

@@ -34,6 +34,7 @@ _REPORT_BYTES: Final = 600
 _TRACE_BYTES: Final = 450
 _IN_TRACE_BYTES: Final = 130
 _KEY_BYTES: Final = 120
+_NEW_BYTES: Final = _REPORT_BYTES + _KEY_BYTES
 _LINK_BYTES: Final = 200
 _SOURCES: Final = 1024
 """Sources that are shared by their reports; whoever makes up more does not make the table larger."""
@@ -168,13 +169,23 @@ class Calls:
     def see(self, trace_id: bytes, note: Note, *, is_loose: bool) -> bool:
         """Remember the report of a call; whether it is the one that counts.
 
-        `is_loose`: others may report it that share neither trace nor response id.
+        `is_loose`: others may report it that share neither trace nor response id, as of any that lacks one of both.
         """
-        if not (is_loose or self._has_covers) and self._is_new(trace_id, note):
-            return True
-        report = as_report(note)
-        young, old = self._young, self._old
-        response = report.response
+        response = note[RESPONSE]
+        if not (is_loose or self._has_covers or response in self._old.keys or trace_id in self._old.traces):
+            # Most calls: nothing is known that they could have to do with.
+            young = self._young
+            if young.keys.setdefault(response, note) is note:
+                trace = young.traces.setdefault(trace_id, note)
+                if trace is note or self._is_apart(trace_id, trace, note):
+                    young.room -= _NEW_BYTES
+                    return True
+                del young.keys[response]
+        return self._compare(trace_id, as_report(note), is_loose=is_loose)
+
+    def _compare(self, trace_id: bytes, report: Report, *, is_loose: bool) -> bool:
+        """As `see`, for a report that others may mean, too."""
+        young, old, response = self._young, self._old, report.response
         is_known = response != 0 and (response in young.keys or response in old.keys)
         first: Report | None = None
         found = young.traces.get(trace_id)
@@ -208,24 +219,14 @@ class Calls:
             young.keep(key, report)
         return first is None
 
-    def _is_new(self, trace_id: bytes, note: Note) -> bool:
-        """Whether nothing is known that a report could have to do with, as of most; it is remembered then."""
-        young, old, response = self._young, self._old, note[RESPONSE]
-        if not (response and trace_id) or response in old.keys or trace_id in old.traces:
-            return False
-        if young.keys.setdefault(response, note) is not note:
-            return False
-        trace = young.traces.setdefault(trace_id, note)
-        if trace is note:
-            young.room -= _REPORT_BYTES + _KEY_BYTES
-            return True
+    def _is_apart(self, trace_id: bytes, trace: Note | _Trace, note: Note) -> bool:
+        """Whether a report has nothing to do with the others of its trace; it is remembered with them then."""
         if not isinstance(trace, _Trace):
             trace = self._begin_trace(trace_id, trace)
         if trace.concerns(note):
-            del young.keys[response]
             return False
         trace.add(note)
-        young.room -= _REPORT_BYTES + _KEY_BYTES + _IN_TRACE_BYTES
+        self._young.room -= _IN_TRACE_BYTES
         return True
 
     def link(self, trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:

@@ -60,7 +60,6 @@ class Compiler:
             provider=name(PROVIDER), cache_write=name("gen_ai.usage.cache_creation.input_tokens")
         )
         self._words: dict[tuple[str, ...], Words] = {}
-        self.names = frozenset(self._span_names())
         self.wanted = self._wanted()
 
     def _wanted(self) -> Wanted:
@@ -89,15 +88,9 @@ class Compiler:
     def _rules_of(self, dialects: tuple[str, ...]) -> list[Rules]:
         return [self._rules[name] for name in dict.fromkeys([BASE_DIALECT, *dialects]) if name in self._rules]
 
-    def _span_names(self) -> Iterator[str]:
-        for rule in self._rules.values():
-            for condition in (*rule.cases, *rule.roles):
-                for wanted in (condition.when.get(NAME_KEY, ()), condition.unless.get(NAME_KEY, ())):
-                    yield from (wanted,) if isinstance(wanted, str) else wanted
-            for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
-                operation = attributes.get(OPERATION)
-                if operation is not None and NAME_KEY in operation.sources:
-                    yield from (name for name in operation.map or () if name != "*")
+    def names(self, dialects: tuple[str, ...]) -> frozenset[str]:
+        """The names of spans for which the rules of these dialects ask."""
+        return frozenset(_span_names(self._rules_of(dialects)))
 
     def dialects(self, scope: ScopeId, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The dialects of records with these keys; none for those that are not about generative AI."""
@@ -118,6 +111,17 @@ class Compiler:
     def targets(self) -> Iterable[str]:
         """All targets of the conventions."""
         return self._kinds
+
+
+def _span_names(rules: Iterable[Rules]) -> Iterator[str]:
+    for rule in rules:
+        for condition in (*rule.cases, *rule.roles):
+            for wanted in (condition.when.get(NAME_KEY, ()), condition.unless.get(NAME_KEY, ())):
+                yield from (wanted,) if isinstance(wanted, str) else wanted
+        for attributes in (rule.attributes, *(case.attributes for case in rule.cases)):
+            operation = attributes.get(OPERATION)
+            if operation is not None and NAME_KEY in operation.sources:
+                yield from (name for name in operation.map or () if name != "*")
 
 
 def _words(rules: Iterable[Rules]) -> dict[str, frozenset[str] | None]:

@@ -99,11 +99,12 @@ class GenAiNormalizer(Processor):
                 beside = of_span(span, self._wanted)
         elif not attributes:
             return None
-        program = self._programs.find(scope, attributes, pb.name, beside)
+        program = self._programs.find(scope, attributes, span, beside)
         if program is None:
             return None
-        dialect = program.dialect
-        program.run(span, attributes, beside, tallies[dialect])
+        dialect, quick = program.dialect, program.quick
+        if quick is None or not quick.sees(attributes):
+            program.run(span, attributes, beside, tallies[dialect])
         if names and STREAM_KEY not in attributes and not names.isdisjoint(program.stream_events):
             attributes[STREAM_KEY] = True
         role = self._roles.of_span(program.role, span, attributes, yields_to=program.yields_to)
@@ -113,15 +114,16 @@ class GenAiNormalizer(Processor):
     def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> str | None:
         """Normalise a log record; its dialect, None where it has none."""
         beside = of_log(record, attributes, self._wanted)
-        program = self._programs.find(scope, attributes, "", beside)
+        program = self._programs.find(scope, attributes, None, beside)
         if self._body_speaks(record, scope, attributes, program):
             beside = beside or Beside()
             beside.add_body(record.body)
-            program = self._programs.find(scope, attributes, "", beside)
+            program = self._programs.find(scope, attributes, None, beside)
         if program is None:
             return None
-        dialect = program.dialect
-        program.run(record, attributes, beside, tallies[dialect])
+        dialect, quick = program.dialect, program.quick
+        if quick is None or not quick.sees(attributes):
+            program.run(record, attributes, beside, tallies[dialect])
         attributes.add(_marks(dialect, self._roles.of_log(program.role, record, attributes)))
         return dialect
 
@@ -134,7 +136,7 @@ class GenAiNormalizer(Processor):
         if kind != "kvlist_value":
             return False
         fields = of_fields(pair.key for pair in body.kvlist_value.values)
-        return self._programs.find(scope, attributes, "", fields) is not None
+        return self._programs.find(scope, attributes, None, fields) is not None
 
     def _count(self, dialect: str, tally: Counter[str]) -> None:
         for what, count in tally.items():

@@ -66,7 +66,7 @@ class Program:
     yields_to: str
     """The scope of a library whose report of the call goes before."""
     quick: Quick | None
-    """Sees the records to which nothing below has anything to say; None where there may always be something."""
+    """Sees the records for which there is nothing to do; None where there may always be something."""
     operation_key: str
     operation: str | None
     checks: tuple[tuple[str, type, Container[Any] | None, Check], ...]
@@ -109,14 +109,14 @@ class Program:
         if self.reads_name and isinstance(record, Span):
             beside = beside or Beside()
             beside.values[NAME_KEY] = record.pb.name
-        if self.quick is not None and self.quick.sees(attributes):
-            return
         for key, kind, words, check in self.checks:
             value = attributes[key]
             if type(value) is not kind or (words is not None and value not in words):
                 check.run(attributes, tally)
         for key in self.texts_of_its_own:
-            self._take_placeholder(attributes, key)
+            value = attributes.get(key)
+            if value.__class__ is str and value in self.placeholders:
+                del attributes[key]
         if self.rebuilds or not self._has_texts(attributes):
             self._rebuild(attributes, beside, tally)
         if attributes.get(self.operation_key) != self.operation:
@@ -133,11 +133,6 @@ class Program:
             self._take_out(record, attributes, beside)
         for copy in self.copies:
             copy.run(attributes)
-
-    def _take_placeholder(self, attributes: Attributes, key: str) -> None:
-        value = attributes.get(key)
-        if isinstance(value, str) and value in self.placeholders:
-            del attributes[key]
 
     def _has_texts(self, attributes: Attributes) -> bool:
         """Whether messages look like those of the conventions, which need no look inside."""

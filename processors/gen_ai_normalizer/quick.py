@@ -32,28 +32,27 @@ class Quick:
         that must not be negative, and `fits` tells how others must look.
         """
         self._kinds = tuple((keys.index(key), kind) for key, kind in kinds.items())
-        self._words = tuple((keys.index(key), accepted) for key, accepted in words.items())
-        self._counts = tuple(keys.index(key) for key in kinds if key in counts)
-        self._fits = tuple((keys.index(key), look) for key, look in fits)
+        self._words = tuple(words.items())
+        self._counts = tuple(key for key in kinds if key in counts)
+        self._fits = tuple(fits)
         self._seen: set[tuple[type, ...]] = set()
         self._last: tuple[type, ...] = ()
 
     def sees(self, attributes: Mapping[str, Any]) -> bool:
         """Whether every value is as it should be."""
-        values = [*attributes.values()]
-        types = tuple(map(type, values))
+        types = tuple(map(type, attributes.values()))
         if types != self._last:
             if types not in self._seen and not self._are_right(types):
                 return False
             self._last = types
-        for position in self._counts:
-            if values[position] < 0:
+        for key in self._counts:
+            if attributes[key] < 0:
                 return False
-        for position, accepted in self._words:
-            if values[position] not in accepted:
+        for key, accepted in self._words:
+            if attributes[key] not in accepted:
                 return False
-        for position, look in self._fits:  # noqa: SIM110 - a generator costs more than the look
-            if not look(values[position]):
+        for key, look in self._fits:  # noqa: SIM110 - a generator costs more than the look
+            if not look(attributes[key]):
                 return False
         return True
 

@@ -80,8 +80,9 @@ class Roles:
             self._is_server or pb.kind == _SERVER,
             None,
         )
-        is_loose = not (parent_id and note[RESPONSE]) or self._has_events
-        return "leaf" if self._calls.see(pb.trace_id, note, is_loose=is_loose) else "duplicate"
+        trace_id = pb.trace_id
+        is_loose = not (parent_id and trace_id and note[RESPONSE]) or self._has_events
+        return "leaf" if self._calls.see(trace_id, note, is_loose=is_loose) else "duplicate"
 
     def of_log(self, role: str | None, record: LogRecord, attributes: Attributes) -> str | None:
         """The role of a log record: none beside a span, which is the ledger.

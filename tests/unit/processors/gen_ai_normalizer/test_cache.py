@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.signals import Value
+from pipeline.signals import Span, Value
 from pipeline.testing import traces
 from processors.gen_ai_normalizer import cache as module
 from processors.gen_ai_normalizer.cache import ProgramCache
@@ -41,7 +41,9 @@ def find(
     programs: ProgramCache, attributes: Mapping[str, Value], scope: ScopeId = SCOPE, name: str = ""
 ) -> Program | None:
     (record,) = traces(attributes).records()
-    return programs.find(scope, record.attributes, name)
+    assert isinstance(record, Span)
+    record.name = name
+    return programs.find(scope, record.attributes, record)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from pipeline.telemetry.meter import MetricsRegistry
 from pipeline.testing import make_host
 from processors.gen_ai_normalizer.calls import MEMORY_BYTES, Calls, calls_of
-from processors.gen_ai_normalizer.reports import Report
+from processors.gen_ai_normalizer.reports import Note, Report
 
 CALLS, MANY = 32_000, 200_000
 
@@ -55,6 +55,12 @@ def one_trace() -> Iterator[tuple[bytes, Report]]:
     return ((b"t" * 16, report(number, parent=number + CALLS)) for number in range(1, CALLS))
 
 
+def two_libraries() -> Iterator[tuple[bytes, Report]]:
+    """Traces in which every report is compared with those before it."""
+    calls = (report(number, parent=number + CALLS, library=number % 2) for number in range(1, CALLS))
+    return (((number // 20).to_bytes(16, "big"), call) for number, call in enumerate(calls))
+
+
 def one_response() -> Iterator[tuple[bytes, Report]]:
     same = report(1)
     return ((number.to_bytes(16, "big"), report(number)._replace(response=same.response)) for number in range(1, CALLS))
@@ -76,14 +82,17 @@ def most_bytes(entries: int, remember: Callable[[Calls], Iterator[None]]) -> int
     return most
 
 
-@pytest.mark.parametrize("calls", [own_traces, below_parents, without_response, short_traces, one_trace, one_response])
+@pytest.mark.parametrize(
+    "calls", [own_traces, below_parents, without_response, short_traces, one_trace, two_libraries, one_response]
+)
 def test_memory_is_bounded_in_bytes(calls: Callable[[], Iterator[tuple[bytes, Report]]]) -> None:
     """What the allocator says is never above the bound, and most of the bound is put to use."""
 
     def remember(memory: Calls) -> Iterator[None]:
         for trace_id, call in calls():
             yield None
-            memory.see(trace_id, call, is_loose=not call.parent_id)
+            note: Note = (*call,)
+            memory.see(trace_id, note, is_loose=not (call.parent_id and call.response))
 
     entries = MANY if calls is below_parents else CALLS
     assert MEMORY_BYTES / 2 < most_bytes(entries, remember) < MEMORY_BYTES

@@ -33,7 +33,7 @@ def seen(span: dict[str, Any]) -> bool | None:
     """What the glance says; None where the program has none."""
     programs = ProgramCache(Compiler(load_rules(), "1.41", {}, DialectOptions()))
     (record,) = traces(span).records()
-    program = programs.find(ScopeId("test", "", ""), record.attributes, "chat")
+    program = programs.find(ScopeId("test", "", ""), record.attributes)
     assert program is not None
     return program.quick.sees(record.attributes) if program.quick is not None else None
 

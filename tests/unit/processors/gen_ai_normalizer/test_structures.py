@@ -32,7 +32,7 @@ def run(rules: str, record: Record, originals: str = "keep") -> tuple[dict[str, 
     else:
         assert isinstance(record, Span)
         beside = of_span(record, compiler.wanted)
-    program = ProgramCache(compiler).find(ScopeId("test", "", ""), record.attributes, "", beside)
+    program = ProgramCache(compiler).find(ScopeId("test", "", ""), record.attributes, None, beside)
     assert program is not None
     tally: Tally = Counter()
     program.run(record, record.attributes, beside, tally)
@@ -210,6 +210,8 @@ def test_the_operation_may_be_read_from_the_name_of_the_span_alone() -> None:
     rules += "roles: [{when: {opentelemetry.span.name: call}, role: leaf}]"
     dialect = parse_rules("dialect: x\nscopes: [{name: test}]\n" + rules, "test")
     compiler = Compiler([load_rules()[0], dialect], "1.41", {}, DialectOptions())
-    program = ProgramCache(compiler).find(ScopeId("test", "", ""), span({"a": 1}).attributes, "call")
+    record = span({"a": 1})
+    record.name = "call"
+    program = ProgramCache(compiler).find(ScopeId("test", "", ""), record.attributes, record)
     assert program is not None
     assert (program.operation, program.role) == ("chat", "leaf")
