@@ -24,6 +24,11 @@ SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
         ("opentelemetry.instrumentation.httpx", SCHEMA, ["http.method"], ()),
         ("azure.core.tracing.ext.opentelemetry_span", SCHEMA, ["gen_ai.request.model"], ("azure_ai",)),
         ("azure.core.tracing.ext.opentelemetry_span", SCHEMA, ["az.namespace"], ()),
+        ("logfire.openai", "", ["request_data"], ("logfire",)),
+        ("logfire.fastapi", "", ["http.method", "logfire.msg"], ()),
+        ("my.shop", "", ["http.method", "request_data", "validation_time", "sk.id", "edge_group.x"], ()),
+        ("ai", "", ["http.method", "name", "model", "input", "output", "messages", "metadata", "session.id"], ()),
+        ("gen_ai", "", ["db.system", "llm_score", "prompt", "tokens", "agent_name", "tool_arguments"], ()),
     ],
 )
 def test_dialects(scope: str, schema_url: str, keys: list[str], dialects: tuple[str, ...]) -> None:
