@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from tests.recording.driver import Driver, driver_names
+from tests.recording.driver import Driver, drivers
 from tests.recording.manifest import update_manifest
 from tests.recording.recorder import record
 from tests.recording.scenarios import load_scenarios
@@ -17,7 +17,7 @@ _CAPTURES: Final = Path(__file__).parents[1] / "data" / "captures"
 def main() -> None:
     """Install the driver's packages, run its scenarios, write the recordings."""
     parser = argparse.ArgumentParser(prog="python -m tests.recording", description=__doc__)
-    parser.add_argument("driver", choices=driver_names())
+    parser.add_argument("driver", choices=[driver.name for driver in drivers()])
     parser.add_argument("--scenario", action="append", help="only this one (repeatable)")
     parser.add_argument("--variant", help="only this folder of recordings")
     parser.add_argument("--out", type=Path, default=_CAPTURES, help="folder of the folders of recordings")

@@ -22,11 +22,6 @@ _KIT: Final = _FOLDER.with_name("kit")
 _HEAD: Final = re.compile(r"(?m)^(?:#|//) /// script$\n((?:^(?:#|//)(?:| .*)$\n)+?)^(?:#|//) ///$")
 
 
-def driver_names() -> list[str]:
-    """All drivers that there are."""
-    return sorted(path.stem for path in _FOLDER.iterdir() if path.suffix in {".py", ".mjs"})
-
-
 @dataclass(frozen=True)
 class Driver:
     """One driver: `drivers/<name>.py`, or `drivers/<name>.mjs` for Node."""
