@@ -15,16 +15,22 @@ from processors.gen_ai_normalizer.recognition import ScopeId
 from processors.gen_ai_normalizer.rules import NAME_KEY
 from processors.gen_ai_normalizer.shape import Shape
 
-_MAX_KEYS: Final = 200_000
-"""Attribute keys held by all shapes together, some 20 MiB; applications have some dozens of shapes of some dozens of
-keys, an attacker any number."""
+_MAX_BYTES: Final = 64 << 20
+"""Memory of all shapes together. Applications have some dozens of shapes of some dozens of keys, an attacker any number
+of any length."""
+# As the allocator says, and some more.
+_SHAPE_BYTES: Final = 1024
+_KEY_BYTES: Final = 128
+_PROGRAM_BYTES: Final = 16_384
+_PROGRAM_KEY_BYTES: Final = 1024
+_NAMES_BYTES: Final = 256 << 10
 _MAX_KINDS: Final = 256
 """Programs of one shape; the words that rules look at are few, but whoever sends them may make up others."""
-_MAX_NAMES: Final = 4096
+_MAX_NAMES: Final = 1024
 _LONGEST_WORD: Final = 128
 
 
-Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+Getter = Callable[[Mapping[str, Any]], Any]
 
 
 class _Names:
@@ -62,11 +68,12 @@ class _Shapes:
         self.words = {key: words[key] for key in keys if key in words}
         self.names = names
         """The names of spans; None where rules ask for none."""
-        self.get: Getter = _getter(tuple(self.words))
+        self.get: Getter = itemgetter(*self.words) if self.words else _nothing
+        """Reads the words: one as it is, several as a tuple."""
         self.programs: dict[tuple[object, ...], Program] = {}
         # Records of one kind come one after the other: comparing is cheaper than looking up.
         self.last_name = ""
-        self.last_words: tuple[object, ...] | None = None
+        self.last_words: object = ...
         self.last: Program | None = None
 
 
@@ -77,7 +84,7 @@ class ProgramCache:
         """Start empty."""
         self._compiler = compiler
         self._shapes: dict[ScopeId, dict[tuple[str, ...], _Shapes]] = {}
-        self._keys = 0
+        self._room = _MAX_BYTES
         self._names: dict[tuple[str, ...], _Names | None] = {}
         self._scope: ScopeId | None = None
         self._of_scope: dict[tuple[str, ...], _Shapes] = {}
@@ -91,9 +98,7 @@ class ProgramCache:
             self._scope = scope
             self._of_scope = self._shapes.setdefault(scope, {})
         keys = tuple(values)
-        shapes = self._of_scope.get(keys)
-        if shapes is None:
-            shapes = self._add(scope, keys)
+        shapes = self._of_scope.get(keys) or self._add(scope, keys)
         if not shapes.dialects:
             return None
         names = shapes.names
@@ -101,51 +106,55 @@ class ProgramCache:
         words = shapes.get(values)
         if words == shapes.last_words and name == shapes.last_name:
             return shapes.last
-        shapes.last = program = self._look_up(shapes, scope, (name, *words))
-        shapes.last_name, shapes.last_words = name, words
-        return program
+        return self._look_up(shapes, scope, name, (words,) if len(shapes.words) == 1 else words)
 
     def _add(self, scope: ScopeId, keys: tuple[str, ...]) -> _Shapes:
-        if self._keys > _MAX_KEYS:
-            self._shapes.clear()
-            self._keys = 0
-            self._of_scope = self._shapes.setdefault(scope, {})
-        self._keys += len(keys) + 1
+        if self._room < 0:
+            self._forget(scope)
+        self._room -= _SHAPE_BYTES + _KEY_BYTES * len(keys) + sum(map(len, (*scope, *keys)))
         dialects = self._compiler.dialects(scope, keys)
         words = self._compiler.words(dialects) if dialects else {}
         shapes = self._of_scope[keys] = _Shapes(keys, dialects, words, self._names_of(dialects))
         return shapes
 
+    def _forget(self, scope: ScopeId) -> None:
+        self._room = _MAX_BYTES
+        self._names.clear()
+        self._shapes.clear()
+        self._of_scope = self._shapes[scope] = {}
+
     def _names_of(self, dialects: tuple[str, ...]) -> _Names | None:
         if dialects not in self._names:
+            self._room -= _NAMES_BYTES
             asked = self._compiler.names(dialects)
             self._names[dialects] = _Names(asked) if asked else None
         return self._names[dialects]
 
-    def _look_up(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:
+    def _look_up(self, shapes: _Shapes, scope: ScopeId, name: str, values: tuple[object, ...]) -> Program:
         programs = shapes.programs
-        try:
-            program = programs.get(kind)
-        except TypeError:
-            # An array or map where a rule looks for a word.
-            kind = (kind[0], *map(_word, kind[1:]))
-            program = programs.get(kind)
+        # Nothing is kept but words: there may be arrays or maps in their place, and texts of any length.
+        words = tuple(map(_word, values))
+        kind = (name, *words)
+        program = programs.get(kind)
         if program is None:
             if len(programs) >= _MAX_KINDS:
                 programs.clear()
-            program = programs[kind] = self._compile(shapes, scope, kind)
+            program = programs[kind] = self._compile(shapes, scope, name, words)
+        shapes.last, shapes.last_name, shapes.last_words = program, name, words[0] if len(words) == 1 else words
         return program
 
-    def _compile(self, shapes: _Shapes, scope: ScopeId, kind: tuple[object, ...]) -> Program:
+    def _compile(self, shapes: _Shapes, scope: ScopeId, name: str, words: tuple[str, ...]) -> Program:
         """Words that no rule looks for make no program of their own: whoever sends them may make up any number."""
-        kinds = {NAME_KEY: str(kind[0])} if kind[0] else {}
-        for (key, wanted), value in zip(shapes.words.items(), kind[1:], strict=True):
-            word = _word(value)
+        kinds = {NAME_KEY: name} if name else {}
+        for (key, wanted), word in zip(shapes.words.items(), words, strict=True):
             if word and (wanted is None or word in wanted):
                 kinds[key] = word
         known = (*kinds.items(),)
         program = shapes.programs.get(known)
         if program is None:
+            if self._room < 0:
+                self._forget(scope)
+            self._room -= _PROGRAM_BYTES + _PROGRAM_KEY_BYTES * len(shapes.keys)
             program = self._compiler.program(Shape(scope, shapes.keys, kinds), shapes.dialects)
             shapes.programs[known] = program
         return program
@@ -155,11 +164,5 @@ def _word(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= _LONGEST_WORD else ""
 
 
-def _getter(keys: tuple[str, ...]) -> Getter:
-    """Reads several values as a tuple."""
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    if not keys:
-        return lambda _values: ()
-    (key,) = keys
-    return lambda values: (values[key],)
+def _nothing(_values: Mapping[str, Any]) -> tuple[()]:
+    return ()

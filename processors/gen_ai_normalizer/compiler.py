@@ -23,6 +23,8 @@ from processors.gen_ai_normalizer.shape import Shape
 from processors.gen_ai_normalizer.usage import UsageNames
 
 _OURS: Final = "gen_ai."
+_MAX_DIALECTS: Final = 256
+"""Sets of dialects that are remembered: some dozens are in use, but keys can be put together to any."""
 _NO_ATTRIBUTES: Final = frozenset({SCOPE_KEY, SCOPE_VERSION_KEY, NAME_KEY})
 
 Words = Mapping[str, frozenset[str] | None]
@@ -77,6 +79,8 @@ class Compiler:
         """The attributes whose values the rules of these dialects look at, each with the words they look for."""
         found = self._words.get(dialects)
         if found is None:
+            if len(self._words) >= _MAX_DIALECTS:
+                self._words.clear()
             words = _words(self._rules_of(dialects)) | dict.fromkeys(self._mapped_operations(dialects))
             found = self._words[dialects] = words | {BODY + key: wanted for key, wanted in words.items()}
         return found

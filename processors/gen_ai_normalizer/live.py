@@ -14,9 +14,9 @@ from processors.gen_ai_normalizer.direct import DirectFills
 from processors.gen_ai_normalizer.documents import Documents
 from processors.gen_ai_normalizer.fills import Candidate, Fill
 
-_MAX_SHAPES: Final = 32
+_MAX_SHAPES: Final = 16
 """Shapes that are remembered for one shape of record; applications have some, an attacker any number."""
-_LONGEST_NAMES: Final = 4096
+_LONGEST_NAMES: Final = 2048
 """Characters of all names of a shape that is remembered."""
 _MAX_FIELDS: Final = 64
 _FEW: Final = 3

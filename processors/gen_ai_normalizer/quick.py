@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final
 
 Fits = Callable[[Any], bool]
-_MAX_SEEN: Final = 64
+_MAX_SEEN: Final = 16
 """Combinations of types that are remembered; a shape of record has one or two."""
 
 

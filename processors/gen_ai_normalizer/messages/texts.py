@@ -11,7 +11,7 @@ import orjson
 
 from processors.gen_ai_normalizer.messages.words import ROLES
 
-_MAX_FRAMES: Final = 64
+_MAX_FRAMES: Final = 8
 """Orders of roles that are remembered for one shape of record; a conversation of so many turns has one or two."""
 _NEXT: Final = '",\n  "'
 """Stands between two texts of an indented list in JSON, and in none of them, where a new line is written as `\\n`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,13 +89,35 @@ def test_records_about_other_things_have_no_program(programs: ProgramCache, comp
     assert compiler.compiled == 0
 
 
-def test_shapes_are_forgotten_when_they_are_too_many(
-    programs: ProgramCache, compiler: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_MAX_KEYS", 50)
+def test_shapes_are_forgotten_when_they_are_too_many(compiler: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_BYTES", 1_000_000)
+    programs = ProgramCache(compiler)
     for index in range(60):
         find(programs, {"model": "a", f"k{index}": 1})
     find(programs, {"model": "a", "k0": 1})
     assert compiler.compiled == 61
     find(programs, {"model": "a", "k59": 1})
     assert compiler.compiled == 61
+
+
+@pytest.mark.parametrize("made_up", ["a key", "a word", "an array", "the scope"])
+def test_what_is_kept_does_not_grow_with_what_is_sent(compiler: Counting, made_up: str) -> None:
+    long = "x" * 1_000_000
+    programs = ProgramCache(compiler)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for index in range(200):
+            text = f"{index}{long}"
+            more: dict[str, dict[str, Any]] = {
+                "a key": {text: 1},
+                "a word": {"kind": text},
+                "an array": {"kind": [text]},
+            }
+            scope = ScopeId("test", "", text) if made_up == "the scope" else SCOPE
+            find(programs, {"model": "a", "kind": "one"} | more.get(made_up, {}), scope)
+        gc.collect()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 80 << 20
