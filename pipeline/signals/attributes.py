@@ -126,9 +126,9 @@ class Attributes(dict[str, Value]):
         for key, value in (*dict(other).items(), *more.items()):
             self[key] = value
 
-    def add(self, new: dict[str, Value]) -> None:
-        """Set several attributes at once; made for such as are not there yet."""
-        if self._edited is None and self.keys().isdisjoint(new):
+    def add(self, new: Mapping[str, Value]) -> None:
+        """Set several attributes at once, of which none is there: a caller who is not sure calls `update`."""
+        if self._edited is None:
             if self._added is None:
                 self._journal.touched(self)
                 self._added = {**new}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Signal
 from pipeline.signals.attributes import Attributes
-from pipeline.signals.values import Value
 from processors.gen_ai_normalizer.beside import Beside, of_fields, of_log, of_span
 from processors.gen_ai_normalizer.cache import ProgramCache
 from processors.gen_ai_normalizer.calls import calls_of
@@ -24,9 +23,13 @@ from processors.gen_ai_normalizer.roles import Roles
 from processors.gen_ai_normalizer.rules import load_rules
 
 Tallies = defaultdict[str, Counter[str]]
+Marks = dict[str, str]
 DIALECT_KEY: Final = "penstock.dialect"
 ROLE_KEY: Final = "penstock.gen_ai.role"
 _UNKNOWN: Final = "unknown"
+_OTHERS: Final = "others"
+_MAX_LABELS: Final = 256
+"""Sets of dialects that are counted by their names; keys can be put together to any."""
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _DESCRIPTIONS: Final = {
     "records": "Records recognised.",
@@ -58,6 +61,7 @@ class GenAiNormalizer(Processor):
         compiler = _compiler(config)
         self._wanted = compiler.wanted
         self._programs = ProgramCache(compiler)
+        self._labels: set[str] = set()
         self._roles = Roles(calls_of(host), host.clock, aggregates_count=config.aggregates != "never")
 
     def process(self, batch: Batch) -> Batch:
@@ -72,23 +76,28 @@ class GenAiNormalizer(Processor):
                 scope_view = record.scope
                 scope = ScopeId(scope_view.name, scope_view.schema_url, scope_view.version)
             attributes = record.attributes
-            if DIALECT_KEY in attributes:
+            if attributes.get(DIALECT_KEY).__class__ is str:
                 continue
             try:
-                dialect = work(record, attributes, scope, tallies)
+                marks = work(record, attributes, scope, tallies)
             except Exception:  # noqa: BLE001 - whatever a hostile attribute makes us do wrong, the record goes on
                 tallies[_UNKNOWN]["failures"] += 1
-            else:
-                if dialect is not None:
-                    done.append(dialect)
+                continue
+            if marks is None:
+                continue
+            if ROLE_KEY in attributes:
+                # Whoever wrote it was no normaliser: those write both marks.
+                del attributes[ROLE_KEY]
+            attributes.add(marks)
+            done.append(marks[DIALECT_KEY])
         for dialect, count in Counter(done).items():
             tallies[dialect]["records"] = count
         for dialect, tally in tallies.items():
             self._count(dialect, tally)
         return batch
 
-    def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> str | None:
-        """Normalise a span; its dialect, None where it has none."""
+    def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> Marks | None:
+        """Normalise a span; the marks it gets, None where it has no dialect."""
         pb = span.pb
         events = pb.events
         beside = None
@@ -108,11 +117,10 @@ class GenAiNormalizer(Processor):
         if names and STREAM_KEY not in attributes and not names.isdisjoint(program.stream_events):
             attributes[STREAM_KEY] = True
         role = self._roles.of_span(program.role, span, attributes, yields_to=program.yields_to)
-        attributes.add(_marks(dialect, role))
-        return dialect
+        return _marks(dialect, role)
 
-    def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> str | None:
-        """Normalise a log record; its dialect, None where it has none."""
+    def _log(self, record: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> Marks | None:
+        """Normalise a log record; the marks it gets, None where it has no dialect."""
         beside = of_log(record, attributes, self._wanted)
         program = self._programs.find(scope, attributes, None, beside)
         if self._body_speaks(record, scope, attributes, program):
@@ -124,8 +132,7 @@ class GenAiNormalizer(Processor):
         dialect, quick = program.dialect, program.quick
         if quick is None or not quick.sees(attributes):
             program.run(record, attributes, beside, tallies[dialect])
-        attributes.add(_marks(dialect, self._roles.of_log(program.role, record, attributes)))
-        return dialect
+        return _marks(dialect, self._roles.of_log(program.role, record, attributes))
 
     def _body_speaks(self, record: Any, scope: ScopeId, attributes: Attributes, program: Program | None) -> bool:
         """Whether a body is worth a look: any of a record about generative AI, or fields that say it is one."""
@@ -139,13 +146,18 @@ class GenAiNormalizer(Processor):
         return self._programs.find(scope, attributes, None, fields) is not None
 
     def _count(self, dialect: str, tally: Counter[str]) -> None:
+        labels = self._labels
+        if len(labels) < _MAX_LABELS:
+            labels.add(dialect)
+        elif dialect not in labels:
+            dialect = _OTHERS
         for what, count in tally.items():
             name = f"penstock_normalizer_{what}"
             self.host.meter.counter(name, _DESCRIPTIONS[what], dialect=dialect).inc(count)
 
 
-@cache
-def _marks(dialect: str, role: str | None) -> dict[str, Value]:
+@lru_cache(maxsize=1024)
+def _marks(dialect: str, role: str | None) -> Marks:
     """What is written on every record that was recognised."""
     return {DIALECT_KEY: dialect} if role is None else {DIALECT_KEY: dialect, ROLE_KEY: role}
 

@@ -40,6 +40,7 @@ def test_what_is_written_is_what_is_read_back(before: dict[str, Value], after: d
 
 STEPS = st.one_of(
     st.tuples(st.just("set"), st.sampled_from("abcd"), st.integers(0, 3)),
+    st.tuples(st.just("add"), st.sampled_from("abcd"), st.integers(0, 3)),
     st.tuples(st.just("remove"), st.sampled_from("abcd"), st.just(0)),
     st.tuples(st.just("serialise"), st.just(""), st.just(0)),
 )
@@ -52,6 +53,10 @@ def test_any_order_of_writes_and_flushes_ends_alike(before: dict[str, int], step
     for step, key, value in steps:
         if step == "set":
             attributes[key] = model[key] = value
+        elif step == "add":
+            new = {other: value for other in (key, "e") if other not in model}
+            attributes.add(new)
+            model |= new
         elif step == "remove":
             assert attributes.pop(key) == model.pop(key, None)
         else:

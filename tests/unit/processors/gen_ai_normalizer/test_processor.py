@@ -32,6 +32,13 @@ def test_a_span_of_the_conventions_is_only_marked() -> None:
     assert normalized(NATIVE) == {**NATIVE, "penstock.dialect": "opentelemetry", "penstock.gen_ai.role": "leaf"}
 
 
+def test_a_role_that_a_span_came_with_is_replaced() -> None:
+    batch = configured(GenAiNormalizer).process(traces({**NATIVE, "penstock.gen_ai.role": "mine"}, scope="test"))
+    batch.serialize()
+    pairs = batch.message.resource_spans[0].scope_spans[0].spans[0].attributes
+    assert [pair.value.string_value for pair in pairs if pair.key == "penstock.gen_ai.role"] == ["leaf"]
+
+
 def test_a_span_that_is_not_about_generative_ai_is_not_touched() -> None:
     batch = traces({"http.method": "GET"})
     before = batch.serialize()
