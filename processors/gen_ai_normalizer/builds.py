@@ -87,11 +87,13 @@ def _first_found(gather: tuple[Gather, ...], documents: Documents) -> tuple[Foun
     tried = False
     for read in gather:
         found = read(documents)
-        tried = tried or found is not None
-        if found and (found.entries or found.instructions):
-            if _says_something(found.entries) or found.instructions:
-                return found, True
-            first = first or found
+        if found is None:
+            continue
+        tried = True
+        if found.instructions or _says_something(found.entries):
+            return found, True
+        if first is None and found.entries:
+            first = found
     return first, tried
 
 

@@ -74,7 +74,8 @@ class DirectFills:
         for key, kind, least, target, fill in self._copies:
             value = values.get(key)
             if type(value) is not kind or not value > least:
-                value = fill.find(documents)
+                # Flags are written where they are set alone.
+                value = None if value is False else fill.find(documents)
             if value is not None:
                 found[target] = value
         for get, known, target, fill in self._words:

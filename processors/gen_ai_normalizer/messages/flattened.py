@@ -44,11 +44,14 @@ class FlattenedMessages:
 
     def read(self, attributes: Mapping[str, Any]) -> list[Message]:
         """The messages in their order; none where all that is known of them is who spoke."""
-        found = [message for plan in self._plans if (message := plan(attributes)) is not None]
-        for message in found:
-            if message["parts"] or len(message) > _WHO:
-                return found
-        return []
+        found: list[Message] = []
+        is_said = False
+        for plan in self._plans:
+            message = plan(attributes)
+            if message is not None:
+                found.append(message)
+                is_said = is_said or bool(message["parts"]) or len(message) > _WHO
+        return found if is_said else []
 
 
 _WHO: Final = 2
@@ -219,10 +222,9 @@ class _Plain:
             name = attributes[name_key]
             if type(name) is not str or not name:
                 return False
-            part: Part = {"type": "tool_call", "name": name}
             identity = attributes[id_key] if id_key is not None else None
-            if identity:
-                part = {"type": "tool_call", "id": identity, "name": name}
+            part: Part = {"type": "tool_call", "id": identity} if identity else {"type": "tool_call"}
+            part["name"] = name
             arguments = attributes[arguments_key] if arguments_key is not None else None
             if arguments is not None:
                 part["arguments"] = structure(arguments)
