@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final, TypeAlias
 
@@ -31,15 +31,20 @@ class Aggregator:
         instruments: Sequence[Instrument],
         dimensions: Sequence[str],
         resource_attributes: Sequence[str],
+        older_names: Mapping[str, str],
         *,
         series_limit: int,
         on_overflow: Callable[[], None],
     ) -> None:
-        """At most `series_limit` series for each metric name; `on_overflow` is called for each value beyond it."""
+        """At most `series_limit` series for each metric name; `on_overflow` is called for each value beyond it.
+
+        `older_names`: attributes whose values stand in for a dimension that a span does not have.
+        """
         self._instruments = tuple(instruments)
         # What the loop over instruments needs of each, looked up once.
         self._reads = [(index, instrument.value, instrument.by) for index, instrument in enumerate(instruments)]
         self._dimensions = tuple(dimensions)
+        self._older = [(index, older_names[name]) for index, name in enumerate(dimensions) if name in older_names]
         self._resource_attributes = tuple(resource_attributes)
         self._limit = series_limit
         self._on_overflow = on_overflow
@@ -51,10 +56,11 @@ class Aggregator:
         """Count one model call."""
         get = span.attributes.get
         resource = span.resource.attributes.get
-        key = (
-            tuple([resource(name) for name in self._resource_attributes]),
-            tuple([get(name) for name in self._dimensions]),
-        )
+        values = [get(name) for name in self._dimensions]
+        for index, name in self._older:
+            if values[index] is None:
+                values[index] = get(name)
+        key = (tuple([resource(name) for name in self._resource_attributes]), tuple(values))
         try:
             bundle = self._bundles.get(key)
         except TypeError:

@@ -63,6 +63,7 @@ class GenAiMetrics(Connector):
             catalog.instruments,
             (*catalog.dimensions, *(name for name in config.dimensions if name not in catalog.dimensions)),
             config.resource_attributes,
+            catalog.older_names,
             series_limit=config.series_limit,
             on_overflow=overflow.inc,
         )

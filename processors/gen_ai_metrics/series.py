@@ -40,13 +40,16 @@ class Catalog:
 
     dimensions: tuple[str, ...]
     instruments: tuple[Instrument, ...]
+    older_names: Mapping[str, str]
+    """Attributes that are read where one of the dimensions is not there."""
 
     @classmethod
     def load(cls) -> Catalog:
         """Read the data file of this package."""
         data = yaml.safe_load(files(__package__).joinpath("instruments.yaml").read_text(encoding="utf-8"))
         bounds: Mapping[str, Sequence[float]] = data["bounds"]
-        return cls(tuple(data["dimensions"]), tuple(_instrument(row, bounds) for row in data["instruments"]))
+        instruments = tuple(_instrument(row, bounds) for row in data["instruments"])
+        return cls(tuple(data["dimensions"]), instruments, data["older_names"])
 
 
 def _instrument(row: Mapping[str, Any], bounds: Mapping[str, Sequence[float]]) -> Instrument:

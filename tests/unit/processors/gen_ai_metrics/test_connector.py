@@ -114,6 +114,13 @@ async def test_configured_dimensions_and_resources_split_series() -> None:
     assert sorted(str(group.attributes["service.name"]) for group in batch.resources()) == ["other", "shop"]
 
 
+async def test_the_provider_under_its_older_name_is_the_provider() -> None:
+    older = {key: value for key, value in CALL.items() if key != "gen_ai.provider.name"} | {"gen_ai.system": "openai"}
+    batch = await flushed(older, CALL | {"gen_ai.system": "openai.chat"})
+    ((labels, duration),) = points(batch, "gen_ai.client.operation.duration")
+    assert (labels["gen_ai.provider.name"], duration.count) == ("openai", 2)
+
+
 async def test_series_beyond_the_limit_count_in_one_that_says_so() -> None:
     sink = CollectingSink()
     metrics = connector(sink, series_limit=3)
