@@ -53,15 +53,15 @@ _DEPTH: Final = 64
 class _Trace:
     """The reports of a trace, the newest last; sees at once that a report has nothing to do with them."""
 
-    __slots__ = ("_ids", "_notes", "_parents", "_reports", "_source")
+    __slots__ = ("_family", "_notes", "_reports", "_source")
 
     def __init__(self, first: Note) -> None:
         span_id, parent_id, source = first[:3]
         self._reports: list[Report] = []
         self._notes = [first]
         self._source: Source | None = source
-        self._ids = {span_id}
-        self._parents = {parent_id}
+        # Spans by id, with whether they reported or are parents of such alone.
+        self._family = {parent_id: False, span_id: True}
 
     @property
     def reports(self) -> list[Report]:
@@ -74,16 +74,16 @@ class _Trace:
     def add(self, note: Note) -> None:
         span_id, parent_id, source = note[:3]
         self._notes.append(note)
-        self._ids.add(span_id)
-        self._parents.add(parent_id)
+        self._family[span_id] = True
+        self._family.setdefault(parent_id, False)
         if source is not self._source:
             self._source = None
 
     def concerns(self, note: Note) -> bool:
         """Whether one of the reports is by another library, or a relative."""
         own, parent_id, source = note[:3]
-        ids = self._ids
-        return source is not self._source or own in ids or own in self._parents or parent_id in ids
+        family = self._family
+        return source is not self._source or own in family or family.get(parent_id, False)
 
 
 _Reports = Note | list[Report]
