@@ -85,9 +85,10 @@ class GenAiNormalizer(Processor):
                 continue
             if marks is None:
                 continue
-            if ROLE_KEY in attributes:
-                # Whoever wrote it was no normaliser: those write both marks.
-                del attributes[ROLE_KEY]
+            if ROLE_KEY in attributes or DIALECT_KEY in attributes:
+                # Whoever wrote one was no normaliser: those write both, as texts.
+                attributes.pop(ROLE_KEY)
+                attributes.pop(DIALECT_KEY)
             attributes.add(marks)
             done.append(marks[DIALECT_KEY])
         for dialect, count in Counter(done).items():

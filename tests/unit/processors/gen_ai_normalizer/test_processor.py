@@ -32,11 +32,13 @@ def test_a_span_of_the_conventions_is_only_marked() -> None:
     assert normalized(NATIVE) == {**NATIVE, "penstock.dialect": "opentelemetry", "penstock.gen_ai.role": "leaf"}
 
 
-def test_a_role_that_a_span_came_with_is_replaced() -> None:
-    batch = configured(GenAiNormalizer).process(traces({**NATIVE, "penstock.gen_ai.role": "mine"}, scope="test"))
+@pytest.mark.parametrize("mark", [{"penstock.gen_ai.role": "mine"}, {"penstock.dialect": 5}])
+def test_marks_that_a_span_came_with_are_replaced(mark: dict[str, Any]) -> None:
+    batch = configured(GenAiNormalizer).process(traces({**NATIVE, **mark}, scope="test"))
     batch.serialize()
     pairs = batch.message.resource_spans[0].scope_spans[0].spans[0].attributes
-    assert [pair.value.string_value for pair in pairs if pair.key == "penstock.gen_ai.role"] == ["leaf"]
+    marks = [(pair.key, pair.value.string_value) for pair in pairs if pair.key.startswith("penstock.")]
+    assert marks == [("penstock.dialect", "opentelemetry"), ("penstock.gen_ai.role", "leaf")]
 
 
 def test_a_span_that_is_not_about_generative_ai_is_not_touched() -> None:
