@@ -310,7 +310,7 @@ def _first(documents: Documents, keys: tuple[str, ...]) -> Any:
 class FlattenedTools:
     """Gathers tool definitions from indexed keys, or from an array or list of JSON texts."""
 
-    __slots__ = ("_among_messages", "_get", "_items", "_keys", "_source")
+    __slots__ = ("_among_messages", "_get", "_items", "_keys", "_room", "_source")
 
     def __init__(
         self, keys: FlatKeys, items: str = "", source: Source | None = None, among_messages: bool = False
@@ -319,6 +319,7 @@ class FlattenedTools:
         self._among_messages = among_messages
         self._keys = keys
         self._get = getter([key for key, _ in keys.paths])
+        self._room = _LONGEST_KEPT - sum(len(key) for key, _ in keys.paths)
         self._items = items
         self._source = Source(source.key, source.path or ()) if source is not None else None
 
@@ -332,11 +333,12 @@ class FlattenedTools:
             return _tools(attributes.get(self._items))
         values = self._get(attributes)
         # An application offers the same tools in call after call.
-        small = set(map(type, values)) == {str} and sum(map(len, values)) < _LONGEST_KEPT
+        small = set(map(type, values)) == {str} and sum(map(len, values)) < self._room
         return _kept_tools(self._keys, values) if small else _tools(self._keys.build(attributes))
 
 
 _LONGEST_KEPT: Final = 16_384
+"""Characters of definitions, and of the keys that they stand in, that are remembered."""
 
 
 @lru_cache(maxsize=256)
