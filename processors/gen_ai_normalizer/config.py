@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from pipeline.config import VERSION, ConfigModel, InvalidKey
 from pipeline.config.suggest import hint
-from processors.gen_ai_normalizer.profiles import PROFILES
-from processors.gen_ai_normalizer.rules import BASE_DIALECT, load_rules
+from processors.gen_ai_normalizer.knowledge.profiles import PROFILES
+from processors.gen_ai_normalizer.knowledge.rules import BASE_DIALECT, load_rules
 
 Version = Annotated[Literal["1.36", "1.41", "main"], VERSION]
 

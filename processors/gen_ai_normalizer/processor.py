@@ -10,17 +10,17 @@ from typing import Any, ClassVar, Final
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Signal
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_normalizer.beside import Beside, of_fields, of_log, of_span
-from processors.gen_ai_normalizer.cache import ProgramCache
-from processors.gen_ai_normalizer.calls import calls_of
-from processors.gen_ai_normalizer.compilation import DialectOptions
-from processors.gen_ai_normalizer.compiler import Compiler
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig, Source
-from processors.gen_ai_normalizer.custom import CustomMapping
-from processors.gen_ai_normalizer.program import STREAM_KEY, Program
-from processors.gen_ai_normalizer.recognition import ScopeId
-from processors.gen_ai_normalizer.roles import Roles
-from processors.gen_ai_normalizer.rules import load_rules
+from processors.gen_ai_normalizer.counting.calls import calls_of
+from processors.gen_ai_normalizer.counting.roles import Roles
+from processors.gen_ai_normalizer.knowledge.rules import load_rules
+from processors.gen_ai_normalizer.programs.cache import ProgramCache
+from processors.gen_ai_normalizer.programs.compilation import DialectOptions
+from processors.gen_ai_normalizer.programs.compiler import Compiler
+from processors.gen_ai_normalizer.programs.custom import CustomMapping
+from processors.gen_ai_normalizer.programs.program import STREAM_KEY, Program
+from processors.gen_ai_normalizer.programs.recognition import ScopeId
+from processors.gen_ai_normalizer.reading.beside import Beside, of_fields, of_log, of_span
 
 Tallies = defaultdict[str, Counter[str]]
 Marks = dict[str, str]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from processors.gen_ai_normalizer.vocabulary import finish_reason
+from processors.gen_ai_normalizer.knowledge.vocabulary import finish_reason
 
 if TYPE_CHECKING:
     from tests.evaluation.calls import Call

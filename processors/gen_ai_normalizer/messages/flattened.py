@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from processors.gen_ai_normalizer.knowledge.vocabulary import finish_reason, finish_reasons
 from processors.gen_ai_normalizer.messages.message import Message, to_message
 from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.texts import TextMessages
 from processors.gen_ai_normalizer.messages.tools import Part, structure
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.messages.words import ROLES
-from processors.gen_ai_normalizer.vocabulary import finish_reason, finish_reasons
 
 Template = Any
 """A message as lists and mappings, with attribute keys in place of values."""

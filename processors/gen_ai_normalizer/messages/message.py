@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from processors.gen_ai_normalizer.knowledge.vocabulary import finish_reason
 from processors.gen_ai_normalizer.messages.parts import content_parts, in_schema, nested_items, text_part
 from processors.gen_ai_normalizer.messages.tools import Part, rest, tool_call_part, tool_response_part
 from processors.gen_ai_normalizer.messages.words import (
@@ -17,7 +18,6 @@ from processors.gen_ai_normalizer.messages.words import (
     is_role,
     role_of,
 )
-from processors.gen_ai_normalizer.vocabulary import finish_reason
 
 Message = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from pydantic_core import from_json
 
-from processors.gen_ai_normalizer.literals import read_literal
+from processors.gen_ai_normalizer.reading.literals import read_literal
 
 _LONGEST_PYTHON: Final = 65_536
 """Characters; as far as literals are read."""

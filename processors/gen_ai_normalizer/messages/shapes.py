@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from processors.gen_ai_normalizer.documents import dump
 from processors.gen_ai_normalizer.messages.chunks import join_chunks
 from processors.gen_ai_normalizer.messages.message import (
     Message,
@@ -19,6 +18,7 @@ from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.streams import read_stream
 from processors.gen_ai_normalizer.messages.tools import Part
 from processors.gen_ai_normalizer.messages.words import ENVELOPES, FINISH_REASON, INSTRUCTIONS, is_role, role_of
+from processors.gen_ai_normalizer.reading.json_text import dump
 
 __all__ = ["Conversation", "Message", "to_conversation", "to_instructions", "to_message", "to_messages"]
 

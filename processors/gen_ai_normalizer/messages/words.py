@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from processors.gen_ai_normalizer.rules import load_table
+from processors.gen_ai_normalizer.knowledge.rules import load_table
 
 _TABLE: Final[dict[str, Any]] = load_table("messages")
 

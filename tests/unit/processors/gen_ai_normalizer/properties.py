@@ -16,7 +16,7 @@ from pipeline.signals import Batch, Signal, Span
 from pipeline.testing import START_NS, configured, make_host, traces
 from processors.demo.recordings import Recording, load
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.events import message_events
+from processors.gen_ai_normalizer.building.events import message_events
 from tests.unit.processors.gen_ai_normalizer.test_hostile import VALUES
 
 OPTIONS: Final[list[dict[str, Any]]] = [

@@ -10,8 +10,8 @@ from typing import Any, Final
 import yaml
 
 from pipeline.signals import Batch, LogRecord, Record, Span
-from processors.gen_ai_normalizer.documents import parse_text
-from processors.gen_ai_normalizer.rules import load_rules, load_table
+from processors.gen_ai_normalizer.knowledge.rules import load_rules, load_table
+from processors.gen_ai_normalizer.reading.json_text import parse_text
 
 _DEEPEST: Final = 40
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")

@@ -12,7 +12,7 @@ from pipeline.component import Host
 from pipeline.signals import Batch
 from pipeline.testing import configured, logs, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.rules import load_rules, load_table
+from processors.gen_ai_normalizer.knowledge.rules import load_rules, load_table
 
 _SCALARS: st.SearchStrategy[Any] = st.one_of(
     st.text(max_size=12),

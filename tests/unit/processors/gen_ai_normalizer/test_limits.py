@@ -7,9 +7,9 @@ import itertools
 from pipeline.signals import Span, Value
 from pipeline.testing import configured, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.rules import load_rules
+from processors.gen_ai_normalizer.knowledge.rules import load_rules
+from tests.unit.processors.gen_ai_normalizer.counting.test_roles import Seen
 from tests.unit.processors.gen_ai_normalizer.reported import span
-from tests.unit.processors.gen_ai_normalizer.test_roles import Seen
 
 
 def test_evaluations_of_one_span_are_limited_and_counted() -> None:

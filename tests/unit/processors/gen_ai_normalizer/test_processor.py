@@ -10,7 +10,7 @@ import pytest
 from pipeline.signals import Record, Value
 from pipeline.testing import configured, logs, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.program import Program
+from processors.gen_ai_normalizer.programs.program import Program
 
 NATIVE: dict[str, Any] = {
     "gen_ai.operation.name": "chat",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from processors.gen_ai_normalizer.rules import load_rules
+from processors.gen_ai_normalizer.knowledge.rules import load_rules
 
 PAGE = Path(__file__).parents[5] / "docs" / "normalizer.md"
 

@@ -12,9 +12,10 @@ import pytest
 
 from pipeline.testing import configured, make_host, metric_value, traces
 from processors.gen_ai_normalizer import GenAiNormalizer
-from processors.gen_ai_normalizer.documents import differ, dump
 from processors.gen_ai_normalizer.messages.reading import read_text
 from processors.gen_ai_normalizer.messages.shapes import to_conversation, to_messages
+from processors.gen_ai_normalizer.reading.documents import differ
+from processors.gen_ai_normalizer.reading.json_text import dump
 
 _MANY = 20_000
 _LONG = "a" * 1_500_000

@@ -1,0 +1,1 @@
+"""How tokens are counted, and that each call counts once."""
