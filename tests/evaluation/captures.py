@@ -35,10 +35,10 @@ _TOTALS = ("field", "eligible", *ELIGIBLE, "missed", "not eligible, said by the 
 
 _PAGE = """# What the normaliser gets right, measured
 
-{} recordings of {} set-ups of real instrumentation libraries went through `gen_ai_normalizer` over OTLP, and what came
-out was compared with what the provider saw and answered: `make eval-captures DIR=... EVAL_ARGS="--write FILE"` wrote this
-page. A part of them, and those of other libraries, are in `tests/data/captures`, where every run of the tests holds them
-to the same goals.
+{} recordings of {} set-ups of real instrumentation libraries went through `gen_ai_normalizer` over OTLP, and what
+came out was compared with what the provider saw and answered: `make eval-captures DIR=... EVAL_ARGS="--write FILE"`
+wrote this page. A part of them, and those of other libraries, are in `tests/data/captures`, where every run of the
+tests holds them to the same goals.
 
 A field of a call is *eligible* when its true value stands in some attribute, body or event of the call's own spans and
 log records; what a library did not record, nobody can get right. *Unfounded* is a value that Penstock gave and no one
