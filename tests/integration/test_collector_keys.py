@@ -22,8 +22,12 @@ NOT_IN_V0_145 = ("# newer", "# ours")
 GATES = "--feature-gates=+extension.healthcheck.useComponentStatus"
 
 
+# Processors that came with later versions (v0.154).
+KNOWN = [file for file in FILES if file.stem != "gen_ai_normalizer"]
+
+
 @pytest.mark.server
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", KNOWN, ids=lambda file: file.stem)
 def test_the_collector_accepts_it(file: Path, tmp_path: Path) -> None:
     write_files(tmp_path)
     path = tmp_path / file.name
