@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
 
-from pipeline.signals import Batch, Signal
+from pipeline.signals import Batch
 from pipeline.testing import configured, make_host, metric_value
 from processors.demo.recordings import Recording, load
 from processors.gen_ai_normalizer import GenAiNormalizer
+from tests.unit.processors.gen_ai_normalizer.properties import batches, recordings
 
 DIALECTS = {
     # Their calls of models are recorded by another instrumentation.
@@ -47,21 +46,6 @@ OTHER_COUNTS = {
 }
 
 
-@cache
-def by_dialect() -> dict[str, list[Recording]]:
-    found: dict[str, list[Recording]] = {}
-    for recording in load():
-        found.setdefault(recording.dialect, []).append(recording)
-    return found
-
-
-def batches(recording: Recording) -> Iterator[Batch]:
-    for export in recording.exports():
-        signal = Signal(export.signal)
-        if signal is not Signal.METRICS:
-            yield Batch.of_message(export.message(), signal)
-
-
 def leaves(recording: Recording, processor: GenAiNormalizer) -> list[dict[str, Any]]:
     found = [dict(record.attributes) for batch in batches(recording) for record in processor.process(batch).records()]
     return [attributes for attributes in found if attributes.get("penstock.gen_ai.role") == "leaf"]
@@ -76,7 +60,7 @@ def test_every_call_is_recognised_once(dialect: str) -> None:
     named_so = dialect.replace("-", "_")
     expected = next((name for start, name in DIALECTS.items() if dialect.startswith(start)), named_so)
     processor = configured(GenAiNormalizer)
-    for recording in by_dialect()[dialect]:
+    for recording in recordings()[dialect]:
         found = leaves(recording, processor)
         named = {name for attributes in found for name in attributes["penstock.dialect"].split(",")}
         calls = recording.truth["requests"]
@@ -91,7 +75,7 @@ def test_every_call_is_recognised_once(dialect: str) -> None:
 def test_tokens_are_the_providers_own(dialect: str) -> None:
     """Whatever counts a call's spans carry are those of the truth; cut streams and billed units aside."""
     processor = configured(GenAiNormalizer)
-    for recording in by_dialect()[dialect]:
+    for recording in recordings()[dialect]:
         if dialect in OTHER_COUNTS or "abort" in recording.scenario or "drop" in recording.scenario:
             continue
         wanted = Counter(
@@ -114,8 +98,8 @@ def test_tokens_are_the_providers_own(dialect: str) -> None:
 )
 def test_a_second_pass_changes_nothing(config: dict[str, Any]) -> None:
     first, second = configured(GenAiNormalizer, **config), configured(GenAiNormalizer, **config)
-    for recordings in by_dialect().values():
-        for batch in (batch for recording in recordings[:3] for batch in batches(recording)):
+    for known in recordings().values():
+        for batch in (batch for recording in known[:3] for batch in batches(recording)):
             once = first.process(batch).serialize()
             again = Batch.of_message(batch.signal.request_class.FromString(once), batch.signal)
             assert second.process(again).serialize() == once

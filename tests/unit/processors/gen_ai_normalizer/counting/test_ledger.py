@@ -14,7 +14,8 @@ from pipeline.signals import Batch, Span
 from pipeline.testing import configured
 from processors.demo.recordings import Recording
 from processors.gen_ai_normalizer import GenAiNormalizer
-from tests.unit.processors.gen_ai_normalizer.test_recordings import all_dialects, batches, by_dialect
+from tests.unit.processors.gen_ai_normalizer.properties import batches, recordings
+from tests.unit.processors.gen_ai_normalizer.test_recordings import all_dialects
 
 OTHER_COUNTS = {
     "traceloop-cohere": "billed units in place of tokens",
@@ -60,7 +61,7 @@ def said(recording: Recording) -> set[int]:
 @cache
 def leaves_of(dialect: str) -> list[tuple[Recording, list[dict[str, Any]]]]:
     processor = configured(GenAiNormalizer)
-    return [(recording, leaves(batches(recording), processor)) for recording in by_dialect()[dialect]]
+    return [(recording, leaves(batches(recording), processor)) for recording in recordings()[dialect]]
 
 
 @pytest.mark.parametrize("dialect", all_dialects())
