@@ -16,7 +16,7 @@ from processors.gen_ai_normalizer.messages.flattened import FlattenedMessages
 from processors.gen_ai_normalizer.messages.message import Message
 from processors.gen_ai_normalizer.messages.parts import content_parts, nested_items
 from processors.gen_ai_normalizer.messages.reading import read_text
-from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions, to_messages
+from processors.gen_ai_normalizer.messages.shapes import offered_tool, to_conversation, to_instructions
 from processors.gen_ai_normalizer.messages.texts import TextMessages, getter
 from processors.gen_ai_normalizer.messages.tools import Part, tool_call_part, tool_definition
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
@@ -253,10 +253,10 @@ class InJson:
 
     def __call__(self, documents: Documents) -> Found | None:
         """The messages, and the instructions of the request they stand in."""
-        found = documents.read(Source(self.source.key, self.source.path or ()))
+        found = documents.read(self.source)
         if isinstance(found, int | float):
             # An answer that is a number or a truth is text that happens to be JSON.
-            found = documents.read(self.source) if self.source.path is None else str(found)
+            found = str(found) if self.source.path else documents.attributes.get(self.source.key)
         if isinstance(found, str):
             found = read_text(found)
         if not found:
@@ -322,7 +322,7 @@ class FlattenedTools:
         self._get = getter([key for key, _ in keys.paths])
         self._room = _LONGEST_KEPT - sum(len(key) for key, _ in keys.paths)
         self._items = items
-        self._source = Source(source.key, source.path or ()) if source is not None else None
+        self._source = source
 
     def __call__(self, documents: Documents) -> Found | None:
         """The definitions in the conventions' form."""
@@ -360,17 +360,3 @@ def _tools(found: Any) -> Found | None:
     if not isinstance(found, list) or not found:
         return None
     return Found([definition for entry in found if (definition := tool_definition(entry))])
-
-
-__all__ = [
-    "BuildList",
-    "Composed",
-    "Conform",
-    "ConformInstructions",
-    "Flattened",
-    "FlattenedTools",
-    "Found",
-    "Gather",
-    "InJson",
-    "to_messages",
-]

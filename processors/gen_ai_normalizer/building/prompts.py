@@ -32,7 +32,7 @@ class BuildVariables:
         for key, name in self.keys:
             _write(attributes, name, documents.attributes.get(key))
         for source in self.texts:
-            found = documents.read(Source(source.key, source.path or ()))
+            found = documents.read(source)
             if isinstance(found, Mapping):
                 for name, value in islice(found.items(), _MOST):
                     _write(attributes, str(name), value)

@@ -74,7 +74,7 @@ class InText:
 
     def __call__(self, documents: Documents) -> list[Any]:
         """The elements."""
-        found = documents.read(Source(self.source.key, self.source.path or ()))
+        found = documents.read(self.source)
         if isinstance(found, dict):
             inner = next((found[key] for key in _ENVELOPES if isinstance(found.get(key), list)), None)
             return inner if inner is not None else [found]

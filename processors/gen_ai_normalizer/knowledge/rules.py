@@ -186,11 +186,9 @@ class Condition(_Data):
     absent: tuple[str, ...] = ()
 
 
-class Case(Condition):
-    """Rules for some records of the dialect."""
+class Section(_Data):
+    """What rules say of records: of all of a dialect, or of some."""
 
-    echoes: dict[str, str] = {}
-    """Targets into which the library copies another attribute when it knows nothing: a copy is taken out."""
     attributes: dict[str, AttributeRule] = {}
     messages: MessageRules = MessageRules()
     usage: UsageRules = UsageRules()
@@ -202,6 +200,13 @@ class Case(Condition):
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return _expand(value)
+
+
+class Case(Condition, Section):
+    """Rules for some records of the dialect."""
+
+    echoes: dict[str, str] = {}
+    """Targets into which the library copies another attribute when it knows nothing: a copy is taken out."""
 
 
 class RoleRule(Condition):
@@ -213,7 +218,7 @@ class RoleRule(Condition):
     one that counts."""
 
 
-class Rules(_Data):
+class Rules(Section):
     """One dialect."""
 
     dialect: str
@@ -222,12 +227,6 @@ class Rules(_Data):
     """Keys that no one else writes."""
     shapes: Keys = Keys()
     """Keys that several write: they decide where scope and markers say nothing."""
-    attributes: dict[str, AttributeRule] = {}
-    messages: MessageRules = MessageRules()
-    usage: UsageRules = UsageRules()
-    documents: tuple[DocumentSource, ...] = ()
-    prompt_variables: tuple[VariableSource, ...] = ()
-    evaluations: tuple[EvaluationSource, ...] = ()
     models: ModelRules = ModelRules()
     stream_events: tuple[str, ...] = ()
     """Span events that only streamed calls have."""
@@ -237,11 +236,6 @@ class Rules(_Data):
     """Whether the rules were proved on telemetry of the real library; else they follow what is documented of it."""
     cases: tuple[Case, ...] = ()
     roles: tuple[RoleRule, ...] = ()
-
-    @field_validator("attributes", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return _expand(value)
 
 
 def _expand(attributes: Any) -> Any:

@@ -27,7 +27,6 @@ _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "thinking_blo
 _CALLS: Final = ("tool_calls", "toolCalls", "invalid_tool_calls")
 _HAS_CONTENT: Final = frozenset({*_CONTENT, *_REASONING, *_CALLS, "function_call", "refusal", "images", "tool_results"})
 _TAKEN: Final = METADATA | {*_CALLS, "function_call", "function_call_name", "function_call_arguments_json", "refusal"}
-_TOOL_ANSWER: Final = METADATA | {*_CONTENT, "tool_call_id", "toolCallId", "call_id", "tool_name"}
 _ANSWER_KINDS: Final = frozenset({"tool_call_response", "server_tool_call_response"})
 
 

@@ -13,7 +13,15 @@ from processors.gen_ai_normalizer.building.tools import ConformTools
 from processors.gen_ai_normalizer.counting.usage import Accounting, UsageNames
 from processors.gen_ai_normalizer.knowledge.matching import mapped
 from processors.gen_ai_normalizer.knowledge.profiles import PROVIDER, Copy
-from processors.gen_ai_normalizer.knowledge.rules import BASE_DIALECT, NAME_KEY, AttributeRule, Case, Rules, UsageRules
+from processors.gen_ai_normalizer.knowledge.rules import (
+    BASE_DIALECT,
+    NAME_KEY,
+    AttributeRule,
+    Case,
+    Rules,
+    Section,
+    UsageRules,
+)
 from processors.gen_ai_normalizer.knowledge.vocabulary import operation_roles, providers
 from processors.gen_ai_normalizer.programs.custom import CustomMapping, Mapped
 from processors.gen_ai_normalizer.programs.derivation import Derivation
@@ -142,8 +150,8 @@ class Compilation:
             return None
         return glance_at(program, fills, self._shape.keys)
 
-    def _sections(self) -> list[tuple[Rules, Rules | Case]]:
-        sections: list[tuple[Rules, Rules | Case]] = [*self._cases]
+    def _sections(self) -> list[tuple[Rules, Section]]:
+        sections: list[tuple[Rules, Section]] = [*self._cases]
         return [*sections, *((rule, rule) for rule in self._rules)]
 
     def _attribute_rules(self) -> Iterator[tuple[Rules, str, AttributeRule]]:

@@ -36,7 +36,7 @@ from processors.gen_ai_normalizer.building.retrieval import (
     InText,
 )
 from processors.gen_ai_normalizer.building.tools import ConformTools
-from processors.gen_ai_normalizer.knowledge.rules import Case, EvaluationSource, MessageSource, Rules
+from processors.gen_ai_normalizer.knowledge.rules import EvaluationSource, MessageSource, Rules, Section
 from processors.gen_ai_normalizer.messages.tree import FlatKeys
 from processors.gen_ai_normalizer.programs.program import Build
 from processors.gen_ai_normalizer.reading.beside import BODY, event_key
@@ -47,7 +47,7 @@ _MESSAGES: Final = {"input": INPUT, "output": OUTPUT, "tools": TOOLS}
 _NO_KEYS: Final = FlatKeys(())
 _TOOL_RUN: Final = "execute_tool"
 
-Sections = list[tuple[Rules, Rules | Case]]
+Sections = list[tuple[Rules, Section]]
 """Rules that hold for a record, those of cases before those of their dialect, each with the dialect they belong to."""
 Original = Callable[[Rules, str, str], None]
 """Told of each key that is read, with the target that is there for it then."""
@@ -182,12 +182,12 @@ class Structures:
         return FlatKeys.under(prefix, self._listed, unwrap=unwrap) if prefix else _NO_KEYS
 
     def _place(self, text: str) -> Source | None:
-        """The attribute, or the field of a log record's body, that a rule names; None where neither is there."""
+        """The structure in the attribute, or field of a log record's body, that a rule names; None where neither is."""
         if not text:
             return None
         source = Source.parse(text)
         found = next((key for key in (source.key, BODY + source.key) if key in self._keys), None)
-        return Source(found, source.path) if found else None
+        return Source(found, source.path or ()) if found else None
 
     def _below(self, prefix: str) -> list[str]:
         return [key for key in self._listed if prefix and key.startswith(prefix)]
