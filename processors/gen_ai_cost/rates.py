@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 _DAY_NS: Final = 86_400 * 10**9
 
@@ -22,23 +22,13 @@ class Price:
         above = bisect_left(self.starts, input_tokens)
         return self.tiers[above - 1] if above else self.base
 
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What each kind of token costs; None where the table names no price of its own."""
-
-    input: Price | None = None
-    output: Price | None = None
-    cache_read: Price | None = None
-    cache_write: Price | None = None
-    cache_write_1h: Price | None = None
-    audio_input: Price | None = None
-    audio_output: Price | None = None
-    per_request_usd: float = 0.0
+    def scaled(self, factor: float) -> Price:
+        """The price times `factor`."""
+        return Price(self.base * factor, self.starts, tuple(price * factor for price in self.tiers))
 
 
 class Usage(NamedTuple):
-    """Tokens of one call. `input` contains cache reads, cache writes and audio; `cache_write` contains the 1 h part."""
+    """Tokens of one call. `input` contains cache reads, cache writes, audio and images; `cache_write` the 1 h part."""
 
     input: int = 0
     output: int = 0
@@ -47,6 +37,106 @@ class Usage(NamedTuple):
     cache_write_1h: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
+
+
+class PerToken(NamedTuple):
+    """One number for each kind of token: prices in USD, or tokens of which each is of one kind only."""
+
+    input: float
+    cache_read: float
+    cache_write: float
+    cache_write_1h: float
+    audio_input: float
+    image_input: float
+    output: float
+    audio_output: float
+    image_output: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What each kind of token costs; None where the table names no price of its own.
+
+    `per_second_usd` is for hardware that is paid by time: what the seconds of a call cost.
+    """
+
+    input: Price | None = None
+    output: Price | None = None
+    cache_read: Price | None = None
+    cache_write: Price | None = None
+    cache_write_1h: Price | None = None
+    audio_input: Price | None = None
+    audio_output: Price | None = None
+    image_input: Price | None = None
+    image_output: Price | None = None
+    per_request_usd: float = 0.0
+    per_second_usd: float = 0.0
+    flat: PerToken | None = field(init=False, repr=False, compare=False)
+    """The prices, where they are the same for requests of any size."""
+
+    def __post_init__(self) -> None:
+        """Work out what does not depend on the request."""
+        has_tiers = any(price is not None and price.starts for price in self.prices().values())
+        object.__setattr__(self, "flat", None if has_tiers else self._at(0))
+
+    def prices(self) -> dict[str, Any]:
+        """The `Price` of each kind, or None, by the kind's name."""
+        return {kind: getattr(self, kind) for kind in Usage._fields}
+
+    def at(self, input_tokens: int) -> PerToken:
+        """The prices for a request of so many input tokens.
+
+        A kind without a price of its own costs what the next wider kind costs: cached tokens as input, 1 h writes as
+        writes, audio and images as text.
+        """
+        return self.flat or self._at(input_tokens)
+
+    def _at(self, tokens: int) -> PerToken:
+        per_input, per_output = _at(self.input, tokens, 0.0), _at(self.output, tokens, 0.0)
+        per_write = _at(self.cache_write, tokens, per_input)
+        return PerToken(
+            input=per_input,
+            cache_read=_at(self.cache_read, tokens, per_input),
+            cache_write=per_write,
+            cache_write_1h=_at(self.cache_write_1h, tokens, per_write),
+            audio_input=_at(self.audio_input, tokens, per_input),
+            image_input=_at(self.image_input, tokens, per_input),
+            output=per_output,
+            audio_output=_at(self.audio_output, tokens, per_output),
+            image_output=_at(self.image_output, tokens, per_output),
+        )
+
+    def covers(self, usage: Usage) -> bool:
+        """Whether there is a price for every token."""
+        if self.input is None and usage.input and not _only(usage.input, self, usage, _INPUT_KINDS):
+            return False
+        return self.output is not None or not usage.output or _only(usage.output, self, usage, _OUTPUT_KINDS)
+
+    def scaled(self, factor: float) -> Rates:
+        """Everything times `factor`."""
+        prices = {kind: price and price.scaled(factor) for kind, price in self.prices().items()}
+        return replace(
+            self,
+            **prices,
+            per_request_usd=self.per_request_usd * factor,
+            per_second_usd=self.per_second_usd * factor,
+        )
+
+
+_INPUT_KINDS: Final = ("cache_read", "cache_write", "audio_input", "image_input")
+_OUTPUT_KINDS: Final = ("audio_output", "image_output")
+
+
+def _only(total: int, rates: Rates, usage: Usage, kinds: tuple[str, ...]) -> bool:
+    """Whether all of `total` is of kinds that have prices of their own."""
+    priced: int = sum(getattr(usage, kind) for kind in kinds if getattr(rates, kind) is not None)
+    return priced >= total
+
+
+def _at(price: Price | None, tokens: int, otherwise: float) -> float:
+    return price.at(tokens) if price is not None else otherwise
 
 
 class Cost(NamedTuple):
@@ -64,37 +154,47 @@ class Cost(NamedTuple):
         return self.input + self.output + self.cache_read + self.cache_write + self.other
 
 
-def cost_of(usage: Usage, rates: Rates) -> Cost | None:
-    """Price a call; None when there are tokens for which the table has no price.
-
-    A kind without a price of its own costs what the next wider kind costs: cached tokens as input, 1 h writes as
-    writes, audio as text.
-    """
-    tokens = usage.input
-    per_input = rates.input.at(tokens) if rates.input else None
-    per_output = rates.output.at(tokens) if rates.output else None
-    if (usage.input and per_input is None) or (usage.output and per_output is None):
-        return None
-    per_input, per_output = per_input or 0.0, per_output or 0.0
-    if not any(usage[2:]):
-        return Cost(tokens * per_input, usage.output * per_output, other=rates.per_request_usd)
-    audio_input = usage.audio_input if rates.audio_input else 0
-    audio_output = usage.audio_output if rates.audio_output else 0
-    plain = max(0, tokens - usage.cache_read - usage.cache_write - audio_input)
-    per_write = _at(rates.cache_write, tokens, per_input)
-    short_write = max(0, usage.cache_write - usage.cache_write_1h)
-    return Cost(
-        input=plain * per_input + audio_input * _at(rates.audio_input, tokens, per_input),
-        output=max(0, usage.output - audio_output) * per_output
-        + audio_output * _at(rates.audio_output, tokens, per_output),
-        cache_read=usage.cache_read * _at(rates.cache_read, tokens, per_input),
-        cache_write=short_write * per_write + usage.cache_write_1h * _at(rates.cache_write_1h, tokens, per_write),
-        other=rates.per_request_usd,
+def split(usage: Usage) -> PerToken:
+    """The tokens of a call, each counted once: parts never make up more than the whole."""
+    cache_read, cache_write = usage.cache_read, usage.cache_write
+    rest = max(0, usage.input - cache_read - cache_write)
+    audio_input = min(usage.audio_input, rest)
+    image_input = min(usage.image_input, rest - audio_input)
+    audio_output = min(usage.audio_output, usage.output)
+    image_output = min(usage.image_output, usage.output - audio_output)
+    long_write = min(usage.cache_write_1h, cache_write)
+    return PerToken(
+        input=rest - audio_input - image_input,
+        cache_read=cache_read,
+        cache_write=cache_write - long_write,
+        cache_write_1h=long_write,
+        audio_input=audio_input,
+        image_input=image_input,
+        output=usage.output - audio_output - image_output,
+        audio_output=audio_output,
+        image_output=image_output,
     )
 
 
-def _at(price: Price | None, tokens: int, otherwise: float) -> float:
-    return price.at(tokens) if price is not None else otherwise
+def cost_of(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Cost | None:
+    """Price a call; None when there are tokens for which the table has no price."""
+    if (rates.input is None or rates.output is None) and not rates.covers(usage):
+        return None
+    tokens = usage.input
+    price = rates.flat or rates.at(tokens)
+    other = rates.per_request_usd + rates.per_second_usd * duration_s
+    if not any(usage[2:]):
+        return Cost(tokens * price.input, usage.output * price.output, other=other)
+    count = split(usage)
+    return Cost(
+        input=count.input * price.input + count.audio_input * price.audio_input + count.image_input * price.image_input,
+        output=count.output * price.output
+        + count.audio_output * price.audio_output
+        + count.image_output * price.image_output,
+        cache_read=count.cache_read * price.cache_read,
+        cache_write=count.cache_write * price.cache_write + count.cache_write_1h * price.cache_write_1h,
+        other=other,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +202,31 @@ class Schedule:
     """Rates of one model over time: by date, and within a day where prices depend on the hour.
 
     `rates[i][j]` holds from `starts_ns[i]` (Unix time, nanoseconds) and, each day, from `daily_ns[j]` (after midnight
-    UTC) on.
+    UTC) on; before `starts_ns[0]` the first holds. Rates are in USD; with `currency` the operator gave them in another,
+    of which one unit is `usd_per_unit` USD.
     """
 
     price_id: str
     rates: tuple[tuple[Rates, ...], ...]
     starts_ns: tuple[int, ...] = (0,)
     daily_ns: tuple[int, ...] = field(default=(0,))
+    currency: str = "USD"
+    usd_per_unit: float = 1.0
+    always: Rates | None = field(init=False, repr=False, compare=False)
+    """The rates, where they have never changed."""
+
+    def __post_init__(self) -> None:
+        """Work out what does not depend on time."""
+        is_one = len(self.starts_ns) == len(self.daily_ns) == 1
+        object.__setattr__(self, "always", self.rates[0][0] if is_one else None)
 
     def at(self, time_ns: int) -> Rates:
         """The rates in force."""
+        if self.always is not None:
+            return self.always
         date = max(0, bisect_right(self.starts_ns, time_ns) - 1)
         return self.rates[date][bisect_right(self.daily_ns, time_ns % _DAY_NS) - 1]
+
+    def scaled(self, factor: float) -> Schedule:
+        """All rates times `factor`."""
+        return replace(self, rates=tuple(tuple(rates.scaled(factor) for rates in day) for day in self.rates))

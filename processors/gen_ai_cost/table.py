@@ -142,7 +142,7 @@ def _rates(info: ModelInfo, at: datetime, tier: str) -> Rates:
     context = {"processing": "batch"} if tier == "batch" else {"service_tier": tier} if tier else None
     record = info.get_prices(at, context)
     per_thousand = getattr(record, "requests_kcount", None)
-    prices = {name: _price(record, key) for name, key in _PRICE_KEYS.items()}
+    prices: dict[str, Any] = {name: _price(record, key) for name, key in _PRICE_KEYS.items()}
     return Rates(**prices, per_request_usd=float(per_thousand) / 1000 if per_thousand is not None else 0.0)
 
 

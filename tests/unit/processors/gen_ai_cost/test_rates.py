@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage, cost_of
+from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage, cost_of, split
 
 MTOK = 1e-6
 FULL = Rates(
@@ -81,3 +83,49 @@ def test_a_schedule_goes_by_date_and_hour() -> None:
     schedule = Schedule("x", tuple(map(tuple, rates)), starts_ns=(0, 100 * day_ns), daily_ns=(0, 16 * hour_ns))
     found = [schedule.at(day * day_ns + hour * hour_ns).per_request_usd for day in (99, 100) for hour in (15, 16)]
     assert found == [0.0, 1.0, 10.0, 11.0]
+
+
+def test_images_and_audio_are_parts_of_text() -> None:
+    rates = Rates(
+        input=Price(1 * MTOK),
+        output=Price(2 * MTOK),
+        image_input=Price(10 * MTOK),
+        image_output=Price(30 * MTOK),
+        audio_output=Price(20 * MTOK),
+    )
+    usage = Usage(input=1000, output=500, audio_input=100, image_input=200, audio_output=50, image_output=400)
+    cost = cost_of(usage, rates)
+    assert cost is not None
+    assert cost.input == pytest.approx((800 * 1 + 200 * 10) * MTOK)
+    assert cost.output == pytest.approx((50 * 2 + 50 * 20 + 400 * 30) * MTOK)
+
+
+def test_tokens_of_a_kind_with_a_price_of_its_own_need_no_other() -> None:
+    pictures = Rates(input=Price(1 * MTOK), image_output=Price(30 * MTOK))
+    assert total(Usage(input=10, output=1000, image_output=1000), pictures) == pytest.approx(0.03001)
+    assert cost_of(Usage(input=10, output=1001, image_output=1000), pictures) is None
+
+
+@given(st.builds(Usage, *(st.integers(0, 10**6),) * 9))
+def test_each_token_is_counted_once(usage: Usage) -> None:
+    count = split(usage)
+    assert min(count) >= 0
+    assert sum(count[6:]) == usage.output
+    assert sum(count[:6]) == max(usage.input, usage.cache_read + usage.cache_write)
+
+
+def test_hardware_is_paid_by_the_second() -> None:
+    rates = Rates(input=Price(0.0), output=Price(0.0), per_second_usd=2.5 * 4 / 8 / 3600)
+    cost = cost_of(Usage(10_000, 2_000), rates, duration_s=6.0)
+    assert cost is not None
+    assert cost.other == cost.total == pytest.approx(0.002083333333)
+
+
+def test_scaled_rates_scale_every_part() -> None:
+    rates = replace(FULL, per_second_usd=0.1, input=Price(3 * MTOK, starts=(1000,), tiers=(6 * MTOK,)))
+    usage = Usage(2000, 200, 300, 200, 50, 100, 20)
+    plain, double = cost_of(usage, rates, 1.0), cost_of(usage, rates.scaled(2.0), 1.0)
+    assert plain is not None
+    assert double == pytest.approx([2 * part for part in plain])
+    schedule = Schedule("x", ((rates,),)).scaled(2.0)
+    assert schedule.at(0) == rates.scaled(2.0)
