@@ -44,7 +44,7 @@ class Batch:
         rooms: what a fan-out has reserved for this batch in the stages ahead; None when nothing was.
     """
 
-    __slots__ = ("_content", "_first", "_lease", "_records", "context", "delivery", "rooms")
+    __slots__ = ("_behind", "_content", "_first", "_lease", "_records", "context", "delivery", "rooms")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Batch:
         self._lease = _Lease(content) if lease is None else lease
         self._records: list[Record] | None = None
         self._first = True
+        self._behind: tuple[Sequence[Record], int] = ((), 0)
         self.context = context
         self.delivery = Delivery() if delivery is None else delivery
         self.rooms: Rooms | None = None
@@ -145,9 +146,15 @@ class Batch:
             window = Batch(self._content, self.context, self.delivery, self._lease)
             window._records = list(records[start:end])
             window._first = start == 0
+            window._behind = records, end
             yield window
             start = end
         self._records = None
+
+    def behind(self) -> Sequence[Record]:
+        """What comes behind this slice in its batch, for who must know it first; nothing where this is no slice."""
+        records, end = self._behind
+        return records[end:]
 
     def share(self) -> Batch:
         """The same content for another reader, with a part of the handle of its own."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, Signal
+from pipeline.signals import Batch, Record, Signal
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_normalizer.config import GenAiNormalizerConfig, Source
 from processors.gen_ai_normalizer.counting.calls import calls_of
@@ -68,10 +69,24 @@ class GenAiNormalizer(Processor):
         """Normalise the records of a batch."""
         self._roles.begin()
         tallies: Tallies = defaultdict(Counter)
+        done = self._records(batch.records(), batch.signal, tallies)
+        if self._roles.holds:
+            # Whether an aggregate counts hangs on the calls of its request, also where those come later.
+            done += self._records(batch.behind(), batch.signal, tallies)
+            for attributes, role in self._roles.settle():
+                attributes[ROLE_KEY] = role
+        for dialect, count in Counter(done).items():
+            tallies[dialect]["records"] = count
+        for dialect, tally in tallies.items():
+            self._count(dialect, tally)
+        return batch
+
+    def _records(self, records: Iterable[Record], signal: Signal, tallies: Tallies) -> list[str]:
+        """Normalise records, and give the dialect of each; those that were normalised before stay as they are."""
         done: list[str] = []
-        work = self._log if batch.signal is Signal.LOGS else self._span
+        work = self._log if signal is Signal.LOGS else self._span
         scope_view, scope = None, ScopeId("", "")
-        for record in batch.records():
+        for record in records:
             if record.scope is not scope_view:
                 scope_view = record.scope
                 scope = ScopeId(scope_view.name, scope_view.schema_url, scope_view.version)
@@ -91,11 +106,7 @@ class GenAiNormalizer(Processor):
                 attributes.pop(DIALECT_KEY)
             attributes.add(marks)
             done.append(marks[DIALECT_KEY])
-        for dialect, count in Counter(done).items():
-            tallies[dialect]["records"] = count
-        for dialect, tally in tallies.items():
-            self._count(dialect, tally)
-        return batch
+        return done
 
     def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> Marks | None:
         """Normalise a span; the marks it gets, None where it has no dialect."""

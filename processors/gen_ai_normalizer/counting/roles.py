@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
@@ -37,15 +38,31 @@ class Roles:
         self._source: Source = _NOWHERE
         self._is_server = False
         self._has_events = False
+        self._held: list[tuple[Span, Attributes]] = []
 
     def begin(self) -> None:
         """A batch begins."""
         self._now_s = self._clock.monotonic()
         self._scope = None
+        self._held.clear()
         self._calls.forget(self._now_s)
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are aggregates to `settle`."""
+        return bool(self._held)
+
+    def settle(self) -> Iterator[tuple[Attributes, str]]:
+        """The roles of aggregates, at the end of a batch: a request may name a parent before its children."""
+        for span, attributes in self._held:
+            if span.scope is not self._scope:
+                self._enter(span.scope)
+            yield attributes, self._of_aggregate(span, attributes)
 
     def of_span(self, role: str | None, span: Span, attributes: Attributes, *, yields_to: str = "") -> str | None:
         """The role of a span that has this one by itself; None for one that has nothing to do with counting.
+
+        None, too, for an aggregate that may count: `settle` tells.
 
         `yields_to`: the scope of a library that, where it is at work, says more of the same call.
         """
@@ -53,7 +70,8 @@ class Roles:
         if self._aggregates_count:
             self._calls.link(pb.trace_id, pb.span_id, pb.parent_span_id)
             if role == "aggregate":
-                return self._of_aggregate(span, attributes)
+                self._held.append((span, attributes))
+                return None
         if role != "leaf":
             return role
         if span.scope is not self._scope:

@@ -98,3 +98,14 @@ def test_the_key_of_the_configuration(aggregates: str, role: str) -> None:
     record: Record
     (record,) = processor.process(traces({**USAGE, "gen_ai.operation.name": "invoke_agent"})).records()
     assert record.attributes["penstock.gen_ai.role"] == role
+
+
+def test_calls_that_come_later_in_its_request_are_seen() -> None:
+    """Also where the engine, which does not know what goes together, feeds the request record by record."""
+    processor = configured(GenAiNormalizer, aggregates="when_no_leaf_seen")
+    batch = traces({**USAGE, "gen_ai.operation.name": "invoke_agent"}, {**USAGE, "gen_ai.operation.name": "chat"})
+    agent_span, call = batch.records()
+    call.pb.trace_id, call.pb.parent_span_id = agent_span.pb.trace_id, agent_span.pb.span_id
+    for window in batch.slices(lambda: 1):
+        processor.process(window)
+    assert [record.attributes["penstock.gen_ai.role"] for record in batch.records()] == ["aggregate", "leaf"]

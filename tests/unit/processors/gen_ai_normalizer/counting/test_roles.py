@@ -26,7 +26,8 @@ class Seen:
     def __call__(self, record: Span | LogRecord, role: str | None = "leaf") -> str | None:
         self._roles.begin()
         if isinstance(record, Span):
-            return self._roles.of_span(role, record, record.attributes)
+            found = self._roles.of_span(role, record, record.attributes)
+            return next((settled for _, settled in self._roles.settle()), found)
         return self._roles.of_log(role, record, record.attributes)
 
 
