@@ -7,7 +7,7 @@ BENCH_ARGS ?=
 EVAL_ARGS ?=
 DIR ?= tests/data/captures
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures record lock clean
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-metrics record lock clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
@@ -38,6 +38,9 @@ servers:
 
 eval-captures: .venv/.dev
 	$(BIN)/python -m tests.evaluation.captures $(DIR) $(EVAL_ARGS)
+
+eval-metrics: .venv/.dev
+	$(BIN)/python -m tests.evaluation.metrics $(DIR) $(EVAL_ARGS)
 
 # Records the telemetry of a real library against a provider on loopback; NAME is a driver in tests/recording/drivers.
 record: .venv/.dev

@@ -50,6 +50,11 @@ class Call:
         """Whether a text stands in a raw record, alone or inside another."""
         return any(wanted in text for text in self.raw_texts)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ended before its time: the provider's counts are not those of what was received."""
+        return bool(self.request["timing"].get("client_disconnected") or self.request["error"] is not None)
+
     def said(self, key: str) -> Any:
         """What the leaf says."""
         return self.leaf.attributes.get(key)

@@ -131,9 +131,8 @@ def _tokens(counts: Iterable[Any]) -> int:
 
 def _has_counts(call: Call) -> bool:
     """Whether the source says the counts that there are, and the stream was not cut."""
-    cut = call.request["timing"].get("client_disconnected") or call.request["error"] is not None
     counts = [entry for entry in FIELDS if entry.name in {"input tokens", "output tokens"} and entry.truth(call)]
-    return bool(counts) and not cut and all(entry.verdict(call) in ELIGIBLE for entry in counts)
+    return bool(counts) and not call.is_cut and all(entry.verdict(call) in ELIGIBLE for entry in counts)
 
 
 def evaluate(recordings: list[Recording]) -> dict[str, Score]:
