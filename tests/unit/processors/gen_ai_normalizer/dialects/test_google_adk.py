@@ -82,7 +82,7 @@ def test_tools_have_placeholders_for_what_is_not_known() -> None:
 
 def test_what_failed_is_counted_by_the_span_inside() -> None:
     found = normalized({"gcp.vertex.agent.invocation_id": "e-1"})
-    assert "penstock.gen_ai.role" not in found
+    assert found["penstock.gen_ai.role"] == "duplicate"
 
 
 def test_the_second_form_is_the_conventions() -> None:
