@@ -213,6 +213,8 @@ class RoleRule(Condition):
     """The role of some records; the first rule that holds decides."""
 
     role: RoleName
+    without_operation: bool = False
+    """Whether it is for those alone of which no dialect knows the operation."""
     yields_to: str = ""
     """Scope of a library that says more of the same calls: where it was heard of in the same process lately, it is the
     one that counts."""

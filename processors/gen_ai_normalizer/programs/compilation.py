@@ -319,7 +319,7 @@ class Compilation:
         """The role, and the scope whose report of the call goes before."""
         for rule in self._rules:
             for entry in rule.roles:
-                if self._shape.fits(entry):
+                if self._shape.fits(entry) and (operation is None or not entry.without_operation):
                     role: str = entry.role
                     return self._if_counted(role), entry.yields_to
         return self._if_counted(operation_roles().get(operation or "", "none")), ""
