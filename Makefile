@@ -6,6 +6,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 EVAL_ARGS ?=
 DIR ?= tests/data/captures
+CASES ?= tests/data/cost/cases.jsonl
 
 .PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-metrics record lock clean
 
@@ -41,6 +42,9 @@ eval-captures: .venv/.dev
 
 eval-metrics: .venv/.dev
 	$(BIN)/python -m tests.evaluation.metrics $(DIR) $(EVAL_ARGS)
+
+eval-cost: .venv/.dev
+	$(BIN)/python -m tests.evaluation.cost $(CASES)
 
 # Records the telemetry of a real library against a provider on loopback; NAME is a driver in tests/recording/drivers.
 record: .venv/.dev
