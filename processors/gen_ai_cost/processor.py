@@ -7,8 +7,9 @@ from typing import Final
 from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel
 from pipeline.signals import Attributes, Batch, Signal, Span
+from processors.gen_ai_cost.base_table import BaseTable
+from processors.gen_ai_cost.book import PriceBook, Unpriced
 from processors.gen_ai_cost.rates import Cost, Usage, cost_of
-from processors.gen_ai_cost.table import PriceTable, Unpriced
 
 # Operations that a provider bills by tokens (gen_ai.operation.name).
 _BILLED: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
@@ -38,7 +39,7 @@ class GenAiCost(Processor):
     def __init__(self, config: GenAiCostConfig, host: Host) -> None:
         """Load the price table."""
         super().__init__(config, host)
-        self._table = PriceTable()
+        self._table = PriceBook([BaseTable()])
 
     def process(self, batch: Batch) -> Batch | None:
         """Price the spans of model calls."""

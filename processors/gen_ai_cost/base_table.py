@@ -1,0 +1,204 @@
+"""The base table: PyPI `genai-prices`, compiled to our own rate records model by model, when one is asked for first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from processors.gen_ai_cost.book import Found
+from processors.gen_ai_cost.names import Ident, ProviderNames, candidates, names
+from processors.gen_ai_cost.rates import Price, Rates, Schedule
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice, Provider
+
+_PER_MILLION: Final = 1e-6
+_EPOCH: Final = date(1970, 1, 1)
+
+# Kinds of tokens that we price, and the table's key for each.
+_PRICE_KEYS: Final[Mapping[str, str]] = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_output": "output_audio_mtok",
+    "image_input": "input_image_mtok",
+    "image_output": "output_image_mtok",
+}
+
+# Our service tiers, and the request contexts under which the table keeps their prices.
+_CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
+    "batch": ({"processing": "batch"},),
+    "flex": ({"service_tier": "flex"},),
+    "priority": ({"service_tier": "priority"},),
+    "fast": ({"service_tier": "fast"}, {"speed": "fast"}),
+}
+
+
+class _Match(NamedTuple):
+    table: Provider
+    info: ModelInfo
+    rule: str
+
+
+class BaseTable:
+    """Prices of genai-prices. Nothing is compiled before it is asked for, and all that was asked for is kept."""
+
+    def __init__(self) -> None:
+        """Load the table: about 0.2 s and 30 MB."""
+        from genai_prices.data import providers  # noqa: PLC0415 - heavy, and only this table needs it
+
+        self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
+        self.name = f"genai-prices {version('genai-prices')}"
+        self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
+
+    def find(self, ident: Ident, tier: str) -> Found | None:
+        """The price of a model; a tier for which the table has no price of its own is not in this table."""
+        provider = names().providers.get(ident.provider)
+        if ident.unpriced or provider is None or provider.table not in self._tables:
+            return None
+        for candidate in candidates(provider, ident.model):
+            match = self._match(provider, candidate)
+            if match is not None:
+                return self._found(provider, match, candidate, tier)
+        return None
+
+    def _match(self, provider: ProviderNames, model: str) -> _Match | None:
+        own = self._tables[provider.table]
+        others = (self._tables.get(name) for name in own.fallback_model_providers or ())
+        for table in (own, *filter(None, others)):
+            for info in table.models:
+                rule = _rule(info.match, model, is_exact=provider.is_exact)
+                if rule:
+                    return _Match(table, info, rule)
+        return None
+
+    def _found(self, provider: ProviderNames, match: _Match, candidate: str, tier: str) -> Found | None:
+        if tier and match.table.id != provider.table:
+            # Another vendor's discounts do not hold for whoever resells its models.
+            return None
+        schedule = self._compiled(match.table.id, match.info.id, tier)
+        if schedule is None:
+            return None
+        return Found(schedule, (f"{self.name}: {candidate!r} is {match.table.id}/{match.info.id} by {match.rule}",))
+
+    def _compile(self, table: str, model: str, tier: str) -> Schedule | None:
+        info = next(info for info in self._tables[table].models if info.id == model)
+        if tier and not any(_variants(info, tier)):
+            return None
+        label = f"{model}+{tier}" if tier else model
+        return compile_model(info, tier, price_id=f"{table}/{label}@{self.name.replace(' ', '-')}")
+
+
+def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:
+    """All that the table says of one model and tier, as rates between dates and, where needed, hours of the day."""
+    starts, hours = {_EPOCH}, {time(0, 0)}
+    for constraint in _constraints(info):
+        if hasattr(constraint, "start_date"):
+            starts.add(constraint.start_date)
+        else:
+            hours.update((_utc(constraint.start_time), _utc(constraint.end_time)))
+    days, moments = sorted(starts), sorted(hours)
+    return Schedule(
+        price_id=price_id,
+        rates=tuple(tuple(_rates(info, datetime.combine(day, at, UTC), tier) for at in moments) for day in days),
+        starts_ns=tuple(int(datetime.combine(day, time(0, 0), UTC).timestamp()) * 10**9 for day in days),
+        daily_ns=tuple(((at.hour * 60 + at.minute) * 60 + at.second) * 10**9 for at in moments),
+    )
+
+
+def _rule(match: Any, model: str, *, is_exact: bool) -> str:
+    """The clause of a match expression that fits, for people; `""` when none does.
+
+    Fine-tuned models fit only clauses that speak of them: they have prices of their own.
+    """
+    kind, value = next(iter(vars(match).items()))
+    if kind == "or_":
+        return next((rule for clause in value if (rule := _rule(clause, model, is_exact=is_exact))), "")
+    if kind == "and_":
+        rules = [_rule(clause, model, is_exact=is_exact) for clause in value]
+        return " and ".join(rules) if all(rules) else ""
+    if not match.is_match(model) or (is_fine_tuned(model) and not is_fine_tuned(value)):
+        return ""
+    if is_exact and kind not in {"equals", "regex"} and model != value.lower():
+        return ""
+    return f"{kind.replace('_', ' ')} {value!r}"
+
+
+def is_fine_tuned(model: str) -> bool:
+    """Whether an id names a model that a customer has trained further."""
+    return "ft:" in model or ".ft-" in model
+
+
+def _variants(info: ModelInfo, tier: str) -> Iterator[Any]:
+    contexts = _CONTEXTS.get(tier, ())
+    return (variant for variant in info.price_variants or () if variant.when in contexts)
+
+
+def _constraints(info: ModelInfo) -> Iterator[Any]:
+    prices = info.prices if isinstance(info.prices, list) else ()
+    for item in (*prices, *(info.price_variants or ())):
+        if item.constraint is not None:
+            yield item.constraint
+
+
+def _utc(moment: time) -> time:
+    zoned = datetime.combine(date(2000, 1, 1), moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return zoned.astimezone(UTC).time()
+
+
+def _rates(info: ModelInfo, at: datetime, tier: str) -> Rates:
+    standard = info.get_prices(at)
+    prices: dict[str, Any] = {name: _price(standard, key) for name, key in _PRICE_KEYS.items()}
+    if tier:
+        prices.update(_tier_prices(info, at, tier, prices))
+    if prices["output"] is None and all(key.startswith(("input_", "cache_")) for key in _priced(standard)):
+        # Embeddings and classifiers: what a client counts as output is not billed.
+        prices["output"] = Price(0.0)
+    per_thousand = getattr(standard, "requests_kcount", None)
+    return Rates(**prices, per_request_usd=float(per_thousand) / 1000 if per_thousand is not None else 0.0)
+
+
+def _priced(record: ModelPrice) -> Iterator[str]:
+    return (key for key, value in vars(record).items() if value is not None)
+
+
+def _tier_prices(info: ModelInfo, at: datetime, tier: str, standard: Mapping[str, Price | None]) -> dict[str, Price]:
+    """What a tier changes. Before the day from which the table knows it, the relation of that day to standard holds."""
+    active = [
+        variant for variant in _variants(info, tier) if variant.constraint is None or variant.constraint.active(at)
+    ]
+    if active:
+        return {name: price for name, key in _PRICE_KEYS.items() for price in _first(active, key)}
+    first = min(_variants(info, tier), key=lambda variant: variant.constraint.start_date)
+    start = datetime.combine(first.constraint.start_date, time(0, 0), UTC)
+    then = {name: _price(info.get_prices(start), key) for name, key in _PRICE_KEYS.items()}
+    changed = {}
+    for name, key in _PRICE_KEYS.items():
+        base, price, now = then[name], _price(first.prices, key), standard[name]
+        if base is not None and base.base and price is not None and now is not None:
+            changed[name] = price if now == base else now.scaled(price.base / base.base)
+    return changed
+
+
+def _first(variants: list[Any], key: str) -> list[Price]:
+    found = (price for variant in variants if (price := _price(variant.prices, key)) is not None)
+    return [price for price in (next(found, None),) if price is not None]
+
+
+def _price(record: ModelPrice, key: str) -> Price | None:
+    value = getattr(record, key, None)
+    if value is None:
+        return None
+    if hasattr(value, "base"):
+        return Price(
+            base=float(value.base) * _PER_MILLION,
+            starts=tuple(tier.start for tier in value.tiers),
+            tiers=tuple(float(tier.price) * _PER_MILLION for tier in value.tiers),
+        )
+    return Price(base=float(value) * _PER_MILLION)
