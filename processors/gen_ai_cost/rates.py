@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -59,7 +60,9 @@ class PerToken(NamedTuple):
 class Rates:
     """What each kind of token costs; None where the table names no price of its own.
 
-    `per_second_usd` is for hardware that is paid by time: what the seconds of a call cost.
+    `per_second_usd` is for hardware that is paid by time: what the seconds of a call cost. All prices are in USD; those
+    that were given in another `currency`, of which one unit is `usd_per_unit` USD, too. `price_id` is set where it is
+    not that of the schedule.
     """
 
     input: Price | None = None
@@ -73,6 +76,9 @@ class Rates:
     image_output: Price | None = None
     per_request_usd: float = 0.0
     per_second_usd: float = 0.0
+    currency: str = "USD"
+    usd_per_unit: float = 1.0
+    price_id: str = ""
     flat: PerToken | None = field(init=False, repr=False, compare=False)
     """The prices, where they are the same for requests of any size."""
 
@@ -202,16 +208,13 @@ class Schedule:
     """Rates of one model over time: by date, and within a day where prices depend on the hour.
 
     `rates[i][j]` holds from `starts_ns[i]` (Unix time, nanoseconds) and, each day, from `daily_ns[j]` (after midnight
-    UTC) on; before `starts_ns[0]` the first holds. Rates are in USD; with `currency` the operator gave them in another,
-    of which one unit is `usd_per_unit` USD.
+    UTC) on; before `starts_ns[0]` the first holds.
     """
 
     price_id: str
     rates: tuple[tuple[Rates, ...], ...]
     starts_ns: tuple[int, ...] = (0,)
     daily_ns: tuple[int, ...] = field(default=(0,))
-    currency: str = "USD"
-    usd_per_unit: float = 1.0
     always: Rates | None = field(init=False, repr=False, compare=False)
     """The rates, where they have never changed."""
 
@@ -222,11 +225,53 @@ class Schedule:
 
     def at(self, time_ns: int) -> Rates:
         """The rates in force."""
-        if self.always is not None:
-            return self.always
-        date = max(0, bisect_right(self.starts_ns, time_ns) - 1)
-        return self.rates[date][bisect_right(self.daily_ns, time_ns % _DAY_NS) - 1]
+        return self.always or self.holding(time_ns, time_ns % _DAY_NS)
 
-    def scaled(self, factor: float) -> Schedule:
-        """All rates times `factor`."""
-        return replace(self, rates=tuple(tuple(rates.scaled(factor) for rates in day) for day in self.rates))
+    def holding(self, date_ns: int, daily_ns: int) -> Rates:
+        """The rates at a time of the day in the time that a date falls into."""
+        date = max(0, bisect_right(self.starts_ns, date_ns) - 1)
+        return self.rates[date][bisect_right(self.daily_ns, daily_ns) - 1]
+
+    def scaled(self, factor: float, price_id: str) -> Schedule:
+        """All rates times `factor`, under another id."""
+        rates = tuple(tuple(replace(rates.scaled(factor), price_id="") for rates in day) for day in self.rates)
+        return replace(self, price_id=price_id, rates=rates)
+
+
+class Layer(NamedTuple):
+    """A schedule that holds from `start_ns` (0: ever since) to before `end_ns` (None: for ever)."""
+
+    start_ns: int
+    end_ns: int | None
+    schedule: Schedule
+
+    def holds(self, time_ns: int) -> bool:
+        """Whether it holds then."""
+        return self.start_ns <= time_ns and (self.end_ns is None or time_ns < self.end_ns)
+
+
+_NONE: Final = Rates()
+
+
+def overlay(layers: Sequence[Layer]) -> Schedule:
+    """One schedule of several, of which the first that holds counts; when none does there are no rates."""
+    first = layers[0]
+    if first.start_ns <= 0 and first.end_ns is None:
+        return first.schedule
+    edges = {0, *(layer.start_ns for layer in layers), *(layer.end_ns or 0 for layer in layers)}
+    starts_ns = sorted(edges.union(*(layer.schedule.starts_ns for layer in layers)))
+    daily_ns = sorted({0}.union(*(layer.schedule.daily_ns for layer in layers)))
+    return Schedule(
+        price_id=first.schedule.price_id,
+        rates=tuple(tuple(_top(layers, start_ns, moment_ns) for moment_ns in daily_ns) for start_ns in starts_ns),
+        starts_ns=tuple(starts_ns),
+        daily_ns=tuple(daily_ns),
+    )
+
+
+def _top(layers: Sequence[Layer], start_ns: int, daily_ns: int) -> Rates:
+    for layer in layers:
+        if layer.holds(start_ns):
+            rates = layer.schedule.holding(start_ns, daily_ns)
+            return replace(rates, price_id=rates.price_id or layer.schedule.price_id)
+    return _NONE

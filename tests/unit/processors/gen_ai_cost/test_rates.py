@@ -127,5 +127,6 @@ def test_scaled_rates_scale_every_part() -> None:
     plain, double = cost_of(usage, rates, 1.0), cost_of(usage, rates.scaled(2.0), 1.0)
     assert plain is not None
     assert double == pytest.approx([2 * part for part in plain])
-    schedule = Schedule("x", ((rates,),)).scaled(2.0)
+    schedule = Schedule("x", ((rates,),)).scaled(2.0, "y")
+    assert schedule.price_id == "y"
     assert schedule.at(0) == rates.scaled(2.0)
