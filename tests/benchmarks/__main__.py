@@ -6,8 +6,8 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import dialects, end_to_end, report, soak, stages
-from tests.benchmarks.bars import bars, dialect_bars
+from tests.benchmarks import dialects, end_to_end, price_table, report, soak, stages
+from tests.benchmarks.bars import bars, dialect_bars, price_table_bars, stage_bars
 from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
 from tests.benchmarks.payloads import TEXT, TEXT_FREE
@@ -77,8 +77,9 @@ def _stages() -> None:
         for name in with_text
     )
     print(report.table(("stage", TEXT.name, TEXT_FREE.name, "budget, 3.6 KB"), rows), end="\n\n")
-    print("The normaliser, CPU microseconds per span beyond its views:\n")
-    print(report.table(("bar", "measured", "limit", ""), [bar.row() for bar in dialect_bars(dialects.measure())]))
+    print("Time, money and metrics; the price table in a fresh process; the normaliser beyond its views:\n")
+    held = [*stage_bars(with_text), *price_table_bars(price_table.measure()), *dialect_bars(dialects.measure())]
+    print(report.table(("bar", "measured", "limit", ""), [bar.row() for bar in held]))
 
 
 def _budget(stage: str) -> str:

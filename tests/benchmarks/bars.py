@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import dialects
+from tests.benchmarks import dialects, price_table, stages
 from tests.benchmarks.cases import (
     BATCHED_GRPC,
     BATCHED_HTTP,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.benchmarks.end_to_end import Result
+    from tests.benchmarks.price_table import Start
 
 Results = dict[Case, dict[str, "Result"]]
 """Result by case and collector."""
@@ -54,6 +55,18 @@ def dialect_bars(measured: Mapping[str, float]) -> Iterator[Bar]:
     """The bars of the normaliser, by how a span is written."""
     for name, limit in dialects.BARS_US.items():
         yield Bar(f"{name}: microseconds", measured[name], limit)
+
+
+def stage_bars(measured: Mapping[str, float]) -> Iterator[Bar]:
+    """The bars of time, money and metrics."""
+    for name in (stages.TIME_AND_MONEY, "gen_ai_metrics"):
+        yield Bar(f"{name}: microseconds", measured[name], stages.BUDGETS_US[name])
+
+
+def price_table_bars(start: Start) -> Iterator[Bar]:
+    """The bars of the price table's start."""
+    yield Bar("price table: start, seconds", start.seconds, price_table.LONGEST_S)
+    yield Bar("price table: memory, MB", start.rss_mb, price_table.MOST_MB)
 
 
 def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
