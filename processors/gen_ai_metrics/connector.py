@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from pydantic import Field
 
-from pipeline.component import Connector, Host
+from pipeline.aggregation import Aggregation, MetricsSender, Temporality
+from pipeline.component import Connector, Host, Stage
 from pipeline.config import ConfigModel, Duration
-from pipeline.errors import DeliveryError, Refused
 from pipeline.signals import Batch, Outcome, Signal, Span
 from processors.gen_ai_metrics.aggregator import Aggregator
-from processors.gen_ai_metrics.series import Catalog
+from processors.gen_ai_metrics.catalog import Catalog
 
 _CALLS: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
-_S: Final = 10**9
 
 # Larger batches are counted piece by piece, since the event loop is not to be held for over 10 ms.
 _AT_ONCE_RECORDS: Final = 1024
@@ -59,20 +59,30 @@ class GenAiMetrics(Connector):
         super().__init__(config, host)
         catalog = Catalog.load()
         overflow = host.meter.counter("penstock_series_overflow", "Values counted in an overflow series.")
+        aggregation = Aggregation(
+            "penstock/gen_ai_metrics",
+            series_limit_per_metric=config.series_limit,
+            temporality=Temporality.named(config.aggregation_temporality),
+            expiration_s=config.metrics_expiration,
+            on_overflow=overflow.inc,
+        )
         self._aggregator = Aggregator(
-            catalog.instruments,
+            aggregation,
+            catalog.rows,
             (*catalog.dimensions, *(name for name in config.dimensions if name not in catalog.dimensions)),
             config.resource_attributes,
             catalog.older_names,
-            series_limit=config.series_limit,
-            on_overflow=overflow.inc,
         )
-        self._unsent: Batch | None = None
-        self._delta = config.aggregation_temporality.endswith("DELTA")
+        self._sender = MetricsSender(aggregation, host, config.metrics_flush_interval)
+
+    def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
+        """Set where metrics go."""
+        super().connect(next_stages)
+        self._sender.next = next_stages[Signal.METRICS]
 
     async def start(self) -> None:
         """Begin to send."""
-        self.host.tasks.spawn(self._flush_periodically, "gen_ai_metrics")
+        self._sender.start()
 
     async def consume(self, batch: Batch) -> None:
         """Count the model calls of a batch; its delivery ends here."""
@@ -93,29 +103,11 @@ class GenAiMetrics(Connector):
             if is_call and attributes.get("penstock.gen_ai.role", "leaf") == "leaf" and isinstance(record, Span):
                 self._aggregator.add(record, now_ns)
 
-    async def _flush_periodically(self) -> None:
-        while True:
-            await self.host.clock.sleep(self.config.metrics_flush_interval)
-            await self.flush()
-
     async def flush(self) -> None:
-        """Send every series now. What is refused is not lost: it goes out, or is counted in, the next time."""
-        now_ns = self.host.clock.time_ns()
-        if self.config.metrics_expiration:
-            self._aggregator.expire(now_ns - int(self.config.metrics_expiration * _S))
-        batch = Batch.of_message(self._aggregator.collect(now_ns, delta=self._delta), Signal.METRICS)
-        if self._unsent is not None:
-            batch, self._unsent = Batch.join([self._unsent, batch]), None
-        if not batch.count:
-            return
-        try:
-            await self.next[Signal.METRICS].consume(batch)
-        except DeliveryError as error:
-            self.host.log.warning("Metrics were not taken.", error=str(error), data_points=batch.count)
-            if self._delta and isinstance(error, Refused):
-                self._unsent = batch
+        """Send every series now."""
+        await self._sender.flush()
 
     async def stop(self) -> None:
         """Send what was counted since the last time."""
         await super().stop()
-        await self.flush()
+        await self._sender.stop()

@@ -173,11 +173,12 @@ async def test_idle_series_are_forgotten() -> None:
     clock, sink = FakeClock(), CollectingSink()
     metrics = connector(sink, clock, metrics_expiration=60.0)
     await metrics.consume(traces(CALL))
+    await metrics.flush()
     await clock.advance(61)
     await metrics.consume(traces(CALL | {"gen_ai.response.model": "new"}))
     await metrics.flush()
     models = [
-        labels["gen_ai.response.model"] for labels, _ in points(sink.batches[0], "gen_ai.client.operation.duration")
+        labels["gen_ai.response.model"] for labels, _ in points(sink.batches[1], "gen_ai.client.operation.duration")
     ]
     assert models == ["new"]
 
