@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Labels, Temporality
-from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, Sum, UpDownSum
+from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, SignedHistogram, Sum, UpDownSum
 from pipeline.aggregation.snapshot import Snapshot, Taken
 
 _Key: TypeAlias = tuple[object, ...]
@@ -23,6 +23,7 @@ _KINDS: Final[dict[str, type[Series]]] = {
     "exponential_histogram": ExponentialHistogram,
     "gauge": Gauge,
 }
+_SIGNED: Final = _KINDS | {"sum": UpDownSum, "histogram": SignedHistogram}
 _NOBODY: Final[Labels] = ()
 _EVICTED_AT_ONCE: Final = 20
 """This part of the resources gives way at once, so that looking for the oldest costs little for each."""
@@ -243,9 +244,8 @@ class Aggregation:
 
 def _new(rules: Rules, labels: Labels, now_ns: int) -> Series:
     instrument = rules.instrument
-    if instrument.kind == "sum" and not instrument.monotonic:
-        return UpDownSum(rules, labels, now_ns)
-    return _KINDS[instrument.kind](rules, labels, now_ns)
+    kinds = _KINDS if instrument.monotonic else _SIGNED
+    return kinds[instrument.kind](rules, labels, now_ns)
 
 
 def _key(labels: Labels) -> _Key:

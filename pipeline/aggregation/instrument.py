@@ -43,7 +43,7 @@ class Instrument:
         bounds: of a histogram, ascending; a bucket holds its upper bound. Bounds of the values' own type compare
             fastest.
         max_size: of an exponential histogram: buckets at most, two or more.
-        monotonic: whether a sum refuses what is below zero.
+        monotonic: whether a sum or histogram refuses what is below zero.
         integer: whether a sum or gauge is sent as an integer (`as_int`); its values are then ints.
     """
 

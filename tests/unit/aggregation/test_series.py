@@ -184,3 +184,37 @@ def test_no_exemplars_unless_asked_for() -> None:
     series = series_of(INSTRUMENTS["sum"])
     series.exemplar(1, 4, b"t", b"s")
     assert series.exemplars == []
+
+
+@pytest.mark.parametrize("kind", INSTRUMENTS)
+@given(values=st.lists(st.sampled_from([0, 1, 5, 7, 0.5, 30, -1, float("nan"), float("inf")]), min_size=1))
+def test_many_values_at_once_are_what_they_are_one_by_one(kind: str, values: list[float]) -> None:
+    refused: list[None] = []
+    one_by_one, at_once = (series_of(INSTRUMENTS[kind], on_refused=lambda: refused.append(None)) for _ in range(2))
+    for value in values:
+        one_by_one.add(value, 5)
+    alone = len(refused)
+    at_once.add_all(values, 5)
+    assert len(refused) == 2 * alone
+    assert point_of(at_once) == point_of(one_by_one)
+
+
+@pytest.mark.parametrize("temporality", Temporality)
+def test_a_histogram_of_values_below_zero_has_no_sum(temporality: Temporality) -> None:
+    series = series_of(Instrument("score", kind="histogram", bounds=(0, 1), monotonic=False))
+    series.add_all([0.5, 2], 5)
+    assert point_of(series, temporality).sum == 2.5
+    series.add_all([-1, 0.5], 6)
+    series.add(float("nan"), 6)
+    point = point_of(series, temporality)
+    assert not point.HasField("sum")
+    assert list(point.bucket_counts) == ([1, 2, 1] if temporality is Temporality.CUMULATIVE else [1, 1, 0])
+
+
+def test_what_was_below_zero_stays_known_when_a_point_comes_back() -> None:
+    series = series_of(Instrument("score", kind="histogram", bounds=(0, 1), monotonic=False))
+    series.add(-1, 5)
+    taken = series.take(6, Temporality.DELTA)
+    series.add(1, 7)
+    series.put_back(taken)
+    assert not point_of(series, Temporality.DELTA).HasField("sum")
