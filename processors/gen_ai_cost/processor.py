@@ -1,137 +1,264 @@
-"""The processor: reads convention attributes, writes `penstock.cost.*`."""
+"""The component: reads convention attributes, writes `penstock.cost.*`."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from pipeline.component import Host, Processor
-from pipeline.config import ConfigModel
-from pipeline.signals import Attributes, Batch, Signal, Span
-from processors.gen_ai_cost.base_table import BaseTable
-from processors.gen_ai_cost.book import PriceBook, Unpriced
-from processors.gen_ai_cost.rates import Cost, Usage, cost_of
+from pipeline.signals import Attributes, Batch, Record, Signal, Value
+from processors.gen_ai_cost.billing import NotBilled
+from processors.gen_ai_cost.book import Unpriced
+from processors.gen_ai_cost.config import GenAiCostConfig
+from processors.gen_ai_cost.estimates import estimate
+from processors.gen_ai_cost.overrides import Overrides
+from processors.gen_ai_cost.rates import Cost, Rates, Schedule, Usage, cost_of
+from processors.gen_ai_cost.stated import StatedCost, stated_costs
+from processors.gen_ai_cost.tables import price_book
+from processors.gen_ai_cost.tally import Tally
+from processors.gen_ai_cost.usage import (
+    DETAILS,
+    INPUT,
+    MOST_TOKENS,
+    OUTPUT,
+    TIERS,
+    duration_s,
+    has_failed,
+    is_partial,
+    tier_said,
+    time_of,
+    usage_of,
+)
 
-# Operations that a provider bills by tokens (gen_ai.operation.name).
-_BILLED: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
-ROLE: Final = "penstock.gen_ai.role"
-_TIER_KEYS: Final = ("openai.response.service_tier", "anthropic.response.service_tier", "gen_ai.response.service_tier")
-# What clients put where names belong is remembered by the price table: no more of it than a name can have.
+# Operations that a provider bills (gen_ai.operation.name), where no normaliser has said which spans are calls.
+_BILLED: Final = frozenset(
+    {
+        "chat",
+        "generate_content",
+        "text_completion",
+        "embeddings",
+        "rerank",
+        "speech",
+        "transcription",
+        "translation",
+        "image_generation",
+    }
+)
+_ROLE: Final = "penstock.gen_ai.role"
+_DIALECT: Final = "penstock.dialect"
+# What clients put where names belong is remembered by the price book: no more of it than a name can have.
 _NAME_LIMIT: Final = 257
-_STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
-
-
-class GenAiCostConfig(ConfigModel):
-    """No keys."""
+_USD: Final = "penstock.cost.usd"
+_QUALITY: Final = "penstock.cost.quality"
+_PRICE_ID: Final = "penstock.cost.price_id"
+_UNPRICED: Final = "penstock.cost.unpriced"
+_PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
+_RESULTS: Final = (
+    _USD,
+    *_PARTS.values(),
+    _QUALITY,
+    _PRICE_ID,
+    _UNPRICED,
+    "penstock.cost.amount",
+    "penstock.cost.currency",
+)
 
 
 class GenAiCost(Processor):
     """Prices each model call by its tokens, at the price that was in force when it started.
 
-    Only calls themselves are priced (`penstock.gen_ai.role` is `leaf` or absent), so that a framework's span around a
-    call is not paid twice. A call without a known price gets no cost, never 0, and the reason in
-    `penstock.cost.unpriced`. Prices come from the installed `genai-prices` table; nothing is fetched.
+    Only calls themselves are priced (`penstock.gen_ai.role` is `leaf`; without a normaliser in front, spans whose
+    operation is a call), so that a framework's span around a call is not paid twice. A call without a known price gets
+    no cost, never 0, and the reason in `penstock.cost.unpriced`. Prices come from `overrides`, `tables` and the
+    installed `genai-prices` table; nothing is fetched.
     """
 
-    type = "gen_ai_cost"
-    signals = frozenset({Signal.TRACES})
+    type: ClassVar[str] = "gen_ai_cost"
+    signals: ClassVar[frozenset[Signal]] = frozenset({Signal.TRACES, Signal.LOGS})
     Config = GenAiCostConfig
 
     def __init__(self, config: GenAiCostConfig, host: Host) -> None:
-        """Load the price table."""
-        super().__init__(config, host)
-        self._table = PriceBook([BaseTable()])
+        """Load the price tables.
 
-    def process(self, batch: Batch) -> Batch | None:
-        """Price the spans of model calls."""
+        Raises:
+            StartError: a table of `tables` cannot be read.
+        """
+        super().__init__(config, host)
+        self._book = price_book(config)
+        self._tally = Tally(host.meter)
+        self._not_billed = NotBilled(config.not_billed)
+        self._stated = stated_costs()
+        looks_for_stated = config.stated != "ignore"
+        self._rare = DETAILS.union(
+            TIERS, _RESULTS, self._not_billed.keys, self._stated.keys if looks_for_stated else ()
+        )
+        """Attributes that a plain call has none of: tokens in, tokens out, and nothing else about money."""
+        self._looks_for_stated = looks_for_stated
+        self._warn_of_loans()
+
+    def _warn_of_loans(self) -> None:
+        for table in self._book.tables:
+            if isinstance(table, Overrides):
+                for index, model, reason in table.borrowed():
+                    self.host.log.warning(
+                        "an override takes its price from a model that has none",
+                        entry=f"overrides[{index}].same_as",
+                        provider=model.provider,
+                        model=model.model,
+                        reason=str(reason),
+                    )
+
+    def process(self, batch: Batch) -> Batch:
+        """Price the calls of a batch."""
+        schedule_of, is_rare = self._book.schedule, self._rare.isdisjoint
+        is_traces = batch.signal is Signal.TRACES
+        exact = 0
         for record in batch.records():
             attributes = record.attributes
-            operation = attributes.get("gen_ai.operation.name")
-            is_billed = isinstance(operation, str) and operation in _BILLED
-            if is_billed and attributes.get(ROLE, "leaf") == "leaf":
-                assert isinstance(record, Span)  # noqa: S101 - for the type checker: the signal is traces
-                self._price(attributes, record.start_time_unix_nano)
+            get = attributes.get
+            role = get(_ROLE)
+            if role != "leaf" and (role is not None or not is_traces or not _is_call(attributes)):
+                continue
+            tokens_in, tokens_out = get(INPUT), get(OUTPUT)
+            provider = get("gen_ai.provider.name")
+            model = get("gen_ai.response.model") or get("gen_ai.request.model")
+            if (
+                tokens_in.__class__ is int is tokens_out.__class__
+                and 0 <= tokens_in <= MOST_TOKENS
+                and 0 <= tokens_out <= MOST_TOKENS
+                and provider.__class__ is str is model.__class__
+                and len(provider) < _NAME_LIMIT > len(model)
+                and is_rare(attributes)
+            ):
+                schedule = schedule_of(provider, model, "")
+                if schedule.__class__ is Schedule and (plain := schedule.plain) is not None:
+                    input_usd, output_usd = tokens_in * plain[0], tokens_out * plain[1]
+                    attributes.add(
+                        {
+                            "penstock.cost.usd": input_usd + output_usd,
+                            "penstock.cost.input_usd": input_usd,
+                            "penstock.cost.output_usd": output_usd,
+                            "penstock.cost.quality": "exact",
+                            "penstock.cost.price_id": schedule.price_id,
+                        }
+                    )
+                    exact += 1
+                    continue
+            _write(attributes, self._results(record, attributes))
+        self._tally.priced["exact"] += exact
+        self._tally.flush()
         return batch
 
-    def _price(self, attributes: Attributes, time_ns: int) -> None:
+    def _results(self, record: Record, attributes: Attributes) -> dict[str, Value]:
+        """What is written on a call."""
+        marker = self._not_billed.reason(attributes)
+        if marker is not None:
+            self._tally.free["not_billed"] += 1
+            return _priced(_Bill(Cost(), "exact", f"not_billed@{marker}"))
+        stated = self._stated.read(attributes) if self._looks_for_stated else None
         try:
-            cost, price_id = self._cost(attributes, time_ns)
+            bill = self._bill(record, attributes)
         except Unpriced as unpriced:
-            reason = str(unpriced)
-            attributes["penstock.cost.unpriced"] = reason
-            self.host.meter.counter("penstock_cost_unpriced_calls", "Model calls without a price.", reason=reason).inc()
-            return
-        if "penstock.cost.unpriced" in attributes:
-            del attributes["penstock.cost.unpriced"]
-        _write(attributes, cost, price_id)
+            if stated is None or self.config.stated != "prefer":
+                return self._unpriced(str(unpriced), record, attributes)
+        else:
+            if stated is None or self.config.stated != "prefer":
+                self._tally.priced[bill.quality] += 1
+            if stated is None:
+                return _priced(bill)
+            self._tally.stated(stated, bill.cost.total)
+            if self.config.stated != "prefer":
+                return _priced(bill)
+        self._tally.priced["stated"] += 1
+        return _as_stated(stated)
 
-    def _cost(self, attributes: Attributes, time_ns: int) -> tuple[Cost, str]:
+    def _unpriced(self, reason: str, record: Record, attributes: Attributes) -> dict[str, Value]:
+        if reason == "no_usage" and has_failed(record, attributes):
+            self._tally.free["failed"] += 1
+            return {}
+        self._tally.unpriced[reason, _provider(attributes)] += 1
+        return {_UNPRICED: reason}
+
+    def _bill(self, record: Record, attributes: Attributes) -> _Bill:
+        """The cost by our tables.
+
+        Raises:
+            Unpriced: there is none, for the reason that it says.
+        """
         usage = usage_of(attributes)
-        if usage is None:
-            raise Unpriced("no_usage")
-        model = attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model") or ""
-        provider = attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system") or ""
-        schedule = self._table.schedule(str(provider)[:_NAME_LIMIT], str(model)[:_NAME_LIMIT], _tier(attributes))
+        is_enough = usage is not None and not is_partial(attributes)
+        schedule = self._book.schedule(_provider(attributes), _model(attributes), tier_said(attributes)[:_NAME_LIMIT])
         if isinstance(schedule, Unpriced):
-            raise schedule
-        cost = cost_of(usage, schedule.at(time_ns))
+            raise schedule if usage is not None else Unpriced("no_usage")
+        rates = schedule.at(time_of(record))
+        quality = "exact"
+        if not is_enough and rates.needs_tokens:
+            usage, quality = self._estimate(record, attributes, usage), "estimated"
+        seconds = duration_s(record) if rates.per_second_usd else 0.0
+        if seconds is None:
+            raise Unpriced("no_duration")
+        cost = cost_of(usage or Usage(), rates, seconds)
         if cost is None:
             raise Unpriced("no_rate")
-        return cost, schedule.price_id
+        return _Bill(cost, quality, rates.price_id or schedule.price_id, rates)
+
+    def _estimate(self, record: Record, attributes: Attributes, said: Usage | None) -> Usage:
+        found = None
+        if self.config.estimates and not (said is None and has_failed(record, attributes)):
+            found = estimate(attributes, said)
+        if found is None:
+            raise Unpriced("no_usage" if said is None else "partial_usage")
+        return found
 
 
-def usage_of(attributes: Attributes) -> Usage | None:
-    """The tokens of a call in convention attributes (1.41 or main); None when the source says nothing of them.
-
-    Raises:
-        Unpriced: counts below zero.
-    """
-    get = attributes.get
-    read = _count(get("gen_ai.usage.cache_read.input_tokens"))
-    written = _count(get("gen_ai.usage.cache_creation.input_tokens", get("gen_ai.usage.cache_write.input_tokens")))
-    incoming, outgoing = get("gen_ai.usage.input_tokens"), get("gen_ai.usage.output_tokens")
-    if not isinstance(incoming, int) and not isinstance(outgoing, int):
-        return None
-    if min(_number(incoming), _number(outgoing)) < 0:
-        raise Unpriced("invalid_usage")
-    total = _count(incoming)
-    return Usage(
-        # Parts that exceed the whole show a source which counts the uncached rest only.
-        input=total if total >= read + written else total + read + written,
-        output=_count(outgoing),
-        cache_read=read,
-        cache_write=written,
-        cache_write_1h=_count(get("penstock.gen_ai.usage.cache_creation_1h.input_tokens")),
-        audio_input=_count(get("gen_ai.usage.audio.input_tokens")),
-        audio_output=_count(get("gen_ai.usage.audio.output_tokens")),
-    )
+class _Bill(NamedTuple):
+    cost: Cost
+    quality: str
+    price_id: str
+    rates: Rates | None = None
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _is_call(attributes: Attributes) -> bool:
+    """Whether a span that no normaliser has seen is a call; those that it has seen have a role when they count."""
+    operation = attributes.get("gen_ai.operation.name")
+    return operation.__class__ is str and operation in _BILLED and _DIALECT not in attributes
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _provider(attributes: Attributes) -> str:
+    return _name(attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system"))
 
 
-def _tier(attributes: Attributes) -> str:
-    for key in _TIER_KEYS:
-        tier = attributes.get(key)
-        if isinstance(tier, str):
-            return "" if tier in _STANDARD_TIERS else tier[:_NAME_LIMIT]
-    return ""
+def _model(attributes: Attributes) -> str:
+    return _name(attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model"))
 
 
-def _write(attributes: Attributes, cost: Cost, price_id: str) -> None:
-    attributes["penstock.cost.usd"] = cost.total
-    attributes["penstock.cost.input_usd"] = cost.input
-    attributes["penstock.cost.output_usd"] = cost.output
-    for name, part in (
-        ("penstock.cost.cache_read_usd", cost.cache_read),
-        ("penstock.cost.cache_write_usd", cost.cache_write),
-        ("penstock.cost.other_usd", cost.other),
-    ):
-        if part:
-            attributes[name] = part
-    attributes["penstock.cost.quality"] = "exact"
-    attributes["penstock.cost.price_id"] = price_id
+def _name(value: Any) -> str:
+    return value[:_NAME_LIMIT] if isinstance(value, str) else "" if value is None else str(value)[:_NAME_LIMIT]
+
+
+def _priced(bill: _Bill) -> dict[str, Value]:
+    cost = bill.cost
+    results: dict[str, Value] = {_USD: cost.total}
+    for part, usd in zip(Cost._fields, cost, strict=True):
+        if usd or part in ("input", "output"):
+            results[_PARTS[part]] = usd
+    if bill.rates is not None and bill.rates.currency != "USD":
+        results["penstock.cost.amount"] = cost.total / bill.rates.usd_per_unit
+        results["penstock.cost.currency"] = bill.rates.currency
+    return {**results, _QUALITY: bill.quality, _PRICE_ID: bill.price_id}
+
+
+def _as_stated(stated: StatedCost) -> dict[str, Value]:
+    parts = {_PARTS[part]: usd for part, usd in stated.parts.items()}
+    return {_USD: stated.usd, **parts, _QUALITY: "stated", _PRICE_ID: f"stated@{stated.attribute}"}
+
+
+def _write(attributes: Attributes, results: dict[str, Value]) -> None:
+    """Write the results; those of an earlier pass that no longer hold go."""
+    earlier = [key for key in _RESULTS if key in attributes]
+    if not earlier:
+        attributes.add(results)
+        return
+    for key in earlier:
+        if key not in results:
+            del attributes[key]
+    attributes.update(results)

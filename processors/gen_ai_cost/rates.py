@@ -120,6 +120,18 @@ class Rates:
             return False
         return self.output is not None or not usage.output or _only(usage.output, self, usage, _OUTPUT_KINDS)
 
+    @property
+    def plain(self) -> tuple[float, float] | None:
+        """What an input and an output token cost, where nothing else is charged, whatever the size, and in USD."""
+        if self.flat is None or self.input is None or self.output is None or self.currency != "USD":
+            return None
+        return None if self.per_request_usd or self.per_second_usd else (self.flat.input, self.flat.output)
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether a cost depends on the number of tokens."""
+        return self.flat is None or any(self.flat) or self.input is None or self.output is None
+
     def scaled(self, factor: float) -> Rates:
         """Everything times `factor`."""
         prices = {kind: price and price.scaled(factor) for kind, price in self.prices().items()}
@@ -217,11 +229,14 @@ class Schedule:
     daily_ns: tuple[int, ...] = field(default=(0,))
     always: Rates | None = field(init=False, repr=False, compare=False)
     """The rates, where they have never changed."""
+    plain: tuple[float, float] | None = field(init=False, repr=False, compare=False)
+    """What an input and an output token cost, where that is the same at all times and sizes, and all that there is."""
 
     def __post_init__(self) -> None:
         """Work out what does not depend on time."""
-        is_one = len(self.starts_ns) == len(self.daily_ns) == 1
-        object.__setattr__(self, "always", self.rates[0][0] if is_one else None)
+        always = self.rates[0][0] if len(self.starts_ns) == len(self.daily_ns) == 1 else None
+        object.__setattr__(self, "always", always)
+        object.__setattr__(self, "plain", always.plain if always else None)
 
     def at(self, time_ns: int) -> Rates:
         """The rates in force."""

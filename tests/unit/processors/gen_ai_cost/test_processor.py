@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.signals import Signal, Value
 from pipeline.signals.intake import of_message
-from pipeline.testing import configured, trace_request
+from pipeline.testing import configured, metric_value, trace_request
 from processors.gen_ai_cost.processor import GenAiCost
 
 CALL: dict[str, Value] = {
@@ -42,6 +42,10 @@ def priced(
     return dict(batch.records()[0].attributes)
 
 
+def unpriced(processor: GenAiCost, **labels: str) -> float:
+    return metric_value(processor.host, "penstock_cost_unpriced_calls_total", **labels)
+
+
 def cost(attributes: dict[str, Any]) -> dict[str, Any]:
     return {key.removeprefix("penstock.cost."): value for key, value in attributes.items() if "penstock.cost" in key}
 
@@ -61,24 +65,27 @@ def test_cached_tokens_are_part_of_the_input(processor: GenAiCost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "provider"),
     [
-        ({"gen_ai.response.model": "no-such-model", "gen_ai.request.model": None}, "unknown_model"),
-        ({"gen_ai.response.model": None, "gen_ai.request.model": None}, "no_model"),
-        ({"gen_ai.provider.name": "ollama", "gen_ai.response.model": "llama3.1:8b"}, "self_hosted"),
-        ({"gen_ai.provider.name": "acme"}, "unknown_provider"),
-        ({"gen_ai.usage.input_tokens": None, "gen_ai.usage.output_tokens": None}, "no_usage"),
-        ({"gen_ai.usage.input_tokens": -5}, "invalid_usage"),
+        ({"gen_ai.response.model": "no-such-model", "gen_ai.request.model": None}, "unknown_model", "openai"),
+        ({"gen_ai.response.model": None, "gen_ai.request.model": None}, "no_model", "openai"),
+        ({"gen_ai.provider.name": "ollama", "gen_ai.response.model": "llama3.1:8b"}, "self_hosted", "ollama"),
+        ({"gen_ai.provider.name": "acme"}, "unknown_provider", "other"),
+        ({"gen_ai.provider.name": None, "gen_ai.response.model": "my-model"}, "no_provider", "none"),
+        ({"gen_ai.usage.input_tokens": None, "gen_ai.usage.output_tokens": None}, "no_usage", "openai"),
+        ({"gen_ai.usage.output_tokens": None}, "partial_usage", "openai"),
+        ({"gen_ai.usage.input_tokens": "many"}, "partial_usage", "openai"),
+        ({"gen_ai.usage.input_tokens": -5}, "invalid_usage", "openai"),
+        ({"gen_ai.usage.output_tokens": -1}, "invalid_usage", "openai"),
+        ({"gen_ai.usage.output_tokens": 10**12}, "invalid_usage", "openai"),
     ],
 )
 def test_what_has_no_price_gets_the_reason_and_no_cost(
-    processor: GenAiCost, changes: dict[str, Value], reason: str
+    processor: GenAiCost, changes: dict[str, Value], reason: str, provider: str
 ) -> None:
-    labels = {"processor": "gen_ai_cost", "reason": reason}
-    registry = processor.host.meter.registry.collector
-    before = registry.get_sample_value("penstock_cost_unpriced_calls_total", labels) or 0.0
+    before = unpriced(processor, reason=reason, provider=provider)
     assert cost(priced(processor, changes)) == {"unpriced": reason}
-    assert registry.get_sample_value("penstock_cost_unpriced_calls_total", labels) == before + 1
+    assert unpriced(processor, reason=reason, provider=provider) == before + 1
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def test_a_call_has_a_price_or_a_reason_and_nothing_else_has_either(
     processor: Processor, spans: list[Attributes]
 ) -> None:
     for span, found in zip(spans, priced(processor, *spans), strict=True):
-        is_call = span["gen_ai.operation.name"] in {"chat", "embeddings", "generate_content"}
-        is_call = is_call and span.get("penstock.gen_ai.role", "leaf") == "leaf"
+        named = "leaf" if span["gen_ai.operation.name"] in {"chat", "embeddings", "generate_content"} else None
+        is_call = span.get("penstock.gen_ai.role", named) == "leaf"
         assert (USD in found) + ("penstock.cost.unpriced" in found) == is_call
 
 

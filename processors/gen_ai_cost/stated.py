@@ -1,0 +1,104 @@
+"""Costs that the telemetry of a call states itself (data: `stated.yaml`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+import orjson
+import yaml
+
+from pipeline.signals import Attributes
+
+_LONGEST_JSON: Final = 1 << 16
+"""Bytes; details of a cost are a few numbers."""
+_LONGEST_NUMBER: Final = 40
+_SAME: Final = 0.01
+"""Costs that are no more than one per cent apart are the same: libraries round."""
+
+
+class StatedCost(NamedTuple):
+    """A cost in USD with its parts, as far as they are stated."""
+
+    usd: float
+    parts: Mapping[str, float]
+    attribute: str
+
+    def agrees(self, usd: float) -> bool:
+        """Whether a computed cost is the same, roundings aside."""
+        return math.isclose(self.usd, usd, rel_tol=_SAME)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One entry of the data file."""
+
+    attribute: str
+    json: str = ""
+    when: Mapping[str, list[str]] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, attributes: Attributes) -> StatedCost | None:
+        if any(attributes.get(key) not in values for key, values in self.when.items()):
+            return None
+        values = _parse(attributes[self.attribute]) if self.json else attributes
+        usd = _amount(_at(values, self.json) if self.json else attributes[self.attribute])
+        if not usd:
+            # Zero is what libraries write that know no price.
+            return None
+        parts = {
+            name: _amount(_at(values, path) if self.json else attributes.get(path)) for name, path in self.parts.items()
+        }
+        return StatedCost(usd, {name: part for name, part in parts.items() if part is not None}, self.attribute)
+
+
+class StatedCosts:
+    """All places where costs are stated, in their order."""
+
+    def __init__(self, data: list[dict[str, Any]]) -> None:
+        """Take the entries of the data file."""
+        self._places = [_Place(**entry) for entry in data]
+        self.keys = frozenset(place.attribute for place in self._places)
+
+    def read(self, attributes: Attributes) -> StatedCost | None:
+        """The cost that a call states, None where it states none."""
+        if self.keys.isdisjoint(attributes):
+            return None
+        found = (place.read(attributes) for place in self._places if place.attribute in attributes)
+        return next(filter(None, found), None)
+
+
+@cache
+def stated_costs() -> StatedCosts:
+    """The data file, read once."""
+    return StatedCosts(yaml.safe_load(files(__package__).joinpath("stated.yaml").read_text(encoding="utf-8")))
+
+
+def _parse(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value) if len(value) <= _LONGEST_JSON else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _amount(value: Any) -> float | None:
+    """An amount of money, None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > _LONGEST_NUMBER:
+        return None
+    try:
+        amount = float(value)
+    except ValueError:
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None

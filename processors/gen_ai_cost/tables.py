@@ -1,0 +1,21 @@
+"""The price tables of a configuration, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from processors.gen_ai_cost.base_table import BaseTable
+from processors.gen_ai_cost.book import PriceBook, Table
+from processors.gen_ai_cost.config import GenAiCostConfig
+from processors.gen_ai_cost.litellm_table import LiteLLMTable
+from processors.gen_ai_cost.overrides import Overrides
+
+
+def price_book(config: GenAiCostConfig) -> PriceBook:
+    """Overrides, the user's tables, the base table.
+
+    Raises:
+        StartError: a user's table cannot be read.
+    """
+    tables: list[Table] = [*map(LiteLLMTable, config.tables), BaseTable()]
+    if not config.overrides:
+        return PriceBook(tables)
+    return PriceBook([Overrides(config.overrides, PriceBook(tables)), *tables])
