@@ -8,7 +8,7 @@ EVAL_ARGS ?=
 DIR ?= tests/data/captures
 CASES ?= tests/data/cost/cases.jsonl
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-metrics record lock clean
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-latency eval-metrics record lock clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
@@ -39,6 +39,9 @@ servers:
 
 eval-captures: .venv/.dev
 	$(BIN)/python -m tests.evaluation.captures $(DIR) $(EVAL_ARGS)
+
+eval-latency: .venv/.dev
+	$(BIN)/python -m tests.evaluation.latency $(DIR) $(EVAL_ARGS)
 
 eval-metrics: .venv/.dev
 	$(BIN)/python -m tests.evaluation.metrics $(DIR) $(EVAL_ARGS)

@@ -98,6 +98,8 @@ def _score(request: Request, leaf: Record) -> float:
     usage = request.get("usage") or {}
     score += 5 * bool(usage.get("output_tokens") == says("gen_ai.usage.output_tokens"))
     score += 3 * bool(request["request_model"] == says("gen_ai.request.model"))
+    asked = (request.get("request") or {}).get("last_user_text")
+    score += 3 * bool(asked and any(asked in text for text in leaf.texts))
     distance_ns: int = abs(request["timing"]["received_unix_ns"] - leaf.start_unix_ns)
     return score - distance_ns / 1e9
 

@@ -33,6 +33,8 @@ class Record:
     attributes: dict[str, Any]
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     body: Any = None
+    event_unix_ns: tuple[int, ...] = ()
+    """When each of the events was."""
 
     @functools.cached_property
     def leaves(self) -> list[tuple[str, Any]]:
@@ -92,7 +94,8 @@ def _of_span(scope: str, span: Any) -> Record:
     times = (span.start_time_unix_nano, span.end_time_unix_nano)
     events = [(event.name, plain(event.attributes)) for event in span.events]
     ids = (span.trace_id, span.span_id, span.parent_span_id)
-    return Record("traces", scope, span.name, *ids, *times, plain(span.attributes), events)
+    attributes, moments = plain(span.attributes), tuple(event.time_unix_nano for event in span.events)
+    return Record("traces", scope, span.name, *ids, *times, attributes, events, event_unix_ns=moments)
 
 
 def _of_log(scope: str, log: Any) -> Record:
