@@ -1,4 +1,4 @@
-"""What a person wants to know of one LLM call, read from a span that has been through the chain."""
+"""What a person wants to know of one LLM call, read from a span or log record that has been through the chain."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 _PLACEHOLDER: Final = re.compile(r"<([A-Z][A-Z0-9_]{2,})>")
 _ERROR: Final = 2
-_CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings", "responses"})
+_CALLS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings", "rerank", "responses"})
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Call:
     """One call of a model."""
 
     span_id: bytes
+    """Of the span; empty for a call of which a log record tells."""
     ended_unix_ns: int
     provider: str
     model: str
@@ -64,12 +67,22 @@ class Call:
         return " ".join(part for part in parts if part)
 
 
-def calls(request: ExportTraceServiceRequest) -> Iterator[Call]:
-    """The LLM calls among the spans; frameworks around a call and second reports of it are left out."""
-    for span in spans(request):
-        attributes = {entry.key: entry.value for entry in span.attributes}
+def calls(request: ExportTraceServiceRequest | ExportLogsServiceRequest) -> Iterator[Call]:
+    """The LLM calls among the records; frameworks around a call and second reports of it are left out."""
+    for record in records(request):
+        attributes = {entry.key: entry.value for entry in record.attributes}
         if _text(attributes, "penstock.gen_ai.role") == "leaf" and _is_call(attributes):
-            yield _call(span, attributes)
+            yield _call(record, attributes)
+
+
+def records(request: ExportTraceServiceRequest | ExportLogsServiceRequest) -> Iterator[Span | LogRecord]:
+    """All spans or log records of a request."""
+    if isinstance(request, ExportTraceServiceRequest):
+        yield from spans(request)
+    else:
+        for group in request.resource_logs:
+            for scope in group.scope_logs:
+                yield from scope.log_records
 
 
 def spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
@@ -81,12 +94,10 @@ def spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
 
 def masked_in_logs(request: ExportLogsServiceRequest) -> Iterator[tuple[bytes, Counter[str]]]:
     """Values replaced in log records, with the id of the span each record belongs to."""
-    for group in request.resource_logs:
-        for scope in group.scope_logs:
-            for record in scope.log_records:
-                found = _masked([record.body, *(entry.value for entry in record.attributes)])
-                if found:
-                    yield record.span_id, found
+    for record in records(request):
+        found = _masked_in(record)
+        if found:
+            yield record.span_id, found
 
 
 def texts(value: AnyValue) -> Iterator[str]:
@@ -107,11 +118,14 @@ def _is_call(attributes: dict[str, AnyValue]) -> bool:
     return operation in _CALLS if operation else "gen_ai.request.model" in attributes
 
 
-def _call(span: Span, attributes: dict[str, AnyValue]) -> Call:
-    failed = span.status.code == _ERROR
+def _call(record: Span | LogRecord, attributes: dict[str, AnyValue]) -> Call:
+    if isinstance(record, Span):
+        span_id, ended_unix_ns, failed = record.span_id, record.end_time_unix_nano, record.status.code == _ERROR
+    else:
+        span_id, ended_unix_ns, failed = b"", record.time_unix_nano, "error.type" in attributes
     return Call(
-        span_id=span.span_id,
-        ended_unix_ns=span.end_time_unix_nano,
+        span_id=span_id,
+        ended_unix_ns=ended_unix_ns,
         provider=_text(attributes, "gen_ai.provider.name") or "-",
         model=_text(attributes, "gen_ai.response.model") or _text(attributes, "gen_ai.request.model") or "-",
         input_tokens=_scalar(attributes, "gen_ai.usage.input_tokens"),
@@ -123,14 +137,16 @@ def _call(span: Span, attributes: dict[str, AnyValue]) -> Call:
         per_token_s=_scalar(attributes, "penstock.latency.time_per_output_token"),
         dialect=_text(attributes, "penstock.dialect") or "-",
         error=_text(attributes, "error.type") if failed else None,
-        redacted=_masked_in_span(span),
+        redacted=_masked_in(record),
     )
 
 
-def _masked_in_span(span: Span) -> Counter[str]:
-    events: list[KeyValue] = [entry for event in span.events for entry in event.attributes]
-    found = _masked(entry.value for entry in (*span.attributes, *events))
-    found.update(_PLACEHOLDER.findall(span.status.message))
+def _masked_in(record: Span | LogRecord) -> Counter[str]:
+    if not isinstance(record, Span):
+        return _masked([record.body, *(entry.value for entry in record.attributes)])
+    events: list[KeyValue] = [entry for event in record.events for entry in event.attributes]
+    found = _masked(entry.value for entry in (*record.attributes, *events))
+    found.update(_PLACEHOLDER.findall(record.status.message))
     return found
 
 

@@ -30,7 +30,8 @@ class Totals:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
-    unpriced: int = 0
+    unpriced: Counter[str] = field(default_factory=Counter)
+    """Calls without a price, by reason."""
     redacted: Counter[str] = field(default_factory=Counter)
 
     def add(self, call: Call) -> None:
@@ -39,7 +40,8 @@ class Totals:
         self.input_tokens += call.input_tokens or 0
         self.output_tokens += call.output_tokens or 0
         self.cost_usd += call.cost_usd or 0.0
-        self.unpriced += call.cost_usd is None
+        if call.cost_usd is None:
+            self.unpriced[call.unpriced or "not looked at"] += 1
 
     def include(self, spans: int, log_records: int) -> bool:
         """Whether so many have arrived."""
@@ -47,12 +49,17 @@ class Totals:
 
     def line(self) -> str:
         """All of it in one line."""
-        masked = ", ".join(f"{name} {count}" for name, count in self.redacted.most_common())
+        reasons = f": {_list(self.unpriced)}" if self.unpriced else ""
         return (
             f"{self.calls} calls in {self.spans} spans and {self.log_records} log records: "
             f"{self.input_tokens:,} tokens in, {self.output_tokens:,} out, ${self.cost_usd:.4f} "
-            f"({self.unpriced} calls without a price); {self.redacted.total()} values masked ({masked or 'none'})"
+            f"({self.unpriced.total()} calls without a price{reasons}); "
+            f"{self.redacted.total()} values masked ({_list(self.redacted) or 'none'})"
         )
+
+
+def _list(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common())
 
 
 class Screen:
@@ -95,7 +102,8 @@ class Screen:
     def flush(self) -> None:
         """Print the rows of the calls that have arrived."""
         for call in sorted(self._waiting, key=lambda call: call.ended_unix_ns):
-            call.redacted.update(self._masked_in_logs.pop(call.span_id, Counter()))
+            if call.span_id:
+                call.redacted.update(self._masked_in_logs.pop(call.span_id, Counter()))
             self._show(call.row())
         self._waiting.clear()
 
@@ -120,4 +128,8 @@ class Screen:
         self.totals.log_records += sum(len(s.log_records) for group in request.resource_logs for s in group.scope_logs)
         for span_id, masked in masked_in_logs(request):
             self.totals.redacted.update(masked)
-            self._masked_in_logs.setdefault(span_id, Counter()).update(masked)
+            if span_id:
+                self._masked_in_logs.setdefault(span_id, Counter()).update(masked)
+        for call in calls(request):
+            self.totals.add(call)
+            self._waiting.append(call)
