@@ -40,6 +40,11 @@ _CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
 }
 
 
+# The table has no prices for models of this kind.
+_FREE_OF_CHARGE: Final = ":free"
+_FREE: Final = Schedule("free", ((Rates(input=Price(0.0), output=Price(0.0)),),))
+
+
 class _Match(NamedTuple):
     table: Provider
     info: ModelInfo
@@ -47,13 +52,18 @@ class _Match(NamedTuple):
 
 
 class BaseTable:
-    """Prices of genai-prices. Nothing is compiled before it is asked for, and all that was asked for is kept."""
+    """Prices of genai-prices. Nothing is compiled before it is asked for, and all that was asked for is kept.
 
-    def __init__(self) -> None:
-        """Load the table: about 0.2 s and 30 MB."""
+    With `resold`, the prices of models that a provider resells: those of their makers. They are a weaker source than
+    any table which knows the provider's own price.
+    """
+
+    def __init__(self, *, resold: bool = False) -> None:
+        """Load the table: about 0.2 s and 30 MB, once for a process."""
         from genai_prices.data import providers  # noqa: PLC0415 - heavy, and only this table needs it
 
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
+        self._is_resold = resold
         self.name = f"genai-prices {version('genai-prices')}"
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
 
@@ -66,12 +76,14 @@ class BaseTable:
             match = self._match(provider, candidate)
             if match is not None:
                 return self._found(provider, match, candidate, tier)
+        if provider.free and ident.model.endswith(provider.free) and not self._is_resold:
+            return Found(_FREE, (f"{provider.name}: ids that end with {provider.free!r} cost nothing",))
         return None
 
     def _match(self, provider: ProviderNames, model: str) -> _Match | None:
         own = self._tables[provider.table]
-        others = (self._tables.get(name) for name in own.fallback_model_providers or ())
-        for table in (own, *filter(None, others)):
+        makers = (self._tables.get(name) for name in own.fallback_model_providers or ())
+        for table in filter(None, makers if self._is_resold else (own,)):
             for info in table.models:
                 rule = _rule(info.match, model, is_exact=provider.is_exact)
                 if rule:
@@ -157,9 +169,12 @@ def _rates(info: ModelInfo, at: datetime, tier: str) -> Rates:
     prices: dict[str, Any] = {name: _price(standard, key) for name, key in _PRICE_KEYS.items()}
     if tier:
         prices.update(_tier_prices(info, at, tier, prices))
-    if prices["output"] is None and all(key.startswith(("input_", "cache_")) for key in _priced(standard)):
+    priced = list(_priced(standard))
+    if "embed" in info.id or (priced and all(key.startswith(("input_", "cache_")) for key in priced)):
         # Embeddings and classifiers: what a client counts as output is not billed.
         prices["output"] = Price(0.0)
+    elif not priced and info.id.endswith(_FREE_OF_CHARGE):
+        prices["input"] = prices["output"] = Price(0.0)
     per_thousand = getattr(standard, "requests_kcount", None)
     return Rates(**prices, per_request_usd=float(per_thousand) / 1000 if per_thousand is not None else 0.0)
 

@@ -47,6 +47,8 @@ class ProviderNames:
     vendors: frozenset[str] = frozenset()
     litellm: tuple[str, ...] = ()
     is_exact: bool = False
+    free: str = ""
+    """How its ids end that cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ def _provider(name: str, entry: Mapping[str, Any]) -> ProviderNames:
         frozenset(entry.get("vendors", ())),
         tuple(entry.get("litellm", ())),
         bool(entry.get("exact")),
+        entry.get("free", ""),
     )
 
 

@@ -1,0 +1,133 @@
+"""Price tables kept as plain records: `supplement.json` (what the base table lacks) and `corrections.yaml` (where it
+is wrong).
+
+A record holds USD per million tokens by kind (`input`, `output`, `cache_read`, ...), `above` the same for requests with
+more input tokens than its key says, `batch`, `flex`, `priority` and `fast` what a service tier changes, `per_request`
+USD. `prices` makes a list of records by `from` (a day or a moment, UTC), `daily` one by `start` (a time of day, UTC).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+import yaml
+
+from processors.gen_ai_cost.book import Found
+from processors.gen_ai_cost.names import Ident, candidates, names
+from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage
+
+_PER_MILLION: Final = 1e-6
+_SECOND_NS: Final = 10**9
+_MIDNIGHT: Final = "00:00"
+
+Record = Mapping[str, Any]
+
+
+class RecordTable:
+    """A table of records: provider (the conventions' name) -> model id -> record."""
+
+    def __init__(self, name: str, records: Mapping[str, Mapping[str, Record]]) -> None:
+        """Index the ids without regard to case."""
+        self.name = name
+        self._records = {
+            provider: {model.lower(): record for model, record in models.items()}
+            for provider, models in records.items()
+        }
+        self._schedule = lru_cache(maxsize=None)(self._compile)
+
+    def find(self, ident: Ident, tier: str) -> Found | None:
+        """The price of a model; a tier for which its record says nothing is not in this table."""
+        provider = names().providers.get(ident.provider)
+        models = self._records.get(ident.provider, {})
+        if ident.unpriced or provider is None or not models:
+            return None
+        for candidate in candidates(provider, ident.model):
+            if candidate in models:
+                schedule = self._schedule(ident.provider, candidate, tier)
+                return Found(schedule, tuple(self._steps(ident.provider, candidate))) if schedule else None
+        return None
+
+    def _compile(self, provider: str, model: str, tier: str) -> Schedule | None:
+        label = f"{model}+{tier}" if tier else model
+        return schedule_of(self._records[provider][model], tier, f"{provider}/{label}@{self.name.replace(' ', '-')}")
+
+    def _steps(self, provider: str, model: str) -> Iterator[str]:
+        yield f"{self.name}: {provider}/{model}"
+        source = self._records[provider][model].get("source")
+        if source:
+            yield f"source: {source}"
+
+
+def schedule_of(record: Record, tier: str, price_id: str) -> Schedule | None:
+    """The rates of a record over time; None where it has none for the tier."""
+    dated: Sequence[Record] = record.get("prices", [record])
+    if tier and not any(tier in part for part in dated):
+        return None
+    hours = sorted({_MIDNIGHT} | {part["start"] for item in dated for part in item.get("daily", ())})
+    return Schedule(
+        price_id,
+        rates=tuple(tuple(_rates(_at_hour(item, hour), tier) for hour in hours) for item in dated),
+        starts_ns=tuple(_moment_ns(item.get("from")) for item in dated),
+        daily_ns=tuple(_time_ns(hour) for hour in hours),
+    )
+
+
+def _at_hour(record: Record, hour: str) -> Record:
+    """A record as it is at a time of day: the last part that has begun, else the one that began the day before."""
+    parts = sorted(record.get("daily", ()), key=lambda part: str(part["start"]))
+    if not parts:
+        return record
+    begun = [part for part in parts if part["start"] <= hour]
+    return {**record, **(begun or parts)[-1]}
+
+
+def _rates(record: Record, tier: str) -> Rates:
+    changes = record.get(tier) if tier else {}
+    if changes is None:
+        return Rates()
+    prices = {kind: _price(kind, record, changes) for kind in Usage._fields}
+    return Rates(**prices, per_request_usd=float(record.get("per_request", 0.0)))
+
+
+def _price(kind: str, record: Record, changes: Record) -> Any:
+    source = changes if kind in changes else record
+    if source.get(kind) is None:
+        return None
+    above = {int(start): part[kind] for start, part in source.get("above", {}).items() if kind in part}
+    starts = sorted(above)
+    return Price(
+        float(source[kind]) * _PER_MILLION, tuple(starts), tuple(float(above[start]) * _PER_MILLION for start in starts)
+    )
+
+
+def _moment_ns(moment: date | None) -> int:
+    if moment is None:
+        return 0
+    at = moment if isinstance(moment, datetime) else datetime.combine(moment, time(0, 0))
+    return int(at.replace(tzinfo=UTC).timestamp()) * _SECOND_NS
+
+
+def _time_ns(hour: str) -> int:
+    at = time.fromisoformat(hour)
+    return (at.hour * 60 + at.minute) * 60 * _SECOND_NS
+
+
+def supplement() -> RecordTable:
+    """What the base table lacks and two other tables agree on (made by `scripts/price-supplement`)."""
+    data = json.loads(files(__package__).joinpath("supplement.json").read_bytes())
+    return RecordTable(f"supplement {data['made']}", data["prices"])
+
+
+def corrections() -> RecordTable:
+    """Where the base table is known to be wrong or to lack a vendor's rule: written by hand, each with its source."""
+    data = yaml.safe_load(files(__package__).joinpath("corrections.yaml").read_text(encoding="utf-8"))
+    records: dict[str, dict[str, Record]] = {}
+    for entry in data["corrections"]:
+        for provider in entry["providers"]:
+            records.setdefault(provider, {}).update(dict.fromkeys(entry["models"], entry))
+    return RecordTable(f"corrections {data['made']}", records)
