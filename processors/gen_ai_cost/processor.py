@@ -51,6 +51,8 @@ _USD: Final = "penstock.cost.usd"
 _QUALITY: Final = "penstock.cost.quality"
 _PRICE_ID: Final = "penstock.cost.price_id"
 _UNPRICED: Final = "penstock.cost.unpriced"
+_INPUT_USD: Final = "penstock.cost.input_usd"
+_OUTPUT_USD: Final = "penstock.cost.output_usd"
 _PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
 _RESULTS: Final = (
     _USD,
@@ -84,6 +86,7 @@ class GenAiCost(Processor):
         """
         super().__init__(config, host)
         self._book = price_book(config)
+        self._schedule_of = self._book.schedule
         self._tally = Tally(host.meter)
         self._not_billed = NotBilled(config.not_billed)
         self._stated = stated_costs()
@@ -109,44 +112,54 @@ class GenAiCost(Processor):
 
     def process(self, batch: Batch) -> Batch:
         """Price the calls of a batch."""
-        schedule_of, is_rare = self._book.schedule, self._rare.isdisjoint
         is_traces = batch.signal is Signal.TRACES
+        quick = self._quick
         exact = 0
         for record in batch.records():
             attributes = record.attributes
-            get = attributes.get
-            role = get(_ROLE)
-            if role != "leaf" and (role is not None or not is_traces or not _is_call(attributes)):
-                continue
-            tokens_in, tokens_out = get(INPUT), get(OUTPUT)
-            provider = get("gen_ai.provider.name")
-            model = get("gen_ai.response.model") or get("gen_ai.request.model")
-            if (
-                tokens_in.__class__ is int is tokens_out.__class__
-                and 0 <= tokens_in <= MOST_TOKENS
-                and 0 <= tokens_out <= MOST_TOKENS
-                and provider.__class__ is str is model.__class__
-                and len(provider) < _NAME_LIMIT > len(model)
-                and is_rare(attributes)
-            ):
-                schedule = schedule_of(provider, model, "")
-                if schedule.__class__ is Schedule and (plain := schedule.plain) is not None:
-                    input_usd, output_usd = tokens_in * plain[0], tokens_out * plain[1]
-                    attributes.add(
-                        {
-                            "penstock.cost.usd": input_usd + output_usd,
-                            "penstock.cost.input_usd": input_usd,
-                            "penstock.cost.output_usd": output_usd,
-                            "penstock.cost.quality": "exact",
-                            "penstock.cost.price_id": schedule.price_id,
-                        }
-                    )
+            role = attributes.get(_ROLE)
+            if role == "leaf" or (role is None and is_traces and _is_call(attributes)):
+                results = quick(record, attributes)
+                if results is not None:
+                    attributes.add(results)
                     exact += 1
-                    continue
-            _write(attributes, self._results(record, attributes))
+                else:
+                    _write(attributes, self._results(record, attributes))
         self._tally.priced["exact"] += exact
         self._tally.flush()
         return batch
+
+    def _quick(self, record: Record, attributes: Attributes) -> dict[str, Value] | None:
+        """What is written on a plain call: tokens in and out, at prices per token. None for what needs more thought."""
+        get = attributes.get
+        tokens_in, tokens_out = get(INPUT), get(OUTPUT)
+        provider = get("gen_ai.provider.name")
+        model = get("gen_ai.response.model") or get("gen_ai.request.model")
+        if (
+            tokens_in.__class__ is not int
+            or tokens_out.__class__ is not int
+            or not (0 <= tokens_in <= MOST_TOKENS and 0 <= tokens_out <= MOST_TOKENS)
+            or provider.__class__ is not str
+            or model.__class__ is not str
+            or len(provider) + len(model) > _NAME_LIMIT
+            or not self._rare.isdisjoint(attributes)
+        ):
+            return None
+        schedule = self._schedule_of(provider, model, "")
+        if not isinstance(schedule, Schedule):
+            return None
+        rates = schedule.always or schedule.at(time_of(record))
+        if rates.plain is None:
+            return None
+        per_input, per_output = rates.plain
+        input_usd, output_usd = tokens_in * per_input, tokens_out * per_output
+        return {
+            _USD: input_usd + output_usd,
+            _INPUT_USD: input_usd,
+            _OUTPUT_USD: output_usd,
+            _QUALITY: "exact",
+            _PRICE_ID: rates.price_id or schedule.price_id,
+        }
 
     def _results(self, record: Record, attributes: Attributes) -> dict[str, Value]:
         """What is written on a call."""
@@ -186,7 +199,7 @@ class GenAiCost(Processor):
         """
         usage = usage_of(attributes)
         is_enough = usage is not None and not is_partial(attributes)
-        schedule = self._book.schedule(_provider(attributes), _model(attributes), tier_said(attributes)[:_NAME_LIMIT])
+        schedule = self._schedule_of(_provider(attributes), _model(attributes), tier_said(attributes)[:_NAME_LIMIT])
         if isinstance(schedule, Unpriced):
             raise schedule if usage is not None else Unpriced("no_usage")
         rates = schedule.at(time_of(record))

@@ -81,11 +81,20 @@ class Rates:
     price_id: str = ""
     flat: PerToken | None = field(init=False, repr=False, compare=False)
     """The prices, where they are the same for requests of any size."""
+    plain: tuple[float, float] | None = field(init=False, repr=False, compare=False)
+    """What an input and an output token cost, where that is the same for any size and nothing else is charged."""
 
     def __post_init__(self) -> None:
         """Work out what does not depend on the request."""
         has_tiers = any(price is not None and price.starts for price in self.prices().values())
-        object.__setattr__(self, "flat", None if has_tiers else self._at(0))
+        flat = None if has_tiers else self._at(0)
+        object.__setattr__(self, "flat", flat)
+        object.__setattr__(self, "plain", (flat.input, flat.output) if flat and self._is_plain else None)
+
+    @property
+    def _is_plain(self) -> bool:
+        has_prices = self.input is not None and self.output is not None
+        return has_prices and self.currency == "USD" and not (self.per_request_usd or self.per_second_usd)
 
     def prices(self) -> dict[str, Any]:
         """The `Price` of each kind, or None, by the kind's name."""
@@ -119,13 +128,6 @@ class Rates:
         if self.input is None and usage.input and not _only(usage.input, self, usage, _INPUT_KINDS):
             return False
         return self.output is not None or not usage.output or _only(usage.output, self, usage, _OUTPUT_KINDS)
-
-    @property
-    def plain(self) -> tuple[float, float] | None:
-        """What an input and an output token cost, where nothing else is charged, whatever the size, and in USD."""
-        if self.flat is None or self.input is None or self.output is None or self.currency != "USD":
-            return None
-        return None if self.per_request_usd or self.per_second_usd else (self.flat.input, self.flat.output)
 
     @property
     def needs_tokens(self) -> bool:
@@ -229,14 +231,12 @@ class Schedule:
     daily_ns: tuple[int, ...] = field(default=(0,))
     always: Rates | None = field(init=False, repr=False, compare=False)
     """The rates, where they have never changed."""
-    plain: tuple[float, float] | None = field(init=False, repr=False, compare=False)
-    """What an input and an output token cost, where that is the same at all times and sizes, and all that there is."""
 
     def __post_init__(self) -> None:
         """Work out what does not depend on time."""
-        always = self.rates[0][0] if len(self.starts_ns) == len(self.daily_ns) == 1 else None
-        object.__setattr__(self, "always", always)
-        object.__setattr__(self, "plain", always.plain if always else None)
+        first = self.rates[0][0]
+        is_one = all(rates == first for day in self.rates for rates in day)
+        object.__setattr__(self, "always", first if is_one else None)
 
     def at(self, time_ns: int) -> Rates:
         """The rates in force."""
