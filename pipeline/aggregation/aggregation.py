@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from operator import itemgetter
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Labels, Temporality
+from pipeline.aggregation.retention import Limits, idle_resources, oldest_resources, sent_before, too_many_idle
 from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, SignedHistogram, Sum, UpDownSum
 from pipeline.aggregation.snapshot import Snapshot, Taken
-
-_Key: TypeAlias = tuple[object, ...]
+from pipeline.aggregation.store import Group, MetricSeries, Store, key_of, size_of
 
 _S: Final = 10**9
 _KINDS: Final[dict[str, type[Series]]] = {
@@ -24,35 +24,12 @@ _KINDS: Final[dict[str, type[Series]]] = {
     "gauge": Gauge,
 }
 _SIGNED: Final = _KINDS | {"sum": UpDownSum, "histogram": SignedHistogram}
-_NOBODY: Final[Labels] = ()
-_EVICTED_AT_ONCE: Final = 20
-"""This part of the resources gives way at once, so that looking for the oldest costs little for each."""
+_MAX_LABELS: Final = 16 * 1024
+"""Characters in the labels of a series; what has more counts in the overflow, so that series have a bound in bytes."""
 
 
 def _nothing() -> None:
     """Nobody counts it."""
-
-
-@dataclass(slots=True)
-class _Metric:
-    rules: Rules
-    series: dict[_Key, Series] = field(default_factory=dict)
-    overflow: Series | None = None
-
-    def all(self) -> Iterator[Series]:
-        yield from self.series.values()
-        if self.overflow is not None:
-            yield self.overflow
-
-
-@dataclass(slots=True)
-class _Group:
-    resource: Labels
-    metrics: dict[str, _Metric] = field(default_factory=dict)
-
-    def all(self) -> Iterator[Series]:
-        for metric in self.metrics.values():
-            yield from metric.all()
 
 
 class Aggregation:
@@ -73,10 +50,13 @@ class Aggregation:
         series_limit_per_metric: int = 2000,
         temporality: Temporality = Temporality.CUMULATIVE,
         expiration_s: float = 0.0,
+        resource_expiration_s: float = 0.0,
         exemplars_per_point: int = 0,
         on_overflow: Callable[[], None] = _nothing,
         on_refused: Callable[[], None] = _nothing,
+        series_limit_per_resource: int = 0,
         resource_limit: int = 1000,
+        resource_key: Collection[str] = (),
         idle_limit: int = 1000,
     ) -> None:
         """Begin without series.
@@ -86,34 +66,41 @@ class Aggregation:
             series_limit_per_metric: over all resources.
             temporality: of sums and histograms.
             expiration_s: series not added to for so long are forgotten once they were sent; 0: never.
+            resource_expiration_s: the same for all series of a resource at once, when none of them was added to.
             exemplars_per_point: exemplars at most.
             on_overflow: called whenever the overflow's series is given.
             on_refused: called for each value that is not counted, since it is no number or below zero.
-            resource_limit: resources at most; the one idle for longest gives way to a new one if all it has was sent,
+            series_limit_per_resource: of each metric, within `series_limit_per_metric`; 0: no further limit.
+            resource_limit: resources at most; those idle for longest give way to a new one if all they have was sent,
                 otherwise the new one's values count in the overflow of a resource without attributes.
+            resource_key: names of the attributes that tell resources apart; of those with the same, the first gives
+                its attributes to all. None: all attributes.
             idle_limit: with delta, series without values since the last point that are kept so that their next
                 point begins where the last ended.
         """
         self.generation = 0
         self._scope = scope
-        self._limit = series_limit_per_metric
+        self._limits = Limits(
+            series_limit_per_metric, series_limit_per_resource or series_limit_per_metric, resource_limit, idle_limit
+        )
+        self._resource_key = frozenset(resource_key)
         self._temporality = temporality
         self._expiration_ns = int(expiration_s * _S)
+        self._resource_expiration_ns = int(resource_expiration_s * _S)
         self._exemplars = exemplars_per_point
         self._random = Random(0).random  # noqa: S311 - picks samples
         self._on_overflow = on_overflow
         self._on_refused = on_refused
-        self._resource_limit = resource_limit
-        self._idle_limit = idle_limit
-        self._groups: dict[_Key, _Group] = {}
-        self._counts: dict[str, int] = {}
+        self._store = Store()
         self._sent_ns = 0
+        # Points that were taken and of which nobody has said yet what became of them.
+        self._under_way = False
         # The time of sending at which no resource could give way; nothing changes that before the next.
         self._full_since_ns = -1
 
     def __len__(self) -> int:
         """Series that there are, overflow included."""
-        return sum(1 for _ in self._all())
+        return sum(1 for _ in self._store.all())
 
     def series(self, resource: Labels, instrument: Instrument, labels: Labels, now_ns: int) -> Series:
         """The series of these labels, made at first use, or the overflow's. The first to use a name describes it."""
@@ -121,16 +108,15 @@ class Aggregation:
         metric = group.metrics.get(instrument.name)
         if metric is None:
             rules = Rules(instrument, self._exemplars, self._random, self._on_refused)
-            metric = group.metrics[instrument.name] = _Metric(rules)
-        key = _key(labels)
-        series = metric.series.get(key)
+            metric = group.metrics[instrument.name] = MetricSeries(rules)
+        key = key_of(labels)
+        series = metric.by_labels.get(key)
         if series is not None:
             return series
-        count = self._counts.get(instrument.name, 0)
-        if count >= self._limit or (resource and not group.resource):
+        if group.is_extra or self._is_full(metric) or size_of(key) > _MAX_LABELS:
             return self._overflow(metric, now_ns)
-        self._counts[instrument.name] = count + 1
-        series = metric.series[key] = _new(metric.rules, labels, now_ns)
+        series = _new(metric.rules, labels, now_ns)
+        self._store.add(metric, key, series)
         return series
 
     def gauge(self, resource: Labels, instrument: Instrument, labels: Labels, now_ns: int) -> Gauge:
@@ -140,96 +126,74 @@ class Aggregation:
             raise TypeError(f"metric {instrument.name} is a {instrument.kind}, no gauge")
         return series
 
-    def _overflow(self, metric: _Metric, now_ns: int) -> Series:
+    def _is_full(self, metric: MetricSeries) -> bool:
+        total = self._store.counts.get(metric.rules.instrument.name, 0)
+        return total >= self._limits.series_per_metric or len(metric.by_labels) >= self._limits.series_per_resource
+
+    def _overflow(self, metric: MetricSeries, now_ns: int) -> Series:
         self._on_overflow()
         if metric.overflow is None:
             metric.overflow = _new(metric.rules, OVERFLOW, now_ns)
         return metric.overflow
 
-    def _group(self, resource: Labels) -> _Group:
-        key = _key(resource)
-        group = self._groups.get(key)
+    def _group(self, resource: Labels) -> Group:
+        told_apart = [pair for pair in resource if pair[0] in self._resource_key] if self._resource_key else resource
+        key = key_of(sorted(told_apart, key=itemgetter(0)))
+        group = self._store.groups.get(key)
         if group is not None:
             return group
-        if resource and len(self._groups) >= self._resource_limit and not self._evict():
-            return self._group(_NOBODY)
-        group = self._groups[key] = _Group(resource)
+        has_room = len(self._store.groups) < self._limits.resources or self._make_room()
+        if not has_room or size_of(key_of(resource)) > _MAX_LABELS:
+            return self._store.extra()
+        group = self._store.groups[key] = Group(resource)
         return group
 
-    def _evict(self) -> bool:
-        """Forget resources that were not used for longest, except those that have values which were never sent."""
-        if self._full_since_ns == self._sent_ns:
+    def _make_room(self) -> bool:
+        """Forget resources that were not used for longest."""
+        if self._under_way or self._full_since_ns == self._sent_ns:
             return False
-        last = {key: max([s.updated_ns for s in group.all()], default=0) for key, group in self._groups.items()}
-        old = sorted(key for key, used_ns in last.items() if used_ns <= self._sent_ns)
-        for key in sorted(old, key=last.__getitem__)[: max(1, self._resource_limit // _EVICTED_AT_ONCE)]:
-            for name, metric in self._groups.pop(key).metrics.items():
-                self._counts[name] -= len(metric.series)
-        if old:
-            self.generation += 1
-        else:
+        oldest = oldest_resources(self._store, self._limits, self._sent_ns)
+        if not oldest:
             self._full_since_ns = self._sent_ns
-        return bool(old)
+            return False
+        self._store.remove_groups(oldest)
+        self.generation += 1
+        return True
 
     def _forget(self, now_ns: int) -> None:
-        """Forget series that are idle for too long, and with delta those that are too many."""
-        forgotten = self._expired(now_ns - self._expiration_ns) if self._expiration_ns else set()
+        gone: set[Series] = set()
+        if self._expiration_ns:
+            gone.update(sent_before(self._store.all(), now_ns - self._expiration_ns, self._sent_ns))
+        if self._resource_expiration_ns:
+            gone.update(idle_resources(self._store, now_ns - self._resource_expiration_ns, self._sent_ns))
         if self._temporality is Temporality.DELTA:
-            forgotten |= self._too_many_idle()
-        if not forgotten:
-            return
-        self.generation += 1
-        for key, group in list(self._groups.items()):
-            for name, metric in list(group.metrics.items()):
-                before = len(metric.series)
-                metric.series = {k: series for k, series in metric.series.items() if series not in forgotten}
-                self._counts[name] -= before - len(metric.series)
-                if metric.overflow in forgotten:
-                    metric.overflow = None
-                if not metric.series and metric.overflow is None:
-                    del group.metrics[name]
-            if not group.metrics:
-                del self._groups[key]
-
-    def _all(self) -> Iterator[Series]:
-        for group in self._groups.values():
-            yield from group.all()
-
-    def _expired(self, before_ns: int) -> set[Series]:
-        return {
-            series
-            for series in self._all()
-            if series.updated_ns <= self._sent_ns and max(series.updated_ns, series.start_ns) <= before_ns
-        }
-
-    def _too_many_idle(self) -> set[Series]:
-        """All idle series of metrics that have no room for more, and the oldest beyond `idle_limit`."""
-        idle = sorted((series for series in self._all() if not series.updated_ns), key=lambda series: series.start_ns)
-        full = {name for name, count in self._counts.items() if count >= self._limit}
-        crowded = {series for series in idle if series.rules.instrument.name in full}
-        rest = [series for series in idle if series not in crowded]
-        return crowded.union(rest[: max(0, len(rest) - self._idle_limit)])
+            gone |= too_many_idle(self._store, self._limits)
+        if gone:
+            self._store.remove(gone)
+            self.generation += 1
 
     def snapshot(self, now_ns: int) -> Snapshot:
-        """Take what there is to send; with delta, series begin anew. Tell `sent` or `put_back` what became of it."""
+        """Take what there is to send; with delta, series begin anew.
+
+        Before the next one is taken, `sent` or `put_back` must be told what became of this one.
+        """
         self._forget(now_ns)
+        self._under_way = True
         taken: list[Taken] = []
-        for group in self._groups.values():
-            for metric in group.metrics.values():
-                points = [(s, s.take(now_ns, self._temporality)) for s in metric.all() if s.updated_ns]
-                if points:
-                    taken.append(Taken(group.resource, metric.rules.instrument, points))
+        for group, metric in self._store.metrics():
+            points = [(s, s.take(now_ns, self._temporality)) for s in metric.all() if s.updated_ns]
+            if points:
+                taken.append(Taken(group.resource, metric.rules.instrument, points))
         return Snapshot(self._scope, now_ns, self._temporality, taken)
 
     def sent(self, snapshot: Snapshot) -> None:
         """Somebody has taken it: what is idle since then may be forgotten."""
+        self._under_way = False
         self._sent_ns = max(self._sent_ns, snapshot.time_ns)
 
     def put_back(self, snapshot: Snapshot) -> None:
-        """Nobody has taken it: with delta, its values join those that came since, and count in the next point.
-
-        The snapshot must be the last one that was taken.
-        """
+        """Nobody has taken it: with delta, its values join those that came since, and count in the next point."""
+        self._under_way = False
         if snapshot.temporality is Temporality.DELTA:
             for taken in snapshot.taken:
                 for series, point in taken.series:
@@ -246,8 +210,3 @@ def _new(rules: Rules, labels: Labels, now_ns: int) -> Series:
     instrument = rules.instrument
     kinds = _KINDS if instrument.monotonic else _SIGNED
     return kinds[instrument.kind](rules, labels, now_ns)
-
-
-def _key(labels: Labels) -> _Key:
-    """Labels as something to look up by: lists and mappings too, and `1`, `1.0` and `True` apart."""
-    return tuple([pair if type(pair[1]) is str else (pair[0], type(pair[1]), repr(pair[1])) for pair in labels])

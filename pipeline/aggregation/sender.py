@@ -52,6 +52,7 @@ class MetricsSender:
     async def _flush(self) -> None:
         snapshot = self._aggregation.snapshot(self._host.clock.time_ns())
         if not snapshot.count:
+            self._aggregation.sent(snapshot)
             return
         try:
             small = snapshot.count <= _AT_ONCE_POINTS
@@ -59,10 +60,11 @@ class MetricsSender:
             await self.next.consume(Batch.of_message(request, Signal.METRICS))
         except DeliveryError as error:
             self._host.log.warning("Metrics were not taken.", error=str(error), data_points=snapshot.count)
-            if isinstance(error, Refused):
+            if isinstance(error, Refused) or snapshot.temporality is Temporality.CUMULATIVE:
                 self._aggregation.put_back(snapshot)
-            elif snapshot.temporality is Temporality.DELTA:
+            else:
                 self._rejected.inc(snapshot.count)
+                self._aggregation.sent(snapshot)
         except BaseException:
             self._aggregation.put_back(snapshot)
             raise

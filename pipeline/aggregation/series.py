@@ -244,7 +244,7 @@ class Histogram(Series):
 
     def add(self, value: float, now_ns: int, _bisect: Callable[..., int] = bisect_left, _inf: float = inf) -> None:
         """Count a value of zero or more."""
-        if 0 <= value < _inf:
+        if 0.0 <= value < _inf:
             self.total += value
             self.buckets[_bisect(self.bounds, value)] += 1
             self.updated_ns = now_ns

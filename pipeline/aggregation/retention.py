@@ -1,0 +1,67 @@
+"""Which series are to be forgotten. Nothing is forgotten whose values were not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.aggregation.series import Series
+from pipeline.aggregation.store import Key, Store
+
+_AT_ONCE: Final = 20
+"""This part of the resources gives way at once, so that looking for the oldest costs little for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept.
+
+    Attributes:
+        series_per_metric: over all resources.
+        series_per_resource: of each metric.
+        resources: resources.
+        idle: with delta, series without values since the last point.
+    """
+
+    series_per_metric: int
+    series_per_resource: int
+    resources: int
+    idle: int
+
+
+def sent_before(series: Iterable[Series], before_ns: int, sent_ns: int) -> Iterator[Series]:
+    """Those last added to before a time, of whose values none is still to be sent."""
+    for one in series:
+        if one.updated_ns <= sent_ns and max(one.updated_ns, one.start_ns) <= before_ns:
+            yield one
+
+
+def idle_resources(store: Store, before_ns: int, sent_ns: int) -> Iterator[Series]:
+    """The series of resources all of whose series were last added to before a time."""
+    for group in store.groups.values():
+        old = set(sent_before(group.all(), before_ns, sent_ns))
+        if old.issuperset(group.all()):
+            yield from old
+
+
+def too_many_idle(store: Store, limits: Limits) -> set[Series]:
+    """With delta: idle series of metrics that have no room for more, and the oldest beyond the limit."""
+    crowded: set[Series] = set()
+    rest: list[Series] = []
+    for _, metric in store.metrics():
+        idle = [series for series in metric.all() if not series.updated_ns]
+        total = store.counts.get(metric.rules.instrument.name, 0)
+        if total >= limits.series_per_metric or len(metric.by_labels) >= limits.series_per_resource:
+            crowded.update(idle)
+        else:
+            rest += idle
+    rest.sort(key=lambda series: series.start_ns)
+    return crowded.union(rest[: max(0, len(rest) - limits.idle)])
+
+
+def oldest_resources(store: Store, limits: Limits, sent_ns: int) -> list[Key]:
+    """Some resources that were not used for longest and whose values were all sent."""
+    last = {key: max([series.updated_ns for series in group.all()], default=0) for key, group in store.groups.items()}
+    old = sorted([key for key, used_ns in last.items() if used_ns <= sent_ns], key=last.__getitem__)
+    return old[: max(1, limits.resources // _AT_ONCE)]
