@@ -31,7 +31,7 @@ class Totals:
     output_tokens: int = 0
     cost_usd: float = 0.0
     unpriced: Counter[str] = field(default_factory=Counter)
-    """Calls without a price, by reason."""
+    """Calls without a price, by reason; those that failed before they cost anything are not among them."""
     redacted: Counter[str] = field(default_factory=Counter)
 
     def add(self, call: Call) -> None:
@@ -40,8 +40,8 @@ class Totals:
         self.input_tokens += call.input_tokens or 0
         self.output_tokens += call.output_tokens or 0
         self.cost_usd += call.cost_usd or 0.0
-        if call.cost_usd is None:
-            self.unpriced[call.unpriced or "not looked at"] += 1
+        if call.unpriced:
+            self.unpriced[call.unpriced] += 1
 
     def include(self, spans: int, log_records: int) -> bool:
         """Whether so many have arrived."""
