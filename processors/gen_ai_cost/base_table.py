@@ -72,7 +72,7 @@ class BaseTable:
         provider = names().providers.get(ident.provider)
         if ident.unpriced or provider is None or provider.table not in self._tables:
             return None
-        for candidate in candidates(provider, ident.model):
+        for candidate in candidates(provider, ident.model, undated=True):
             match = self._match(provider, candidate)
             if match is not None:
                 return self._found(provider, match, candidate, tier)
@@ -91,7 +91,7 @@ class BaseTable:
         return None
 
     def _found(self, provider: ProviderNames, match: _Match, candidate: str, tier: str) -> Found | None:
-        if tier and match.table.id != provider.table:
+        if tier and self._is_resold and tier not in provider.maker_tiers:
             # Another vendor's discounts do not hold for whoever resells its models.
             return None
         schedule = self._compiled(match.table.id, match.info.id, tier)

@@ -34,6 +34,8 @@ _PER_REQUEST: Final = frozenset({"input_cost_per_request", "input_cost_per_query
 _ANY_KIND: Final = "|".join(sorted(_KINDS, key=len, reverse=True))
 _COST: Final = re.compile(rf"(?P<kind>{_ANY_KIND})(?:_above_(?P<thousands>\d+)k_tokens)?(?:_(?P<tier>[a-z]+))?")
 _TIERS: Final = {"batches": "batch"}
+# Entries that name no provider are for all.
+_ANY: Final = "*"
 _SAMPLE: Final = "sample_spec"
 # Modes whose calls are billed by input alone.
 _INPUT_ONLY: Final = frozenset({"embedding", "rerank", "moderation"})
@@ -70,16 +72,19 @@ class LiteLLMTable:
     def find(self, ident: Ident, tier: str) -> Found | None:
         """The price of a model; the id as it came is asked before what names make of it."""
         known = names().providers.get(ident.provider)
-        forms = [ident.raw_model.strip().lower(), *(candidates(known, ident.model) if known else [ident.model.lower()])]
-        for form in forms:
-            entry = self._entries.get((ident.provider, form))
-            if entry is not None:
-                key, rates = entry
-                if tier not in rates:
-                    return None
-                schedule = self._schedule(f"{key}+{tier}@{self.name}" if tier else f"{key}@{self.name}", rates[tier])
-                return Found(schedule, (f"{self.name}: key {key!r}",))
+        forms = [ident.raw_model.strip().lower(), *candidates(known, ident.model)]
+        for provider in (ident.provider, known.like if known else ident.provider, _ANY):
+            for form in forms:
+                entry = self._entries.get((provider, form))
+                if entry is not None:
+                    return self._found(*entry, tier)
         return None
+
+    def _found(self, key: str, rates: Mapping[str, Rates], tier: str) -> Found | None:
+        if tier not in rates:
+            return None
+        schedule = self._schedule(f"{key}+{tier}@{self.name}" if tier else f"{key}@{self.name}", rates[tier])
+        return Found(schedule, (f"{self.name}: key {key!r}",))
 
     def _add(self, key: str, entry: Any) -> None:
         if not isinstance(entry, dict):
@@ -93,7 +98,7 @@ class LiteLLMTable:
         self._read_entries.append((key, provider, rates))
         ident = identify(provider, key)
         for model in (key, key.removeprefix(f"{label}/"), ident.model):
-            self._entries.setdefault((ident.provider, model.lower()), (key, rates))
+            self._entries.setdefault((ident.provider if label else _ANY, model.lower()), (key, rates))
 
     def _read(self, key: str, entry: Mapping[str, Any]) -> tuple[str, dict[str, Rates]]:
         """The rates of an entry by service tier, or why it has none."""
@@ -175,4 +180,5 @@ def _schedule(price_id: str, rates: Rates) -> Schedule:
 
 @lru_cache(maxsize=1)
 def _labels() -> dict[str, str]:
+    """LiteLLM's labels of providers, and whose they are."""
     return {label: provider.name for provider in names().providers.values() for label in provider.litellm}

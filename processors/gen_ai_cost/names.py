@@ -47,6 +47,10 @@ class ProviderNames:
     vendors: frozenset[str] = frozenset()
     litellm: tuple[str, ...] = ()
     is_exact: bool = False
+    like: str = ""
+    """A provider whose price holds where a table has none for this one."""
+    maker_tiers: frozenset[str] = frozenset()
+    """Service tiers at which models of another vendor cost what that vendor takes."""
     free: str = ""
     """How its ids end that cost nothing."""
 
@@ -199,38 +203,37 @@ def squash(name: str) -> str:
     return name.lower().translate(_BLANKS)
 
 
-def candidates(provider: ProviderNames, model: str) -> Iterator[str]:
-    """The id as it stands, then in other forms that mean the same model, the likeliest first; in lower case."""
-    seen: set[str] = set()
+def candidates(provider: ProviderNames | None, model: str, *, undated: bool = False) -> Iterator[str]:
+    """The id as it stands, then in other forms that mean the same model; in lower case.
+
+    With `undated`, an id with a date is tried without it last: a snapshot that a table does not know yet.
+    """
     bare = model.lower()
-    forms = [bare]
     vendor, slash, rest = bare.partition("/")
-    if slash and vendor in provider.vendors:
-        forms.append(rest)
-    for form in forms:
-        for candidate in (form, *_dates(form)):
-            if candidate not in seen:
-                seen.add(candidate)
-                yield candidate
-
-
-def _dates(model: str) -> Iterator[str]:
-    """`-20251211`, `-2025-12-11` and `@20251211` mean the same day; an id's last resort is the id without its date."""
-    if model.startswith("ft:"):
+    forms = [bare, rest] if slash and provider is not None and vendor in provider.vendors else [bare]
+    if bare.startswith("ft:"):
         # ft:<base model>:<organization>:<name>:<id>
-        yield ":".join(model.split(":")[:2])
-        return
+        forms.append(":".join(bare.split(":")[:2]))
+        undated = False
+    dated = [(form, _dates(form)) for form in forms]
+    last = [other[-1] for _, other in dated if other] if undated else []
+    yield from dict.fromkeys([name for form, other in dated for name in (form, *other[:-1])] + last)
+
+
+def _dates(model: str) -> list[str]:
+    """`-20251211`, `-2025-12-11` and `@20251211` mean the same day; last the id without its date. [] without one."""
     at = _AT.search(model)
-    if at:
-        bare = model[: at.start()]
-        yield from (f"{bare}-{at['version']}", bare)
-        model = f"{bare}-{at['version']}"
-    dated = _DATE.match(model)
+    dashed = f"{model[: at.start()]}-{at['version']}" if at else model
+    dated = _DATE.match(dashed)
     if dated:
         before, year, month, day, after = dated.group("before", "year", "month", "day", "after")
-        yield f"{before}-{year}-{month}-{day}{after}"
-        yield f"{before}-{year}{month}{day}{after}"
-        yield f"{before}{after}"
+        return [
+            dashed,
+            f"{before}-{year}-{month}-{day}{after}",
+            f"{before}-{year}{month}{day}{after}",
+            f"{before}{after}",
+        ]
+    return [dashed, model[: at.start()]] if at else []
 
 
 def identify(provider: str, model: str) -> Ident:
@@ -257,6 +260,8 @@ def _provider(name: str, entry: Mapping[str, Any]) -> ProviderNames:
         frozenset(entry.get("vendors", ())),
         tuple(entry.get("litellm", ())),
         bool(entry.get("exact")),
+        entry.get("like", ""),
+        frozenset(entry.get("maker_tiers", ())),
         entry.get("free", ""),
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -43,13 +43,14 @@ class RecordTable:
     def find(self, ident: Ident, tier: str) -> Found | None:
         """The price of a model; a tier for which its record says nothing is not in this table."""
         provider = names().providers.get(ident.provider)
-        models = self._records.get(ident.provider, {})
-        if ident.unpriced or provider is None or not models:
+        if ident.unpriced or provider is None:
             return None
-        for candidate in candidates(provider, ident.model):
-            if candidate in models:
-                schedule = self._schedule(ident.provider, candidate, tier)
-                return Found(schedule, tuple(self._steps(ident.provider, candidate))) if schedule else None
+        for name in (provider.name, provider.like):
+            models = self._records.get(name, {})
+            for candidate in candidates(provider, ident.model) if models else ():
+                if candidate in models:
+                    schedule = self._schedule(name, candidate, tier)
+                    return Found(schedule, tuple(self._steps(name, candidate))) if schedule else None
         return None
 
     def _compile(self, provider: str, model: str, tier: str) -> Schedule | None:
@@ -125,9 +126,15 @@ def supplement() -> RecordTable:
 
 def corrections() -> RecordTable:
     """Where the base table is known to be wrong or to lack a vendor's rule: written by hand, each with its source."""
-    data = yaml.safe_load(files(__package__).joinpath("corrections.yaml").read_text(encoding="utf-8"))
+    data = hand_written()
     records: dict[str, dict[str, Record]] = {}
     for entry in data["corrections"]:
         for provider in entry["providers"]:
             records.setdefault(provider, {}).update(dict.fromkeys(entry["models"], entry))
     return RecordTable(f"corrections {data['made']}", records)
+
+
+@cache
+def hand_written() -> Any:
+    """The file `corrections.yaml`."""
+    return yaml.safe_load(files(__package__).joinpath("corrections.yaml").read_text(encoding="utf-8"))
