@@ -426,3 +426,121 @@ def test_annotations_are_results_of_evaluations() -> None:
 def test_streams_that_only_an_event_or_a_name_tells_of() -> None:
     found = normalized(llm(), "llama_index", "OpenAI.stream_chat")
     assert found["gen_ai.request.stream"] is True
+
+
+@pytest.mark.parametrize(
+    ("provider", "response", "expected"),
+    [
+        (
+            "aws.bedrock",
+            {
+                "modelId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "usage": {
+                    "inputTokens": 100,
+                    "outputTokens": 20,
+                    "totalTokens": 1620,
+                    "cacheReadInputTokens": 900,
+                    "cacheWriteInputTokens": 600,
+                },
+            },
+            {"input": 1600, "output": 20, "cache_read.input": 900, "cache_creation.input": 600},
+        ),
+        (
+            "aws.bedrock",
+            {"modelId": "amazon.nova-lite-v1:0", "usage": {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10}},
+            {"input": 7, "output": 3},
+        ),
+        (
+            "gcp.gemini",
+            {
+                "modelVersion": "gemini-2.5-flash",
+                "usageMetadata": {
+                    "promptTokenCount": 300,
+                    "cachedContentTokenCount": 200,
+                    "candidatesTokenCount": 40,
+                    "thoughtsTokenCount": 60,
+                    "totalTokenCount": 400,
+                },
+            },
+            {"input": 300, "output": 100, "cache_read.input": 200, "reasoning.output": 60},
+        ),
+        (
+            "gcp.vertex_ai",
+            {
+                "model_version": "gemini-2.5-pro",
+                "usage_metadata": {
+                    "prompt_token_count": 30,
+                    "candidates_token_count": 4,
+                    "thoughts_token_count": 6,
+                    "total_token_count": 40,
+                },
+            },
+            {"input": 30, "output": 10, "reasoning.output": 6},
+        ),
+        (
+            "anthropic",
+            {
+                "model": "claude-sonnet-4-5-20250929",
+                "usage": {
+                    "input_tokens": 5,
+                    "output_tokens": 6,
+                    "cache_read_input_tokens": 70,
+                    "cache_creation_input_tokens": 20,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 8, "ephemeral_1h_input_tokens": 12},
+                    "service_tier": "batch",
+                },
+            },
+            {"input": 95, "output": 6, "cache_read.input": 70, "cache_creation.input": 20},
+        ),
+        (
+            "xai",
+            {
+                "model": "grok-4",
+                "usage": {
+                    "prompt_tokens": 20,
+                    "completion_tokens": 4,
+                    "total_tokens": 54,
+                    "completion_tokens_details": {"reasoning_tokens": 30},
+                },
+            },
+            {"input": 20, "output": 34, "reasoning.output": 30},
+        ),
+        (
+            "cohere",
+            {"model": "command-a-03-2025", "usage": {"billed_units": {"input_tokens": 8, "output_tokens": 9}}},
+            {"input": 8, "output": 9},
+        ),
+        (
+            "deepseek",
+            {
+                "model": "deepseek-chat",
+                "usage": {"prompt_tokens": 90, "completion_tokens": 9, "prompt_cache_hit_tokens": 64},
+            },
+            {"input": 90, "output": 9, "cache_read.input": 64},
+        ),
+        (
+            "openai",
+            {
+                "model": "gpt-4o-audio-preview",
+                "usage": {
+                    "prompt_tokens": 50,
+                    "completion_tokens": 9,
+                    "total_tokens": 59,
+                    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 30},
+                    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 5},
+                },
+            },
+            {"input": 50, "output": 9, "audio.input": 30, "audio.output": 5},
+        ),
+    ],
+)
+def test_tokens_are_read_from_the_body_of_a_provider(
+    provider: str, response: dict[str, Any], expected: dict[str, int]
+) -> None:
+    span = {"openinference.span.kind": "LLM", "llm.provider": provider, **body(**response)}
+    found = normalized(span, package="test")
+    counts = {key.removeprefix("gen_ai.usage."): value for key, value in found.items() if "gen_ai.usage." in key}
+    said = {key: value for key, value in counts.items() if value and not key.startswith("penstock")}
+    assert said == {f"{key}_tokens": value for key, value in expected.items()}
+    assert found["gen_ai.response.model"] == next(iter(response.values()))
+    assert found.get("anthropic.response.service_tier") == response.get("usage", {}).get("service_tier")
