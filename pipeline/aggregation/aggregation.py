@@ -14,7 +14,7 @@ from pipeline.aggregation.instrument import OVERFLOW, Instrument, Labels, Tempor
 from pipeline.aggregation.retention import Limits, idle_resources, oldest_resources, sent_before, too_many_idle
 from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, SignedHistogram, Sum, UpDownSum
 from pipeline.aggregation.snapshot import Snapshot, Taken
-from pipeline.aggregation.store import Group, MetricSeries, Store, key_of, size_of
+from pipeline.aggregation.store import Ended, Group, MetricSeries, Store, key_of, size_of
 
 _S: Final = 10**9
 _KINDS: Final[dict[str, type[Series]]] = {
@@ -91,7 +91,7 @@ class Aggregation:
         self._random = Random(0).random  # noqa: S311 - picks samples
         self._on_overflow = on_overflow
         self._on_refused = on_refused
-        self._store = Store()
+        self._store = Store(keeps_ended=temporality is Temporality.CUMULATIVE)
         self._sent_ns = 0
         # Points that were taken and of which nobody has said yet what became of them.
         self._under_way = False
@@ -175,16 +175,19 @@ class Aggregation:
     def snapshot(self, now_ns: int) -> Snapshot:
         """Take what there is to send; with delta, series begin anew.
 
-        Before the next one is taken, `sent` or `put_back` must be told what became of this one.
+        Cumulative series that were forgotten get a last point without a value (OTLP's NO_RECORDED_VALUE), so that
+        whoever shows the last value of each does not show them for ever. Before the next snapshot is taken, `sent` or
+        `put_back` must be told what became of this one.
         """
         self._forget(now_ns)
         self._under_way = True
-        taken: list[Taken] = []
+        ended = self._store.take_ended()
+        taken = [_end(series, now_ns) for series in ended]
         for group, metric in self._store.metrics():
             points = [(s, s.take(now_ns, self._temporality)) for s in metric.all() if s.updated_ns]
             if points:
                 taken.append(Taken(group.resource, metric.rules.instrument, points))
-        return Snapshot(self._scope, now_ns, self._temporality, taken)
+        return Snapshot(self._scope, now_ns, self._temporality, taken, ended)
 
     def sent(self, snapshot: Snapshot) -> None:
         """Somebody has taken it: what is idle since then may be forgotten."""
@@ -194,6 +197,7 @@ class Aggregation:
     def put_back(self, snapshot: Snapshot) -> None:
         """Nobody has taken it: with delta, its values join those that came since, and count in the next point."""
         self._under_way = False
+        self._store.ended = [*snapshot.ended, *self._store.ended]
         if snapshot.temporality is Temporality.DELTA:
             for taken in snapshot.taken:
                 for series, point in taken.series:
@@ -204,6 +208,11 @@ class Aggregation:
         snapshot = self.snapshot(now_ns)
         self.sent(snapshot)
         return snapshot.request()
+
+
+def _end(ended: Ended, now_ns: int) -> Taken:
+    empty = _new(ended.rules, ended.labels, now_ns)
+    return Taken(ended.resource, ended.rules.instrument, [(empty, empty)], has_ended=True)
 
 
 def _new(rules: Rules, labels: Labels, now_ns: int) -> Series:

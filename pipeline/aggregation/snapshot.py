@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric
 
 from pipeline.aggregation.instrument import Instrument, Labels, Temporality
 from pipeline.aggregation.series import Series
+from pipeline.aggregation.store import Ended
 from pipeline.signals.values import set_any_value
+
+_NO_RECORDED_VALUE: Final = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class Taken:
     resource: Labels
     instrument: Instrument
     series: list[tuple[Series, Series]]
+    has_ended: bool = False
+    """The series were forgotten: their points have no value, which tells a backend not to wait for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Snapshot:
     time_ns: int
     temporality: Temporality
     taken: list[Taken]
+    ended: list[Ended]
+    """What the points without a value are about."""
 
     @property
     def count(self) -> int:
@@ -51,4 +60,12 @@ class Snapshot:
             metric = scope.metrics.add(name=instrument.name, unit=instrument.unit, description=instrument.description)
             for _, point in taken.series:
                 point.write(metric, self.time_ns, self.temporality)
+                if taken.has_ended:
+                    _last_point(metric).flags = _NO_RECORDED_VALUE
         return request
+
+
+def _last_point(metric: Metric) -> Any:
+    kind = metric.WhichOneof("data")
+    assert kind is not None  # noqa: S101 - for the type checker: a point was written
+    return getattr(metric, kind).data_points[-1]

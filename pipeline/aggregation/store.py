@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from pipeline.aggregation.instrument import Labels
@@ -44,13 +45,33 @@ class Group:
             yield from metric.all()
 
 
-class Store:
-    """All resources, with the number of series by the name of their metric."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A series that was forgotten, and of which nobody was told yet."""
 
-    def __init__(self) -> None:
+    resource: Labels
+    rules: Rules
+    labels: Labels
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others."""
+        return key_of(sorted(self.resource, key=itemgetter(0))), self.rules.instrument.name, key_of(self.labels)
+
+
+class Store:
+    """All resources, with the number of series by the name of their metric.
+
+    Attributes:
+        ended: what was forgotten, where that is kept.
+    """
+
+    def __init__(self, *, keeps_ended: bool = False) -> None:
         """Begin with nothing."""
         self.groups: dict[Key, Group] = {}
         self.counts: dict[str, int] = {}
+        self.ended: list[Ended] = []
+        self._keeps_ended = keeps_ended
 
     def all(self) -> Iterator[Series]:
         """Every series."""
@@ -76,12 +97,15 @@ class Store:
     def remove_groups(self, keys: Iterable[Key]) -> None:
         """Forget resources with all they have."""
         for key in keys:
-            for name, metric in self.groups.pop(key).metrics.items():
+            group = self.groups.pop(key)
+            self._note(group.resource, group.all())
+            for name, metric in group.metrics.items():
                 self.counts[name] -= len(metric.by_labels)
 
     def remove(self, gone: Collection[Series]) -> None:
         """Forget series, and metrics and resources that are left with none."""
         for key, group in list(self.groups.items()):
+            self._note(group.resource, (series for series in group.all() if series in gone))
             for name, metric in list(group.metrics.items()):
                 before = len(metric.by_labels)
                 metric.by_labels = {k: series for k, series in metric.by_labels.items() if series not in gone}
@@ -92,6 +116,22 @@ class Store:
                     del group.metrics[name]
             if not group.metrics:
                 del self.groups[key]
+
+    def _note(self, resource: Labels, gone: Iterable[Series]) -> None:
+        if self._keeps_ended:
+            self.ended += [Ended(resource, series.rules, series.labels) for series in gone]
+
+    def take_ended(self) -> list[Ended]:
+        """What was forgotten and has not come back; nobody is told of it twice."""
+        ended, self.ended = self.ended, []
+        if not ended:
+            return []
+        there = {
+            Ended(group.resource, series.rules, series.labels).key
+            for group in self.groups.values()
+            for series in group.all()
+        }
+        return [series for series in ended if series.key not in there]
 
 
 def key_of(labels: Iterable[tuple[str, Value]]) -> Key:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pipeline.aggregation import OVERFLOW, Aggregation, Instrument, Labels, Temporality
 from pipeline.signals import Value
@@ -39,6 +40,8 @@ class Counted:
             resource = [str(value) for value in from_key_values(group.resource.attributes).values()]
             for metric in group.scope_metrics[0].metrics:
                 for point in metric.sum.data_points:
+                    if point.flags:
+                        continue
                     labels = [f"{key}={value!r}" for key, value in from_key_values(point.attributes).items()]
                     assert point.time_unix_nano == now_ns
                     found[*resource, *labels] = (point.as_int, point.start_time_unix_nano)
@@ -196,6 +199,46 @@ def test_a_resource_is_forgotten_when_none_of_its_series_was_added_to() -> None:
     counted.collect(2 * S)
     counted.call("x", 50 * S)
     assert set(counted.collect(70 * S)) == {("shop", "a='x'"), ("shop", "a='y'")}
+
+
+def ended(request: ExportMetricsServiceRequest) -> list[str]:
+    """Labels of the points that have no value."""
+    points = [p for g in request.resource_metrics for m in g.scope_metrics[0].metrics for p in m.sum.data_points]
+    return [str(from_key_values(point.attributes)["a"]) for point in points if point.flags == 1]
+
+
+def test_whoever_shows_values_is_told_once_of_series_that_were_forgotten() -> None:
+    counted = Counted(expiration_s=10)
+    counted.call("old", 1 * S)
+    assert ended(counted.aggregation.collect(2 * S)) == []
+    counted.call("new", 12 * S)
+    assert ended(counted.aggregation.collect(13 * S)) == ["old"]
+    assert ended(counted.aggregation.collect(14 * S)) == []
+
+
+def test_that_a_series_was_forgotten_is_said_again_where_nobody_heard_it() -> None:
+    counted = Counted(expiration_s=10)
+    counted.call("old", 1 * S)
+    counted.collect(2 * S)
+    refused = counted.aggregation.snapshot(13 * S)
+    assert ended(refused.request()) == ["old"]
+    assert refused.count == 1
+    counted.aggregation.put_back(refused)
+    counted.call("old", 13 * S)
+    counted.call("new", 13 * S)
+    assert ended(counted.aggregation.collect(14 * S)) == []
+    again = counted.aggregation.collect(25 * S)
+    assert sorted(ended(again)) == ["new", "old"]
+
+
+def test_a_resource_that_gave_way_is_told_of_and_deltas_end_by_themselves() -> None:
+    for temporality, expected in ((Temporality.CUMULATIVE, ["x", "y"]), (Temporality.DELTA, [])):
+        counted = Counted(resource_limit=1, temporality=temporality)
+        for label in ("x", "y"):
+            counted.call(label)
+        counted.collect(2)
+        counted.call("z", 3, resource=(("service.name", "other"),))
+        assert ended(counted.aggregation.collect(4)) == expected
 
 
 def test_expired_points_that_nobody_took_stay() -> None:
