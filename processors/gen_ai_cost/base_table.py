@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from processors.gen_ai_cost.book import Found
 from processors.gen_ai_cost.names import Ident, ProviderNames, candidates, names
 from processors.gen_ai_cost.rates import Price, Rates, Schedule
+from processors.gen_ai_cost.records import hand_written
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -42,7 +44,7 @@ _CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
 
 # The table has no prices for models of this kind.
 _FREE_OF_CHARGE: Final = ":free"
-_FREE: Final = Schedule("free", ((Rates(input=Price(0.0), output=Price(0.0)),),))
+_FREE: Final = ((Rates(input=Price(0.0), output=Price(0.0)),),)
 
 
 class _Match(NamedTuple):
@@ -64,6 +66,7 @@ class BaseTable:
 
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
         self._is_resold = resold
+        self._ignored = {entry["table"]: re.compile(entry["models"]) for entry in hand_written()["ignored"]}
         self.name = f"genai-prices {version('genai-prices')}"
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
 
@@ -77,13 +80,16 @@ class BaseTable:
             if match is not None:
                 return self._found(provider, match, candidate, tier)
         if provider.free and ident.model.endswith(provider.free) and not self._is_resold:
-            return Found(_FREE, (f"{provider.name}: ids that end with {provider.free!r} cost nothing",))
+            free = Schedule(f"{provider.name}/*{provider.free}", _FREE)
+            return Found(free, (f"{provider.name}: ids that end with {provider.free!r} cost nothing",))
         return None
 
     def _match(self, provider: ProviderNames, model: str) -> _Match | None:
         own = self._tables[provider.table]
         makers = (self._tables.get(name) for name in own.fallback_model_providers or ())
         for table in filter(None, makers if self._is_resold else (own,)):
+            if table.id in self._ignored and self._ignored[table.id].match(model):
+                continue
             for info in table.models:
                 rule = _rule(info.match, model, is_exact=provider.is_exact)
                 if rule:
@@ -137,7 +143,7 @@ def _rule(match: Any, model: str, *, is_exact: bool) -> str:
         return " and ".join(rules) if all(rules) else ""
     if not match.is_match(model) or (is_fine_tuned(model) and not is_fine_tuned(value)):
         return ""
-    if is_exact and kind not in {"equals", "regex"} and model != value.lower():
+    if is_exact and kind not in {"equals", "regex"} and model != value.lower() and not is_fine_tuned(value):
         return ""
     return f"{kind.replace('_', ' ')} {value!r}"
 

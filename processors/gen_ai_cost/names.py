@@ -47,6 +47,7 @@ class ProviderNames:
     vendors: frozenset[str] = frozenset()
     litellm: tuple[str, ...] = ()
     is_exact: bool = False
+    also: tuple[tuple[re.Pattern[str], str], ...] = ()
     like: str = ""
     """A provider whose price holds where a table has none for this one."""
     maker_tiers: frozenset[str] = frozenset()
@@ -79,10 +80,10 @@ class Names:
             spelling: tier for tier, spellings in data["tiers"].items() for spelling in spellings
         }
         self._spellings: dict[str, str] = {}
-        self._prefixes = dict.fromkeys(self.self_hosted, "")
+        self._prefixes = {prefix: squash(prefix) for prefix in data["self_hosted"]}
         for name, entry in data["providers"].items():
             self._spellings.update((squash(spelling), name) for spelling in (name, *entry.get("spellings", ())))
-            self._prefixes.update((squash(prefix), name) for prefix in entry.get("prefixes", ()))
+            self._prefixes.update(dict.fromkeys(entry.get("prefixes", ()), name))
         self._says_nothing = frozenset(map(squash, data["says_nothing"]))
         self._protocols = frozenset(data["protocols"])
         self._authors = frozenset(data["authors"])
@@ -119,10 +120,9 @@ class Names:
     def route(self, provider: str, model: str) -> tuple[str, str] | None:
         """What a gateway's prefix of the id says: (provider, the rest); None where there is no such prefix."""
         first, slash, rest = model.partition("/")
-        squashed = squash(first.lower())
-        if not slash or not rest or squashed not in self._prefixes:
+        named = self._prefixes.get(first.lower()) if slash and rest else None
+        if named is None:
             return None
-        named = self._prefixes[squashed] or squashed
         is_route = not provider or provider in self._protocols
         if named == provider or (is_route and first.lower() not in self._authors):
             return named, rest
@@ -217,7 +217,9 @@ def candidates(provider: ProviderNames | None, model: str, *, undated: bool = Fa
         undated = False
     dated = [(form, _dates(form)) for form in forms]
     last = [other[-1] for _, other in dated if other] if undated else []
-    yield from dict.fromkeys([name for form, other in dated for name in (form, *other[:-1])] + last)
+    known = [name for form, other in dated for name in (form, *other[:-1])]
+    also = [pattern.sub(to, form) for pattern, to in (provider.also if provider else ()) for form in forms]
+    yield from dict.fromkeys((*known, *also, *last))
 
 
 def _dates(model: str) -> list[str]:
@@ -256,13 +258,14 @@ def names() -> Names:
 def _provider(name: str, entry: Mapping[str, Any]) -> ProviderNames:
     return ProviderNames(
         name,
-        entry.get("table", ""),
-        frozenset(entry.get("vendors", ())),
-        tuple(entry.get("litellm", ())),
-        bool(entry.get("exact")),
-        entry.get("like", ""),
-        frozenset(entry.get("maker_tiers", ())),
-        entry.get("free", ""),
+        table=entry.get("table", ""),
+        vendors=frozenset(entry.get("vendors", ())),
+        litellm=tuple(entry.get("litellm", ())),
+        is_exact=bool(entry.get("exact")),
+        also=tuple((re.compile(pattern), to) for pattern, to in entry.get("also", ())),
+        like=entry.get("like", ""),
+        maker_tiers=frozenset(entry.get("maker_tiers", ())),
+        free=entry.get("free", ""),
     )
 
 
