@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
+from pipeline.clock import Clock
 from pipeline.component import Host, Processor
 from pipeline.signals import Attributes, Batch, Record, Signal, Value
 from processors.gen_ai_cost.billing import NotBilled
@@ -13,7 +16,7 @@ from processors.gen_ai_cost.estimates import estimate
 from processors.gen_ai_cost.overrides import Overrides
 from processors.gen_ai_cost.rates import Cost, Rates, Schedule, Usage, cost_of
 from processors.gen_ai_cost.stated import StatedCost, stated_costs
-from processors.gen_ai_cost.tables import price_book
+from processors.gen_ai_cost.tables import made, price_book
 from processors.gen_ai_cost.tally import Tally
 from processors.gen_ai_cost.usage import (
     DETAILS,
@@ -43,6 +46,7 @@ _BILLED: Final = frozenset(
         "image_generation",
     }
 )
+_DAY_S: Final = 86_400
 _ROLE: Final = "penstock.gen_ai.role"
 _DIALECT: Final = "penstock.dialect"
 # What clients put where names belong is remembered by the price book: no more of it than a name can have.
@@ -96,7 +100,13 @@ class GenAiCost(Processor):
         )
         """Attributes that a plain call has none of: tokens in, tokens out, and nothing else about money."""
         self._looks_for_stated = looks_for_stated
+        self._watch_age()
         self._warn_of_loans()
+
+    def _watch_age(self) -> None:
+        for table, when in made(self._book.tables):
+            age = partial(_age_days, self.host.clock, when)
+            self.host.meter.watch("penstock_cost_table_age_days", "How old the prices are, by table.", age, table=table)
 
     def _warn_of_loans(self) -> None:
         for table in self._book.tables:
@@ -228,6 +238,10 @@ class _Bill(NamedTuple):
     quality: str
     price_id: str
     rates: Rates | None = None
+
+
+def _age_days(clock: Clock, made_at: datetime) -> float:
+    return (clock.time_ns() / 1e9 - made_at.timestamp()) / _DAY_S
 
 
 def _is_call(attributes: Attributes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -217,6 +217,31 @@ def cost_of(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Cost | None:
     )
 
 
+class Charge(NamedTuple):
+    """One line of a bill: a quantity of tokens, calls or seconds."""
+
+    name: str
+    quantity: float
+    usd_per_unit: float
+
+    @property
+    def usd(self) -> float:
+        """What it comes to."""
+        return self.quantity * self.usd_per_unit
+
+
+def charges(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Iterator[Charge]:
+    """What `cost_of` adds up, line by line, for people."""
+    counts, prices = split(usage), rates.at(usage.input)
+    for kind, count, price in zip(PerToken._fields, counts, prices, strict=True):
+        if count:
+            yield Charge(f"{kind.replace('_', ' ')} tokens", count, price)
+    if rates.per_request_usd:
+        yield Charge("call", 1, rates.per_request_usd)
+    if rates.per_second_usd:
+        yield Charge("seconds", duration_s, rates.per_second_usd)
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Rates of one model over time: by date, and within a day where prices depend on the hour.
@@ -246,6 +271,16 @@ class Schedule:
         """The rates at a time of the day in the time that a date falls into."""
         date = max(0, bisect_right(self.starts_ns, date_ns) - 1)
         return self.rates[date][bisect_right(self.daily_ns, daily_ns) - 1]
+
+    def interval(self, time_ns: int) -> tuple[int, int | None]:
+        """From when (0: ever since) to when (None: for ever) the prices of the day of a time hold."""
+        first = last = max(0, bisect_right(self.starts_ns, time_ns) - 1)
+        while first and self.rates[first - 1] == self.rates[first]:
+            first -= 1
+        while last + 1 < len(self.rates) and self.rates[last + 1] == self.rates[last]:
+            last += 1
+        end_ns = self.starts_ns[last + 1] if last + 1 < len(self.rates) else None
+        return (self.starts_ns[first] if first else 0), end_ns
 
     def scaled(self, factor: float, price_id: str) -> Schedule:
         """All rates times `factor`, under another id."""
