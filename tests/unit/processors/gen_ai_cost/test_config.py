@@ -21,6 +21,8 @@ processors:
     overrides:
       - """
 
+SAME_TIERS = "tiers: [{above_input_tokens: 9, input_per_mtok: 2}, {above_input_tokens: 9, input_per_mtok: 3}]"
+
 
 def loaded(entry: str) -> None:
     load(["yaml:" + AROUND + textwrap.indent(entry, " " * 8).lstrip()], environ={})
@@ -51,8 +53,7 @@ def loaded(entry: str) -> None:
             "history must rise",
         ),
         (
-            "input_per_mtok: 1\ntiers: [{above_input_tokens: 9, input_per_mtok: 2}, "
-            "{above_input_tokens: 9, input_per_mtok: 3}]",
+            "input_per_mtok: 1\n" + SAME_TIERS,
             "tiers::1::above_input_tokens",
             "tiers must rise",
         ),
