@@ -3,6 +3,7 @@
 from pipeline.aggregation.aggregation import Aggregation
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Kind, Labels, Temporality
+from pipeline.aggregation.pieces import pieces_of
 from pipeline.aggregation.sender import MetricsSender
 from pipeline.aggregation.series import Exemplar, Gauge, Histogram, Series, Sum
 from pipeline.aggregation.snapshot import Snapshot
@@ -22,4 +23,5 @@ __all__ = [
     "Snapshot",
     "Sum",
     "Temporality",
+    "pieces_of",
 ]

@@ -142,7 +142,7 @@ class Aggregation:
         group = self._store.groups.get(key)
         if group is not None:
             return group
-        has_room = len(self._store.groups) < self._limits.resources or self._make_room()
+        has_room = self._store.resources < self._limits.resources or self._make_room()
         if not has_room or size_of(key_of(resource)) > _MAX_LABELS:
             return self._store.extra()
         group = self._store.groups[key] = Group(resource)

@@ -30,10 +30,15 @@ class Limits:
     idle: int
 
 
+def is_sent(series: Series, sent_ns: int) -> bool:
+    """Whether all it has was sent. What was added in the nanosecond of sending may not have been."""
+    return series.updated_ns < sent_ns
+
+
 def sent_before(series: Iterable[Series], before_ns: int, sent_ns: int) -> Iterator[Series]:
     """Those last added to before a time, of whose values none is still to be sent."""
     for one in series:
-        if one.updated_ns <= sent_ns and max(one.updated_ns, one.start_ns) <= before_ns:
+        if is_sent(one, sent_ns) and max(one.updated_ns, one.start_ns) <= before_ns:
             yield one
 
 
@@ -62,6 +67,9 @@ def too_many_idle(store: Store, limits: Limits) -> set[Series]:
 
 def oldest_resources(store: Store, limits: Limits, sent_ns: int) -> list[Key]:
     """Some resources that were not used for longest and whose values were all sent."""
-    last = {key: max([series.updated_ns for series in group.all()], default=0) for key, group in store.groups.items()}
-    old = sorted([key for key, used_ns in last.items() if used_ns <= sent_ns], key=last.__getitem__)
-    return old[: max(1, limits.resources // _AT_ONCE)]
+    last = {
+        key: max([series.updated_ns for series in group.all()], default=0)
+        for key, group in store.groups.items()
+        if not group.is_extra and all(is_sent(series, sent_ns) for series in group.all())
+    }
+    return sorted(last, key=last.__getitem__)[: max(1, limits.resources // _AT_ONCE)]

@@ -78,6 +78,11 @@ class Store:
         for group in self.groups.values():
             yield from group.all()
 
+    @property
+    def resources(self) -> int:
+        """Without the one for those for which there is no room."""
+        return len(self.groups) - (_EXTRA in self.groups)
+
     def metrics(self) -> Iterator[tuple[Group, MetricSeries]]:
         """Every metric of every resource."""
         for group in self.groups.values():

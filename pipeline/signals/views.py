@@ -6,7 +6,7 @@ attribute writes are flushed once; either marks the batch's bytes stale. Views n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pipeline.signals.attributes import Attributes
@@ -64,6 +64,17 @@ class View:
         if attributes is None:
             attributes = self._attributes = Attributes(self.pb.attributes, self.content)
         return attributes
+
+    def some_attributes(self, names: Container[str]) -> Mapping[str, Value]:
+        """Those of `names`, perhaps with others, to be read only: cheaper where nobody has asked for all of them."""
+        if self._attributes is not None:
+            return self._attributes
+        found: dict[str, Value] = {}
+        for pair in self.pb.attributes:
+            key = pair.key
+            if key in names and key not in found:
+                found[key] = from_any_value(pair.value)
+        return found
 
 
 class Resource(View):

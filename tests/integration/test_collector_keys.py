@@ -17,7 +17,7 @@ from pipeline.config.loading import Examination, examine
 from tests.servers.lookup import require_program
 from tests.unit.collector_keys import DATA, FILES, without, write_files
 
-NOT_IN_V0_145 = ("# newer", "# ours")
+NOT_IN_V0_145 = ("# newer", "# newer # refused", "# ours")
 # Version 2 of the health page is behind a gate.
 GATES = "--feature-gates=+extension.healthcheck.useComponentStatus"
 
@@ -47,6 +47,7 @@ def test_the_collector_accepts_it(file: Path, tmp_path: Path) -> None:
 REFUSED_DEFAULTS = {("exporters", "otlp_http", "force_attempt_http2")}
 # Other ways to write the same, blocks that are printed as `null` and on when they are there, and secrets.
 OTHER_WORDS = {
+    "connectors/spanmetrics.add_resource_attributes",
     "exporters/debug.sending_queue.enabled",
     "exporters/file.directory_permissions",
     "exporters/file.rotation.max_megabytes",

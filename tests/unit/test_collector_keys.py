@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.component import Component
+from pipeline.config.catalog import InstalledComponents
 from pipeline.service import Service
 from tests.unit.collector_keys import (
     FILES,
@@ -89,10 +90,7 @@ def _is_set(entry: Entry, found: set[tuple[str, str]]) -> bool:
 
 def test_every_refused_key_is_refused_in_a_configuration_for_its_reason(folder: Path) -> None:
     problems = [problem for file in FILES for problem in examined(file, folder).problems]
-    found = [
-        (f"{problem.path[0]}/{str(problem.path[1]).partition('/')[0]}", _keys(problem.path), problem.message)
-        for problem in problems
-    ]
+    found = [(_component(problem.path), _keys(problem.path), problem.message) for problem in problems]
     missing = [
         entry
         for entry in table()
@@ -103,6 +101,11 @@ def test_every_refused_key_is_refused_in_a_configuration_for_its_reason(folder: 
         )
     ]
     assert missing == []
+
+
+def _component(path: tuple[str | int, ...]) -> str:
+    kind, name = str(path[0]), str(path[1]).partition("/")[0]
+    return f"{kind}/{InstalledComponents().get(kind, name).type}"
 
 
 def _keys(path: tuple[str | int, ...]) -> str:

@@ -138,6 +138,7 @@ def test_whatever_the_labels_series_are_bounded_and_nothing_is_lost(
         if place in flushes and temporality is Temporality.DELTA:
             total += sum(value for value, _ in counted.collect(10 * place + 2).values())
         assert len(counted.aggregation) <= 5 + 3 + 1
+        assert len(counted.aggregation._store.groups) <= 3 + 1
     assert total + sum(value for value, _ in counted.collect(10**6).values()) == len(labels)
 
 

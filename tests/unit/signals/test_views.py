@@ -133,3 +133,19 @@ def test_resource_and_scope_are_the_same_view_for_all_their_records() -> None:
     one, two = traces({}, {}).records()
     assert one.resource is two.resource
     assert one.scope is two.scope
+
+
+def test_some_attributes_are_those_asked_for_or_all_that_were_read() -> None:
+    batch = traces({"a": 1, "b": [2], "c": "x"})
+    (span,) = batch.records()
+    assert span.some_attributes({"a", "b", "z"}) == {"a": 1, "b": [2]}
+    span.attributes["a"] = 5
+    assert span.some_attributes({"a"}) == {"a": 5, "b": [2], "c": "x"}
+
+
+def test_some_attributes_of_a_repeated_key_the_first() -> None:
+    request = trace_request({"a": 1})
+    pair = request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="a")
+    pair.value.int_value = 2
+    (span,) = parse(Signal.TRACES, request.SerializeToString()).records()
+    assert span.some_attributes({"a"}) == {"a": 1}
