@@ -14,13 +14,13 @@ _CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
 # Profiles 1.41 and main.
 _CACHE_WRITE: Final = ("gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens")
 _CACHE_WRITE_1H: Final = "penstock.gen_ai.usage.cache_creation_1h.input_tokens"
-_MODALITIES: Final = (
-    "gen_ai.usage.audio.input_tokens",
-    "gen_ai.usage.audio.output_tokens",
-    "gen_ai.usage.image.input_tokens",
-    "gen_ai.usage.image.output_tokens",
+_AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
+_AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
+_IMAGE_INPUT: Final = "gen_ai.usage.image.input_tokens"
+_IMAGE_OUTPUT: Final = "gen_ai.usage.image.output_tokens"
+DETAILS: Final = frozenset(
+    {_CACHE_READ, *_CACHE_WRITE, _CACHE_WRITE_1H, _AUDIO_INPUT, _AUDIO_OUTPUT, _IMAGE_INPUT, _IMAGE_OUTPUT}
 )
-DETAILS: Final = frozenset({_CACHE_READ, *_CACHE_WRITE, _CACHE_WRITE_1H, *_MODALITIES})
 """Counts of parts: of most calls nothing of it is said."""
 TIERS: Final = (
     "openai.response.service_tier",
@@ -61,7 +61,10 @@ def usage_of(attributes: Attributes) -> Usage | None:
         read,
         written,
         _count(get(_CACHE_WRITE_1H)),
-        *(_count(get(key)) for key in _MODALITIES),
+        _count(get(_AUDIO_INPUT)),
+        _count(get(_AUDIO_OUTPUT)),
+        _count(get(_IMAGE_INPUT)),
+        _count(get(_IMAGE_OUTPUT)),
     )
 
 

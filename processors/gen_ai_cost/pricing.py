@@ -1,0 +1,214 @@
+"""What is written on a call: its cost, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pipeline.signals import Attributes, Record, Value
+from processors.gen_ai_cost.billing import NotBilled
+from processors.gen_ai_cost.book import PriceBook, Unpriced
+from processors.gen_ai_cost.config import GenAiCostConfig
+from processors.gen_ai_cost.estimates import estimate
+from processors.gen_ai_cost.rates import Cost, Rates, Schedule, Usage, cost_of
+from processors.gen_ai_cost.stated import StatedCost, stated_costs
+from processors.gen_ai_cost.tally import Tally
+from processors.gen_ai_cost.usage import (
+    DETAILS,
+    INPUT,
+    MOST_TOKENS,
+    OUTPUT,
+    TIERS,
+    duration_s,
+    has_failed,
+    is_partial,
+    tier_said,
+    time_of,
+    usage_of,
+)
+
+# What clients put where names belong is remembered by the price book: no more of it than a name can have.
+_NAME_LIMIT: Final = 257
+_USD: Final = "penstock.cost.usd"
+_INPUT_USD: Final = "penstock.cost.input_usd"
+_OUTPUT_USD: Final = "penstock.cost.output_usd"
+_QUALITY: Final = "penstock.cost.quality"
+_PRICE_ID: Final = "penstock.cost.price_id"
+_UNPRICED: Final = "penstock.cost.unpriced"
+_AMOUNT: Final = "penstock.cost.amount"
+_CURRENCY: Final = "penstock.cost.currency"
+_PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
+RESULTS: Final = frozenset({_USD, *_PARTS.values(), _QUALITY, _PRICE_ID, _UNPRICED, _AMOUNT, _CURRENCY})
+"""All attributes that are written."""
+
+
+class _Bill(NamedTuple):
+    cost: Cost
+    quality: str
+    price_id: str
+    rates: Rates | None = None
+
+
+class Pricing:
+    """Prices calls by a price book and a configuration, and counts what became of them."""
+
+    def __init__(self, config: GenAiCostConfig, book: PriceBook, tally: Tally) -> None:
+        """Load what is known of stated costs and of caches."""
+        self._schedule_of = book.schedule
+        self._tally = tally
+        self._estimates = config.estimates
+        self._prefers_stated = config.stated == "prefer"
+        self._not_billed = NotBilled(config.not_billed)
+        self._stated = stated_costs()
+        self._stated_keys = frozenset() if config.stated == "ignore" else self._stated.keys
+        self._special = RESULTS.union(self._not_billed.keys, self._stated_keys)
+        """Attributes after which a call takes more thought than arithmetic."""
+        self._rare = self._special.union(DETAILS, TIERS)
+        """Attributes that a plain call has none of: tokens in, tokens out, and nothing else about money."""
+
+    def quick(self, record: Record, attributes: Attributes) -> Mapping[str, Value] | None:
+        """What is written on a call that takes nothing but arithmetic and has no results yet; None for others."""
+        get = attributes.get
+        tokens_in, tokens_out = get(INPUT), get(OUTPUT)
+        provider = get("gen_ai.provider.name")
+        model = get("gen_ai.response.model") or get("gen_ai.request.model")
+        if (
+            tokens_in.__class__ is not int
+            or tokens_out.__class__ is not int
+            or not (0 <= tokens_in <= MOST_TOKENS and 0 <= tokens_out <= MOST_TOKENS)
+            or provider.__class__ is not str
+            or model.__class__ is not str
+            or len(provider) + len(model) > _NAME_LIMIT
+        ):
+            return None
+        if not self._rare.isdisjoint(attributes):
+            return self._detailed(record, attributes, provider, model)
+        schedule = self._schedule_of(provider, model, "")
+        if not isinstance(schedule, Schedule):
+            return None
+        rates = schedule.always or schedule.at(time_of(record))
+        if rates.plain is None:
+            return None
+        per_input, per_output = rates.plain
+        input_usd, output_usd = tokens_in * per_input, tokens_out * per_output
+        return {
+            _USD: input_usd + output_usd,
+            _INPUT_USD: input_usd,
+            _OUTPUT_USD: output_usd,
+            _QUALITY: "exact",
+            _PRICE_ID: rates.price_id or schedule.price_id,
+        }
+
+    def _detailed(
+        self, record: Record, attributes: Attributes, provider: str, model: str
+    ) -> Mapping[str, Value] | None:
+        """As `quick`, with a service tier, or with counts of parts."""
+        found = self._rare.intersection(attributes)
+        if not found.isdisjoint(self._special):
+            return None
+        usage = usage_of(attributes)
+        schedule = self._schedule_of(provider, model, tier_said(attributes)[:_NAME_LIMIT])
+        if usage is None or not isinstance(schedule, Schedule):
+            return None
+        rates = schedule.always or schedule.at(time_of(record))
+        cost = None if rates.per_second_usd else cost_of(usage, rates)
+        return None if cost is None else _priced(_Bill(cost, "exact", rates.price_id or schedule.price_id, rates))
+
+    def results(self, record: Record, attributes: Attributes) -> Mapping[str, Value]:
+        """What is written on any call; counts it."""
+        marker = self._not_billed.reason(attributes)
+        if marker is not None:
+            self._tally.free["not_billed"] += 1
+            return _priced(_Bill(Cost(), "exact", f"not_billed@{marker}"))
+        stated = None if self._stated_keys.isdisjoint(attributes) else self._stated.read(attributes)
+        bill = self._bill(record, attributes)
+        if stated is not None and isinstance(bill, _Bill):
+            self._tally.stated(stated, bill.cost.total)
+        if stated is not None and self._prefers_stated:
+            self._tally.priced["stated"] += 1
+            return _as_stated(stated)
+        if isinstance(bill, _Bill):
+            self._tally.priced[bill.quality] += 1
+            return _priced(bill)
+        return self._without_price(bill, record, attributes)
+
+    def _without_price(self, reason: str, record: Record, attributes: Attributes) -> Mapping[str, Value]:
+        if reason == "no_usage" and has_failed(record, attributes):
+            self._tally.free["failed"] += 1
+            return {}
+        self._tally.unpriced[reason, _provider(attributes)] += 1
+        return {_UNPRICED: reason}
+
+    def _bill(self, record: Record, attributes: Attributes) -> _Bill | str:
+        """The cost by our tables, or the reason why there is none."""
+        try:
+            usage = usage_of(attributes)
+        except Unpriced as reason:
+            return str(reason)
+        schedule = self._schedule_of(_provider(attributes), _model(attributes), tier_said(attributes)[:_NAME_LIMIT])
+        if isinstance(schedule, Unpriced):
+            return str(schedule) if usage is not None else "no_usage"
+        rates = schedule.at(time_of(record))
+        quality = "exact"
+        if (usage is None or is_partial(attributes)) and rates.needs_tokens:
+            estimated = self._estimate(record, attributes, usage)
+            if estimated is None:
+                return "no_usage" if usage is None else "partial_usage"
+            usage, quality = estimated, "estimated"
+        seconds = duration_s(record) if rates.per_second_usd else 0.0
+        if seconds is None:
+            return "no_duration"
+        cost = cost_of(usage or Usage(), rates, seconds)
+        return _Bill(cost, quality, rates.price_id or schedule.price_id, rates) if cost is not None else "no_rate"
+
+    def _estimate(self, record: Record, attributes: Attributes, said: Usage | None) -> Usage | None:
+        if not self._estimates or (said is None and has_failed(record, attributes)):
+            return None
+        return estimate(attributes, said)
+
+
+def _provider(attributes: Attributes) -> str:
+    return _name(attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system"))
+
+
+def _model(attributes: Attributes) -> str:
+    return _name(attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model"))
+
+
+def _name(value: Any) -> str:
+    return value[:_NAME_LIMIT] if isinstance(value, str) else "" if value is None else str(value)[:_NAME_LIMIT]
+
+
+def _priced(bill: _Bill) -> Mapping[str, Value]:
+    cost, rates = bill.cost, bill.rates
+    input_usd, output_usd, read_usd, write_usd, other_usd = cost
+    usd = input_usd + output_usd + read_usd + write_usd + other_usd
+    results: dict[str, Value] = {_USD: usd, _INPUT_USD: input_usd, _OUTPUT_USD: output_usd}
+    if read_usd:
+        results["penstock.cost.cache_read_usd"] = read_usd
+    if write_usd:
+        results["penstock.cost.cache_write_usd"] = write_usd
+    if other_usd:
+        results["penstock.cost.other_usd"] = other_usd
+    if rates is not None and rates.currency != "USD":
+        results[_AMOUNT] = usd / rates.usd_per_unit
+        results[_CURRENCY] = rates.currency
+    results[_QUALITY] = bill.quality
+    results[_PRICE_ID] = bill.price_id
+    return results
+
+
+def _as_stated(stated: StatedCost) -> Mapping[str, Value]:
+    parts = {_PARTS[part]: usd for part, usd in stated.parts.items()}
+    return {_USD: stated.usd, **parts, _QUALITY: "stated", _PRICE_ID: f"stated@{stated.attribute}"}
+
+
+def write(attributes: Attributes, results: Mapping[str, Value]) -> None:
+    """Write the results; those of an earlier pass that no longer hold go."""
+    earlier = RESULTS.intersection(attributes)
+    if not earlier:
+        attributes.add(results)
+        return
+    for key in earlier.difference(results):
+        del attributes[key]
+    attributes.update(results)
