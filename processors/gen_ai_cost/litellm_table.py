@@ -30,6 +30,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "input_cost_per_image_token": "image_input",
     "output_cost_per_image_token": "image_output",
 }
+_REASONING: Final = "output_cost_per_reasoning_token"
 _PER_REQUEST: Final = frozenset({"input_cost_per_request", "input_cost_per_query"})
 _ANY_KIND: Final = "|".join(sorted(_KINDS, key=len, reverse=True))
 _COST: Final = re.compile(rf"(?P<kind>{_ANY_KIND})(?:_above_(?P<thousands>\d+)k_tokens)?(?:_(?P<tier>[a-z]+))?")
@@ -89,40 +90,52 @@ class LiteLLMTable:
     def _add(self, key: str, entry: Any) -> None:
         if not isinstance(entry, dict):
             raise StartError(f"{self.path}: {key!r} is no object; LiteLLM's form has an object of costs for each model")
-        label = entry.get("litellm_provider")
-        provider = _labels().get(str(label).lower(), names().provider(str(label or "")))
-        reason, rates = self._read(key, entry)
-        if reason:
-            self.skipped[reason] += 1
+        try:
+            rates = _rates(entry)
+        except _Unusable as reason:
+            self.skipped[str(reason)] += 1
             return
+        except ValueError as error:
+            raise StartError(f"{self.path}: {key!r}: {error}") from error
+        label = str(entry.get("litellm_provider") or "")
+        provider = _labels().get(label.lower(), names().provider(label))
         self._read_entries.append((key, provider, rates))
         ident = identify(provider, key)
         for model in (key, key.removeprefix(f"{label}/"), ident.model):
             self._entries.setdefault((ident.provider if label else _ANY, model.lower()), (key, rates))
 
-    def _read(self, key: str, entry: Mapping[str, Any]) -> tuple[str, dict[str, Rates]]:
-        """The rates of an entry by service tier, or why it has none."""
-        costs = {name: self._number(key, name, value) for name, value in _costs(entry)}
-        reasoning = costs.get("output_cost_per_reasoning_token")
-        if reasoning is not None and reasoning != costs.get("output_cost_per_token"):
-            return "reasoning tokens at another price", {}
-        if "off_peak_pricing" in entry:
-            return "prices by hours and weekdays", {}
-        prices: dict[str, dict[str, Any]] = {"": {}} | _prices(costs)
-        standard = prices[""]
-        if not standard.keys() & {"input", "output"} and not costs.keys() & _PER_REQUEST:
-            return "no price per token or request", {}
-        if entry.get("mode") in _INPUT_ONLY:
-            standard.setdefault("output", Price(0.0))
-        per_request = sum(costs[name] for name in _PER_REQUEST & costs.keys())
-        return "", {
-            tier: Rates(**{**standard, **changes}, per_request_usd=per_request) for tier, changes in prices.items()
-        }
 
-    def _number(self, key: str, name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-            raise StartError(f"{self.path}: {key!r}: {name!r} must be a number of USD, 0 or more, and is {value!r}")
-        return float(value)
+class _Unusable(Exception):  # noqa: N818 - an outcome with its reason
+    """An entry whose calls cannot be priced by tokens and requests; the text is the reason."""
+
+
+def _rates(entry: Mapping[str, Any]) -> dict[str, Rates]:
+    """The rates of an entry by service tier.
+
+    Raises:
+        _Unusable: it is paid otherwise.
+        ValueError: a cost is no number; names its key.
+    """
+    costs = dict(_costs(entry))
+    reasoning = costs.pop(_REASONING, None)
+    if reasoning is not None and reasoning != costs.get("output_cost_per_token"):
+        raise _Unusable("reasoning tokens at another price")
+    if "off_peak_pricing" in entry:
+        raise _Unusable("prices by hours and weekdays")
+    prices: dict[str, dict[str, Any]] = {"": {}} | _prices(costs)
+    standard = prices[""]
+    if not standard.keys() & {"input", "output"} and not costs.keys() & _PER_REQUEST:
+        raise _Unusable("no price per token or request")
+    if entry.get("mode") in _INPUT_ONLY:
+        standard.setdefault("output", Price(0.0))
+    per_request = sum(costs[name] for name in _PER_REQUEST & costs.keys())
+    return {tier: Rates(**{**standard, **changes}, per_request_usd=per_request) for tier, changes in prices.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name!r} must be a number of USD, 0 or more, and is {value!r}")
+    return float(value)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -138,18 +151,26 @@ def _load(path: Path) -> dict[str, Any]:
     return entries
 
 
-def _costs(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _costs(entry: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """The costs of an entry that we can use, tiers by size of request (`tiered_pricing`) as if written out."""
     for name, value in entry.items():
-        if value is not None and (
-            _COST.fullmatch(name) or name in _PER_REQUEST or name == "output_cost_per_reasoning_token"
-        ):
-            yield name, value
-    for tier in entry.get("tiered_pricing") or ():
-        start = int(tier.get("range", [0])[0])
-        if start % 1000 == 0:
-            suffix = f"_above_{start // 1000}k_tokens" if start else ""
-            yield from ((f"{name}{suffix}", value) for name, value in _costs(tier))
+        if value is not None and (_COST.fullmatch(name) or name in _PER_REQUEST or name == _REASONING):
+            yield name, _number(name, value)
+    for start, part in _sizes(entry.get("tiered_pricing") or []):
+        suffix = f"_above_{start // 1000}k_tokens" if start else ""
+        yield from ((name if name == _REASONING else f"{name}{suffix}", value) for name, value in _costs(part))
+
+
+def _sizes(tiers: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Parts of `tiered_pricing`: (from how many tokens, costs)."""
+    if not isinstance(tiers, list):
+        raise ValueError(f"'tiered_pricing' must be a list and is {tiers!r}")  # noqa: TRY004 - one kind of error here
+    for part in tiers:
+        match part:
+            case {"range": [int() | float() as start, *_]} if start % 1000 == 0:
+                yield int(start), part
+            case _:
+                raise _Unusable("tiers that are not by thousands of tokens")
 
 
 def _prices(costs: Mapping[str, float]) -> dict[str, dict[str, Any]]:

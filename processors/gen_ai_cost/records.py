@@ -3,14 +3,15 @@ is wrong).
 
 A record holds USD per million tokens by kind (`input`, `output`, `cache_read`, ...), `above` the same for requests with
 more input tokens than its key says, `batch`, `flex`, `priority` and `fast` what a service tier changes, `per_request`
-USD. `prices` makes a list of records by `from` (a day or a moment, UTC), `daily` one by `start` (a time of day, UTC).
+USD. `prices` makes a list of records by `from` (a day or a moment, UTC), `daily` one by `start` (a time of day, UTC);
+`weekend` is what holds on Saturdays and Sundays (UTC) instead.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -24,6 +25,10 @@ from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage
 _PER_MILLION: Final = 1e-6
 _SECOND_NS: Final = 10**9
 _MIDNIGHT: Final = "00:00"
+_SATURDAY: Final = 5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Weekends are written out until then; afterwards the last one's week goes on.
+_LAST_WEEK: Final = datetime(2032, 1, 1, tzinfo=UTC)
 
 Record = Mapping[str, Any]
 
@@ -70,12 +75,28 @@ def schedule_of(record: Record, tier: str, price_id: str) -> Schedule | None:
     if tier and not any(tier in part for part in dated):
         return None
     hours = sorted({_MIDNIGHT} | {part["start"] for item in dated for part in item.get("daily", ())})
-    return Schedule(
-        price_id,
-        rates=tuple(tuple(_rates(_at_hour(item, hour), tier) for hour in hours) for item in dated),
-        starts_ns=tuple(_moment_ns(item.get("from")) for item in dated),
-        daily_ns=tuple(_time_ns(hour) for hour in hours),
-    )
+    ends = [*(_moment(item.get("from")) for item in dated[1:]), _LAST_WEEK]
+    starts: list[int] = []
+    rates: list[tuple[Rates, ...]] = []
+    for item, end in zip(dated, ends, strict=True):
+        week = tuple(_rates(_at_hour(item, hour), tier) for hour in hours)
+        weekend = tuple([_rates({**item, **item["weekend"]}, tier)] * len(hours)) if "weekend" in item else None
+        for start, is_weekend in _parts(_moment(item.get("from")), end, has_weekends=weekend is not None):
+            starts.append(int(start.timestamp()) * _SECOND_NS)
+            rates.append(weekend if is_weekend and weekend else week)
+    return Schedule(price_id, tuple(rates), tuple(starts), tuple(_time_ns(hour) for hour in hours))
+
+
+def _parts(start: datetime, end: datetime, *, has_weekends: bool) -> Iterator[tuple[datetime, bool]]:
+    """The stretches between two moments that are weekend or are not: (start, is weekend)."""
+    yield start, has_weekends and start.weekday() >= _SATURDAY
+    if not has_weekends:
+        return
+    day = datetime.combine(start.date(), time(0, 0), UTC) + timedelta(days=1)
+    while day < end:
+        if day.weekday() in {0, _SATURDAY}:
+            yield day, day.weekday() == _SATURDAY
+        day += timedelta(days=1)
 
 
 def _at_hour(record: Record, hour: str) -> Record:
@@ -106,11 +127,11 @@ def _price(kind: str, record: Record, changes: Record) -> Any:
     )
 
 
-def _moment_ns(moment: date | None) -> int:
+def _moment(moment: date | None) -> datetime:
     if moment is None:
-        return 0
+        return _EPOCH
     at = moment if isinstance(moment, datetime) else datetime.combine(moment, time(0, 0))
-    return int(at.replace(tzinfo=UTC).timestamp()) * _SECOND_NS
+    return at.replace(tzinfo=UTC)
 
 
 def _time_ns(hour: str) -> int:
