@@ -317,11 +317,12 @@ class Compilation:
 
     def _role(self, operation: str | None) -> tuple[str | None, str]:
         """The role, and the scope whose report of the call goes before."""
-        for rule in self._rules:
-            for entry in rule.roles:
-                if self._shape.fits(entry) and (operation is None or not entry.without_operation):
-                    role: str = entry.role
-                    return self._if_counted(role), entry.yields_to
+        fitting = [entry for rule in self._rules for entry in rule.roles if self._shape.fits(entry)]
+        entry = next((entry for entry in fitting if not entry.without_operation), None)
+        if entry is None and operation is None:
+            entry = next(iter(fitting), None)
+        if entry is not None:
+            return self._if_counted(entry.role), entry.yields_to
         return self._if_counted(operation_roles().get(operation or "", "none")), ""
 
     def _if_counted(self, role: str) -> str | None:
