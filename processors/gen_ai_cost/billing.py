@@ -31,8 +31,6 @@ class NotBilled:
 
     def reason(self, attributes: Attributes) -> str | None:
         """The attribute that says so, None for a call that is billed."""
-        if self.keys.isdisjoint(attributes):
-            return None
         for attribute, values in self._conditions:
             value = attributes.get(attribute)
             if value is None or isinstance(value, list | dict | bytes):

@@ -19,6 +19,7 @@ from processors.gen_ai_cost.usage import (
     MOST_TOKENS,
     OUTPUT,
     TIERS,
+    detailed_usage,
     duration_s,
     has_failed,
     is_partial,
@@ -35,6 +36,7 @@ _OUTPUT_USD: Final = "penstock.cost.output_usd"
 _QUALITY: Final = "penstock.cost.quality"
 _PRICE_ID: Final = "penstock.cost.price_id"
 _UNPRICED: Final = "penstock.cost.unpriced"
+_TIERS: Final = frozenset(TIERS)
 _AMOUNT: Final = "penstock.cost.amount"
 _CURRENCY: Final = "penstock.cost.currency"
 _PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
@@ -46,7 +48,7 @@ class _Bill(NamedTuple):
     cost: Cost
     quality: str
     price_id: str
-    rates: Rates | None = None
+    rates: Rates
 
 
 class Pricing:
@@ -82,7 +84,7 @@ class Pricing:
         ):
             return None
         if not self._rare.isdisjoint(attributes):
-            return self._detailed(record, attributes, provider, model)
+            return self._detailed(record, attributes, provider, model, tokens_in, tokens_out)
         schedule = self._schedule_of(provider, model, "")
         if not isinstance(schedule, Schedule):
             return None
@@ -100,27 +102,34 @@ class Pricing:
         }
 
     def _detailed(
-        self, record: Record, attributes: Attributes, provider: str, model: str
+        self, record: Record, attributes: Attributes, provider: str, model: str, tokens_in: int, tokens_out: int
     ) -> Mapping[str, Value] | None:
         """As `quick`, with a service tier, or with counts of parts."""
         found = self._rare.intersection(attributes)
         if not found.isdisjoint(self._special):
             return None
-        usage = usage_of(attributes)
-        schedule = self._schedule_of(provider, model, tier_said(attributes)[:_NAME_LIMIT])
-        if usage is None or not isinstance(schedule, Schedule):
+        tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
+        schedule = self._schedule_of(provider, model, tier)
+        if not isinstance(schedule, Schedule):
             return None
         rates = schedule.always or schedule.at(time_of(record))
-        cost = None if rates.per_second_usd else cost_of(usage, rates)
-        return None if cost is None else _priced(_Bill(cost, "exact", rates.price_id or schedule.price_id, rates))
+        if rates.per_second_usd:
+            return None
+        if DETAILS.isdisjoint(found):
+            usage = Usage(tokens_in, tokens_out)
+        else:
+            usage = detailed_usage(tokens_in, tokens_out, attributes)
+        cost = cost_of(usage, rates)
+        return None if cost is None else _priced(cost, "exact", rates.price_id or schedule.price_id, rates)
 
     def results(self, record: Record, attributes: Attributes) -> Mapping[str, Value]:
         """What is written on any call; counts it."""
-        marker = self._not_billed.reason(attributes)
+        found = self._special.intersection(attributes)
+        marker = None if found.isdisjoint(self._not_billed.keys) else self._not_billed.reason(attributes)
         if marker is not None:
             self._tally.free["not_billed"] += 1
-            return _priced(_Bill(Cost(), "exact", f"not_billed@{marker}"))
-        stated = None if self._stated_keys.isdisjoint(attributes) else self._stated.read(attributes)
+            return _priced(Cost(), "exact", f"not_billed@{marker}", None)
+        stated = None if found.isdisjoint(self._stated_keys) else self._stated.read(attributes)
         bill = self._bill(record, attributes)
         if stated is not None and isinstance(bill, _Bill):
             self._tally.stated(stated, bill.cost.total)
@@ -129,7 +138,7 @@ class Pricing:
             return _as_stated(stated)
         if isinstance(bill, _Bill):
             self._tally.priced[bill.quality] += 1
-            return _priced(bill)
+            return _priced(*bill)
         return self._without_price(bill, record, attributes)
 
     def _without_price(self, reason: str, record: Record, attributes: Attributes) -> Mapping[str, Value]:
@@ -179,8 +188,7 @@ def _name(value: Any) -> str:
     return value[:_NAME_LIMIT] if isinstance(value, str) else "" if value is None else str(value)[:_NAME_LIMIT]
 
 
-def _priced(bill: _Bill) -> Mapping[str, Value]:
-    cost, rates = bill.cost, bill.rates
+def _priced(cost: Cost, quality: str, price_id: str, rates: Rates | None) -> Mapping[str, Value]:
     input_usd, output_usd, read_usd, write_usd, other_usd = cost
     usd = input_usd + output_usd + read_usd + write_usd + other_usd
     results: dict[str, Value] = {_USD: usd, _INPUT_USD: input_usd, _OUTPUT_USD: output_usd}
@@ -193,8 +201,8 @@ def _priced(bill: _Bill) -> Mapping[str, Value]:
     if rates is not None and rates.currency != "USD":
         results[_AMOUNT] = usd / rates.usd_per_unit
         results[_CURRENCY] = rates.currency
-    results[_QUALITY] = bill.quality
-    results[_PRICE_ID] = bill.price_id
+    results[_QUALITY] = quality
+    results[_PRICE_ID] = price_id
     return results
 
 

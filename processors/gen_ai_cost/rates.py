@@ -200,11 +200,17 @@ def cost_of(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Cost | None:
     """Price a call; None when there are tokens for which the table has no price."""
     if (rates.input is None or rates.output is None) and not rates.covers(usage):
         return None
-    tokens = usage.input
+    tokens, outgoing, read, written, *others = usage
     price = rates.flat or rates.at(tokens)
     other = rates.per_request_usd + rates.per_second_usd * duration_s
-    if not any(usage[2:]):
-        return Cost(tokens * price.input, usage.output * price.output, other=other)
+    if not any(others) and read + written <= tokens:
+        return Cost(
+            (tokens - read - written) * price.input,
+            outgoing * price.output,
+            read * price.cache_read,
+            written * price.cache_write,
+            other,
+        )
     count = split(usage)
     return Cost(
         input=count.input * price.input + count.audio_input * price.audio_input + count.image_input * price.image_input,

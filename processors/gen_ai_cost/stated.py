@@ -66,10 +66,12 @@ class StatedCosts:
 
     def read(self, attributes: Attributes) -> StatedCost | None:
         """The cost that a call states, None where it states none."""
-        if self.keys.isdisjoint(attributes):
-            return None
-        found = (place.read(attributes) for place in self._places if place.attribute in attributes)
-        return next(filter(None, found), None)
+        for place in self._places:
+            if place.attribute in attributes:
+                found = place.read(attributes)
+                if found is not None:
+                    return found
+        return None
 
 
 @cache

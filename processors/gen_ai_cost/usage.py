@@ -18,9 +18,8 @@ _AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
 _AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
 _IMAGE_INPUT: Final = "gen_ai.usage.image.input_tokens"
 _IMAGE_OUTPUT: Final = "gen_ai.usage.image.output_tokens"
-DETAILS: Final = frozenset(
-    {_CACHE_READ, *_CACHE_WRITE, _CACHE_WRITE_1H, _AUDIO_INPUT, _AUDIO_OUTPUT, _IMAGE_INPUT, _IMAGE_OUTPUT}
-)
+_RARER: Final = frozenset({_CACHE_WRITE_1H, _AUDIO_INPUT, _AUDIO_OUTPUT, _IMAGE_INPUT, _IMAGE_OUTPUT})
+DETAILS: Final = _RARER.union({_CACHE_READ, *_CACHE_WRITE})
 """Counts of parts: of most calls nothing of it is said."""
 TIERS: Final = (
     "openai.response.service_tier",
@@ -46,17 +45,28 @@ def usage_of(attributes: Attributes) -> Usage | None:
         Unpriced: counts below zero, or beyond what a call can have.
     """
     get = attributes.get
-    incoming, outgoing = _said(get(INPUT)), _said(get(OUTPUT))
-    if incoming is None and outgoing is None:
+    incoming, outgoing = get(INPUT), get(OUTPUT)
+    total = incoming if incoming.__class__ is int else 0
+    output = outgoing if outgoing.__class__ is int else 0
+    if not (total or output) and incoming.__class__ is not int is not outgoing.__class__:
         return None
-    total, output = incoming or 0, outgoing or 0
     if not (0 <= total <= MOST_TOKENS and 0 <= output <= MOST_TOKENS):
         raise Unpriced("invalid_usage")
+    return Usage(total, output) if DETAILS.isdisjoint(attributes) else detailed_usage(total, output, attributes)
+
+
+def detailed_usage(total: int, output: int, attributes: Attributes) -> Usage:
+    """The tokens of a call with counts of parts."""
+    get = attributes.get
     read = _count(get(_CACHE_READ))
     written = _count(get(_CACHE_WRITE[0], get(_CACHE_WRITE[1])))
-    return Usage(
+    if total < read + written:
         # Parts that exceed the whole show a source which counts the uncached rest only.
-        total if total >= read + written else total + read + written,
+        total += read + written
+    if _RARER.isdisjoint(attributes):
+        return Usage(total, output, read, written)
+    return Usage(
+        total,
         output,
         read,
         written,
