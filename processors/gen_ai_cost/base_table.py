@@ -75,7 +75,8 @@ class BaseTable:
         provider = names().providers.get(ident.provider)
         if ident.unpriced or provider is None or provider.table not in self._tables:
             return None
-        for candidate in candidates(provider, ident.model, undated=True):
+        raw = ident.raw_model.strip().lower()
+        for candidate in (*candidates(provider, ident.model, undated=True), raw):
             match = self._match(provider, candidate)
             if match is not None:
                 return self._found(provider, match, candidate, tier)

@@ -93,9 +93,10 @@ class Names:
     def provider(self, raw: str) -> str:
         """The provider's one name; `""` for none, for frameworks and for names that nobody knows.
 
-        A dotted name is tried without its last parts: SDKs append the API (`openai.chat`, `anthropic.messages`).
+        A dotted name is tried without its last parts: SDKs append the API (`openai.chat`, `anthropic.messages`). Before
+        a slash stands a gateway (`gateway/openai`).
         """
-        name = raw.strip().lower()
+        name = raw.strip().lower().rpartition("/")[2]
         while name:
             squashed = squash(name)
             if squashed in self.self_hosted:
