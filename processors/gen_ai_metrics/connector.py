@@ -1,79 +1,65 @@
-"""The connector: takes spans, emits metrics every so often."""
+"""The connector: takes spans and log records, emits metrics every so often."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final, Literal
-
-from pydantic import Field
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from pipeline.aggregation import Aggregation, MetricsSender, Temporality
 from pipeline.component import Connector, Host, Stage
-from pipeline.config import ConfigModel, Duration
-from pipeline.signals import Batch, Outcome, Signal, Span
-from processors.gen_ai_metrics.aggregator import Aggregator
+from pipeline.signals import Batch, Outcome, Signal
+from processors.gen_ai_metrics.bundles import Heaps
 from processors.gen_ai_metrics.catalog import Catalog
-
-_CALLS: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
+from processors.gen_ai_metrics.config import GenAiMetricsConfig
+from processors.gen_ai_metrics.counting import Counting
+from processors.gen_ai_metrics.evaluations import Evaluations
+from processors.gen_ai_metrics.joins import calls_of
 
 # Larger batches are counted piece by piece, since the event loop is not to be held for over 10 ms.
 _AT_ONCE_RECORDS: Final = 1024
 _AT_ONCE_BYTES: Final = 1 << 20
-
-
-class GenAiMetricsConfig(ConfigModel):
-    """What series carry, how many there may be, and how often they are sent."""
-
-    dimensions: tuple[str, ...] = Field((), description="More span attributes as labels, e.g. `gen_ai.agent.name`.")
-    resource_attributes: tuple[str, ...] = Field(
-        ("service.name", "service.namespace", "deployment.environment.name"),
-        description="Resource attributes that are kept; series are grouped by them.",
-    )
-    metrics_flush_interval: Duration = Field(15.0, gt=0, description="Time between sends.")
-    metrics_expiration: Duration = Field(
-        0.0, ge=0, description="Series not added to for so long are forgotten; 0: never."
-    )
-    series_limit: int = Field(
-        2000, ge=1, description="Series of a metric at most; the rest counts in one with `otel.metric.overflow=true`."
-    )
-    aggregation_temporality: Literal["AGGREGATION_TEMPORALITY_CUMULATIVE", "AGGREGATION_TEMPORALITY_DELTA"] = Field(
-        "AGGREGATION_TEMPORALITY_CUMULATIVE", description="Whether values count from the start or from the last send."
-    )
+_TOGETHER: Final = 8192
+"""Spans of so many records are seen as one request: a few milliseconds at its end."""
+_EXEMPLARS: Final = 5
+"""Of a point, as in the Collector's span_metrics."""
 
 
 class GenAiMetrics(Connector):
-    """Counts tokens, duration, time to first chunk, time per output token and cost of model calls.
+    """Counts what LLM applications do: calls, tokens, cost, times, agents, tools, retrieval, evaluations and feedback.
 
-    Calls are counted once: spans marked `aggregate` or `duplicate` are left out. What was counted lives in memory: a
-    crash loses what was not sent, a replayed span counts again.
+    Metrics of the OpenTelemetry GenAI conventions in the chosen profile, and some of ours (docs/metrics.md lists all).
+    Tokens, cost and calls are those of records marked `leaf`, so that each counts once; agents, tools, workflows and
+    retrievals count by their own spans. What was counted lives in memory: a crash loses what was not sent, a replayed
+    span counts again, a reload with another configuration starts anew.
     """
 
     type = "gen_ai_metrics"
-    pairs = frozenset({(Signal.TRACES, Signal.METRICS)})
+    pairs = frozenset({(Signal.TRACES, Signal.METRICS), (Signal.LOGS, Signal.METRICS)})
     Config = GenAiMetricsConfig
     config: GenAiMetricsConfig
 
     def __init__(self, config: GenAiMetricsConfig, host: Host) -> None:
         """Read what is to be counted."""
         super().__init__(config, host)
-        catalog = Catalog.load()
+        catalog = Catalog(config.profile, [dimension.name for dimension in config.dimensions])
         overflow = host.meter.counter("penstock_series_overflow", "Values counted in an overflow series.")
+        refused = host.meter.counter("penstock_refused_values", "Values that are no amounts, and were not counted.")
         aggregation = Aggregation(
             "penstock/gen_ai_metrics",
             series_limit_per_metric=config.series_limit,
             temporality=Temporality.named(config.aggregation_temporality),
             expiration_s=config.metrics_expiration,
-            on_overflow=overflow.inc,
+            exemplars_per_point=_EXEMPLARS if config.exemplars else 0,
+            on_refused=refused.inc,
         )
-        self._aggregator = Aggregator(
-            aggregation,
-            catalog.rows,
-            (*catalog.dimensions, *(name for name in config.dimensions if name not in catalog.dimensions)),
-            config.resource_attributes,
-            catalog.older_names,
+        self._heaps = Heaps(
+            aggregation, catalog, config.dimensions, config.resource_attributes, host.tenant_from, overflow.inc
         )
-        self._sender = MetricsSender(aggregation, host, config.metrics_flush_interval)
+        self._evaluations = Evaluations(catalog, self._heaps, calls_of(host), config.joins, host.clock)
+        self._counting = Counting(catalog, self._heaps, self._evaluations, host.clock, exemplars=config.exemplars)
+        self._turn = asyncio.Lock()
+        self._sender = _Sender(aggregation, host, config.metrics_flush_interval, self._add_up)
 
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
         """Set where metrics go."""
@@ -85,23 +71,33 @@ class GenAiMetrics(Connector):
         self._sender.start()
 
     async def consume(self, batch: Batch) -> None:
-        """Count the model calls of a batch; its delivery ends here."""
-        if batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES:
-            self._count(batch)
+        """Count the records of a batch; its delivery ends here."""
+        is_small = batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES
+        if is_small and not self._turn.locked():
+            counting = self._counting
+            counting.begin()
+            counting.count(batch)
+            counting.end()
         else:
-            pieces = batch.pieces(max_items=_AT_ONCE_RECORDS, max_bytes=_AT_ONCE_BYTES)
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-                self._count(piece)
+            async with self._turn:
+                await self._consume_large(batch)
         batch.delivery.end(Outcome.DELIVERED)
 
-    def _count(self, batch: Batch) -> None:
-        now_ns = self.host.clock.time_ns()
-        for record in batch.records():
-            attributes = record.attributes
-            operation = attributes.get("gen_ai.operation.name")
-            is_call = isinstance(operation, str) and operation in _CALLS
-            if is_call and attributes.get("penstock.gen_ai.role", "leaf") == "leaf" and isinstance(record, Span):
-                self._aggregator.add(record, now_ns)
+    async def _consume_large(self, batch: Batch) -> None:
+        """Count a batch in pieces; whoever comes meanwhile waits, since spans of one request belong together."""
+        counting = self._counting
+        pieces = batch.pieces(max_items=_AT_ONCE_RECORDS, max_bytes=_AT_ONCE_BYTES)
+        together = 0
+        counting.begin()
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            counting.count(piece)
+            together += piece.count
+            if together >= _TOGETHER:
+                counting.end()
+                await asyncio.sleep(0)
+                counting.begin()
+                together = 0
+        counting.end()
 
     async def flush(self) -> None:
         """Send every series now."""
@@ -110,4 +106,21 @@ class GenAiMetrics(Connector):
     async def stop(self) -> None:
         """Send what was counted since the last time."""
         await super().stop()
+        self._evaluations.give_all_up()
         await self._sender.stop()
+
+    def _add_up(self) -> None:
+        self._evaluations.give_up()
+        self._heaps.add_up()
+
+
+class _Sender(MetricsSender):
+    """Sends when everything was added up."""
+
+    def __init__(self, aggregation: Aggregation, host: Host, interval_s: float, add_up: Callable[[], None]) -> None:
+        super().__init__(aggregation, host, interval_s)
+        self._add_up = add_up
+
+    async def flush(self) -> None:
+        self._add_up()
+        await super().flush()

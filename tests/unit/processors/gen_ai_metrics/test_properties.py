@@ -89,8 +89,9 @@ def of(points: list[Point], metric: str) -> list[Point]:
 
 
 def calls(spans: list[Attributes]) -> list[Attributes]:
-    found = [span for span in spans if span.get("penstock.gen_ai.role", "leaf") == "leaf"]
-    return [span for span in found if span["gen_ai.operation.name"] in MODEL_CALLS]
+    """Those that a normaliser says count; where it says nothing, operations of models."""
+    roles = [(span.get("penstock.gen_ai.role"), span) for span in spans]
+    return [s for role, s in roles if role == "leaf" or (role is None and s["gen_ai.operation.name"] in MODEL_CALLS)]
 
 
 @given(spans=SPANS, data=st.data())

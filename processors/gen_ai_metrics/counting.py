@@ -1,0 +1,244 @@
+"""The loop over spans and log records: what kind of record each is, and what is counted of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pipeline.clock import Clock
+from pipeline.signals import Batch, LogRecord, Resource, Signal, Span
+from processors.gen_ai_latency.chunks import chunk_gaps
+from processors.gen_ai_metrics.bundles import ExampleIds, Heaps, Place, Said
+from processors.gen_ai_metrics.catalog import Catalog, load
+from processors.gen_ai_metrics.evaluations import EVENT, NAME, Evaluations
+from processors.gen_ai_metrics.facts import Get, duration_s, found_documents, said_duration_s
+from processors.gen_ai_metrics.joins import LONGEST_ID, Seen, response_id
+from processors.gen_ai_metrics.structure import MCP, Member, Structure
+
+_OPERATION: Final = "gen_ai.operation.name"
+_ROLE: Final = "penstock.gen_ai.role"
+_DIALECT: Final = "penstock.dialect"
+_RESPONSE: Final = "gen_ai.response.id"
+_OUTPUT: Final = "gen_ai.usage.output_tokens"
+_ERROR: Final = "error.type"
+_UNNAMED_ERROR: Final = "_OTHER"
+"""The conventions' `error.type` of an error that has no name."""
+_SERVER_TTFT: Final = "penstock.latency.server.time_to_first_token"
+_REDACTED: Final = "penstock.redaction.count"
+_SCORED: Final = "penstock.adversarial.label"
+_SERVER: Final = 2
+_CLIENT: Final = 3
+"""SPAN_KIND_SERVER and SPAN_KIND_CLIENT (opentelemetry.proto.trace.v1.Span.SpanKind)."""
+_FAILED: Final = 2
+"""STATUS_CODE_ERROR (opentelemetry.proto.trace.v1.Status.StatusCode)."""
+_NS: Final = 1e-9
+_EVENT_NAME: Final = "event.name"
+_CALLS: Final = frozenset({"call", "rerank"})
+_MEMBERS: Final = frozenset({"agent", "workflow", "tool", "retrieval"})
+"""Kinds that are counted once the request was seen whole."""
+
+
+class Counting:
+    """Counts the records of requests; `begin` and `end` stand around the pieces of one."""
+
+    def __init__(
+        self, catalog: Catalog, heaps: Heaps, evaluations: Evaluations, clock: Clock, *, exemplars: bool
+    ) -> None:
+        """`exemplars`: whether rows carry the ids of their spans."""
+        self._heaps = heaps
+        self._evaluations = evaluations
+        self._structure = Structure(clock.monotonic())
+        self._clock = clock
+        self._exemplars = exemplars
+        self._kinds = catalog.operations
+        self._durations = load().durations
+        self._families = catalog.families
+        call = catalog.families["call"]
+        self._output = call.columns.index(_OUTPUT)
+        self._error = call.keys.index(_ERROR)
+        # Of the request: messages of calls' spans, with response ids and labels; other records, as they are remembered.
+        self._calls: list[tuple[Any, Any, Said]] = []
+        self._seen: Seen = []
+
+    def begin(self) -> None:
+        """A request begins."""
+        self._structure.begin(self._clock.monotonic())
+        self._evaluations.begin()
+
+    def count(self, batch: Batch) -> None:
+        """Count a request, or a piece of one."""
+        if batch.signal is Signal.LOGS:
+            self._logs(batch)
+        else:
+            self._spans(batch)
+        self._heaps.settle(self._clock.time_ns())
+
+    def end(self) -> None:
+        """A request ends: what belongs together in it was seen."""
+        calls, self._calls = self._calls, []
+        seen, self._seen = self._seen, []
+        # As `response_id`, which costs more than the rest.
+        seen += [
+            (pb.span_id, response if response.__class__ is str and len(response) <= LONGEST_ID else None, said)
+            for pb, response, said in calls
+        ]
+        for counted in self._structure.end([pb for pb, _, _ in calls]):
+            member = counted.member
+            span, place, get = member.span, member.place, member.get
+            if counted.facts is None:
+                said = self._heaps.said(place, [(name, get(name)) for name in self._families[counted.kind].keys])
+            else:
+                said = self._put(span, place, get, counted.kind, counted.facts)
+            seen.append((span.span_id, None, said))
+            if not (member.is_call or counted.is_beside):
+                self._marks(span, place, get, is_report=counted.is_report)
+        self._evaluations.end(seen)
+
+    def _spans(self, batch: Batch) -> None:
+        heaps, kind_of, exemplars = self._heaps, self._kinds.get, self._exemplars
+        keys, columns = self._families["call"].keys, self._families["call"].columns
+        output, dirty = self._output, heaps.dirty
+        add_call, add_other = self._calls.append, self._structure.others.append
+        resource: Resource | None = None
+        place: Any = None
+        bundles: Any = None
+        span: Any
+        for span in batch.records():
+            if span.scope.resource is not resource:
+                resource = span.scope.resource
+                place = heaps.place(resource, batch.context)
+                bundles = place.bundles["call"]
+            get: Get = span.attributes.get
+            operation: Any = get(_OPERATION)
+            if operation.__class__ is not str:
+                self._plain(span, place, get)
+                continue
+            kind, role = kind_of(operation), get(_ROLE)
+            if role != "leaf" and (kind not in _CALLS or role is not None or get(_DIALECT) is not None):
+                self._generative(span, place, get, kind, role)
+                continue
+            pb = span.pb
+            add_other(pb)
+            key: Any = tuple(map(get, keys))
+            values = tuple(map(get, columns))
+            gaps = None
+            if not values[output] and pb.status.code == _FAILED:
+                key = self._failed(key)
+            if pb.events:
+                gaps = chunk_gaps(span)
+                self._evaluations.of_span(span, place, get)
+            start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
+            length_s = (end_ns - start_ns) * _NS if end_ns >= start_ns > 0 else None
+            try:
+                bundle = bundles[key]
+            except (KeyError, TypeError):
+                bundle = heaps.bundle(place, "call", key)
+            rows = bundle.rows
+            if not rows:
+                dirty.append(bundle)
+            rows.append((*values, length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None))
+            add_call((pb, get(_RESPONSE), bundle.said))
+            if pb.kind == _SERVER or get(_SERVER_TTFT) is not None:
+                self._put(span, place, get, "server", (length_s,))
+            if get(_REDACTED) is not None or get(_SCORED) is not None:
+                self._marks(span, place, get)
+            if kind != "call":
+                self._special_call(span, place, get, kind)
+        heaps.waiting += batch.count
+
+    def _failed(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The key of a call that failed; its error may have no name."""
+        place = self._error
+        return key if key[place] is not None else (*key[:place], _UNNAMED_ERROR, *key[place + 1 :])
+
+    def _special_call(self, span: Any, place: Place, get: Get, kind: str | None) -> None:
+        """A call that is more than one."""
+        if kind == "rerank":
+            self._put(span, place, get, "retrieval", (None, *found_documents(get)))
+        elif kind in _MEMBERS:
+            # An agent that counts in the place of calls that nobody saw.
+            self._structure.others.pop()
+            self._structure.members.append(Member(str(kind), span, place, get, is_call=True))
+
+    def _plain(self, span: Any, place: Place, get: Get) -> None:
+        """A span that names no operation."""
+        pb = span.pb
+        if get(MCP) is not None:
+            self._mcp(span, place, get, None)
+        else:
+            self._structure.others.append(pb)
+            if get(_REDACTED) is not None or get(_SCORED) is not None:
+                self._marks(span, place, get)
+        if pb.events or get(NAME) is not None:
+            self._evaluations.of_span(span, place, get)
+
+    def _generative(self, span: Any, place: Place, get: Get, kind: str | None, role: Any) -> None:
+        """A span of an operation that is no call."""
+        pb = span.pb
+        if pb.events or get(NAME) is not None:
+            self._evaluations.of_span(span, place, get)
+        if role != "duplicate" and get(MCP) is not None:
+            self._mcp(span, place, get, kind)
+        elif role != "duplicate" and kind in _MEMBERS:
+            self._structure.members.append(Member(str(kind), span, place, get))
+        else:
+            self._structure.others.append(pb)
+            self._marks(span, place, get, is_report=role == "duplicate")
+            length_s = duration_s(pb.start_time_unix_nano, pb.end_time_unix_nano)
+            if role != "duplicate" and kind == "operation":
+                self._put(span, place, get, kind, (length_s,))
+            elif role == "duplicate" and (pb.kind == _SERVER or get(_SERVER_TTFT) is not None):
+                # What a server says of a call that counts elsewhere is its own.
+                self._put(span, place, get, "server", (length_s,))
+
+    def _mcp(self, span: Any, place: Place, get: Get, kind: str | None) -> None:
+        """A request of the Model Context Protocol; at its client a tool's call is one of a tool, too."""
+        side = {_SERVER: "mcp_server", _CLIENT: "tool" if kind == "tool" else "mcp_client"}.get(span.pb.kind)
+        if side is not None:
+            self._structure.members.append(Member(side, span, place, get))
+        else:
+            self._structure.others.append(span.pb)
+            self._marks(span, place, get)
+
+    def _marks(self, record: Any, place: Place, get: Get, *, is_report: bool = False) -> None:
+        """What processors in front have found in a record; `is_report`: it only repeats another one."""
+        if get(_REDACTED) is not None:
+            self._put(record, place, get, "redacted", ())
+        if not is_report and get(_SCORED) is not None:
+            self._put(record, place, get, "scored", ())
+
+    def _put(self, record: Any, place: Place, get: Get, kind: str, facts: tuple[Any, ...]) -> Said:
+        """Count one record as of a kind."""
+        family = self._families[kind]
+        key: tuple[Any, ...] = tuple(map(get, family.keys))
+        if get(_ERROR) is None and _ERROR in family.keys and isinstance(record, Span) and record.status_code == _FAILED:
+            place_of_error = family.keys.index(_ERROR)
+            key = (*key[:place_of_error], _UNNAMED_ERROR, *key[place_of_error + 1 :])
+        bundle = self._heaps.bundle(place, kind, key)
+        ids = self._ids(record) if self._exemplars else None
+        self._heaps.put(bundle, (*map(get, family.columns), *facts, ids))
+        return bundle.said
+
+    def _ids(self, record: Any) -> ExampleIds | None:
+        pb = record.pb
+        if not (pb.trace_id and pb.span_id):
+            return None
+        time_ns = pb.end_time_unix_nano if isinstance(record, Span) else pb.time_unix_nano
+        return pb.trace_id, pb.span_id, time_ns or self._clock.time_ns()
+
+    def _logs(self, batch: Batch) -> None:
+        resource: Resource | None = None
+        place: Any = None
+        for record in batch.records():
+            assert isinstance(record, LogRecord)  # noqa: S101 - for the type checker: the signal is logs
+            if record.scope.resource is not resource:
+                resource = record.scope.resource
+                place = self._heaps.place(resource, batch.context)
+            get: Get = record.attributes.get
+            role = get(_ROLE)
+            if role == "leaf":
+                said = self._put(record, place, get, "call", (said_duration_s(get, self._durations), None))
+                self._seen.append((b"", response_id(get(_RESPONSE)), said))
+            if get(_REDACTED) is not None or get(_SCORED) is not None:
+                self._marks(record, place, get, is_report=role == "duplicate")
+            if get(NAME) is not None or record.event_name == EVENT or get(_EVENT_NAME) == EVENT:
+                self._evaluations.of_log(record, place, get)

@@ -1,0 +1,129 @@
+"""Results of evaluations and users' feedback: counted with the labels of the call they are about.
+
+Sources: OpenTelemetry GenAI conventions, event `gen_ai.evaluation.result`, as a log record or as a span event; the same
+attributes on a span of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pipeline.clock import Clock
+from pipeline.signals import LogRecord, Span, Value
+from processors.gen_ai_metrics.bundles import Heaps, Place, Said
+from processors.gen_ai_metrics.catalog import Catalog
+from processors.gen_ai_metrics.config import JoinsConfig
+from processors.gen_ai_metrics.facts import Get
+from processors.gen_ai_metrics.joins import Calls, JoinKey, Result, Seen, Waiting, keys_of, response_id
+
+EVENT: Final = "gen_ai.evaluation.result"
+NAME: Final = "gen_ai.evaluation.name"
+SCORE: Final = "gen_ai.evaluation.score.value"
+LABEL: Final = "gen_ai.evaluation.score.label"
+_RESPONSE: Final = "gen_ai.response.id"
+_KIND: Final = "evaluation"
+_WAITING_SHARE: Final = 8
+"""This part of the memory is for results that wait."""
+_MOST_LINKS: Final = 8
+_OWN: Final = frozenset({NAME, LABEL})
+
+
+class Evaluations:
+    """Takes results, and calls that they may be about."""
+
+    def __init__(self, catalog: Catalog, heaps: Heaps, calls: Calls, config: JoinsConfig, clock: Clock) -> None:
+        """`calls`: the memory of calls."""
+        self._family = catalog.families[_KIND]
+        self._heaps = heaps
+        self._calls = calls
+        self._config = config
+        self._clock = clock
+        self._waiting = Waiting(max_bytes=config.max_bytes // _WAITING_SHARE)
+        self._new: list[Result] = []
+        self._made = 0
+
+    def begin(self) -> None:
+        """A request begins."""
+        config = self._config
+        most = config.max_bytes - config.max_bytes // _WAITING_SHARE
+        self._calls.forget(self._clock.monotonic(), max_bytes=most, remember_s=config.remember)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Count what has waited for long enough."""
+        for result in self._waiting.due(self._clock.monotonic()):
+            self._put(result, {})
+
+    def give_all_up(self) -> None:
+        """Count all that waits."""
+        for result in self._waiting.due(float("inf")):
+            self._put(result, {})
+
+    def of_span(self, span: Span, place: Place, get: Get) -> None:
+        """Take the results that a span says, in its events or, where none is there, in its attributes."""
+        results = [event for event in span.pb.events if event.name == EVENT]
+        if not results and (get(NAME) is None or (get(SCORE) is None and get(LABEL) is None)):
+            return
+        pb = span.pb
+        links = [link.span_id for link in pb.links[:_MOST_LINKS]]
+        around = (response_id(get(_RESPONSE)), pb.span_id, *links, pb.parent_span_id)
+        if not results:
+            self._take(get, {}, place, keys_of(*around))
+        for event in span.events if results else ():
+            if event.name == EVENT:
+                said = event.attributes
+                self._take(get, said, place, keys_of(response_id(said.get(_RESPONSE)), *around))
+
+    def of_log(self, record: LogRecord, place: Place, get: Get) -> None:
+        """Take the result that a log record is, in its attributes or, where they do not say, in its body."""
+        said: Mapping[str, Value] = {}
+        if get(NAME) is None:
+            body = record.body
+            if not isinstance(body, dict):
+                return
+            said = body
+        keys = keys_of(response_id(get(_RESPONSE)), response_id(said.get(_RESPONSE)), record.span_id)
+        self._take(get, said, place, keys)
+
+    def _take(self, get: Get, said: Mapping[str, Value], place: Place, keys: tuple[JoinKey, ...]) -> None:
+        def read(name: str) -> Value:
+            value = said.get(name)
+            return get(name) if value is None else value
+
+        if isinstance(read(NAME), str) and not (read(SCORE) is None and read(LABEL) is None):
+            labels = self._heaps.said(place, [(name, read(name)) for name in self._family.keys])
+            row = (*map(read, self._family.columns), None)
+            self._new.append(Result(keys, place, labels, row))
+
+    def end(self, seen: Seen) -> None:
+        """A request ends: what it had that results may be about."""
+        if seen:
+            made, self._made = self._heaps.made - self._made, self._heaps.made
+            self._calls.remember(seen, made)
+        for result, labels in self._waiting.take(seen):
+            self._put(result, labels)
+        if self._new:
+            self._settle_new()
+
+    def _settle_new(self) -> None:
+        until_s = self._clock.monotonic() + self._config.wait
+        for result in self._new:
+            labels = self._calls.find(result.keys)
+            if labels is None and result.keys and self._config.wait:
+                self._waiting.add(result, until_s)
+            else:
+                self._put(result, labels or {})
+        self._new.clear()
+        self.give_up()
+
+    def _put(self, result: Result, labels: Said) -> None:
+        """Count a result: what is known of the call goes before what the record says by itself."""
+        own = result.said
+        key = tuple(self._values(labels, own))
+        self._heaps.put(self._heaps.bundle(result.place, _KIND, key), result.row)
+
+    def _values(self, labels: Said, own: Said) -> Iterator[Any]:
+        for name in self._family.keys:
+            value = None if name in _OWN else labels.get(name)
+            yield own.get(name) if value is None else value

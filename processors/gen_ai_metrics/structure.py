@@ -1,0 +1,150 @@
+"""Spans of agents, workflows, tools and retrievals: counted by themselves, once, with what is beneath them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.signals import Span
+from processors.gen_ai_metrics.bundles import Place
+from processors.gen_ai_metrics.facts import NOTHING, Get, duration_s, found_documents
+from processors.gen_ai_metrics.lineage import Lineage, Links, Report, SpanKey, climb
+
+MCP: Final = "mcp.method.name"
+_TOOL: Final = "gen_ai.tool.name"
+_EARLY: Final = 20_000
+"""Calls that are remembered before the first agent is seen, which may be the one that made them."""
+_NAMES: Final = {
+    "agent": "gen_ai.agent.name",
+    "workflow": "gen_ai.workflow.name",
+    "tool": _TOOL,
+    "retrieval": "gen_ai.data_source.id",
+}
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A span of a kind of its own; `is_call`: it counts as a model call, too."""
+
+    kind: str
+    span: Span
+    place: Place
+    get: Get
+    is_call: bool = False
+
+    @property
+    def is_mcp(self) -> bool:
+        """Whether it is a request of the Model Context Protocol."""
+        return self.get(MCP) is not None
+
+
+@dataclass(slots=True)
+class Counted:
+    """What is to be put on the heap: as which kind, with which facts.
+
+    Attributes:
+        facts: None: it does not count.
+        is_beside: whether the span is counted as of another kind already.
+        is_report: whether it only repeats another span.
+    """
+
+    member: Member
+    kind: str
+    facts: tuple[Any, ...] | None
+    is_beside: bool = False
+    is_report: bool = False
+
+
+class Structure:
+    """Collects the spans of a request and says at its end what counts."""
+
+    def __init__(self, now_s: float) -> None:
+        """Nothing has been seen."""
+        self._lineage = Lineage(now_s)
+        self._has_members = False
+        # Parents of calls of requests before there was anybody to count for.
+        self._early: deque[list[SpanKey]] = deque()
+        self._early_calls = 0
+        self.members: list[Member] = []
+        self.others: list[Any] = []
+        """Messages of all spans that are no members, calls too."""
+
+    def begin(self, now_s: float) -> None:
+        """A request begins."""
+        self._lineage.forget(now_s)
+
+    def end(self, calls: Sequence[Any]) -> Iterator[Counted]:
+        """What counts of the members of a request, with the messages of its calls."""
+        parents = [pb.parent_span_id for pb in calls]
+        members = self.members
+        if not members and not self._has_members:
+            self._keep_early(parents)
+            self.others.clear()
+            return
+        self.members = []
+        if not self._has_members:
+            self._has_members = True
+            for early in self._early:
+                self._lineage.calls(early)
+            self._early.clear()
+        yield from self._count(sorted(members, key=_by_end), parents)
+
+    def _keep_early(self, parents: list[SpanKey]) -> None:
+        self._early.append(parents)
+        self._early_calls += len(parents)
+        while self._early_calls > _EARLY:
+            self._early_calls -= len(self._early.popleft())
+
+    def _count(self, members: Sequence[Member], parents: Sequence[SpanKey]) -> Iterator[Counted]:
+        links = {pb.span_id: pb.parent_span_id for pb in self.others}
+        self.others.clear()
+        ends = {member.span.pb.span_id for member in members}
+        self._lineage.link(links, ends)
+        self._lineage.calls([climb(links, parent, ends) for parent in parents])
+        for member in members:
+            yield from self._arrive(member, links, ends)
+
+    def _arrive(self, member: Member, links: Links, ends: set[SpanKey]) -> Iterator[Counted]:
+        pb = member.span.pb
+        found = found_documents(member.get) if member.kind == "retrieval" else NOTHING
+        length_s = duration_s(pb.start_time_unix_nano, pb.end_time_unix_nano)
+        parent = climb(links, pb.parent_span_id, ends)
+        report = _report(member, length_s or 0.0, has_documents=found is not NOTHING)
+        beneath, repeated = self._lineage.arrive(pb.span_id, parent, report)
+        if member.kind == "retrieval":
+            known = any(inner.has_documents for inner in repeated)
+            facts = (None if repeated else length_s, *(NOTHING if known else found))
+            yield Counted(member, "retrieval", facts, is_report=bool(repeated))
+        elif repeated:
+            yield Counted(member, member.kind, None, is_report=True)
+        elif member.kind == "agent":
+            yield Counted(member, "agent", (length_s, beneath.inference_calls, beneath.tool_calls))
+        else:
+            yield Counted(member, member.kind, (length_s,))
+        if member.kind == "tool" and report.is_mcp and not any(inner.is_mcp for inner in repeated):
+            yield Counted(member, "mcp_client", (length_s,), is_beside=True)
+
+
+def _by_end(member: Member) -> tuple[int, int]:
+    pb = member.span.pb
+    return pb.end_time_unix_nano, -pb.start_time_unix_nano
+
+
+def _report(member: Member, length_s: float, *, has_documents: bool) -> Report:
+    get = member.get
+    is_mcp = member.is_mcp
+    if member.kind in _NAMES:
+        name, call_id = get(_NAMES[member.kind]), get("gen_ai.tool.call.id") if member.kind == "tool" else None
+    else:
+        name, call_id = f"{get(MCP)!r} {get(_TOOL)!r}", None
+    return Report(
+        member.kind,
+        name if isinstance(name, str) else "",
+        member.span.scope.name,
+        call_id if isinstance(call_id, str) else "",
+        length_s,
+        has_documents,
+        is_mcp,
+    )
