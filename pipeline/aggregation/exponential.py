@@ -116,7 +116,7 @@ class ExponentialHistogram(Series):
         point = metric.exponential_histogram.data_points.add(
             count=self.count,
             sum=self.total,
-            scale=self.scale,
+            scale=self.scale if self.counts else 0,
             zero_count=self.zero_count,
             min=self.minimum,
             max=self.maximum,

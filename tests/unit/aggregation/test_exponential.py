@@ -93,4 +93,4 @@ def test_nothing_above_zero_needs_no_bucket() -> None:
     metric = Metric()
     histogram([0.0, 0.0], 4).take(9, Temporality.CUMULATIVE).write(metric, 9, Temporality.CUMULATIVE)
     point = metric.exponential_histogram.data_points[0]
-    assert (point.count, point.zero_count, list(point.positive.bucket_counts)) == (2, 2, [])
+    assert (point.count, point.zero_count, point.scale, list(point.positive.bucket_counts)) == (2, 2, 0, [])
