@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-import yaml
+from processors.gen_ai_cost.data import load
 
 _BLANKS: Final = str.maketrans("", "", "-_./ ")
 # Rules feed each other (URL, path, publisher, prefix); a longer chain is no id.
@@ -253,7 +252,7 @@ def tier_of(raw: str) -> str:
 @cache
 def names() -> Names:
     """The data file, read once."""
-    return Names(yaml.safe_load(files(__package__).joinpath("names.yaml").read_text(encoding="utf-8")))
+    return Names(load("names.yaml"))
 
 
 def _provider(name: str, entry: Mapping[str, Any]) -> ProviderNames:

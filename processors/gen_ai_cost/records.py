@@ -16,9 +16,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
-import yaml
-
 from processors.gen_ai_cost.book import Found
+from processors.gen_ai_cost.data import load
 from processors.gen_ai_cost.names import Ident, candidates, names
 from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage
 
@@ -158,4 +157,4 @@ def corrections() -> RecordTable:
 @cache
 def hand_written() -> Any:
     """The file `corrections.yaml`."""
-    return yaml.safe_load(files(__package__).joinpath("corrections.yaml").read_text(encoding="utf-8"))
+    return load("corrections.yaml")
