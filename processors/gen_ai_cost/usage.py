@@ -33,6 +33,8 @@ MOST_TOKENS: Final = 10**9
 _GENERATING: Final = frozenset({"chat", "generate_content", "text_completion"})
 """Operations that are billed for both what goes in and what comes out (gen_ai.operation.name)."""
 _ANSWERED: Final = ("gen_ai.response.model", "gen_ai.output.messages", "gen_ai.response.time_to_first_chunk")
+_LEFT: Final = ("GeneratorExit", "CancelledError", "KeyboardInterrupt", "AbortError")
+"""How the types of exceptions end that say that a client went away; the provider had not failed."""
 _STATUS_ERROR: Final = 2
 """opentelemetry.proto.trace.v1.Status.StatusCode."""
 _SECOND_NS: Final = 1e9
@@ -108,7 +110,14 @@ def tier_said(attributes: Attributes) -> str:
 def has_failed(record: Record, attributes: Attributes) -> bool:
     """Whether a call ended with an error before anything was generated, as far as can be seen: those are free."""
     is_error = "error.type" in attributes or (isinstance(record, Span) and record.status_code == _STATUS_ERROR)
-    return is_error and not any(key in attributes for key in _ANSWERED)
+    return is_error and not any(key in attributes for key in _ANSWERED) and not _was_left(record, attributes)
+
+
+def _was_left(record: Record, attributes: Attributes) -> bool:
+    kinds = [attributes.get("error.type")]
+    if isinstance(record, Span):
+        kinds += [event.attributes.get("exception.type") for event in record.events if event.name == "exception"]
+    return any(isinstance(kind, str) and kind.endswith(_LEFT) for kind in kinds)
 
 
 def time_of(record: Record) -> int:

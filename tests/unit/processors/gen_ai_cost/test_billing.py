@@ -88,10 +88,23 @@ def test_an_error_before_anything_was_generated_is_free(status: int, changes: di
         {"gen_ai.response.model": "gpt-4o-mini-2024-07-18"},
         {"gen_ai.output.messages": "[]"},
         {"gen_ai.response.time_to_first_chunk": 0.4},
+        {"error.type": "GeneratorExit"},
+        {"error.type": "asyncio.exceptions.CancelledError"},
     ],
 )
 def test_an_answer_that_was_cut_is_billed_and_its_cost_is_not_known(sign: dict[str, Any]) -> None:
     assert cost(configured(GenAiCost), NO_USAGE | sign, 2) == {"unpriced": "no_usage"}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("GeneratorExit", {"unpriced": "no_usage"}), ("APIError", {})])
+def test_a_client_that_leaves_is_no_failure_of_the_call(kind: str, expected: dict[str, str]) -> None:
+    request = trace_request({key: value for key, value in CALL.items() if "usage" not in key})
+    (span,) = request.resource_spans[0].scope_spans[0].spans
+    span.status.code = 2  # type: ignore[assignment]
+    span.events.add(name="exception").attributes.add(key="exception.type").value.string_value = kind
+    (record,) = configured(GenAiCost).process(of_message(Signal.TRACES, request)).records()
+    found = {key.removeprefix("penstock.cost."): value for key, value in record.attributes.items()}
+    assert {key: value for key, value in found.items() if key in {"unpriced", "usd"}} == expected
 
 
 def test_an_error_with_tokens_is_billed_for_them() -> None:
