@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
-from typing import Any, Final, Literal
+from operator import methodcaller
+from typing import Any, Final
 
+import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-Unit = Literal["s", "ms", "ns", "text", "iso", "guess"]
-_PER_UNIT: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s)")
+from processors.gen_ai_latency.units import Unit
+
+_LARGEST_JSON: Final = 1 << 18
+"""Characters of JSON that are read for a time: reading more would hold up other work."""
 
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Total(_Data):
+    """Where the time of the whole call stands."""
+
+    attribute: str
+    unit: Unit
+
+
 class Fact(_Data):
     """One place where a time may stand."""
 
-    attribute: str = ""
-    event: str = ""
+    attribute: str
+    path: tuple[str | int, ...] = ()
     unit: Unit = "s"
     units: dict[str, Unit] = {}
     needs_stream: bool = False
+    when: dict[str, str] = {}
+    total: Total | None = None
+    attempt: str = ""
+    may_be_zero: bool = False
+    logs_only: bool = False
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the record must be like."""
+        return _conditions(self.when)
 
     @cached_property
     def name(self) -> str:
         """What the fact is called in `penstock.latency.source`."""
-        return self.attribute or f"event {self.event}"
+        return ".".join((self.attribute, *map(str, self.path)))
 
     def unit_for(self, scope: str) -> Unit:
         """The unit that a library writes."""
@@ -40,35 +61,123 @@ class Fact(_Data):
             return self.unit
         return next((unit for start, unit in self.units.items() if scope.startswith(start)), self.unit)
 
+    def value_in(self, attributes: Mapping[str, Any]) -> Any:
+        """What the attribute says; None where it is not there or does not hold."""
+        value = attributes.get(self.attribute)
+        if value is None or (self.when and not all(condition.holds(attributes) for condition in self.conditions)):
+            return None
+        return _inside(value, self.path) if self.path else value
+
 
 class Lie(_Data):
-    """A fact that is not what it says on some spans."""
+    """A fact that is not what it says on some records."""
 
     fact: str
+    reason: str
     scope: str = ""
     span: str = ""
     attributes: dict[str, str] = {}
+    at_end: bool = False
+    same_as: str = ""
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the record must be like."""
+        return _conditions(self.attributes)
+
+    def is_told(self, attribute: str, attributes: Mapping[str, Any], scope: str, name: str) -> bool:
+        """Whether a record is one of those, apart from the time itself, which stands in `attribute`."""
+        for condition in self.conditions:
+            if not condition.holds(attributes):
+                return False
+        return (
+            scope.startswith(self.scope)
+            and self.span in ("", name)
+            and (not self.same_as or attributes.get(self.same_as) == attributes.get(attribute))
+        )
+
+
+class Opening(_Data):
+    """How chunks are known that begin an answer before the model has said anything."""
+
+    attribute: str
+    pattern: re.Pattern[str]
+
+
+class Chunks(_Data):
+    """Events of which there is one for each chunk."""
+
+    names: frozenset[str]
+    numbered: tuple[str, ...]
+    opening: Opening
+
+
+class ChunkRecord(_Data):
+    """A log record of which there is one for each chunk."""
+
+    name: str
+    partial: bool = False
+
+
+class UnseenReasoning(_Data):
+    """Whose tokens of reasoning are made before the first chunk."""
+
+    providers: frozenset[str]
+    models: tuple[str, ...]
+    not_models: tuple[str, ...]
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        return _any_of(self.models), _any_of(self.not_models)
+
+    def is_of(self, model: str) -> bool:
+        """Whether a model reasons."""
+        reasons, does_not = self._patterns
+        return bool(reasons.match(model)) and not does_not.match(model)
 
 
 class Facts(_Data):
     """The data file."""
 
     first_token: tuple[Fact, ...]
-    chunks: frozenset[str]
+    first_events: tuple[str, ...]
+    chunks: Chunks
+    chunk_records: tuple[ChunkRecord, ...]
     server: dict[str, tuple[Fact, ...]]
     decode: tuple[Fact, ...]
+    durations: tuple[Total, ...]
+    rates: tuple[str, ...]
     lies: tuple[Lie, ...]
+    unseen_reasoning: UnseenReasoning
 
     @cached_property
     def doubtful(self) -> dict[str, tuple[Lie, ...]]:
-        """The lies by the name of the fact."""
-        return {lie.fact: tuple(other for other in self.lies if other.fact == lie.fact) for lie in self.lies}
+        """The lies by the name of the fact, for each fact about the first token that may be one."""
+        names = {fact.name for fact in self.first_token}
+        names |= {f"event {name}" for name in (*self.first_events, *self.chunks.names)}
+        names |= {f"log {record.name}" for record in self.chunk_records}
+        told = {name: tuple(lie for lie in self.lies if lie.fact in (name, ANY)) for name in names}
+        return {name: lies for name, lies in told.items() if lies}
 
     @cached_property
     def server_keys(self) -> frozenset[str]:
         """Attributes that servers write."""
         listed = [*self.decode, *(fact for facts in self.server.values() for fact in facts)]
         return frozenset(fact.attribute for fact in listed)
+
+    @cached_property
+    def places(self) -> tuple[tuple[str, Fact], ...]:
+        """The facts about the first token with their attributes."""
+        return tuple((fact.attribute, fact) for fact in self.first_token)
+
+    def keys(self, *, logs: bool) -> frozenset[str]:
+        """The attributes that tell times."""
+        listed = [fact.attribute for fact in self.first_token if logs or not fact.logs_only]
+        return frozenset(listed) | self.server_keys | frozenset(self.rates)
+
+
+ANY: Final = "*"
+"""In place of a fact's name: all of them."""
 
 
 @cache
@@ -78,46 +187,48 @@ def load_facts() -> Facts:
     return Facts.model_validate(yaml.safe_load(text))
 
 
-def seconds(value: Any, unit: Unit, *, start_unix_ns: int, duration_s: float) -> float | None:
-    """A fact as seconds since the start of the span; None for what is no number or time.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the text of an attribute must be."""
 
-    Args:
-        value: the attribute.
-        unit: what the library writes.
-        start_unix_ns: start of the span, for times of day.
-        duration_s: length of the span, to tell seconds from milliseconds where nobody says.
-    """
-    if unit == "iso":
-        return _since(value, start_unix_ns)
-    if unit == "text":
-        return _with_unit(value)
-    number = _number(value)
-    if number is None:
-        return None
-    if unit == "guess":
-        return number if number <= duration_s else number * 1e-3
-    return number * _PER_UNIT[unit]
+    key: str
+    test: Callable[[str], bool]
+
+    def holds(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether it is on a record."""
+        value = attributes.get(self.key)
+        return isinstance(value, str) and self.test(value)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+def _conditions(wanted: Mapping[str, str]) -> tuple[Condition, ...]:
+    return tuple(Condition(key, _test_of(pattern)) for key, pattern in wanted.items())
 
 
-def _with_unit(value: Any) -> float | None:
-    match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
-    return float(match[1]) * _PER_UNIT[match[2]] if match else None
+def _test_of(pattern: str) -> Callable[[str], bool]:
+    """Whether a text is this one, or has this beginning (`x*`) or end (`*x`)."""
+    if pattern.endswith("*"):
+        return methodcaller("startswith", pattern[:-1])
+    return methodcaller("endswith", pattern[1:]) if pattern.startswith("*") else pattern.__eq__
 
 
-def _since(value: Any, start_unix_ns: int) -> float | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip('"\\ '))
-        return moment.timestamp() - start_unix_ns / 1e9 if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(pattern).replace(r"\*", ".*") + r"\Z" for pattern in patterns))
+
+
+def _inside(value: Any, path: tuple[str | int, ...]) -> Any:
+    """What stands at a path inside JSON text or a map; None where there is nothing."""
+    if isinstance(value, str):
+        if len(value) > _LARGEST_JSON or str(path[-1]) not in value:
+            return None
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+    for step in path:
+        if isinstance(step, int) and isinstance(value, list) and len(value) > step:
+            value = value[step]
+        elif isinstance(step, str) and isinstance(value, dict):
+            value = value.get(step)
+        else:
+            return None
+    return value

@@ -1,114 +1,178 @@
-"""One span's times, from the facts that stand on it."""
+"""The time to the first token, from the facts that stand on a record."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, Final
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from pipeline.signals import Span
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_latency.facts import Fact, Facts, Lie, seconds
+from processors.gen_ai_latency.chunks import Arrivals, arrivals_of
+from processors.gen_ai_latency.facts import Fact, Facts
+from processors.gen_ai_latency.targets import STREAM, TTFT
+from processors.gen_ai_latency.units import seconds
 
-TTFT: Final = "gen_ai.response.time_to_first_chunk"
-TPOT: Final = "penstock.latency.time_per_output_token"
-TOKENS_PER_S: Final = "penstock.latency.output_tokens_per_second"
-SOURCE: Final = "penstock.latency.source"
-_STREAM: Final = "gen_ai.request.stream"
-_TOLERANCE_S: Final = 0.005
+TOLERANCE_S: Final = 0.005
 """Clocks of a process tick unevenly: a first token may seem to come this much behind the end of the span."""
-_SHORTEST_S: Final = 1e-6
+AT_END_S: Final = 0.002
+"""What is no further from the end of the span was noted when it ended."""
+SHORTEST_S: Final = 1e-6
 """Nothing answers in a microsecond: such values are defaults of a library that measured nothing."""
+LONGEST_S: Final = 86_400.0
+"""Nobody waits a day for an answer."""
 
-Refuse = Callable[[str], None]
+Refused = Counter[str]
+"""How many times could not be true, by reason."""
 
 
-class SpanTimes:
-    """Reads the facts of one span; what cannot be true is refused with its reason."""
+@dataclass(slots=True)
+class Subject:
+    """What is timed: a span, or a log record about a call."""
 
-    __slots__ = ("_attributes", "_facts", "_refuse", "_scope", "_span", "duration_s", "has_server_facts", "start_ns")
+    attributes: Attributes
+    scope: str
+    name: str
+    start_ns: int
+    """0: not known."""
+    end_ns: int
+    duration_s: float | None
+    """None where the record does not say how long the call took."""
+    span: Span | None
+    """With events; None of a log record."""
+    told: Arrivals | None
+    """Chunks that log records told of."""
+    is_cut: bool
+    """Whether the call failed, so that not all tokens that were counted came."""
 
-    def __init__(self, span: Span, facts: Facts, refuse: Refuse) -> None:
-        """Look at a span."""
-        self._span = span
-        self._attributes: Attributes = span.attributes
+
+class FirstToken(NamedTuple):
+    """When the first token came."""
+
+    value_s: float
+    source: str
+    fact: Fact | None
+    """None where events or chunks tell."""
+
+
+class Reading:
+    """Reads the facts of one record; what cannot be true is refused with its reason."""
+
+    __slots__ = ("_arrivals", "_facts", "_looked", "_refused", "_subject", "has_doubtful_chunks")
+
+    def __init__(self, subject: Subject, facts: Facts, refused: Refused) -> None:
+        """Look at a record."""
+        self._subject = subject
         self._facts = facts
-        self._refuse = refuse
-        pb = span.pb
-        self._scope: str = span.scope.pb.name
-        self.start_ns: int = pb.start_time_unix_nano
-        self.has_server_facts = not facts.server_keys.isdisjoint(self._attributes)
-        self.duration_s = (pb.end_time_unix_nano - self.start_ns) / 1e9
+        self._refused = refused
+        self._looked = False
+        self._arrivals: Arrivals | None = None
+        self.has_doubtful_chunks = False
 
-    def first_token(self) -> tuple[float, str] | None:
-        """Seconds until the client saw the first chunk, and the name of the fact that says so."""
-        if self._attributes.get(_STREAM) is False:
+    def first_token(self) -> FirstToken | None:
+        """When the client saw the first chunk; None where nothing that can be believed says so."""
+        attributes = self._subject.attributes
+        stream = attributes.get(STREAM)
+        if stream is False:
+            if TTFT in attributes:
+                self._refused["not_streamed"] += 1
             return None
-        for fact in self._facts.first_token:
-            found = self._believable(fact)
-            if found is not None:
-                return found, fact.name
-        return None
+        for key, fact in self._facts.places:
+            if key in attributes and (stream is True or not fact.needs_stream):
+                found = self.of_attribute(fact)
+                if found is not None:
+                    return FirstToken(found, fact.name, fact)
+        return self._of_events() or self._of_chunks()
 
-    def server(self, facts: tuple[Fact, ...]) -> float | None:
-        """Seconds that a server measured."""
-        return next((found for fact in facts if (found := self._believable(fact)) is not None), None)
-
-    def per_token(self, first_token_s: float | None) -> float | None:
-        """Seconds for each output token but the first."""
-        tokens = self._attributes.get("gen_ai.usage.output_tokens")
-        if not isinstance(tokens, int) or tokens < 2 or self._attributes.get("gen_ai.request.choice.count", 1) != 1:
+    def of_attribute(self, fact: Fact) -> float | None:
+        """Seconds that an attribute says, where they can be true."""
+        subject = self._subject
+        value = fact.value_in(subject.attributes)
+        if value is None:
             return None
-        decode_s = self.server(self._facts.decode) if self.has_server_facts else None
-        if decode_s is None and first_token_s is not None:
-            decode_s = self._between_chunks() or self.duration_s - first_token_s
-        return decode_s / (tokens - 1) if decode_s is not None and decode_s > 0 else None
-
-    def _between_chunks(self) -> float | None:
-        if not self._span.pb.events:
-            return None
-        times = [event.time_unix_nano for event in self._span.events if event.name in self._facts.chunks]
-        return (times[-1] - times[0]) / 1e9 if len(times) > 1 and times[-1] > times[0] else None
-
-    def _believable(self, fact: Fact) -> float | None:
-        found = self._of_event(fact.event) if fact.event else self._of_attribute(fact)
+        unit = fact.unit_for(subject.scope)
+        found = seconds(value, unit, start_unix_ns=subject.start_ns, duration_s=subject.duration_s)
         if found is None:
+            self._refused["not_a_number"] += 1
             return None
-        reason = self._doubt(found, fact)
-        if reason is None:
-            return found
-        self._refuse(reason)
-        return None
-
-    def _of_attribute(self, fact: Fact) -> float | None:
-        value = self._attributes.get(fact.attribute)
-        if value is None or (fact.needs_stream and self._attributes.get(_STREAM) is not True):
-            return None
-        unit = fact.unit_for(self._scope)
-        found = seconds(value, unit, start_unix_ns=self.start_ns, duration_s=self.duration_s)
-        if found is None:
-            self._refuse("not_a_number")
-        return found
-
-    def _of_event(self, name: str) -> float | None:
-        events = self._span.events
-        return next(((event.time_unix_nano - self.start_ns) / 1e9 for event in events if event.name == name), None)
-
-    def _doubt(self, value_s: float, fact: Fact) -> str | None:
-        """Why a value cannot be true."""
-        if not math.isfinite(value_s):
-            return "not_a_number"
-        if value_s <= _SHORTEST_S:
-            return "negative" if value_s < 0 else "too_short"
-        if value_s > self.duration_s + _TOLERANCE_S:
-            return "longer_than_span"
-        lies = self._facts.doubtful.get(fact.name)
-        return "known_lie" if lies and any(self._is_lie(lie) for lie in lies) else None
-
-    def _is_lie(self, lie: Lie) -> bool:
-        wanted: dict[str, Any] = dict(lie.attributes)
-        return (
-            self._scope.startswith(lie.scope)
-            and lie.span in ("", self._span.name)
-            and all(self._attributes.get(key) == value for key, value in wanted.items())
+        reason = self._impossible(found, "longer_than_span", may_be_zero=fact.may_be_zero) or self._told(
+            fact.name, found, fact.attribute
         )
+        return self._unless(reason, found)
+
+    def arrivals(self) -> Arrivals | None:
+        """The chunks, in the order in which they came and all inside the span."""
+        if not self._looked:
+            self._looked = True
+            span = self._subject.span
+            found = (arrivals_of(span, self._facts.chunks) if span else None) or self._subject.told
+            reason = self._doubt_of(found) if found else None
+            if reason:
+                self._refused[reason] += 1
+                self.has_doubtful_chunks = True
+            else:
+                self._arrivals = found
+        return self._arrivals
+
+    def _doubt_of(self, found: Arrivals) -> str | None:
+        subject = self._subject
+        if not found.is_in_order:
+            return "out_of_order"
+        slack_ns = int(TOLERANCE_S * 1e9)
+        is_inside = subject.start_ns <= found.times_ns[0] and found.times_ns[-1] <= subject.end_ns + slack_ns
+        return None if is_inside else "outside_span"
+
+    def _of_events(self) -> FirstToken | None:
+        start_ns = self._subject.start_ns
+        span = self._subject.span
+        if span is None:
+            return None
+        names = set(self._facts.first_events)
+        for event in span.pb.events:
+            if event.name in names:
+                names.remove(event.name)
+                found = self._outside(f"event {event.name}", (event.time_unix_nano - start_ns) / 1e9)
+                if found is not None:
+                    return found
+        return None
+
+    def _of_chunks(self) -> FirstToken | None:
+        found = self.arrivals()
+        if found is None:
+            return None
+        return self._outside(found.name, (found.times_ns[0] - self._subject.start_ns) / 1e9)
+
+    def _outside(self, name: str, value_s: float) -> FirstToken | None:
+        """A time that was noted outside the attributes."""
+        reason = self._impossible(value_s, "outside_span") or self._told(name, value_s, "")
+        found = self._unless("outside_span" if reason == "negative" else reason, value_s)
+        return None if found is None else FirstToken(found, name, None)
+
+    def _unless(self, reason: str | None, value_s: float) -> float | None:
+        """A time, no longer than the span, unless there is a reason against it, which is counted."""
+        if reason is not None:
+            self._refused[reason] += 1
+            return None
+        duration_s = self._subject.duration_s
+        return value_s if duration_s is None else min(value_s, duration_s)
+
+    def _impossible(self, value_s: float, too_long: str, *, may_be_zero: bool = False) -> str | None:
+        """Why a time cannot be."""
+        duration_s = self._subject.duration_s
+        if value_s < 0:
+            return "negative"
+        if value_s <= SHORTEST_S and not may_be_zero:
+            return "too_short"
+        if duration_s is not None and (value_s > duration_s + TOLERANCE_S or (duration_s <= 0 and not may_be_zero)):
+            return too_long
+        return "absurd" if value_s > LONGEST_S else None
+
+    def _told(self, name: str, value_s: float, attribute: str) -> str | None:
+        """Why what a fact says is not what it is said to be."""
+        subject = self._subject
+        for lie in self._facts.doubtful.get(name, ()):
+            if lie.at_end and (subject.duration_s is None or value_s < subject.duration_s - AT_END_S):
+                continue
+            if lie.is_told(attribute, subject.attributes, subject.scope, subject.name):
+                return lie.reason
+        return None

@@ -109,7 +109,7 @@ def _configuration(port: int, understood_port: int, masked_port: int) -> dict[st
         return {"endpoint": f"127.0.0.1:{to}", "tls": {"insecure": True}}
 
     pipelines: dict[str, Any] = {}
-    for signal, processors in (("traces", UNDERSTAND), ("logs", UNDERSTAND[:1]), ("metrics", [])):
+    for signal, processors in (("traces", UNDERSTAND), ("logs", UNDERSTAND[:2]), ("metrics", [])):
         exporters = ["otlp_grpc/understood", f"forward/{signal}"]
         pipelines[signal] = {"receivers": ["otlp"], "processors": processors, "exporters": exporters}
         masking = {"processors": ["redaction"], "exporters": ["otlp_grpc/masked"]}

@@ -25,12 +25,12 @@ _SLACK_S: Final = 0.005
 """Clocks of one machine, read one after the other, and milliseconds that were rounded."""
 _FACT: Final = re.compile(r"ttft|first_?(chunk|token)|time_to_first|completion_start")
 _CHUNK: Final = re.compile(r"chunk|token|stream|delta")
+_CHUNK_RECORD: Final = re.compile(r"chunk|delta|gen_ai\.choice")
 _SHARES: Final = (1.0, 1e-3, 1e-6, 1e-9)
 """Units from seconds down."""
 _EPOCH_S: Final = 1e9
 """Seconds since 1970 from 2001 on: above them a number is a time of day, in some unit."""
 _OK: Final = 200
-_FEWEST_CHUNKS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,22 @@ class Truth:
     end_s: float
     tokens: int | None
     """What was counted of the visible answer; None where it was cut."""
-    chunks: int
 
     def error_s(self, value: float) -> float:
         """How far a time to the first token is from the first content, counted from where it is nearer."""
-        return min(
-            (value - self.first_content_s, value - self.offset_s - self.first_content_s), key=lambda error: abs(error)
-        )
+        return min((value - self.first_content_s, value - self.offset_s - self.first_content_s), key=abs)
 
     def is_met_by(self, value: float) -> bool:
         """Whether a time is that of the first chunk, by either count."""
         return any(
             self.first_byte_s - _SLACK_S <= value - start_s <= self.first_content_s + CLOSE_S
-            for start_s in (0.0, self.offset_s)
+            for start_s in {0.0, max(self.offset_s, 0.0)}
         )
 
     @property
     def per_token_s(self) -> tuple[float, float] | None:
         """Least and most time for each token but the first: between chunks with content, and from byte to end."""
-        if self.tokens is None or self.tokens <= 1 or self.chunks < _FEWEST_CHUNKS:
+        if self.tokens is None or self.tokens <= 1:
             return None
         least, most = self.last_content_s - self.first_content_s, self.end_s - self.first_byte_s
         return least / (self.tokens - 1), most / (self.tokens - 1)
@@ -85,7 +82,6 @@ def truth_of(call: Call) -> Truth | None:
         last_content_s=chunk_s[-1],
         end_s=timing["end_s"] or chunk_s[-1],
         tokens=_tokens(request),
-        chunks=len(chunk_s),
     )
 
 
@@ -105,6 +101,7 @@ def recorded_s(call: Call) -> Iterator[float]:
         for value_s in (*_attributes(record, start_ns), *_events(record, start_ns)):
             if 0 < value_s <= length_s + _SLACK_S or call.leaf.signal == "logs":
                 yield value_s
+    yield from _log_records(call, length_s)
 
 
 def _attributes(record: Record, start_ns: int) -> Iterator[float]:
@@ -131,3 +128,16 @@ def _events(record: Record, start_ns: int) -> Iterator[float]:
     for (name, _), moment_ns in zip(record.events, record.event_unix_ns, strict=False):
         if _CHUNK.search(name.lower()):
             yield (moment_ns - start_ns) / 1e9
+
+
+def _log_records(call: Call, length_s: float) -> Iterator[float]:
+    """When the first of several log records about chunks was written."""
+    logs = [record for record in call.raw if record.signal == "logs" and _CHUNK_RECORD.search(_name(record))]
+    if len(logs) > 1:
+        first_s = (min(record.start_unix_ns for record in logs) - call.leaf.start_unix_ns) / 1e9
+        if 0 < first_s <= length_s:
+            yield first_s
+
+
+def _name(record: Record) -> str:
+    return str(record.name or record.attributes.get("event.name"))

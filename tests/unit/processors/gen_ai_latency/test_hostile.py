@@ -1,4 +1,4 @@
-"""Any attributes, any times: every span passes, and what is written can be true."""
+"""Any attributes, any events, any times: every record passes, and what is written can be true."""
 
 from __future__ import annotations
 
@@ -8,47 +8,127 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.signals import Span
-from pipeline.testing import configured, traces
-from processors.gen_ai_latency import GenAiLatency
+from pipeline.signals import LogRecord, Span
+from pipeline.testing import configured, make_host, traces
+from processors.gen_ai_latency import GenAiLatency, chunk_gaps
 from processors.gen_ai_latency.facts import load_facts
-from processors.gen_ai_latency.reading import TOKENS_PER_S, TPOT, TTFT
+from tests.unit.processors.gen_ai_latency.timing import RATE, SOURCE, SPAN_ID, TPOT, TRACE_ID, TTFT, log_of
 
 FACTS = load_facts()
-KEYS = sorted(
-    {fact.attribute for fact in FACTS.first_token if fact.attribute}
-    | FACTS.server_keys
-    | {"gen_ai.usage.output_tokens", "gen_ai.request.choice.count", "gen_ai.request.stream", "penstock.gen_ai.role"}
-)
-VALUES: st.SearchStrategy[Any] = st.one_of(
+OTHERS = {
+    *("gen_ai.usage.output_tokens", "gen_ai.usage.reasoning.output_tokens", "gen_ai.request.choice.count"),
+    *("gen_ai.request.stream", "penstock.gen_ai.role", "gen_ai.response.finish_reasons", "error.type", "attempt"),
+    *("gen_ai.response.model", "gen_ai.provider.name", "gen_ai.response.id", "ai.response.msToFinish", "event.name"),
+    *("duration_ms", "gen_ai.client.operation.duration", "gen_ai.span.kind", "inference_time", "ai.model.provider"),
+}
+KEYS = sorted(FACTS.keys(logs=True) | OTHERS)
+PLAIN: st.SearchStrategy[Any] = st.one_of(
     st.floats(),
+    st.floats(0, 2),
     st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 3000),
     st.text(max_size=8),
     st.booleans(),
+)
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    PLAIN,
     st.sampled_from(["9" * 400, "1e999", "1ms", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+00:00", "2023-11-14"]),
-    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2),
+    st.sampled_from(
+        ["2023-11-14T22:13:20.5Z", "2023-11-15T01:13:20.5", "resp_1", "codex.turn_ttft", "gpt-5", "[" * 99]
+    ),
+    st.sampled_from(['{"first_token_at": 1700000000250}', '{"time_to_first_token": 0.2}', '{"first_token_at": [1]}']),
+    st.lists(PLAIN, max_size=2),
+    st.dictionaries(st.sampled_from(["first_token_at", "replies", "time_to_first_token"]), PLAIN, max_size=2),
 )
 TIMES = st.integers(0, 2**64 - 1) | st.integers(1_700_000_000_000_000_000, 1_700_000_002_000_000_000)
+EVENTS = st.sampled_from(sorted({*FACTS.chunks.names, *FACTS.first_events, "mlflow.chunk.item.0", "exception"}))
+ATTRIBUTES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8)
+SCOPES = st.sampled_from(["openlit.x", "strands.x", "codex", "openinference.instrumentation.openai", "any"])
 
 
-@settings(max_examples=200, deadline=None)
+def check(attributes: dict[str, Any], before: dict[str, Any], duration_s: float) -> None:
+    """What is written is a number above zero, and a time to the first token is no longer than the span."""
+    if before.get("penstock.gen_ai.role") == "aggregate":
+        assert attributes == before
+        return
+    for key in {TTFT, TPOT, RATE} & attributes.keys():
+        assert isinstance(attributes[key], float)
+        assert math.isfinite(attributes[key])
+        assert attributes[key] > 0
+    if TTFT in attributes:
+        assert attributes[TTFT] <= duration_s
+        assert attributes[SOURCE]
+        assert before.get("gen_ai.request.stream") is not False
+
+
+@settings(max_examples=400, deadline=None)
 @given(
-    attributes=st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6),
+    attributes=ATTRIBUTES,
     start=TIMES,
     end=TIMES,
-    events=st.lists(st.tuples(st.sampled_from(sorted(FACTS.chunks)), TIMES), max_size=3),
+    scope=SCOPES,
+    events=st.lists(st.tuples(EVENTS, TIMES), max_size=3),
+    told=st.lists(TIMES, max_size=3),
 )
-def test_any_span_passes(attributes: dict[str, Any], start: int, end: int, events: list[tuple[str, int]]) -> None:
-    batch = traces(attributes)
+def test_any_span_passes(
+    attributes: dict[str, Any], start: int, end: int, scope: str, events: list[tuple[str, int]], told: list[int]
+) -> None:
+    host = make_host("gen_ai_latency")
+    for time_unix_nano in told:
+        batch, record = log_of({}, event="gen_ai.content.chunk")
+        record.time_unix_nano = time_unix_nano
+        configured(GenAiLatency, host).process(batch)
+    batch = traces(attributes, scope=scope, name="Response")
     (span,) = batch.records()
     assert isinstance(span, Span)
+    assert (span.trace_id, span.span_id) == (TRACE_ID, SPAN_ID)
     span.start_time_unix_nano, span.end_time_unix_nano = start, end
     for name, time_unix_nano in events:
         span.add_event(name, time_unix_nano, {})
+    before = dict(span.attributes)
+    assert all(math.isfinite(gap) and gap >= 0 for gap in chunk_gaps(span))
+    processor = configured(GenAiLatency, host)
+    once = processor.process(batch).serialize()
+    check(dict(span.attributes), before, (end - start) / 1e9)
+    assert processor.process(batch).serialize() == once
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    attributes=ATTRIBUTES, body=VALUES, name=st.sampled_from(["", "gen_ai.choice", "gen_ai.content.chunk"]), at=TIMES
+)
+def test_any_log_record_passes(attributes: dict[str, Any], body: Any, name: str, at: int) -> None:
+    batch, record = log_of(attributes, body=body, event=name)
+    assert isinstance(record, LogRecord)
+    record.time_unix_nano = at
+    before = dict(record.attributes)
     configured(GenAiLatency).process(batch).serialize()
-    for key in {TTFT, TPOT, TOKENS_PER_S} & span.attributes.keys():
-        found = span.attributes[key]
-        if span.attributes.get("penstock.gen_ai.role") != "aggregate":
-            assert isinstance(found, float)
-            assert math.isfinite(found)
-            assert found > 0
+    check(dict(record.attributes), before, math.inf)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    more=st.dictionaries(st.sampled_from(sorted(OTHERS)), VALUES, max_size=3),
+    first_s=st.floats(0, 1.2),
+    tokens=st.integers(-1, 60) | st.integers(0, 10**7),
+    reasons=st.lists(st.just("stop"), max_size=2),
+    model=st.sampled_from(["gpt-4o", "gpt-5", "o3-mini", "claude-opus-4"]),
+)
+def test_the_short_way_writes_what_the_long_way_does(
+    more: dict[str, Any], first_s: float, tokens: int, reasons: list[str], model: str
+) -> None:
+    attributes = {
+        TTFT: first_s,
+        "gen_ai.usage.output_tokens": tokens,
+        "gen_ai.response.finish_reasons": reasons,
+        "gen_ai.response.model": model,
+        **more,
+    }
+    both = traces(attributes, {**attributes})
+    short, long = both.records()
+    assert isinstance(long, Span)
+    long.add_event("exception", 1, {})
+    configured(GenAiLatency).process(both).serialize()
+    assert {key: str(value) for key, value in short.attributes.items()} == {
+        key: str(value) for key, value in long.attributes.items()
+    }

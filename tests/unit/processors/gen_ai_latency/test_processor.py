@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from pipeline.component import Host
-from pipeline.signals import Batch, Span
 from pipeline.testing import START_NS, configured, make_host, metric_value, traces
 from processors.gen_ai_latency import GenAiLatency
-
-TTFT = "gen_ai.response.time_to_first_chunk"
-TPOT = "penstock.latency.time_per_output_token"
-RATE = "penstock.latency.output_tokens_per_second"
-SOURCE = "penstock.latency.source"
-STREAM: dict[str, Any] = {"gen_ai.operation.name": "chat", "gen_ai.request.stream": True}
-
-
-def timed(
-    attributes: dict[str, Any],
-    *,
-    events: tuple[tuple[str, float], ...] = (),
-    scope: str = "test",
-    name: str = "chat",
-    host: Host | None = None,
-) -> dict[str, Any]:
-    """The attributes of a span of one second, behind the processor; events are (name, seconds)."""
-    batch: Batch = traces(attributes, scope=scope, name=name)
-    (span,) = batch.records()
-    assert isinstance(span, Span)
-    for event, at_s in events:
-        span.add_event(event, START_NS + round(at_s * 1e9), {})
-    configured(GenAiLatency, host or make_host("gen_ai_latency")).process(batch)
-    return dict(span.attributes)
+from tests.unit.processors.gen_ai_latency.timing import CHUNK, FIRST, RATE, SOURCE, STREAM, TPOT, TTFT, span_of, timed
 
 
 @pytest.mark.parametrize(
@@ -45,11 +21,13 @@ def timed(
         ("ai.stream.msToFirstChunk", 250.0, "ai"),
         ("ttft_ms", 250, "com.anthropic.claude_code.tracing"),
         ("langfuse.observation.completion_start_time", '"2023-11-14T22:13:20.250000Z"', "langfuse-sdk"),
+        ("mastra.completion_start_time", "2023-11-14T22:13:20.250Z", "@mastra/otel-exporter"),
         ("gen_ai.server.time_to_first_token", 250, "strands.telemetry.tracer"),
         ("gen_ai.server.time_to_first_token", 0.25, "openlit.instrumentation.openai"),
         ("gen_ai.server.time_to_first_token", 0.25, "unheard of"),
         ("gen_ai.server.time_to_first_token", 250, "unheard of"),
-        ("gen_ai.response.time_to_first_token", 250_000_000, "loongsuite"),
+        ("gen_ai.response.time_to_first_token", 0.25, "sentry.opentelemetry"),
+        ("gen_ai.response.time_to_first_token", 250_000_000, "unheard of"),
     ],
 )
 def test_facts_are_read_in_their_units(key: str, value: Any, scope: str) -> None:
@@ -68,25 +46,6 @@ def test_the_first_chunk_event_tells_when(event: str) -> None:
 def test_a_better_fact_goes_first() -> None:
     found = timed({**STREAM, "ttft_ms": 100}, events=(("First Token Stream Event", 0.25),))
     assert found[TTFT] == pytest.approx(0.1)
-
-
-def test_time_per_token_is_what_is_left_behind_the_first() -> None:
-    found = timed({**STREAM, TTFT: 0.2, "gen_ai.usage.output_tokens": 41})
-    assert found[TPOT] == pytest.approx(0.02)
-    assert found[RATE] == pytest.approx(41.0)
-
-
-def test_time_per_token_comes_from_chunks_where_there_are_any() -> None:
-    chunk = "gen_ai.content.completion.chunk"
-    found = timed({**STREAM, "gen_ai.usage.output_tokens": 5}, events=((chunk, 0.2), (chunk, 0.4), (chunk, 0.6)))
-    assert found[TPOT] == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(
-    "more", [{"gen_ai.usage.output_tokens": 1}, {}, {"gen_ai.usage.output_tokens": 9, "gen_ai.request.choice.count": 2}]
-)
-def test_time_per_token_is_absent_where_it_cannot_be_known(more: dict[str, Any]) -> None:
-    assert TPOT not in timed({**STREAM, TTFT: 0.2, **more})
 
 
 @pytest.mark.parametrize(
@@ -119,26 +78,120 @@ def test_what_cannot_be_true_is_removed_and_counted(value: Any, reason: str) -> 
     assert metric_value(host, "penstock_latency_refused_total", reason=reason) == 1
 
 
-def test_a_skewed_clock_is_refused() -> None:
+@pytest.mark.parametrize("event", ["First Token Stream Event", "gen_ai.content.completion.chunk"])
+@pytest.mark.parametrize("at_s", [-0.3, 1.3])
+def test_an_event_outside_the_span_is_refused(event: str, at_s: float) -> None:
     host = make_host("gen_ai_latency")
-    assert TTFT not in timed(STREAM, events=(("First Token Stream Event", -0.3),), host=host)
-    assert metric_value(host, "penstock_latency_refused_total", reason="negative") == 1
+    assert TTFT not in timed(STREAM, events=((event, at_s),), host=host)
+    assert metric_value(host, "penstock_latency_refused_total", reason="outside_span") == 1
+
+
+RESPONSES = {"gen_ai.response.id": "resp_68af"}
 
 
 @pytest.mark.parametrize(
-    ("attributes", "events", "scope", "name"),
+    ("attributes", "events", "scope", "name", "reason"),
     [
-        ({TTFT: 0.02, "openai.api.type": "responses"}, (), "opentelemetry.instrumentation.genai.openai", "chat"),
-        ({"ai.response.msToFirstChunk": 20, "ai.model.provider": "openai.responses"}, (), "ai", "chat"),
-        ({}, (("First Token Stream Event", 0.02),), "openinference.instrumentation.openai", "Response"),
+        ({TTFT: 0.02, "openai.api.type": "responses"}, (), "any", "chat", "opening_event"),
+        ({TTFT: 0.02, **RESPONSES}, (), "any", "chat", "opening_event"),
+        ({"ttft_ms": 20, **RESPONSES}, (), "any", "chat", "opening_event"),
+        (
+            {"ai.response.msToFirstChunk": 20, "ai.model.provider": "openai.responses"},
+            (),
+            "ai",
+            "chat",
+            "opening_event",
+        ),
+        ({}, ((FIRST, 0.02),), "openinference.instrumentation.openai", "Response", "opening_event"),
+        ({**RESPONSES}, ((CHUNK, 0.02),), "any", "chat", "opening_event"),
+        ({"ttft_ms": 8}, (), "codex_exec", "turn", "counted_from_headers"),
+        ({}, (("ai.stream.firstChunk", 1.0),), "ai", "chat", "stamped_at_end"),
+        ({"gen_ai.server.time_to_first_token": 1.0}, (), "openlit.instrumentation.openai", "chat", "whole_duration"),
+        (
+            {"gen_ai.server.time_to_first_token": 0.99, "gen_ai.client.operation.duration": 0.99},
+            (),
+            "openlit.instrumentation.langchain",
+            "chat",
+            "whole_duration",
+        ),
     ],
 )
 def test_known_lies_are_refused(
-    attributes: dict[str, Any], events: tuple[tuple[str, float], ...], scope: str, name: str
+    attributes: dict[str, Any], events: tuple[tuple[str, float], ...], scope: str, name: str, reason: str
 ) -> None:
     host = make_host("gen_ai_latency")
     assert TTFT not in timed({**STREAM, **attributes}, events=events, scope=scope, name=name, host=host)
-    assert metric_value(host, "penstock_latency_refused_total", reason="known_lie") == 1
+    assert metric_value(host, "penstock_latency_refused_total", reason=reason) == 1
+
+
+def test_chunks_that_open_an_answer_before_the_model_spoke_are_left_out() -> None:
+    batch, span = span_of({**STREAM, **RESPONSES})
+    kinds = ("response.created", "response.output_item.added", "response.output_text.delta")
+    for index, kind in enumerate(kinds):
+        value = json.dumps({"response": {"id": "resp_68af"}, "type": kind})
+        span.add_event(
+            f"mlflow.chunk.item.{index}", START_NS + (index + 1) * 100_000_000, {"mlflow.chunk.value": value}
+        )
+    configured(GenAiLatency).process(batch)
+    assert span.attributes[TTFT] == pytest.approx(0.3)
+    assert span.attributes[SOURCE] == "event mlflow.chunk.item."
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("langwatch.timestamps", {"started_at": START_NS // 10**6, "first_token_at": START_NS // 10**6 + 250}),
+        ("haystack.component.output", {"replies": [{"meta": {"completion_start_time": "2023-11-14T22:13:20.250"}}]}),
+        ("haystack.component.output", {"meta": [{"completion_start_time": "2023-11-15T00:13:20.250"}]}),
+        ("braintrust.metrics", {"time_to_first_token": 0.25}),
+    ],
+)
+def test_facts_inside_json(key: str, value: Any) -> None:
+    assert timed({**STREAM, key: json.dumps(value)})[TTFT] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("langwatch.timestamps", '{"first_token_at": null}', ""),
+        ("langwatch.timestamps", '{"first_token_at":', ""),
+        ("haystack.component.output", '{"replies": [], "completion_start_time": 1}', ""),
+        ("haystack.component.output", '{"replies": {"0": {"meta": {"completion_start_time": 1}}}}', ""),
+        ("braintrust.metrics", '{"time_to_first_token": 0.000001}', "too_short"),
+    ],
+)
+def test_json_without_a_time_says_nothing(key: str, value: str, reason: str) -> None:
+    host = make_host("gen_ai_latency")
+    assert TTFT not in timed({**STREAM, key: value}, host=host)
+    assert metric_value(host, "penstock_latency_refused_total", reason=reason or "too_short") == bool(reason)
+
+
+def test_nanoseconds_and_microseconds_of_loongsuite() -> None:
+    key, marker = "gen_ai.response.time_to_first_token", {"gen_ai.span.kind": "LLM"}
+    assert timed({key: 250_000_000, **marker})[TTFT] == pytest.approx(0.25)
+    assert timed({key: 250_000, **marker})[TTFT] == pytest.approx(0.25)
+
+
+def test_a_span_that_ends_before_it_starts_has_no_times() -> None:
+    host = make_host("gen_ai_latency")
+    batch, span = span_of({**STREAM, TTFT: 0.2, "gen_ai.usage.output_tokens": 9})
+    span.end_time_unix_nano = START_NS - 1
+    configured(GenAiLatency, host).process(batch)
+    assert not {TTFT, TPOT, RATE, SOURCE} & span.attributes.keys()
+    assert metric_value(host, "penstock_latency_refused_total", reason="ends_before_start") == 1
+
+
+def test_a_time_a_little_longer_than_the_span_is_no_longer_than_it() -> None:
+    assert timed({**STREAM, TTFT: 1.004})[TTFT] == 1.0
+
+
+def test_a_day_is_no_time_to_wait() -> None:
+    host = make_host("gen_ai_latency")
+    batch, span = span_of({**STREAM, TTFT: 90_000.0})
+    span.start_time_unix_nano = 0
+    configured(GenAiLatency, host).process(batch)
+    assert TTFT not in span.attributes
+    assert metric_value(host, "penstock_latency_refused_total", reason="absurd") == 1
 
 
 def test_what_a_server_measured_is_kept_apart() -> None:
@@ -158,7 +211,7 @@ def test_what_a_server_measured_is_kept_apart() -> None:
 
 
 def test_durations_with_a_unit_in_their_text() -> None:
-    found = timed({"queue_time": "1.5ms", "time_per_token": "20000µs"})
+    found = timed({"queue_time": "1.5ms", "time_per_token": "20000µs", "inference_time": "0.9s"})
     assert found["penstock.latency.server.queue_time"] == pytest.approx(0.0015)
     assert found[TPOT] == pytest.approx(0.02)
 
