@@ -89,7 +89,7 @@ class Counting:
             else:
                 said = self._put(span, place, get, counted.kind, counted.facts)
             seen.append((span.span_id, None, said))
-            if not (member.is_call or counted.is_beside):
+            if not member.is_call:
                 self._marks(span, place, get, is_report=counted.is_report)
         self._evaluations.end(seen)
 

@@ -46,14 +46,12 @@ class Counted:
 
     Attributes:
         facts: None: it does not count.
-        is_beside: whether the span is counted as of another kind already.
         is_report: whether it only repeats another span.
     """
 
     member: Member
     kind: str
     facts: tuple[Any, ...] | None
-    is_beside: bool = False
     is_report: bool = False
 
 
@@ -104,9 +102,9 @@ class Structure:
         self._lineage.link(links, ends)
         self._lineage.calls([climb(links, parent, ends) for parent in parents])
         for member in members:
-            yield from self._arrive(member, links, ends)
+            yield self._arrive(member, links, ends)
 
-    def _arrive(self, member: Member, links: Links, ends: set[SpanKey]) -> Iterator[Counted]:
+    def _arrive(self, member: Member, links: Links, ends: set[SpanKey]) -> Counted:
         pb = member.span.pb
         found = found_documents(member.get) if member.kind == "retrieval" else NOTHING
         length_s = duration_s(pb.start_time_unix_nano, pb.end_time_unix_nano)
@@ -115,16 +113,15 @@ class Structure:
         beneath, repeated = self._lineage.arrive(pb.span_id, parent, report)
         if member.kind == "retrieval":
             known = any(inner.has_documents for inner in repeated)
-            facts = (None if repeated else length_s, *(NOTHING if known else found))
-            yield Counted(member, "retrieval", facts, is_report=bool(repeated))
-        elif repeated:
-            yield Counted(member, member.kind, None, is_report=True)
-        elif member.kind == "agent":
-            yield Counted(member, "agent", (length_s, beneath.inference_calls, beneath.tool_calls))
-        else:
-            yield Counted(member, member.kind, (length_s,))
-        if member.kind == "tool" and report.is_mcp and not any(inner.is_mcp for inner in repeated):
-            yield Counted(member, "mcp_client", (length_s,), is_beside=True)
+            own_length_s = None if repeated else length_s
+            return Counted(
+                member, "retrieval", (own_length_s, *(NOTHING if known else found)), is_report=bool(repeated)
+            )
+        counts = (beneath.inference_calls, beneath.tool_calls) if member.kind == "agent" else ()
+        # What a protocol's client says of a tool's call has metrics of its own, and so has the tool around it.
+        repeated = [inner for inner in repeated if inner.is_mcp == report.is_mcp]
+        kind = "mcp_client" if member.kind == "tool" and report.is_mcp else member.kind
+        return Counted(member, kind, None if repeated else (length_s, *counts), is_report=bool(repeated))
 
 
 def _by_end(member: Member) -> tuple[int, int]:
