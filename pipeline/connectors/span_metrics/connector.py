@@ -50,7 +50,8 @@ class SpanMetrics(Connector):
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
         """Set where metrics go."""
         super().connect(next_stages)
-        self._sender.next = next_stages[Signal.METRICS]
+        if Signal.METRICS in next_stages:
+            self._sender.next = next_stages[Signal.METRICS]
 
     async def start(self) -> None:
         """Begin to send."""
