@@ -67,7 +67,8 @@ class BaseTable:
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
         self._is_resold = resold
         self._ignored = {entry["table"]: re.compile(entry["models"]) for entry in hand_written()["ignored"]}
-        self.name = f"genai-prices {version('genai-prices')}"
+        self._source = f"genai-prices {version('genai-prices')}"
+        self.name = f"{self._source}, prices of makers" if resold else self._source
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
 
     def find(self, ident: Ident, tier: str) -> Found | None:
@@ -111,7 +112,7 @@ class BaseTable:
         if tier and not any(_variants(info, tier)):
             return None
         label = f"{model}+{tier}" if tier else model
-        return compile_model(info, tier, price_id=f"{table}/{label}@{self.name.replace(' ', '-')}")
+        return compile_model(info, tier, price_id=f"{table}/{label}@{self._source.replace(' ', '-')}")
 
 
 def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
 
-from processors.gen_ai_cost.names import Ident, identify, tier_of
+from processors.gen_ai_cost.names import PREPAID, Ident, identify, tier_of
 from processors.gen_ai_cost.rates import Schedule
 
 # Distinct (provider, model, tier) that are remembered, unknown ones included: ids come from clients and have no bound.
@@ -91,10 +91,12 @@ class PriceBook:
                 return reason
             if found is not None:
                 return found
-            steps.append(f"{table.name}: not in this table")
+            steps.append(f"{table.name}: none")
         return Unpriced(self._why_not(ident, tier))
 
     def _why_not(self, ident: Ident, tier: str) -> str:
+        if tier in PREPAID and not ident.unpriced:
+            return tier
         if tier and isinstance(self._ask(ident, "", []), Found):
             return "no_price_for_tier"
         return _why_unknown(ident)

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from processors.gen_ai_cost.data import load
 
+PREPAID: Final = frozenset({"provisioned_throughput"})
+"""Service tiers that are paid in advance: their calls have no price of their own."""
 _BLANKS: Final = str.maketrans("", "", "-_./ ")
 # Rules feed each other (URL, path, publisher, prefix); a longer chain is no id.
 _MOST_REWRITES: Final = 8

@@ -216,7 +216,7 @@ def test_many_names_of_the_standard_tier(book: PriceBook, tier: str) -> None:
         ("openai", "gpt-3.5-turbo", "priority", "no_price_for_tier"),
         ("openai", "gpt-4.1", "brand_new", "no_price_for_tier"),
         ("openai", "ft:gpt-4o-2024-08-06:acme::x", "batch", "no_price_for_tier"),
-        ("aws.bedrock", "amazon.nova-pro-v1:0", "reserved", "no_price_for_tier"),
+        ("aws.bedrock", "amazon.nova-pro-v1:0", "reserved", "provisioned_throughput"),
         ("openai", "no-such-model", "batch", "unknown_model"),
         ("vllm", "llama", "batch", "self_hosted"),
     ],
