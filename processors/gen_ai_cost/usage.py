@@ -82,7 +82,8 @@ def detailed_usage(total: int, output: int, attributes: Attributes) -> Usage:
 
 def generates(attributes: Attributes) -> bool:
     """Whether a call is billed for what comes out, too."""
-    return attributes.get("gen_ai.operation.name") in _GENERATING
+    operation = attributes.get("gen_ai.operation.name")
+    return isinstance(operation, str) and operation in _GENERATING
 
 
 def is_partial(attributes: Attributes) -> bool:
