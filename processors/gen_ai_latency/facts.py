@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from operator import methodcaller
 from typing import Any, Final
@@ -90,11 +90,9 @@ class Lie(_Data):
         for condition in self.conditions:
             if not condition.holds(attributes):
                 return False
-        return (
-            scope.startswith(self.scope)
-            and self.span in ("", name)
-            and (not self.same_as or attributes.get(self.same_as) == attributes.get(attribute))
-        )
+        if (self.scope and not scope.startswith(self.scope)) or (self.span and self.span != name):
+            return False
+        return not self.same_as or attributes.get(self.same_as) == attributes.get(attribute)
 
 
 class Opening(_Data):
@@ -127,13 +125,15 @@ class UnseenReasoning(_Data):
     not_models: tuple[str, ...]
 
     @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return _any_of(self.models), _any_of(self.not_models)
+    def is_of(self) -> Callable[[str], bool]:
+        """Tells whether a model reasons."""
+        reasons, does_not = _any_of(self.models), _any_of(self.not_models)
 
-    def is_of(self, model: str) -> bool:
-        """Whether a model reasons."""
-        reasons, does_not = self._patterns
-        return bool(reasons.match(model)) and not does_not.match(model)
+        @lru_cache(maxsize=1024)
+        def found(model: str) -> bool:
+            return bool(reasons.match(model)) and not does_not.match(model)
+
+        return found
 
 
 class Facts(_Data):
@@ -192,6 +192,7 @@ class Condition:
     """What the text of an attribute must be."""
 
     key: str
+    pattern: str
     test: Callable[[str], bool]
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
@@ -201,7 +202,7 @@ class Condition:
 
 
 def _conditions(wanted: Mapping[str, str]) -> tuple[Condition, ...]:
-    return tuple(Condition(key, _test_of(pattern)) for key, pattern in wanted.items())
+    return tuple(Condition(key, pattern, _test_of(pattern)) for key, pattern in wanted.items())
 
 
 def _test_of(pattern: str) -> Callable[[str], bool]:

@@ -74,16 +74,17 @@ class GenAiLatency(Processor):
         return batch
 
     def _spans(self, batch: Batch, refused: Refused) -> None:
-        keys, memory, quick = self._keys, self._memory, self._quick
+        keys, knows, write = self._keys, self._memory.knows, self._quick.write
+        remembers = bool(self._memory)
         span: Any
         for span in batch.records():
             attributes = span.attributes
             pb = span.pb
             events = pb.events
             if TTFT in attributes:
-                if not events and not memory and quick.write(pb, attributes):
+                if not events and not remembers and write(pb, attributes):
                     continue
-            elif not events and keys.isdisjoint(attributes) and not (memory and memory.knows(pb.trace_id, pb.span_id)):
+            elif not events and keys.isdisjoint(attributes) and not (remembers and knows(pb.trace_id, pb.span_id)):
                 continue
             # The second report of a call may know what the first did not; what sums up calls has no first token.
             if SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
