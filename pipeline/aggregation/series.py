@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -15,6 +15,8 @@ from pipeline.aggregation.instrument import Instrument, Labels, Temporality
 from pipeline.signals.values import set_any_value
 
 _MAX_INT: Final = (1 << 63) - 1
+_FEW: Final = 8
+"""Fewer values are counted one by one; more are sorted, which costs a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,24 +253,21 @@ class Histogram(Series):
         else:
             self.rules.on_refused()
 
-    def add_all(
-        self,
-        values: Sequence[float],
-        now_ns: int,
-        _bisect: Callable[..., int] = bisect_left,
-        _inf: float = inf,
-    ) -> None:
+    def add_all(self, values: Sequence[float], now_ns: int, _inf: float = inf) -> None:
         """Count many values."""
         total = sum(values)
         # A sum is a number only if every value is one.
-        if not (total < _inf and min(values) >= 0):
+        if len(values) < _FEW or not total < _inf or min(values) < 0:
             super().add_all(values, now_ns)
             return
         self.total += total
-        buckets, bounds = self.buckets, self.bounds
-        for value in values:
-            buckets[_bisect(bounds, value)] += 1
         self.updated_ns = now_ns
+        ordered, buckets, first = sorted(values), self.buckets, 0
+        for index, bound in enumerate(self.bounds):
+            beyond = bisect_right(ordered, bound, first)
+            buckets[index] += beyond - first
+            first = beyond
+        buckets[-1] += len(ordered) - first
 
     def _move(self, taken: Self) -> None:
         taken.total, self.total = self.total, 0

@@ -187,7 +187,10 @@ def test_no_exemplars_unless_asked_for() -> None:
 
 
 @pytest.mark.parametrize("kind", INSTRUMENTS)
-@given(values=st.lists(st.sampled_from([0, 1, 5, 7, 0.5, 30, -1, float("nan"), float("inf")]), min_size=1))
+@given(
+    values=st.lists(st.sampled_from([0, 1, 5, 7, 0.5, 30]), min_size=1, max_size=40)
+    | st.lists(st.sampled_from([0, 1, 5, 7, 0.5, 30, -1, float("nan"), float("inf")]), min_size=1, max_size=40)
+)
 def test_many_values_at_once_are_what_they_are_one_by_one(kind: str, values: list[float]) -> None:
     refused: list[None] = []
     one_by_one, at_once = (series_of(INSTRUMENTS[kind], on_refused=lambda: refused.append(None)) for _ in range(2))
