@@ -53,7 +53,7 @@ class Call:
     @property
     def is_cut(self) -> bool:
         """Whether it ended before its time: the provider's counts are not those of what was received."""
-        return bool(self.request["timing"].get("client_disconnected") or self.request["error"] is not None)
+        return is_cut(self.request)
 
     def said(self, key: str) -> Any:
         """What the leaf says."""
@@ -69,6 +69,11 @@ class Matched:
     """Requests that no leaf counts."""
     extra: tuple[Record, ...]
     """Leaves that count no request, or one that another leaf counts."""
+
+
+def is_cut(request: Request) -> bool:
+    """Whether a client left before the end of the answer, or there was an error."""
+    return bool(request["timing"].get("client_disconnected") or request["error"] is not None)
 
 
 def match(requests: Iterable[Request], out: list[Record], raw: list[Record]) -> Matched:

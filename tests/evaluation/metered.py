@@ -24,7 +24,7 @@ from pipeline.signals import Signal
 from processors.demo.backend import grpc_backend
 from processors.demo.collector import running
 from processors.demo.replay import Sender
-from tests.evaluation.calls import match
+from tests.evaluation.calls import ROLE, match
 from tests.evaluation.chain import UNDERSTAND, Arrivals, count_items
 from tests.evaluation.records import plain, records
 from tests.servers.processes import free_ports
@@ -67,9 +67,14 @@ class Counted:
 
     matched: list[tuple[str, Matched]] = field(default_factory=list)
     """By scenario: calls that were found, and those that were not."""
-    leaves: list[Record] = field(default_factory=list)
-    """Every span and log record that counts a call."""
+    records: list[Record] = field(default_factory=list)
+    """Every span and log record."""
     points: list[Point] = field(default_factory=list)
+
+    @property
+    def leaves(self) -> list[Record]:
+        """The records that count a call."""
+        return [record for record in self.records if record.attributes.get(ROLE) == "leaf"]
 
 
 def count(recordings: Iterable[Recording], **settings: Any) -> dict[str, Counted]:
@@ -80,7 +85,7 @@ def count(recordings: Iterable[Recording], **settings: Any) -> dict[str, Counted
         for recording in recordings:
             raw, out = _run(recording, sender, understood)
             found[recording.dialect].matched.append((recording.scenario, match(recording.truth["requests"], out, raw)))
-            found[recording.dialect].leaves += [r for r in out if r.attributes.get("penstock.gen_ai.role") == "leaf"]
+            found[recording.dialect].records += out
     for request in metrics.requests:
         for dialect, point in _points(request):
             found[dialect].points.append(point)
