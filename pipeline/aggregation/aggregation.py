@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Labels, Temporality
-from pipeline.aggregation.retention import Limits, idle_resources, oldest_resources, sent_before, too_many_idle
+from pipeline.aggregation.retention import Limits, idle_of, idle_resources, oldest_resources, sent_before, too_many_idle
 from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, SignedHistogram, Sum, UpDownSum
 from pipeline.aggregation.snapshot import Snapshot, Taken
 from pipeline.aggregation.store import Ended, Group, MetricSeries, Store, key_of, size_of
@@ -37,7 +37,8 @@ class Aggregation:
 
     Callers keep the series they were given by a key of their own, for as long as `generation` stays what it is, and
     add to them; only what they do not know yet they ask for here. A series of the overflow (`labels is OVERFLOW`) is
-    not to be kept, so that each value beyond the limit is counted.
+    not to be kept, so that each value beyond the limit is counted. Asking for a series may have others forgotten, so
+    that `generation` is to be looked at behind each call.
 
     Attributes:
         generation: grows when series were forgotten; what callers kept is then void.
@@ -95,6 +96,8 @@ class Aggregation:
         self._sent_ns = 0
         # Points that were taken and of which nobody has said yet what became of them.
         self._under_way = False
+        # By metric, the time of sending since which it was relieved of idle series.
+        self._relieved_ns: dict[str, int] = {}
         # The time of sending at which no resource could give way; nothing changes that before the next.
         self._full_since_ns = -1
 
@@ -113,7 +116,11 @@ class Aggregation:
         series = metric.by_labels.get(key)
         if series is not None:
             return series
-        if group.is_extra or self._is_full(metric) or size_of(key) > _MAX_LABELS:
+        if group.is_extra or size_of(key) > _MAX_LABELS:
+            return self._overflow(metric, now_ns)
+        if self._is_full(metric):
+            if self._relieve(instrument.name):
+                return self.series(resource, instrument, labels, now_ns)
             return self._overflow(metric, now_ns)
         series = _new(metric.rules, labels, now_ns)
         self._store.add(metric, key, series)
@@ -129,6 +136,23 @@ class Aggregation:
     def _is_full(self, metric: MetricSeries) -> bool:
         total = self._store.counts.get(metric.rules.instrument.name, 0)
         return total >= self._limits.series_per_metric or len(metric.by_labels) >= self._limits.series_per_resource
+
+    def _relieve(self, metric: str) -> bool:
+        """With delta: series of a metric without values since the last point give way, all at once."""
+        if (
+            self._temporality is Temporality.CUMULATIVE
+            or self._under_way
+            or self._relieved_ns.get(metric) == self._sent_ns
+        ):
+            return False
+        self._relieved_ns[metric] = self._sent_ns
+        return self._remove(idle_of(self._store, metric))
+
+    def _remove(self, gone: set[Series]) -> bool:
+        if gone:
+            self._store.remove(gone)
+            self.generation += 1
+        return bool(gone)
 
     def _overflow(self, metric: MetricSeries, now_ns: int) -> Series:
         self._on_overflow()
@@ -168,9 +192,7 @@ class Aggregation:
             gone.update(idle_resources(self._store, now_ns - self._resource_expiration_ns, self._sent_ns))
         if self._temporality is Temporality.DELTA:
             gone |= too_many_idle(self._store, self._limits)
-        if gone:
-            self._store.remove(gone)
-            self.generation += 1
+        self._remove(gone)
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """Take what there is to send; with delta, series begin anew.

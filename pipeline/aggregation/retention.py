@@ -51,18 +51,15 @@ def idle_resources(store: Store, before_ns: int, sent_ns: int) -> Iterator[Serie
 
 
 def too_many_idle(store: Store, limits: Limits) -> set[Series]:
-    """With delta: idle series of metrics that have no room for more, and the oldest beyond the limit."""
-    crowded: set[Series] = set()
-    rest: list[Series] = []
-    for _, metric in store.metrics():
-        idle = [series for series in metric.all() if not series.updated_ns]
-        total = store.counts.get(metric.rules.instrument.name, 0)
-        if total >= limits.series_per_metric or len(metric.by_labels) >= limits.series_per_resource:
-            crowded.update(idle)
-        else:
-            rest += idle
-    rest.sort(key=lambda series: series.start_ns)
-    return crowded.union(rest[: max(0, len(rest) - limits.idle)])
+    """With delta: the oldest of the series without values since the last point, beyond the limit."""
+    idle = sorted((series for series in store.all() if not series.updated_ns), key=lambda series: series.start_ns)
+    return set(idle[: max(0, len(idle) - limits.idle)])
+
+
+def idle_of(store: Store, metric: str) -> set[Series]:
+    """With delta: series of a metric without values since the last point."""
+    found = [series for _, one in store.metrics() if one.rules.instrument.name == metric for series in one.all()]
+    return {series for series in found if not series.updated_ns}
 
 
 def oldest_resources(store: Store, limits: Limits, sent_ns: int) -> list[Key]:

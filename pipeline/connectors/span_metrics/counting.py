@@ -94,17 +94,23 @@ class SpanCounter:
 
     def count(self, batch: Batch, now_ns: int) -> None:
         """Count all spans of a batch."""
+        self._renew()
         for resource_message, scope_message, spans in self._scopes_of(batch):
-            # A resource that is new may have taken another's place.
-            if self._generation != self._aggregation.generation:
-                self._forget()
             resource = self._resource(resource_message)
             if resource is not None:
                 self._count(resource, self._scope_labels(scope_message), spans, now_ns)
 
-    def _forget(self) -> None:
-        self._generation = self._aggregation.generation
-        self._resources.clear()
+    def _renew(self) -> None:
+        """Keep no series that the aggregation has forgotten."""
+        if self._generation != self._aggregation.generation:
+            self._generation = self._aggregation.generation
+            self._forget_bundles()
+
+    def _forget_bundles(self) -> None:
+        for resource in self._resources.values():
+            if resource is not None:
+                resource.bundles.clear()
+                resource.events.clear()
         self.held = 0
 
     def _scopes_of(self, batch: Batch) -> Iterator[tuple[Any, Any, Iterable[_Pair]]]:
@@ -126,7 +132,8 @@ class SpanCounter:
         except KeyError:
             pass
         if len(self._resources) >= _MAX_RESOURCES:
-            self._forget()
+            self._forget_bundles()
+            self._resources.clear()
         attributes = from_key_values(message.attributes)
         known = _Resource(attributes, keep=self._keep_resource) if SERVICE_NAME in attributes else None
         self._resources[key] = known
@@ -187,14 +194,17 @@ class SpanCounter:
 
     def _keep(self, place: dict[tuple[object, ...], Any], key: tuple[object, ...], kept: object) -> None:
         if self.held >= _MAX_BUNDLES:
-            self._forget()
+            self._forget_bundles()
         self.held += 1
         place[key] = kept
 
     def _series(
         self, resource: _Resource, instrument: Instrument, common: Labels, labels: Labels, now_ns: int
     ) -> Series:
-        return self._aggregation.series(resource.labels, instrument, common + labels, now_ns)
+        series = self._aggregation.series(resource.labels, instrument, common + labels, now_ns)
+        # A new series may have taken the place of others.
+        self._renew()
+        return series
 
     def _labels(self, resource: _Resource, scope: Labels, span: Any) -> Labels:
         service = resource.attributes[SERVICE_NAME]

@@ -276,9 +276,25 @@ def test_delta_series_beyond_the_limit_find_room_once_others_are_idle() -> None:
     for start in (10, 20, 30):
         for label in ("x", "y"):
             counted.call(f"{label}{start}", start)
-        counted.collect(start + 5)
-        counted.collect(start + 6)
+        assert len(counted.collect(start + 5)) == 2
     assert counted.overflown == 0
+    counted.call("x30", 40)
+    counted.call("y40", 40)
+    counted.call("z40", 40)
+    assert counted.collect(45) == {
+        ("shop", "a='x30'"): (1, 35),
+        ("shop", "a='y40'"): (1, 40),
+        ("shop", "otel.metric.overflow=True"): (1, 40),
+    }
+
+
+def test_no_series_gives_way_while_its_point_is_under_way() -> None:
+    counted = Counted(temporality=Temporality.DELTA, series_limit_per_metric=1)
+    counted.call("x", 10)
+    snapshot = counted.aggregation.snapshot(20)
+    counted.call("y", 21)
+    counted.aggregation.put_back(snapshot)
+    assert counted.collect(30) == {("shop", "a='x'"): (1, 10), ("shop", "otel.metric.overflow=True"): (1, 21)}
 
 
 @given(values=st.lists(st.integers(0, 9), min_size=1), refusals=st.sets(st.integers(0, 20)))

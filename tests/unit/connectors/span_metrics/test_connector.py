@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline.component import Stage
@@ -477,3 +479,24 @@ async def test_many_resources_lose_nothing_when_others_take_their_place() -> Non
         if turn % 3 == 2:
             total += sum(calls_of(await running.flush(), "service.name").values())
     assert total == 30 * 6
+
+
+@given(
+    turns=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=12), max_size=12),
+    refused=st.sets(st.integers(0, 12)),
+)
+async def test_deltas_of_whatever_comes_add_up(turns: list[list[tuple[int, int]]], refused: set[int]) -> None:
+    sink = FailingSink([Refused("full") if turn in refused else None for turn in range(len(turns))])
+    running = Running(sink, **DELTA, series_limit=4, resource_metrics_cache_size=3, metric_timestamp_cache_size=2)
+    for turn in turns:
+        request = ExportTraceServiceRequest()
+        for service, name in turn:
+            request.MergeFrom(spans(Call(name=str(name)), Call(), resource={"service.name": str(service)}))
+        await running.connector.consume(parse(Signal.TRACES, request.SerializeToString()))
+        await running.clock.advance(1)
+        await running.connector.flush()
+    await running.connector.flush()
+    points = [record for record in sink.taken.records() if isinstance(record, DataPoint)]
+    for kind, amount in (("calls", "as_int"), ("duration", "count")):
+        found = named(points, f"traces.span.metrics.{kind}")
+        assert sum(getattr(point.pb, amount) for point in found) == 2 * sum(map(len, turns))
