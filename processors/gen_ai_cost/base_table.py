@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib.metadata import version
@@ -42,6 +42,9 @@ _CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
 }
 
 
+_WORDS: Final = re.compile(r"[a-z]+")
+# Ids of entries that hold in all geographies of Amazon Bedrock.
+_REGIONAL: Final = "regional."
 # The table has no prices for models of this kind.
 _FREE_OF_CHARGE: Final = ":free"
 _FREE: Final = ((Rates(input=Price(0.0), output=Price(0.0)),),)
@@ -66,7 +69,7 @@ class BaseTable:
 
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
         self._is_resold = resold
-        self._ignored = {entry["table"]: re.compile(entry["models"]) for entry in hand_written()["ignored"]}
+        self._guard = _Guard(hand_written())
         self._source = f"genai-prices {version('genai-prices')}"
         self.name = f"{self._source}, prices of makers" if resold else self._source
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
@@ -88,12 +91,12 @@ class BaseTable:
 
     def _match(self, provider: ProviderNames, model: str) -> _Match | None:
         own = self._tables[provider.table]
-        makers = (self._tables.get(name) for name in own.fallback_model_providers or ())
-        for table in filter(None, makers if self._is_resold else (own,)):
-            if table.id in self._ignored and self._ignored[table.id].match(model):
+        makers = self._guard.makers.get(own.id, own.fallback_model_providers or ()) if self._is_resold else (own.id,)
+        for table in filter(None, map(self._tables.get, makers)):
+            if self._guard.ignores(table.id, model):
                 continue
             for info in table.models:
-                rule = _rule(info.match, model, is_exact=provider.is_exact)
+                rule = self._guard.rule(info, info.match, model, is_exact=provider.is_exact)
                 if rule:
                     return _Match(table, info, rule)
         return None
@@ -115,6 +118,46 @@ class BaseTable:
         return compile_model(info, tier, price_id=f"{table}/{label}@{self._source.replace(' ', '-')}")
 
 
+class _Guard:
+    """Which of the table's matches are believed (`corrections.yaml`)."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.makers: Mapping[str, Sequence[str]] = data["makers"]
+        self._ignored = {entry["table"]: re.compile(entry["models"]) for entry in data["ignored"]}
+        self._products = frozenset(data["other_products"])
+        self._place = re.compile(data["places"])
+
+    def ignores(self, table: str, model: str) -> bool:
+        return table in self._ignored and bool(self._ignored[table].match(model))
+
+    def rule(self, info: ModelInfo, match: Any, model: str, *, is_exact: bool) -> str:
+        """The clause of a match expression that fits, for people; `""` when none does.
+
+        Fine-tuned models fit only clauses that speak of them: they have prices of their own.
+        """
+        kind, value = next(iter(vars(match).items()))
+        if kind == "or_":
+            return next((rule for clause in value if (rule := self.rule(info, clause, model, is_exact=is_exact))), "")
+        if kind == "and_":
+            rules = [self.rule(info, clause, model, is_exact=is_exact) for clause in value]
+            return " and ".join(rules) if all(rules) else ""
+        if not match.is_match(model) or (is_fine_tuned(model) and not is_fine_tuned(value)):
+            return ""
+        if kind not in {"equals", "regex"} and not self._is_same(info, value.lower(), model, is_exact=is_exact):
+            return ""
+        return f"{kind.replace('_', ' ')} {value!r}"
+
+    def _is_same(self, info: ModelInfo, value: str, model: str, *, is_exact: bool) -> bool:
+        """Whether an id of which a clause knows a part is that of the same model."""
+        if is_exact:
+            return model == value or is_fine_tuned(value)
+        place = self._place.match(model)
+        if place and not value.startswith(place[0]) and not info.id.startswith(_REGIONAL):
+            return False
+        rest = model[model.find(value) + len(value) :]
+        return rest[:1].isalnum() or self._products.isdisjoint(_WORDS.findall(rest))
+
+
 def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:
     """All that the table says of one model and tier, as rates between dates and, where needed, hours of the day."""
     starts, hours = {_EPOCH}, {time(0, 0)}
@@ -130,24 +173,6 @@ def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:
         starts_ns=tuple(int(datetime.combine(day, time(0, 0), UTC).timestamp()) * 10**9 for day in days),
         daily_ns=tuple(((at.hour * 60 + at.minute) * 60 + at.second) * 10**9 for at in moments),
     )
-
-
-def _rule(match: Any, model: str, *, is_exact: bool) -> str:
-    """The clause of a match expression that fits, for people; `""` when none does.
-
-    Fine-tuned models fit only clauses that speak of them: they have prices of their own.
-    """
-    kind, value = next(iter(vars(match).items()))
-    if kind == "or_":
-        return next((rule for clause in value if (rule := _rule(clause, model, is_exact=is_exact))), "")
-    if kind == "and_":
-        rules = [_rule(clause, model, is_exact=is_exact) for clause in value]
-        return " and ".join(rules) if all(rules) else ""
-    if not match.is_match(model) or (is_fine_tuned(model) and not is_fine_tuned(value)):
-        return ""
-    if is_exact and kind not in {"equals", "regex"} and model != value.lower() and not is_fine_tuned(value):
-        return ""
-    return f"{kind.replace('_', ' ')} {value!r}"
 
 
 def is_fine_tuned(model: str) -> bool:

@@ -42,6 +42,17 @@ def test_bedrock_takes_ten_percent_more_for_a_geography(book: PriceBook, model: 
     assert per_mtok(rates(book, "aws.bedrock", model))["input"] == (1.1 if premium else 1.0)
 
 
+def test_other_geographies_of_bedrock_have_prices_of_their_own_or_none(book: PriceBook) -> None:
+    found = [per_mtok(rates(book, "aws.bedrock", f"{geo}amazon.nova-lite-v1:0"))["input"] for geo in ("", "us.", "eu.")]
+    assert found == [0.06, 0.06, 0.078]
+    assert reason(book, "aws.bedrock", "us-gov.openai.gpt-oss-20b-1:0") == "unknown_model"
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-flash-cyber", "gemini-2.0-flash-exp-image-generation"])
+def test_an_id_that_goes_on_with_another_product_is_no_known_model(book: PriceBook, model: str) -> None:
+    assert reason(book, "gcp.gemini", model) == "unknown_model"
+
+
 def test_older_claude_costs_the_same_everywhere(book: PriceBook) -> None:
     model = "anthropic.claude-3-5-sonnet-20241022-v2:0"
     found = [per_mtok(rates(book, "aws.bedrock", prefix + model))["input"] for prefix in ("", "us.", "apac.")]
@@ -159,6 +170,7 @@ def test_a_reseller_s_own_price_is_stronger_than_the_maker_s(book: PriceBook) ->
         ("azure.ai.openai", "my-prod-deployment", "unknown_model"),
         ("azure.ai.openai", "gpt-4o-prod", "unknown_model"),
         ("azure.ai.openai", "my-o4-mini", "unknown_model"),
+        ("azure.ai.inference", "deepseek-v4-pro-of-ours", "unknown_model"),
         ("azure.ai.openai", "gpt-5-nano-prod", "unknown_model"),
         ("vllm", "Qwen/Qwen2.5-7B-Instruct-AWQ", "self_hosted"),
         ("ollama", "deepseek-r1:32b", "self_hosted"),
