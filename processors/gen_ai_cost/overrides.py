@@ -55,7 +55,7 @@ class Overrides:
     def _layers(self, asked: _Question, first: int) -> Iterator[_Found]:
         """Schedules by time, the strongest first, down to one that holds always."""
         for row in self._rows[first:]:
-            if (first and row.is_relative) or not row.matches(asked.ident, asked.tier):
+            if (first and row.is_relative) or not row.matches(asked):
                 continue
             asked.note(f"overrides[{row.index}]: {row.rule}")
             yield from (_Found(layer, is_own=True) for layer in self._of_row(row, asked))
@@ -84,12 +84,16 @@ class Overrides:
         return below if isinstance(below, Unpriced) else Unpriced("no_rate")
 
 
-@dataclass(frozen=True, slots=True)
 class _Question:
-    ident: Ident
-    tier: str
-    note: Callable[[str], Any] = str
-    """Takes a line for `penstock price`."""
+    """A model and a service tier, in the spellings that entries are compared with."""
+
+    def __init__(self, ident: Ident, tier: str, note: Callable[[str], Any] = str) -> None:
+        """`note` takes lines for `penstock price`."""
+        self.ident = ident
+        self.tier = tier
+        self.note = note
+        self.providers = {ident.raw_provider.strip().lower(), ident.provider}
+        self.models = {ident.raw_model.strip().lower(), ident.model.lower()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +130,15 @@ class _Row:
         said = ", ".join(f"{name} {value!r}" for name, value in parts.items() if value is not None)
         return f"matches {said or 'everything'}"
 
-    def matches(self, ident: Ident, tier: str) -> bool:
+    def matches(self, asked: _Question) -> bool:
         """Whether the entry is for such a call: names as they came, or as they are brought to one spelling."""
-        return (
-            (self._tier is None or self._tier == tier)
-            and (
-                self._provider is None
-                or (bool(self._named) and self._named == ident.provider)
-                or _fits(self._provider, ident.raw_provider, ident.provider)
-            )
-            and (self._model is None or _fits(self._model, ident.raw_model, ident.model))
-        )
+        if self._tier is not None and self._tier != asked.tier:
+            return False
+        if self._model is not None and not any(map(self._model, asked.models)):
+            return False
+        if self._provider is None or (self._named and self._named == asked.ident.provider):
+            return True
+        return any(map(self._provider, asked.providers))
 
     def asks(self, asked: _Question) -> _Question:
         """What a relative entry stands on: another model, or the same one."""
@@ -166,13 +168,9 @@ def _ns(moment: datetime) -> int:
     return int(moment.timestamp()) * _SECOND_NS
 
 
-def _pattern(glob: str | None) -> re.Pattern[str] | None:
+def _pattern(glob: str | None) -> Callable[[str], Any] | None:
     """Only `*` and `?` are wild: ids have brackets in them."""
-    return None if glob is None else re.compile(translate(glob.strip().lower().replace("[", "[[]")))
-
-
-def _fits(pattern: re.Pattern[str], *spellings: str) -> bool:
-    return any(pattern.match(spelling.strip().lower()) for spelling in spellings)
+    return None if glob is None else re.compile(translate(glob.strip().lower().replace("[", "[[]"))).match
 
 
 def _rates(block: Prices, entry: Override) -> Rates:
