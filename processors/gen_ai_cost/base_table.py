@@ -112,7 +112,7 @@ class BaseTable:
 
     def _compile(self, table: str, model: str, tier: str) -> Schedule | None:
         info = next(info for info in self._tables[table].models if info.id == model)
-        if tier and not any(_variants(info, tier)):
+        if (tier and not any(_variants(info, tier))) or _is_empty(info):
             return None
         label = f"{model}+{tier}" if tier else model
         return compile_model(info, tier, price_id=f"{table}/{label}@{self._source.replace(' ', '-')}")
@@ -183,6 +183,12 @@ def is_fine_tuned(model: str) -> bool:
 def _variants(info: ModelInfo, tier: str) -> Iterator[Any]:
     contexts = _CONTEXTS.get(tier, ())
     return (variant for variant in info.price_variants or () if variant.when in contexts)
+
+
+def _is_empty(info: ModelInfo) -> bool:
+    """Whether the table knows the model and no price of it."""
+    prices = [item.prices for item in info.prices] if isinstance(info.prices, list) else [info.prices]
+    return not any(any(_priced(price)) for price in prices) and not info.id.endswith(_FREE_OF_CHARGE)
 
 
 def _constraints(info: ModelInfo) -> Iterator[Any]:
