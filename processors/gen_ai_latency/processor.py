@@ -12,6 +12,7 @@ from pipeline.config import ConfigModel
 from pipeline.signals import Batch, LogRecord, Signal, Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_latency.chunks import Arrivals
+from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import load_facts
 from processors.gen_ai_latency.memory import memory_of
 from processors.gen_ai_latency.quick import Quick
@@ -95,7 +96,7 @@ class GenAiLatency(Processor):
         start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
         if end_ns < start_ns:
             if not self._keys.isdisjoint(attributes):
-                refused["ends_before_start"] += 1
+                refused[Doubt.ENDS_BEFORE_START] += 1
                 attributes.pop(TTFT)
             return
         told = self._told(pb) if self._memory else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
+from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import Facts, UnseenReasoning
 from processors.gen_ai_latency.reading import TOLERANCE_S, FirstToken, Reading, Refused, Subject
 from processors.gen_ai_latency.targets import STREAM
@@ -80,7 +81,7 @@ class Rates:
     def _believable(self, per_token_s: float) -> float | None:
         if FASTEST_S <= per_token_s <= SLOWEST_S:
             return per_token_s
-        self._refused["too_fast" if per_token_s < FASTEST_S else "too_slow"] += 1
+        self._refused[Doubt.TOO_FAST if per_token_s < FASTEST_S else Doubt.TOO_SLOW] += 1
         return None
 
     def _decoding(self) -> float | None:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from pipeline.signals import Span
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_latency.chunks import Arrivals, arrivals_of
+from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import Fact, Facts
 from processors.gen_ai_latency.targets import STREAM, TTFT
 from processors.gen_ai_latency.units import seconds
@@ -75,7 +76,7 @@ class Reading:
         stream = attributes.get(STREAM)
         if stream is False:
             if TTFT in attributes:
-                self._refused["not_streamed"] += 1
+                self._refused[Doubt.NOT_STREAMED] += 1
             return None
         for key, fact in self._facts.places:
             if key in attributes and (stream is True or not fact.needs_stream):
@@ -93,9 +94,9 @@ class Reading:
         unit = fact.unit_for(subject.scope)
         found = seconds(value, unit, start_unix_ns=subject.start_ns, duration_s=subject.duration_s)
         if found is None:
-            self._refused["not_a_number"] += 1
+            self._refused[Doubt.NOT_A_NUMBER] += 1
             return None
-        reason = self._impossible(found, "longer_than_span", may_be_zero=fact.may_be_zero) or self._told(
+        reason = self._impossible(found, Doubt.LONGER_THAN_SPAN, may_be_zero=fact.may_be_zero) or self._told(
             fact.name, found, fact.attribute
         )
         return self._unless(reason, found)
@@ -117,10 +118,10 @@ class Reading:
     def _doubt_of(self, found: Arrivals) -> str | None:
         subject = self._subject
         if not found.is_in_order:
-            return "out_of_order"
+            return Doubt.OUT_OF_ORDER
         slack_ns = int(TOLERANCE_S * 1e9)
         is_inside = subject.start_ns <= found.times_ns[0] and found.times_ns[-1] <= subject.end_ns + slack_ns
-        return None if is_inside else "outside_span"
+        return None if is_inside else Doubt.OUTSIDE_SPAN
 
     def _of_events(self) -> FirstToken | None:
         start_ns = self._subject.start_ns
@@ -144,8 +145,8 @@ class Reading:
 
     def _outside(self, name: str, value_s: float) -> FirstToken | None:
         """A time that was noted outside the attributes."""
-        reason = self._impossible(value_s, "outside_span") or self._told(name, value_s, "")
-        found = self._unless("outside_span" if reason == "negative" else reason, value_s)
+        reason = self._impossible(value_s, Doubt.OUTSIDE_SPAN) or self._told(name, value_s, "")
+        found = self._unless(Doubt.OUTSIDE_SPAN if reason == Doubt.NEGATIVE else reason, value_s)
         return None if found is None else FirstToken(found, name, None)
 
     def _unless(self, reason: str | None, value_s: float) -> float | None:
@@ -160,12 +161,12 @@ class Reading:
         """Why a time cannot be."""
         duration_s = self._subject.duration_s
         if value_s < 0:
-            return "negative"
+            return Doubt.NEGATIVE
         if value_s <= SHORTEST_S and not may_be_zero:
-            return "too_short"
+            return Doubt.TOO_SHORT
         if duration_s is not None and (value_s > duration_s + TOLERANCE_S or (duration_s <= 0 and not may_be_zero)):
             return too_long
-        return "absurd" if value_s > LONGEST_S else None
+        return Doubt.ABSURD if value_s > LONGEST_S else None
 
     def _told(self, name: str, value_s: float, attribute: str) -> str | None:
         """Why what a fact says is not what it is said to be."""
