@@ -96,6 +96,8 @@ class Aggregation:
         self._sent_ns = 0
         # Points that were taken and of which nobody has said yet what became of them.
         self._under_way = False
+        self._last_resource: Labels | None = None
+        self._last_group = Group(())
         # By metric, the time of sending since which it was relieved of idle series.
         self._relieved_ns: dict[str, int] = {}
         # The time of sending at which no resource could give way; nothing changes that before the next.
@@ -107,7 +109,8 @@ class Aggregation:
 
     def series(self, resource: Labels, instrument: Instrument, labels: Labels, now_ns: int) -> Series:
         """The series of these labels, made at first use, or the overflow's. The first to use a name describes it."""
-        group = self._group(resource)
+        # New series in a row are mostly of one resource.
+        group = self._last_group if resource is self._last_resource else self._group(resource)
         metric = group.metrics.get(instrument.name)
         if metric is None:
             rules = Rules(instrument, self._exemplars, self._random, self._on_refused)
@@ -116,11 +119,9 @@ class Aggregation:
         series = metric.by_labels.get(key)
         if series is not None:
             return series
-        if group.is_extra or size_of(key) > _MAX_LABELS:
-            return self._overflow(metric, now_ns)
-        if self._is_full(metric):
-            if self._relieve(instrument.name):
-                return self.series(resource, instrument, labels, now_ns)
+        if self._is_full(metric) and self._relieve(instrument.name):
+            return self.series(resource, instrument, labels, now_ns)
+        if group.is_extra or self._is_full(metric) or size_of(key) > _MAX_LABELS:
             return self._overflow(metric, now_ns)
         series = _new(metric.rules, labels, now_ns)
         self._store.add(metric, key, series)
@@ -151,8 +152,13 @@ class Aggregation:
     def _remove(self, gone: set[Series]) -> bool:
         if gone:
             self._store.remove(gone)
-            self.generation += 1
+            self._renew()
         return bool(gone)
+
+    def _renew(self) -> None:
+        """Something was forgotten."""
+        self.generation += 1
+        self._last_resource = None
 
     def _overflow(self, metric: MetricSeries, now_ns: int) -> Series:
         self._on_overflow()
@@ -164,12 +170,12 @@ class Aggregation:
         told_apart = [pair for pair in resource if pair[0] in self._resource_key] if self._resource_key else resource
         key = key_of(sorted(told_apart, key=itemgetter(0)))
         group = self._store.groups.get(key)
-        if group is not None:
-            return group
-        has_room = self._store.resources < self._limits.resources or self._make_room()
-        if not has_room or size_of(key_of(resource)) > _MAX_LABELS:
-            return self._store.extra()
-        group = self._store.groups[key] = Group(resource)
+        if group is None:
+            has_room = self._store.resources < self._limits.resources or self._make_room()
+            if not has_room or size_of(key_of(resource)) > _MAX_LABELS:
+                return self._store.extra()
+            group = self._store.groups[key] = Group(resource)
+        self._last_resource, self._last_group = resource, group
         return group
 
     def _make_room(self) -> bool:
@@ -181,7 +187,7 @@ class Aggregation:
             self._full_since_ns = self._sent_ns
             return False
         self._store.remove_groups(oldest)
-        self.generation += 1
+        self._renew()
         return True
 
     def _forget(self, now_ns: int) -> None:

@@ -30,7 +30,8 @@ class SpanMetrics(Connector):
         keep = config.add_resource_attributes
         # Resources that share their series do not expire one by one.
         expirations = [config.series_expiration, 0.0 if keep else config.metrics_expiration]
-        overflow = host.meter.counter("penstock_series_overflow", "Values counted in an overflow series.")
+        self._overflow = host.meter.counter("penstock_series_overflow", "Values counted in an overflow series.")
+        self._overflown = 0
         aggregation = Aggregation(
             "spanmetricsconnector",
             series_limit_per_metric=config.series_limit,
@@ -42,10 +43,13 @@ class SpanMetrics(Connector):
             resource_expiration_s=config.metrics_expiration if keep else 0.0,
             exemplars_per_point=config.exemplars.max_per_data_point if config.exemplars.enabled else 0,
             idle_limit=config.idle_limit,
-            on_overflow=overflow.inc,
+            on_overflow=self._on_overflow,
         )
         self._counter = SpanCounter(config, aggregation)
         self._sender = MetricsSender(aggregation, host, config.metrics_flush_interval)
+
+    def _on_overflow(self) -> None:
+        self._overflown += 1
 
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:
         """Set where metrics go."""
@@ -63,6 +67,9 @@ class SpanMetrics(Connector):
         """Count the spans of a batch; its delivery ends here."""
         async for piece in pieces_of(batch):
             self._counter.count(piece, self.host.clock.time_ns())
+        if self._overflown:
+            self._overflow.inc(self._overflown)
+            self._overflown = 0
         batch.delivery.end(Outcome.DELIVERED)
 
     async def flush(self) -> None:

@@ -43,11 +43,13 @@ _CODES: Final = _names(Status.StatusCode)
 class _Resource:
     """A resource that was seen before, with its series by what its spans say."""
 
-    __slots__ = ("attributes", "bundles", "events", "labels")
+    __slots__ = ("attributes", "bundles", "events", "labels", "service")
 
     def __init__(self, attributes: dict[str, Value], *, keep: bool) -> None:
         self.attributes = attributes
         self.labels: Labels = tuple(attributes.items()) if keep else ()
+        service = attributes[SERVICE_NAME]
+        self.service = (SERVICE_NAME, service if isinstance(service, str) else "")
         self.bundles: dict[tuple[object, ...], tuple[Series, Series | None]] = {}
         self.events: dict[tuple[object, ...], Series] = {}
 
@@ -83,9 +85,9 @@ class SpanCounter:
         self._all_dimensions = Dimensions((*config.dimensions, *config.calls_dimensions, *histogram.dimensions))
         # Events may have their dimensions from the span.
         self._names = self._all_dimensions.names | (self._events_dimensions.names if self._events else frozenset())
-        self._built_in = [name for name in BUILT_IN if name not in config.exclude_dimensions]
-        self._by_name, self._by_kind = SPAN_NAME in self._built_in, SPAN_KIND in self._built_in
-        self._by_status = STATUS_CODE in self._built_in
+        self._by_service, self._by_name, self._by_kind, self._by_status = [
+            name not in config.exclude_dimensions for name in BUILT_IN
+        ]
         self._scopes = frozenset(config.include_instrumentation_scope) - {""}
         self._keep_resource = config.add_resource_attributes
         self._exemplars = config.exemplars.enabled and config.exemplars.max_per_data_point > 0
@@ -207,14 +209,16 @@ class SpanCounter:
         return series
 
     def _labels(self, resource: _Resource, scope: Labels, span: Any) -> Labels:
-        service = resource.attributes[SERVICE_NAME]
-        values: dict[str, Value] = {
-            SERVICE_NAME: service if isinstance(service, str) else "",
-            SPAN_NAME: span.name,
-            SPAN_KIND: _KINDS.get(span.kind, ""),
-            STATUS_CODE: _CODES.get(span.status.code, ""),
-        }
-        return (*[(name, values[name]) for name in self._built_in], *scope)
+        labels: list[tuple[str, Value]] = []
+        if self._by_service:
+            labels.append(resource.service)
+        if self._by_name:
+            labels.append((SPAN_NAME, span.name))
+        if self._by_kind:
+            labels.append((SPAN_KIND, _KINDS.get(span.kind, "")))
+        if self._by_status:
+            labels.append((STATUS_CODE, _CODES.get(span.status.code, "")))
+        return (*labels, *scope)
 
     def _count_events(
         self, resource: _Resource, scope: Labels, span: Any, attributes: Attributes, took: float, now_ns: int

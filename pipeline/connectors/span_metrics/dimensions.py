@@ -45,9 +45,6 @@ class Dimensions:
 
     def labels(self, *sources: Attributes) -> Labels:
         """Names and values, without those that have neither value nor default."""
-        return tuple(self._labels(sources))
-
-    def _labels(self, sources: Sequence[Attributes]) -> list[tuple[str, Value]]:
         found: list[tuple[str, Value]] = []
         for name, default in self._defaults.items():
             source = next((source for source in sources if name in source), None)
@@ -55,4 +52,4 @@ class Dimensions:
                 found.append((name, source[name]))
             elif default is not None:
                 found.append((name, default))
-        return found
+        return tuple(found)
