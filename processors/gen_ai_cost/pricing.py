@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from pipeline.signals import Attributes, Record, Value
@@ -63,9 +64,9 @@ class Pricing:
         self._not_billed = NotBilled(config.not_billed)
         self._stated = stated_costs()
         self._stated_keys = frozenset() if config.stated == "ignore" else self._stated.keys
-        self._special = RESULTS.union(self._not_billed.keys, self._stated_keys)
-        """Attributes after which a call takes more thought than arithmetic."""
-        self._rare = self._special.union(DETAILS, TIERS)
+        self._special = RESULTS.union(self._stated_keys) if self._prefers_stated else RESULTS
+        """Attributes after which a call takes more than arithmetic."""
+        self._rare = RESULTS.union(self._not_billed.keys, self._stated_keys, DETAILS, TIERS)
         """Attributes that a plain call has none of: tokens in, tokens out, and nothing else about money."""
 
     def quick(self, record: Record, attributes: Attributes) -> Mapping[str, Value] | None:
@@ -104,9 +105,9 @@ class Pricing:
     def _detailed(
         self, record: Record, attributes: Attributes, provider: str, model: str, tokens_in: int, tokens_out: int
     ) -> Mapping[str, Value] | None:
-        """As `quick`, with a service tier, or with counts of parts."""
+        """As `quick`, with a service tier, with counts of parts, or beside a stated cost."""
         found = self._rare.intersection(attributes)
-        if not found.isdisjoint(self._special):
+        if not found.isdisjoint(self._special) or self._is_free(found, attributes):
             return None
         tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
         schedule = self._schedule_of(provider, model, tier)
@@ -120,12 +121,20 @@ class Pricing:
         else:
             usage = detailed_usage(tokens_in, tokens_out, attributes)
         cost = cost_of(usage, rates)
-        return None if cost is None else _priced(cost, "exact", rates.price_id or schedule.price_id, rates)
+        if cost is None:
+            return None
+        if not found.isdisjoint(self._stated_keys) and (stated := self._stated.read(attributes)) is not None:
+            self._tally.stated(stated, cost.total)
+        return _priced(cost, "exact", rates.price_id or schedule.price_id, rates)
+
+    def _is_free(self, found: AbstractSet[str], attributes: Attributes) -> str | None:
+        """The attribute that says that the call reached no provider; `found` are those of interest that it has."""
+        return None if found.isdisjoint(self._not_billed.keys) else self._not_billed.reason(attributes)
 
     def results(self, record: Record, attributes: Attributes) -> Mapping[str, Value]:
         """What is written on any call; counts it."""
-        found = self._special.intersection(attributes)
-        marker = None if found.isdisjoint(self._not_billed.keys) else self._not_billed.reason(attributes)
+        found = self._rare.intersection(attributes)
+        marker = self._is_free(found, attributes)
         if marker is not None:
             self._tally.free["not_billed"] += 1
             return _priced(Cost(), "exact", f"not_billed@{marker}", None)
@@ -215,7 +224,8 @@ def write(attributes: Attributes, results: Mapping[str, Value]) -> None:
     """Write the results; those of an earlier pass that no longer hold go."""
     earlier = RESULTS.intersection(attributes)
     if not earlier:
-        attributes.add(results)
+        if results:
+            attributes.add(results)
         return
     for key in earlier.difference(results):
         del attributes[key]

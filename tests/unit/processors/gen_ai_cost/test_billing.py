@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.signals import Signal
-from pipeline.signals.intake import of_message
+from pipeline.signals.intake import of_message, parse
 from pipeline.testing import configured, metric_value, trace_request
 from processors.gen_ai_cost.processor import GenAiCost
 
@@ -109,3 +109,10 @@ def test_a_client_that_leaves_is_no_failure_of_the_call(kind: str, expected: dic
 
 def test_an_error_with_tokens_is_billed_for_them() -> None:
     assert cost(configured(GenAiCost), status=2)["usd"] > 0
+
+
+def test_a_call_that_gets_nothing_keeps_its_bytes() -> None:
+    raw = trace_request(
+        {key: value for key, value in (CALL | NO_USAGE | {"error.type": "x"}).items() if value}
+    ).SerializeToString()
+    assert configured(GenAiCost).process(parse(Signal.TRACES, raw)).serialize() is raw
