@@ -50,7 +50,7 @@ class Bundle:
         """`said`: their labels."""
         self.place = place
         self.said = said
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[Sequence[Any]] = []
         self.readings = family.readings_for(said)
         self.series: list[Any] = [None] * len(self.readings)
         self.labels: dict[int, Labels] = {}
@@ -165,17 +165,13 @@ class Heaps:
         return found
 
     def said(self, place: Place, pairs: Iterable[tuple[str, Value]]) -> Said:
-        """Labels: what a record says, under older names where those are all it has, and what its place says."""
+        """Labels: what a record says, and what its place says."""
         said: Said = {name: value for name, value in pairs if value is not None}
-        for name, older in self._catalog.older_names.items():
-            value = said.pop(older, None)
-            if value is not None:
-                said.setdefault(name, value)
         for name, value in place.defaults.items():
             said.setdefault(name, value)
         return said
 
-    def put(self, bundle: Bundle, row: tuple[Any, ...]) -> None:
+    def put(self, bundle: Bundle, row: Sequence[Any]) -> None:
         """Add a row: the values of the family's columns, its facts, the ids of an exemplar or None."""
         if not bundle.rows:
             self.dirty.append(bundle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -154,16 +154,32 @@ class Family:
 
     Attributes:
         keys: attributes whose values say which series a record belongs to.
+        older: places in `keys` with older names of what stands there.
         columns: attributes that are read for their values; facts follow in a row.
     """
 
-    def __init__(self, keys: tuple[str, ...], columns: tuple[str, ...], readings: tuple[Reading, ...]) -> None:
+    def __init__(
+        self,
+        keys: tuple[str, ...],
+        older: tuple[tuple[int, str], ...],
+        columns: tuple[str, ...],
+        readings: tuple[Reading, ...],
+    ) -> None:
         """Put together what was read."""
         self.keys = keys
+        self.older = older
         self.columns = columns
         self._readings = readings
         self._special = tuple(r for r in readings if r.row.only or r.row.not_for or r.row.success)
         self._chosen: dict[frozenset[str], tuple[Reading, ...]] = {}
+
+    def key(self, get: Callable[[str], Value]) -> list[Value]:
+        """What a record says of the keys, under older names where it has nothing else."""
+        values = [get(name) for name in self.keys]
+        for index, name in self.older:
+            if values[index] is None:
+                values[index] = get(name)
+        return values
 
     def readings_for(self, said: Mapping[str, Value]) -> tuple[Reading, ...]:
         """What is measured on records with these labels."""
@@ -184,7 +200,6 @@ class Catalog:
         self._label_sets: dict[tuple[str, ...], int] = {}
         self._to_current = {old: new for new, old in Profile.load("1.36").providers.items()}
         self.operations = {name: kind for kind, names in self._file.operations.items() for name in names}
-        self.older_names = self._file.older_names
         rows = [row for row in self._file.metrics if not row.profiles or profile in row.profiles]
         self.families = {kind: self._family(kind, [row for row in rows if kind in row.of]) for kind in FACTS}
 
@@ -198,11 +213,12 @@ class Catalog:
     def _family(self, kind: str, rows: Sequence[MetricRow]) -> Family:
         names = {row.name: self._names(row) for row in rows}
         said = dict.fromkeys(name for row in rows for name in names[row.name] if name != TENANT)
-        keys = [*said, *(old for new, old in self.older_names.items() if new in said)]
+        keys = tuple(said)
+        older = tuple((keys.index(new), old) for new, old in self._file.older_names.items() if new in said)
         read = dict.fromkeys(name for row in rows for value in row.values for name in _attributes_of(value, kind))
         columns = {name: index for index, name in enumerate([*read, *FACTS[kind]])}
         readings = [self._reading(row, value, names[row.name], columns) for row in rows for value in row.values]
-        return Family(tuple(keys), tuple(read), tuple(readings))
+        return Family(keys, older, tuple(read), tuple(readings))
 
     def _names(self, row: MetricRow) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self._file.label_names(row.labels), *self._dimensions]))

@@ -53,7 +53,7 @@ class Counting:
         self._durations = load().durations
         self._families = catalog.families
         call = catalog.families["call"]
-        self._output = call.columns.index(_OUTPUT)
+        self._output = len(call.keys) + call.columns.index(_OUTPUT)
         self._error = call.keys.index(_ERROR)
         # Of the request: messages of calls' spans, with response ids and labels; other records, as they are remembered.
         self._calls: list[tuple[Any, Any, Said]] = []
@@ -85,7 +85,8 @@ class Counting:
             member = counted.member
             span, place, get = member.span, member.place, member.get
             if counted.facts is None:
-                said = self._heaps.said(place, [(name, get(name)) for name in self._families[counted.kind].keys])
+                family = self._families[counted.kind]
+                said = self._heaps.said(place, zip(family.keys, family.key(get), strict=True))
             else:
                 said = self._put(span, place, get, counted.kind, counted.facts)
             seen.append((span.span_id, None, said))
@@ -95,7 +96,8 @@ class Counting:
 
     def _spans(self, batch: Batch) -> None:
         heaps, kind_of, exemplars = self._heaps, self._kinds.get, self._exemplars
-        keys, columns = self._families["call"].keys, self._families["call"].columns
+        family = self._families["call"]
+        names, keys, older = (*family.keys, *family.columns), len(family.keys), family.older
         output, dirty = self._output, heaps.dirty
         add_call, add_other = self._calls.append, self._structure.others.append
         resource: Resource | None = None
@@ -110,7 +112,11 @@ class Counting:
             get: Get = span.attributes.get
             operation: Any = get(_OPERATION)
             if operation.__class__ is not str:
-                self._plain(span, place, get)
+                pb = span.pb
+                add_other(pb)
+                # Most spans are about something else.
+                if pb.events or not (get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None):
+                    self._plain(span, place, get)
                 continue
             kind, role = kind_of(operation), get(_ROLE)
             if role != "leaf" and (kind not in _CALLS or role is not None or get(_DIALECT) is not None):
@@ -118,16 +124,19 @@ class Counting:
                 continue
             pb = span.pb
             add_other(pb)
-            key: Any = tuple(map(get, keys))
-            values = tuple(map(get, columns))
-            gaps = None
+            values: list[Any] = [*map(get, names)]
+            for index, name in older:
+                if values[index] is None:
+                    values[index] = get(name)
             if not values[output] and pb.status.code == _FAILED:
-                key = self._failed(key)
+                self._fail(values)
+            gaps = None
             if pb.events:
                 gaps = chunk_gaps(span)
                 self._evaluations.of_span(span, place, get)
             start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
             length_s = (end_ns - start_ns) * _NS if end_ns >= start_ns > 0 else None
+            key = tuple(values[:keys])
             try:
                 bundle = bundles[key]
             except (KeyError, TypeError):
@@ -135,7 +144,9 @@ class Counting:
             rows = bundle.rows
             if not rows:
                 dirty.append(bundle)
-            rows.append((*values, length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None))
+            del values[:keys]
+            values += (length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None)
+            rows.append(values)
             add_call((pb, get(_RESPONSE), bundle.said))
             if pb.kind == _SERVER or get(_SERVER_TTFT) is not None:
                 self._put(span, place, get, "server", (length_s,))
@@ -145,10 +156,10 @@ class Counting:
                 self._special_call(span, place, get, kind)
         heaps.waiting += batch.count
 
-    def _failed(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The key of a call that failed; its error may have no name."""
-        place = self._error
-        return key if key[place] is not None else (*key[:place], _UNNAMED_ERROR, *key[place + 1 :])
+    def _fail(self, values: list[Any]) -> None:
+        """A call has failed; its error may have no name."""
+        if values[self._error] is None:
+            values[self._error] = _UNNAMED_ERROR
 
     def _special_call(self, span: Any, place: Place, get: Get, kind: str | None) -> None:
         """A call that is more than one."""
@@ -161,15 +172,12 @@ class Counting:
 
     def _plain(self, span: Any, place: Place, get: Get) -> None:
         """A span that names no operation."""
-        pb = span.pb
         if get(MCP) is not None:
+            self._structure.others.pop()
             self._mcp(span, place, get, None)
         else:
-            self._structure.others.append(pb)
-            if get(_REDACTED) is not None or get(_SCORED) is not None:
-                self._marks(span, place, get)
-        if pb.events or get(NAME) is not None:
-            self._evaluations.of_span(span, place, get)
+            self._marks(span, place, get)
+        self._evaluations.of_span(span, place, get)
 
     def _generative(self, span: Any, place: Place, get: Get, kind: str | None, role: Any) -> None:
         """A span of an operation that is no call."""
@@ -209,11 +217,10 @@ class Counting:
     def _put(self, record: Any, place: Place, get: Get, kind: str, facts: tuple[Any, ...]) -> Said:
         """Count one record as of a kind."""
         family = self._families[kind]
-        key: tuple[Any, ...] = tuple(map(get, family.keys))
+        key = family.key(get)
         if get(_ERROR) is None and _ERROR in family.keys and isinstance(record, Span) and record.status_code == _FAILED:
-            place_of_error = family.keys.index(_ERROR)
-            key = (*key[:place_of_error], _UNNAMED_ERROR, *key[place_of_error + 1 :])
-        bundle = self._heaps.bundle(place, kind, key)
+            key[family.keys.index(_ERROR)] = _UNNAMED_ERROR
+        bundle = self._heaps.bundle(place, kind, tuple(key))
         ids = self._ids(record) if self._exemplars else None
         self._heaps.put(bundle, (*map(get, family.columns), *facts, ids))
         return bundle.said

@@ -92,7 +92,8 @@ class Evaluations:
             return get(name) if value is None else value
 
         if isinstance(read(NAME), str) and not (read(SCORE) is None and read(LABEL) is None):
-            labels = self._heaps.said(place, [(name, read(name)) for name in self._family.keys])
+            own = zip(self._family.keys, self._family.key(read), strict=True)
+            labels = self._heaps.said(place, own)
             row = (*map(read, self._family.columns), None)
             self._new.append(Result(keys, place, labels, row))
 
