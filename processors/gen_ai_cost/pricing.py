@@ -73,7 +73,7 @@ class Pricing:
         """What is written on a call that takes nothing but arithmetic and has no results yet; None for others."""
         get = attributes.get
         tokens_in, tokens_out = get(INPUT), get(OUTPUT)
-        provider = get("gen_ai.provider.name")
+        provider = get("gen_ai.provider.name") or get("gen_ai.system")
         model = get("gen_ai.response.model") or get("gen_ai.request.model")
         if (
             tokens_in.__class__ is not int
