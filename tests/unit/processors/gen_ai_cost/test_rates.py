@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage, cost_of, split
+from processors.gen_ai_cost.rates import Layer, Price, Rates, Schedule, Usage, charges, cost_of, overlay, split
 
 MTOK = 1e-6
 FULL = Rates(
@@ -130,3 +130,32 @@ def test_scaled_rates_scale_every_part() -> None:
     schedule = Schedule("x", ((rates,),)).scaled(2.0, "y")
     assert schedule.price_id == "y"
     assert schedule.at(0) == rates.scaled(2.0)
+
+
+@given(st.builds(Usage, *(st.integers(0, 10**6),) * 9), st.floats(0, 100))
+def test_the_lines_of_a_bill_add_up_to_its_total(usage: Usage, seconds: float) -> None:
+    rates = replace(FULL, per_second_usd=0.5, input=Price(3 * MTOK, starts=(1000,), tiers=(6 * MTOK,)))
+    cost = cost_of(usage, rates, seconds)
+    assert cost is not None
+    assert sum(charge.usd for charge in charges(usage, rates, seconds)) == pytest.approx(cost.total)
+
+
+def priced(usd: float) -> Rates:
+    return Rates(per_request_usd=usd)
+
+
+def test_an_interval_spans_days_with_the_same_prices() -> None:
+    schedule = Schedule("x", ((priced(1),), (priced(2),), (priced(2),), (priced(3),)), starts_ns=(0, 10, 20, 30))
+    assert [schedule.interval(time_ns) for time_ns in (5, 15, 25, 35)] == [(0, 10), (10, 30), (10, 30), (30, None)]
+    assert schedule.always is None
+    assert Schedule("x", ((priced(1),), (priced(1),)), starts_ns=(0, 10)).always == priced(1)
+
+
+def test_of_layers_the_first_that_holds_counts() -> None:
+    by_hour = Schedule("hours", ((priced(1), priced(2)),), daily_ns=(0, 1000))
+    layers = [Layer(10, 20, Schedule("a", ((priced(7),),))), Layer(15, 30, by_hour)]
+    whole = overlay(layers)
+    found = [(whole.at(time_ns).per_request_usd, whole.at(time_ns).price_id) for time_ns in (9, 10, 19, 20, 29, 30)]
+    assert found == [(0, ""), (7, "a"), (7, "a"), (1, "hours"), (1, "hours"), (0, "")]
+    assert overlay([Layer(0, None, by_hour), *layers]) is by_hour
+    assert cost_of(Usage(1), whole.at(9)) is None
