@@ -13,7 +13,7 @@ from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Labels, Temporality
 from pipeline.aggregation.retention import Limits, idle_of, idle_resources, oldest_resources, sent_before, too_many_idle
 from pipeline.aggregation.series import Gauge, Histogram, Rules, Series, SignedHistogram, Sum, UpDownSum
-from pipeline.aggregation.snapshot import Snapshot, Taken
+from pipeline.aggregation.snapshot import PART_POINTS, Part, Snapshot, Taken
 from pipeline.aggregation.store import Ended, Group, MetricSeries, Store, key_of, size_of
 
 _S: Final = 10**9
@@ -200,42 +200,54 @@ class Aggregation:
             gone |= too_many_idle(self._store, self._limits)
         self._remove(gone)
 
-    def snapshot(self, now_ns: int) -> Snapshot:
-        """Take what there is to send; with delta, series begin anew.
+    def begin(self, now_ns: int) -> list[Part]:
+        """Forget what is idle, and list what there is to send, in parts that take little time each.
 
         Cumulative series that were forgotten get a last point without a value (OTLP's NO_RECORDED_VALUE), so that
-        whoever shows the last value of each does not show them for ever. Before the next snapshot is taken, `sent` or
-        `put_back` must be told what became of this one.
+        whoever shows the last value of each does not show them for ever. What belongs to the parts is kept until `end`.
         """
         self._forget(now_ns)
         self._under_way = True
-        ended = self._store.take_ended()
-        taken = [_end(series, now_ns) for series in ended]
+        parts = [Part(ended=self._store.take_ended())]
         for group, metric in self._store.metrics():
-            points = [(s, s.take(now_ns, self._temporality)) for s in metric.all() if s.updated_ns]
-            if points:
-                taken.append(Taken(group.resource, metric.rules.instrument, points))
-        return Snapshot(self._scope, now_ns, self._temporality, taken, ended)
+            waiting = [series for series in metric.all() if series.updated_ns]
+            while waiting:
+                if parts[-1].count >= PART_POINTS:
+                    parts.append(Part())
+                room = PART_POINTS - parts[-1].count
+                parts[-1].add(group.resource, metric.rules.instrument, waiting[:room])
+                waiting = waiting[room:]
+        return parts
 
-    def sent(self, snapshot: Snapshot) -> None:
-        """Somebody has taken it: what is idle since then may be forgotten."""
-        self._under_way = False
-        self._sent_ns = max(self._sent_ns, snapshot.time_ns)
+    def take(self, part: Part, now_ns: int) -> Snapshot:
+        """The points of a part as they are now; with delta, its series begin anew."""
+        taken = [_end(series, now_ns) for series in part.ended]
+        for resource, instrument, all_series in part.series:
+            points = [(series, series.take(now_ns, self._temporality)) for series in all_series]
+            taken.append(Taken(resource, instrument, points))
+        return Snapshot(self._scope, now_ns, self._temporality, taken, part.ended)
 
     def put_back(self, snapshot: Snapshot) -> None:
         """Nobody has taken it: with delta, its values join those that came since, and count in the next point."""
-        self._under_way = False
         self._store.ended = [*snapshot.ended, *self._store.ended]
         if snapshot.temporality is Temporality.DELTA:
             for taken in snapshot.taken:
                 for series, point in taken.series:
                     series.put_back(point)
 
+    def end(self, sent_ns: int | None) -> None:
+        """All parts were taken by somebody, what came before `sent_ns` with them; None: not all."""
+        self._under_way = False
+        if sent_ns is not None:
+            self._sent_ns = max(self._sent_ns, sent_ns)
+
     def collect(self, now_ns: int) -> ExportMetricsServiceRequest:
         """Everything there is to send, as a request that is sure to be taken."""
-        snapshot = self.snapshot(now_ns)
-        self.sent(snapshot)
-        return snapshot.request()
+        request = ExportMetricsServiceRequest()
+        for part in self.begin(now_ns):
+            request.MergeFrom(self.take(part, now_ns).request())
+        self.end(now_ns)
+        return request
 
 
 def _end(ended: Ended, now_ns: int) -> Taken:

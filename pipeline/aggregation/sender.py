@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.aggregation.aggregation import Aggregation
 from pipeline.aggregation.instrument import Temporality
+from pipeline.aggregation.snapshot import Snapshot
 from pipeline.component import Host, Stage
 from pipeline.errors import DeliveryError, Refused
 from pipeline.signals import Batch, Signal
@@ -50,10 +51,23 @@ class MetricsSender:
             await self._flush()
 
     async def _flush(self) -> None:
-        snapshot = self._aggregation.snapshot(self._host.clock.time_ns())
+        began_ns = self._host.clock.time_ns()
+        is_sent = False
+        parts = self._aggregation.begin(began_ns)
+        try:
+            # Once a part is refused, the others would be, too; they stay where they are.
+            for part in parts:
+                if not await self._send(self._aggregation.take(part, self._host.clock.time_ns())):
+                    break
+            else:
+                is_sent = True
+        finally:
+            self._aggregation.end(began_ns if is_sent else None)
+
+    async def _send(self, snapshot: Snapshot) -> bool:
+        """Whether the points need not be kept: taken, or lost for good."""
         if not snapshot.count:
-            self._aggregation.sent(snapshot)
-            return
+            return True
         try:
             small = snapshot.count <= _AT_ONCE_POINTS
             request = snapshot.request() if small else await asyncio.to_thread(snapshot.request)
@@ -62,14 +76,12 @@ class MetricsSender:
             self._host.log.warning("Metrics were not taken.", error=str(error), data_points=snapshot.count)
             if isinstance(error, Refused) or snapshot.temporality is Temporality.CUMULATIVE:
                 self._aggregation.put_back(snapshot)
-            else:
-                self._rejected.inc(snapshot.count)
-                self._aggregation.sent(snapshot)
+                return False
+            self._rejected.inc(snapshot.count)
         except BaseException:
             self._aggregation.put_back(snapshot)
             raise
-        else:
-            self._aggregation.sent(snapshot)
+        return True
 
     async def stop(self) -> None:
         """Send what was counted since the last time; called once periodic sending has ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -14,6 +14,25 @@ from pipeline.aggregation.store import Ended
 from pipeline.signals.values import set_any_value
 
 _NO_RECORDED_VALUE: Final = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+
+
+PART_POINTS: Final = 2000
+"""Points of a part at most: as many as are taken in some milliseconds, and as go into one request."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Series that are to be sent together, by resource and instrument."""
+
+    series: list[tuple[Labels, Instrument, list[Series]]] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    count: int = 0
+    """Series, without those that have ended."""
+
+    def add(self, resource: Labels, instrument: Instrument, series: list[Series]) -> None:
+        """Add series of one instrument."""
+        self.series.append((resource, instrument, series))
+        self.count += len(series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +48,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All points of one time. Nobody else holds what was taken: `request` may run in another thread."""
+    """Points of one time. Nobody else holds what was taken: `request` may run in another thread."""
 
     scope: str
     time_ns: int

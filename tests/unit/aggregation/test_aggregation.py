@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from pipeline.aggregation import OVERFLOW, Aggregation, Instrument, Labels, Temporality
+from pipeline.aggregation import OVERFLOW, Aggregation, Instrument, Labels, Snapshot, Temporality
 from pipeline.signals import Value
 from pipeline.signals.values import from_key_values
 
@@ -46,6 +46,17 @@ class Counted:
                     assert point.time_unix_nano == now_ns
                     found[*resource, *labels] = (point.as_int, point.start_time_unix_nano)
         return found
+
+
+def taken(aggregation: Aggregation, now_ns: int) -> Snapshot:
+    """What is to be sent, if it is one part."""
+    (part,) = aggregation.begin(now_ns)
+    return aggregation.take(part, now_ns)
+
+
+def refuse(aggregation: Aggregation, snapshot: Snapshot) -> None:
+    aggregation.put_back(snapshot)
+    aggregation.end(None)
 
 
 def test_a_request_has_one_group_for_a_resource_and_one_metric_for_an_instrument() -> None:
@@ -160,9 +171,9 @@ def test_a_resource_gives_way_to_a_new_one_once_all_it_has_was_sent() -> None:
 def test_no_resource_gives_way_while_its_points_are_under_way() -> None:
     counted = Counted(resource_limit=1, temporality=Temporality.DELTA)
     counted.call("x", 1, (("service.name", "a"),))
-    snapshot = counted.aggregation.snapshot(2)
+    snapshot = taken(counted.aggregation, 2)
     counted.call("x", 3, (("service.name", "b"),))
-    counted.aggregation.put_back(snapshot)
+    refuse(counted.aggregation, snapshot)
     assert counted.collect(4)["a", "a='x'"] == (1, 1)
 
 
@@ -221,10 +232,10 @@ def test_that_a_series_was_forgotten_is_said_again_where_nobody_heard_it() -> No
     counted = Counted(expiration_s=10)
     counted.call("old", 1 * S)
     counted.collect(2 * S)
-    refused = counted.aggregation.snapshot(13 * S)
+    refused = taken(counted.aggregation, 13 * S)
     assert ended(refused.request()) == ["old"]
     assert refused.count == 1
-    counted.aggregation.put_back(refused)
+    refuse(counted.aggregation, refused)
     counted.call("old", 13 * S)
     counted.call("new", 13 * S)
     assert ended(counted.aggregation.collect(14 * S)) == []
@@ -246,7 +257,7 @@ def test_expired_points_that_nobody_took_stay() -> None:
     counted = Counted(expiration_s=60)
     counted.call("x", S)
     for second in (10, 100, 200):
-        counted.aggregation.put_back(counted.aggregation.snapshot(second * S))
+        refuse(counted.aggregation, taken(counted.aggregation, second * S))
     assert set(counted.collect(300 * S)) == {("shop", "a='x'")}
     assert counted.collect(400 * S) == {}
 
@@ -291,9 +302,9 @@ def test_delta_series_beyond_the_limit_find_room_once_others_are_idle() -> None:
 def test_no_series_gives_way_while_its_point_is_under_way() -> None:
     counted = Counted(temporality=Temporality.DELTA, series_limit_per_metric=1)
     counted.call("x", 10)
-    snapshot = counted.aggregation.snapshot(20)
+    snapshot = taken(counted.aggregation, 20)
     counted.call("y", 21)
-    counted.aggregation.put_back(snapshot)
+    refuse(counted.aggregation, snapshot)
     assert counted.collect(30) == {("shop", "a='x'"): (1, 10), ("shop", "otel.metric.overflow=True"): (1, 21)}
 
 
@@ -301,21 +312,21 @@ def test_no_series_gives_way_while_its_point_is_under_way() -> None:
 def test_deltas_lose_nothing_whatever_is_refused(values: list[int], refusals: set[int]) -> None:
     aggregation = Aggregation("scope", temporality=Temporality.DELTA)
     series = aggregation.series((), CALLS, (), 1)
-    taken, ends = 0, [1]
+    total, ends = 0, [1]
     for place, value in enumerate(values):
         series.add(value, 10 * place + 2)
-        snapshot = aggregation.snapshot(10 * place + 3)
+        snapshot = taken(aggregation, 10 * place + 3)
         if place in refusals:
-            aggregation.put_back(snapshot)
+            refuse(aggregation, snapshot)
             continue
         (point,) = snapshot.request().resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points
-        aggregation.sent(snapshot)
+        aggregation.end(snapshot.time_ns)
         assert point.start_time_unix_nano == ends[-1]
         ends.append(point.time_unix_nano)
-        taken += point.as_int
+        total += point.as_int
     rest = [
         p.as_int
         for g in aggregation.collect(10**6).resource_metrics
         for p in g.scope_metrics[0].metrics[0].sum.data_points
     ]
-    assert taken + sum(rest) == sum(values)
+    assert total + sum(rest) == sum(values)

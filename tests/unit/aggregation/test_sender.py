@@ -21,7 +21,7 @@ class Sending:
     def __init__(self, sink: Stage, temporality: Temporality = Temporality.DELTA) -> None:
         self.clock = FakeClock()
         self.host: Host = make_host("calls", clock=self.clock)
-        self.aggregation = Aggregation("scope", temporality=temporality)
+        self.aggregation = Aggregation("scope", series_limit_per_metric=10_000, temporality=temporality)
         self.sender = MetricsSender(self.aggregation, self.host, 10.0)
         self.sender.next = sink
 
@@ -100,6 +100,25 @@ async def test_many_points_are_written_without_holding_the_loop() -> None:
     await flush
     await sending.sender.flush()
     assert values(sink) == [1] * 601
+
+
+@pytest.mark.parametrize("temporality", Temporality)
+async def test_more_points_than_one_request_should_have_are_several(temporality: Temporality) -> None:
+    sink = FailingSink([None, Refused("full")])
+    sending = Sending(sink, temporality)
+    for number in range(5000):
+        sending.call(label=str(number))
+    await sending.sender.flush()
+    assert [batch.count for batch in sink.taken.batches] == [2000]
+    sending.call(label="0")
+    await sending.sender.flush()
+    counts = [batch.count for batch in sink.taken.batches[1:]]
+    if temporality is Temporality.DELTA:
+        assert counts == [2000, 1001]
+        assert sum(values(sink.taken)) == 5001
+    else:
+        assert counts == [2000, 2000, 1000]
+        assert sum(values(sink.taken)) == 2000 + 5001
 
 
 class _Hanging:
