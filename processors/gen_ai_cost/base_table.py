@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from processors.gen_ai_cost.book import Found
+from processors.gen_ai_cost.matching import Guard, Index
 from processors.gen_ai_cost.names import Ident, ProviderNames, candidates, names
 from processors.gen_ai_cost.rates import Price, Rates, Schedule
 from processors.gen_ai_cost.records import hand_written
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
 
 _PER_MILLION: Final = 1e-6
+# Compiled prices; tiers are words of clients, so that there may be any number of them.
+_REMEMBERED: Final = 4096
 _EPOCH: Final = date(1970, 1, 1)
 
 # Kinds of tokens that we price, and the table's key for each.
@@ -42,16 +44,13 @@ _CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
 }
 
 
-_WORDS: Final = re.compile(r"[a-z]+")
-# Ids of entries that hold in all geographies of Amazon Bedrock.
-_REGIONAL: Final = "regional."
 # The table has no prices for models of this kind.
 _FREE_OF_CHARGE: Final = ":free"
 _FREE: Final = ((Rates(input=Price(0.0), output=Price(0.0)),),)
 
 
 class _Match(NamedTuple):
-    table: Provider
+    table: str
     info: ModelInfo
     rule: str
 
@@ -69,10 +68,11 @@ class BaseTable:
 
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
         self._is_resold = resold
-        self._guard = _Guard(hand_written())
+        self._guard = Guard(hand_written())
+        self._indexes = {name: Index(table.models, self._guard) for name, table in self._tables.items()}
         self._source = f"genai-prices {version('genai-prices')}"
         self.name = f"{self._source}, prices of makers" if resold else self._source
-        self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=None)(self._compile)
+        self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=_REMEMBERED)(self._compile)
 
     def find(self, ident: Ident, tier: str) -> Found | None:
         """The price of a model; a tier for which the table has no price of its own is not in this table."""
@@ -92,23 +92,24 @@ class BaseTable:
     def _match(self, provider: ProviderNames, model: str) -> _Match | None:
         own = self._tables[provider.table]
         makers = self._guard.makers.get(own.id, own.fallback_model_providers or ()) if self._is_resold else (own.id,)
-        for table in filter(None, map(self._tables.get, makers)):
-            if self._guard.ignores(table.id, model):
-                continue
-            for info in table.models:
-                rule = self._guard.rule(info, info.match, model, is_exact=provider.is_exact)
-                if rule:
-                    return _Match(table, info, rule)
+        for name in makers:
+            found = (
+                None
+                if self._guard.ignores(name, model)
+                else self._indexes[name].find(model, is_exact=provider.is_exact)
+            )
+            if found is not None:
+                return _Match(name, *found)
         return None
 
     def _found(self, provider: ProviderNames, match: _Match, candidate: str, tier: str) -> Found | None:
         if tier and self._is_resold and tier not in provider.maker_tiers:
             # Another vendor's discounts do not hold for whoever resells its models.
             return None
-        schedule = self._compiled(match.table.id, match.info.id, tier)
+        schedule = self._compiled(match.table, match.info.id, tier)
         if schedule is None:
             return None
-        return Found(schedule, (f"{self.name}: {candidate!r} is {match.table.id}/{match.info.id} by {match.rule}",))
+        return Found(schedule, (f"{self.name}: {candidate!r} is {match.table}/{match.info.id} by {match.rule}",))
 
     def _compile(self, table: str, model: str, tier: str) -> Schedule | None:
         info = next(info for info in self._tables[table].models if info.id == model)
@@ -116,46 +117,6 @@ class BaseTable:
             return None
         label = f"{model}+{tier}" if tier else model
         return compile_model(info, tier, price_id=f"{table}/{label}@{self._source.replace(' ', '-')}")
-
-
-class _Guard:
-    """Which of the table's matches are believed (`corrections.yaml`)."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.makers: Mapping[str, Sequence[str]] = data["makers"]
-        self._ignored = {entry["table"]: re.compile(entry["models"]) for entry in data["ignored"]}
-        self._products = frozenset(data["other_products"])
-        self._place = re.compile(data["places"])
-
-    def ignores(self, table: str, model: str) -> bool:
-        return table in self._ignored and bool(self._ignored[table].match(model))
-
-    def rule(self, info: ModelInfo, match: Any, model: str, *, is_exact: bool) -> str:
-        """The clause of a match expression that fits, for people; `""` when none does.
-
-        Fine-tuned models fit only clauses that speak of them: they have prices of their own.
-        """
-        kind, value = next(iter(vars(match).items()))
-        if kind == "or_":
-            return next((rule for clause in value if (rule := self.rule(info, clause, model, is_exact=is_exact))), "")
-        if kind == "and_":
-            rules = [self.rule(info, clause, model, is_exact=is_exact) for clause in value]
-            return " and ".join(rules) if all(rules) else ""
-        if not match.is_match(model) or (is_fine_tuned(model) and not is_fine_tuned(value)):
-            return ""
-        if kind not in {"equals", "regex"} and not self._is_same(info, value.lower(), model, is_exact=is_exact):
-            return ""
-        return f"{kind.replace('_', ' ')} {value!r}"
-
-    def _is_same(self, info: ModelInfo, value: str, model: str, *, is_exact: bool) -> bool:
-        """Whether an id of which a clause knows a part is that of the same model."""
-        if is_exact:
-            return model == value or is_fine_tuned(value)
-        place = self._place.match(model)
-        if place and not value.startswith(place[0]) and not info.id.startswith(_REGIONAL):
-            return False
-        rest = model[model.find(value) + len(value) :]
-        return rest[:1].isalnum() or self._products.isdisjoint(_WORDS.findall(rest))
 
 
 def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:
@@ -173,11 +134,6 @@ def compile_model(info: ModelInfo, tier: str, *, price_id: str) -> Schedule:
         starts_ns=tuple(int(datetime.combine(day, time(0, 0), UTC).timestamp()) * 10**9 for day in days),
         daily_ns=tuple(((at.hour * 60 + at.minute) * 60 + at.second) * 10**9 for at in moments),
     )
-
-
-def is_fine_tuned(model: str) -> bool:
-    """Whether an id names a model that a customer has trained further."""
-    return "ft:" in model or ".ft-" in model
 
 
 def _variants(info: ModelInfo, tier: str) -> Iterator[Any]:

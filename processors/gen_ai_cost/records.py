@@ -22,6 +22,8 @@ from processors.gen_ai_cost.names import Ident, candidates, names
 from processors.gen_ai_cost.rates import Price, Rates, Schedule, Usage
 
 _PER_MILLION: Final = 1e-6
+# Compiled prices; tiers are words of clients, so that there may be any number of them.
+_REMEMBERED: Final = 4096
 _SECOND_NS: Final = 10**9
 _MIDNIGHT: Final = "00:00"
 _SATURDAY: Final = 5
@@ -42,7 +44,7 @@ class RecordTable:
             provider: {model.lower(): record for model, record in models.items()}
             for provider, models in records.items()
         }
-        self._schedule = lru_cache(maxsize=None)(self._compile)
+        self._schedule = lru_cache(maxsize=_REMEMBERED)(self._compile)
 
     def find(self, ident: Ident, tier: str) -> Found | None:
         """The price of a model; a tier for which its record says nothing is not in this table."""

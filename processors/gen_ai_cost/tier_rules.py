@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from processors.gen_ai_cost.base_table import is_fine_tuned
 from processors.gen_ai_cost.book import Found, PriceBook, Table, Unpriced
+from processors.gen_ai_cost.matching import is_fine_tuned
 from processors.gen_ai_cost.names import Ident
 from processors.gen_ai_cost.rates import Rates, Schedule
 from processors.gen_ai_cost.records import hand_written
