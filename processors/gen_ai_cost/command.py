@@ -136,7 +136,7 @@ def _config(options: argparse.Namespace) -> GenAiCostConfig:
     Raises:
         PenstockError: there is none, or there are several and none is named.
     """
-    if not options.config:
+    if not (options.config or options.sets):
         return GenAiCostConfig()
     settings = load(options.config, options.sets).processors
     ours = {str(name): entry.config for name, entry in settings.items() if isinstance(entry.config, GenAiCostConfig)}

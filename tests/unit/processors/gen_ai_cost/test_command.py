@@ -122,3 +122,11 @@ def test_values_that_are_none_are_refused(arguments: list[str], capsys: pytest.C
         price(["openai", "gpt-4o", *arguments])
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("Error: argument ")
+
+
+def test_keys_are_set_over_a_file_only(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ("--config", config, "--processor", "gen_ai_cost/other")
+    override = "processors.gen_ai_cost/other.overrides=[{per_request: 2}]"
+    assert said(capsys, "acme", "x", *chosen, "--set", override)[-1] == "total = 2 USD"
+    with pytest.raises(PenstockError, match="--config"):
+        price(["openai", "gpt-4o", "--set", override])
