@@ -14,7 +14,7 @@ import orjson
 
 from pipeline.errors import StartError
 from processors.gen_ai_cost.book import Found
-from processors.gen_ai_cost.names import Ident, candidates, identify, names
+from processors.gen_ai_cost.names import Ident, candidates, identify, names, squash
 from processors.gen_ai_cost.rates import Price, Rates, Schedule
 
 # https://docs.litellm.ai/docs/proxy/custom_pricing: costs are USD per single token.
@@ -74,7 +74,8 @@ class LiteLLMTable:
         """The price of a model; the id as it came is asked before what names make of it."""
         known = names().providers.get(ident.provider)
         forms = [ident.raw_model.strip().lower(), *candidates(known, ident.model)]
-        for provider in (ident.provider, known.like if known else ident.provider, _ANY):
+        places = (ident.provider or squash(ident.raw_provider), known.like if known else "", _ANY)
+        for provider in filter(None, places):
             for form in forms:
                 entry = self._entries.get((provider, form))
                 if entry is not None:
@@ -100,9 +101,10 @@ class LiteLLMTable:
         label = str(entry.get("litellm_provider") or "")
         provider = _labels().get(label.lower(), names().provider(label))
         self._read_entries.append((key, provider, rates))
-        ident = identify(provider, key)
+        ident = identify(provider or label, key)
+        place = ident.provider or squash(label) if label else _ANY
         for model in (key, key.removeprefix(f"{label}/"), ident.model):
-            self._entries.setdefault((ident.provider if label else _ANY, model.lower()), (key, rates))
+            self._entries.setdefault((place, model.lower()), (key, rates))
 
 
 class _Unusable(Exception):  # noqa: N818 - an outcome with its reason

@@ -202,7 +202,7 @@ class _Reading:
 
 def squash(name: str) -> str:
     """A name without what spellings differ in."""
-    return name.lower().translate(_BLANKS)
+    return name.strip().lower().translate(_BLANKS)
 
 
 def candidates(provider: ProviderNames | None, model: str, *, undated: bool = False) -> Iterator[str]:

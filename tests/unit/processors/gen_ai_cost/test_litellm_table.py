@@ -53,6 +53,8 @@ FULL: dict[str, Any] = {
     "ollama/llama3": {"litellm_provider": "ollama", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
     "gemini/gemini-x": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
     "my-own": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+    "acme/turbo": {"litellm_provider": "acme_inc", "input_cost_per_token": 7e-6, "output_cost_per_token": 7e-6},
+    "acme_inc/gpt-9": {"litellm_provider": "acme_inc", "input_cost_per_token": 5e-6, "output_cost_per_token": 5e-6},
     "embed": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 1e-7},
     "rerank": {"litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002},
     "dall-e-3": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_pixel": 1e-8},
@@ -132,10 +134,16 @@ def test_a_tier_that_is_not_in_the_table_has_no_price_in_it(table: LiteLLMTable)
         ("ollama", "llama3", 0),
         ("vllm", "my-own", 1),
         ("acme", "my-own", 1),
+        ("Acme-Inc", "acme/turbo", 7),
+        ("acme_inc", "gpt-9", 5),
     ],
 )
 def test_a_key_is_found_by_the_names_of_telemetry(table: LiteLLMTable, provider: str, model: str, price: float) -> None:
     assert per_mtok(rates(PriceBook([table]), provider, model))["input"] == price
+
+
+def test_a_price_of_a_provider_that_nobody_knows_is_no_one_else_s(table: LiteLLMTable) -> None:
+    assert reason(PriceBook([table]), "openai", "gpt-9") == "unknown_model"
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-2024-05-13", "gpt-4o-prod", "dall-e-3", "thinker", "nights"])
