@@ -14,6 +14,9 @@ from processors.gen_ai_metrics.lineage import Lineage, Links, Report, SpanKey, c
 
 MCP: Final = "mcp.method.name"
 _TOOL: Final = "gen_ai.tool.name"
+_WATCHED: Final = 50_000
+"""Spans that are followed from the start. Where no agent is among them, the links of further ones are not looked at, as
+long as no agent comes."""
 _EARLY: Final = 20_000
 """Calls that are remembered before the first agent is seen, which may be the one that made them."""
 _NAMES: Final = {
@@ -62,6 +65,7 @@ class Structure:
         """Nothing has been seen."""
         self._lineage = Lineage(now_s)
         self._has_members = False
+        self._unwatched = _WATCHED
         # Parents of calls of requests before there was anybody to count for.
         self._early: deque[list[SpanKey]] = deque()
         self._early_calls = 0
@@ -77,12 +81,13 @@ class Structure:
         """What counts of the members of a request, with the messages of its calls."""
         parents = [pb.parent_span_id for pb in calls]
         members = self.members
-        if not members and not self._has_members:
+        self._unwatched -= len(self.others)
+        if not (members or self._has_members or self._unwatched > 0):
             self._keep_early(parents)
             self.others.clear()
             return
         self.members = []
-        if not self._has_members:
+        if members and not self._has_members:
             self._has_members = True
             for early in self._early:
                 self._lineage.calls(early)
