@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -16,13 +16,10 @@ from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import load_facts
 from processors.gen_ai_latency.memory import memory_of
 from processors.gen_ai_latency.quick import Quick
-from processors.gen_ai_latency.rates import ERROR, FINISH, Rates
+from processors.gen_ai_latency.rates import ERROR, FAILED, FINISH, Rates
 from processors.gen_ai_latency.reading import Reading, Refused, Subject
 from processors.gen_ai_latency.targets import ROLE, SOURCE, TOKENS_PER_S, TPOT, TTFT
 from processors.gen_ai_latency.units import seconds
-
-_FAILED: Final = 2
-"""STATUS_CODE_ERROR (opentelemetry.proto.trace.v1.Status.StatusCode)."""
 
 
 class GenAiLatencyConfig(ConfigModel):
@@ -32,8 +29,8 @@ class GenAiLatencyConfig(ConfigModel):
         default=4.0,
         ge=0,
         le=1024,
-        description="Memory for chunks that come as log records of their own, until the span of their call comes, "
-        "in MiB (about 5,000 calls each 2 MiB, for 5 to 10 minutes); 0: such records are not read.",
+        description="Memory in MiB for chunks that come as log records of their own, kept for 5 to 10 minutes for the "
+        "span of their call; 4 hold at least 5,000 calls. 0: such records are not read.",
     )
 
 
@@ -100,7 +97,7 @@ class GenAiLatency(Processor):
                 attributes.pop(TTFT)
             return
         told = self._told(pb) if self._memory else None
-        is_cut = ERROR in attributes or (FINISH not in attributes and pb.status.code == _FAILED)
+        is_cut = ERROR in attributes or (FINISH not in attributes and pb.status.code == FAILED)
         duration_s = (end_ns - start_ns) / 1e9
         events = span if pb.events else None
         subject = Subject(attributes, span.scope.name, pb.name, start_ns, end_ns, duration_s, events, told, is_cut)

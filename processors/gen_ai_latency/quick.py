@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
 from processors.gen_ai_latency.facts import Facts
-from processors.gen_ai_latency.rates import CHOICES, ERROR, FASTEST_S, FINISH, OUTPUT, REASONING, SLOWEST_S
+from processors.gen_ai_latency.rates import CHOICES, ERROR, FAILED, FASTEST_S, FINISH, OUTPUT, REASONING, SLOWEST_S
 from processors.gen_ai_latency.reading import LONGEST_S, SHORTEST_S
 from processors.gen_ai_latency.targets import ROLE, SOURCE, STREAM, TOKENS_PER_S, TPOT, TTFT
 
@@ -41,7 +41,9 @@ class Quick:
         if first_s.__class__ is not float or not self._needs_thought.isdisjoint(attributes):
             return False
         tokens, reasons, reasoning = get(OUTPUT), get(FINISH), get(REASONING)
-        if tokens.__class__ is not int or tokens < _FEWEST or reasons.__class__ is not list or len(reasons) != _ENDED:
+        if tokens.__class__ is not int or tokens < _FEWEST:
+            return False
+        if pb.status.code == FAILED if reasons is None else reasons.__class__ is not list or len(reasons) != _ENDED:
             return False
         if reasoning or get(STREAM) is False or get(ROLE) == "aggregate":
             return False

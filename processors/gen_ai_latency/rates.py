@@ -16,6 +16,8 @@ REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
 CHOICES: Final = "gen_ai.request.choice.count"
 FINISH: Final = "gen_ai.response.finish_reasons"
 ERROR: Final = "error.type"
+FAILED: Final = 2
+"""STATUS_CODE_ERROR (opentelemetry.proto.trace.v1.Status.StatusCode)."""
 FASTEST_S: Final = 1e-4
 """A token: no model writes 10,000 tokens a second. Where it seems to, the answer came in one piece."""
 SLOWEST_S: Final = 60.0

@@ -111,21 +111,23 @@ def test_any_log_record_passes(attributes: dict[str, Any], body: Any, name: str,
     more=st.dictionaries(st.sampled_from(sorted(OTHERS)), VALUES, max_size=3),
     first_s=st.floats(0, 1.2),
     tokens=st.integers(-1, 60) | st.integers(0, 10**7),
-    reasons=st.lists(st.just("stop"), max_size=2),
+    reasons=st.none() | st.lists(st.just("stop"), max_size=2),
+    status=st.sampled_from([0, 1, 2]),
     model=st.sampled_from(["gpt-4o", "gpt-5", "o3-mini", "claude-opus-4"]),
 )
 def test_the_short_way_writes_what_the_long_way_does(
-    more: dict[str, Any], first_s: float, tokens: int, reasons: list[str], model: str
+    more: dict[str, Any], first_s: float, tokens: int, reasons: list[str] | None, status: int, model: str
 ) -> None:
     attributes = {
         TTFT: first_s,
         "gen_ai.usage.output_tokens": tokens,
-        "gen_ai.response.finish_reasons": reasons,
         "gen_ai.response.model": model,
+        **({} if reasons is None else {"gen_ai.response.finish_reasons": reasons}),
         **more,
     }
     both = traces(attributes, {**attributes})
     short, long = both.records()
+    short.pb.status.code = long.pb.status.code = status
     assert isinstance(long, Span)
     long.add_event("exception", 1, {})
     configured(GenAiLatency).process(both).serialize()
