@@ -299,3 +299,24 @@ def test_same_page(both: tuple[Said, Said]) -> None:
     assert [line.rpartition(" ")[0] for line in ours.page] == [line.rpartition(" ")[0] for line in theirs.page]
     for one, other in zip(ours.page, theirs.page, strict=True):
         assert float(one.rpartition(" ")[2]) == pytest.approx(float(other.rpartition(" ")[2]), rel=1e-9), one
+
+
+def test_what_was_counted_goes_out_at_the_end(tmp_path: Path) -> None:
+    sent = made_spans(500, seed=2)
+    (otlp_port,) = free_ports(1)
+    with otlp_backend() as backend:
+        config = {
+            "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{otlp_port}"}}}},
+            "connectors": {"span_metrics": {}},
+            "exporters": {"otlp_http": {"endpoint": f"http://127.0.0.1:{backend.http_port}"}},
+            "service": {
+                "pipelines": {
+                    "traces": {"receivers": ["otlp"], "exporters": ["span_metrics"]},
+                    "metrics": {"receivers": ["span_metrics"], "exporters": ["otlp_http"]},
+                }
+            },
+        }
+        with penstock(config, tmp_path, ports=[otlp_port]):
+            _http(f"http://127.0.0.1:{otlp_port}/v1/traces", sent.SerializeToString())
+        (body,) = backend.bodies["metrics"]
+    assert _calls(read([body])) == {"traces.span.metrics.calls": len(spans_of(sent))}
