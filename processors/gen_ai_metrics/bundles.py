@@ -12,8 +12,9 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.aggregation import OVERFLOW, Aggregation, Labels, Series
 from pipeline.signals import Context, Resource, Value
-from processors.gen_ai_metrics.catalog import TENANT, Catalog, Family, Reading
+from processors.gen_ai_metrics.catalog import PROVIDER, TENANT, Catalog, Family, Reading
 from processors.gen_ai_metrics.config import Dimension
+from processors.gen_ai_normalizer.knowledge.vocabulary import providers
 
 Key: TypeAlias = tuple[Any, ...]
 Said: TypeAlias = dict[str, Value]
@@ -165,8 +166,11 @@ class Heaps:
         return found
 
     def said(self, place: Place, pairs: Iterable[tuple[str, Value]]) -> Said:
-        """Labels: what a record says, and what its place says."""
+        """Labels: what a record says, and what its place says; a framework's name in a provider's place is none."""
         said: Said = {name: value for name, value in pairs if value is not None}
+        provider = said.get(PROVIDER)
+        if isinstance(provider, str) and providers().name(provider) is None:
+            del said[PROVIDER]
         for name, value in place.defaults.items():
             said.setdefault(name, value)
         return said

@@ -121,6 +121,14 @@ async def test_the_provider_under_its_older_name_is_the_provider() -> None:
     assert (labels["gen_ai.provider.name"], duration.count) == ("openai", 2)
 
 
+async def test_the_name_of_a_framework_is_no_provider() -> None:
+    batch = await flushed(
+        {key: value for key, value in CALL.items() if "provider" not in key} | {"gen_ai.system": "strands-agents"}
+    )
+    ((labels, _),) = points(batch, "gen_ai.client.operation.duration")
+    assert "gen_ai.provider.name" not in labels
+
+
 async def test_series_beyond_the_limit_count_in_one_that_says_so() -> None:
     sink = CollectingSink()
     metrics = connector(sink, series_limit=3)
