@@ -131,7 +131,20 @@ def _rates(entry: Mapping[str, Any]) -> dict[str, Rates]:
     if entry.get("mode") in _INPUT_ONLY:
         standard.setdefault("output", Price(0.0))
     per_request = sum(costs[name] for name in _PER_REQUEST & costs.keys())
-    return {tier: Rates(**{**standard, **changes}, per_request_usd=per_request) for tier, changes in prices.items()}
+    return {
+        tier: Rates(**standard | _with_sizes(changes, standard), per_request_usd=per_request)
+        for tier, changes in prices.items()
+    }
+
+
+def _with_sizes(changes: Mapping[str, Price], standard: Mapping[str, Price]) -> dict[str, Price]:
+    """A tier's prices; one that says nothing of large requests stays in relation to the standard price there."""
+    return {
+        kind: usual.scaled(price.base / usual.base)
+        if (usual := standard.get(kind)) is not None and usual.starts and usual.base and not price.starts
+        else price
+        for kind, price in changes.items()
+    }
 
 
 def _number(name: str, value: Any) -> float:

@@ -116,6 +116,11 @@ def test_a_tier_has_its_own_thresholds(table: LiteLLMTable) -> None:
     assert found["input"] == 3
 
 
+def test_a_tier_without_thresholds_keeps_the_relation_to_standard(table: LiteLLMTable) -> None:
+    found = per_mtok(rates(PriceBook([table]), "azure", "my-prod-deployment", "batch"), 300_000)
+    assert (found["input"], found["output"]) == (1, 3)
+
+
 def test_a_tier_that_is_not_in_the_table_has_no_price_in_it(table: LiteLLMTable) -> None:
     assert reason(PriceBook([table]), "openai", "gpt-4o", "batch") == "no_price_for_tier"
 

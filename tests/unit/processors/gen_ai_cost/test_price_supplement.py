@@ -44,16 +44,8 @@ def test_only_what_two_tables_agree_on_and_the_base_table_lacks_is_kept(tmp_path
         file = tmp_path / "models.dev" / "providers" / f"{place}.toml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"[cost]\ninput = {price_in}\noutput = {price_out}\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        SCRIPT,
-        "--litellm",
-        litellm,
-        "--models-dev",
-        tmp_path / "models.dev",
-        "--made",
-        "2026-01-02",
-    ]
+    tables = ["--litellm", str(litellm), "--models-dev", str(tmp_path / "models.dev")]
+    command = [sys.executable, str(SCRIPT), *tables, "--made", "2026-01-02"]
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert told["made"] == "2026-01-02"
     assert told["prices"] == {
@@ -63,7 +55,7 @@ def test_only_what_two_tables_agree_on_and_the_base_table_lacks_is_kept(tmp_path
                 "output": 1.2,
                 "cache_read": 0.03,
                 "above": {"200000": {"input": 0.6}},
-                "batch": {"input": 0.15, "output": 0.6, "cache_read": 0.03},
+                "batch": {"input": 0.15, "output": 0.6, "cache_read": 0.03, "above": {"200000": {"input": 0.3}}},
             }
         }
     }
