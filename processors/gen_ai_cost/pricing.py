@@ -168,7 +168,8 @@ class Pricing:
             return str(schedule) if usage is not None else "no_usage"
         rates = schedule.at(time_of(record))
         quality = "exact"
-        if (usage is None or is_partial(attributes)) and rates.needs_tokens:
+        is_enough = usage is not None and not is_partial(attributes, output_costs=rates.output_costs)
+        if not is_enough and rates.needs_tokens:
             estimated = self._estimate(record, attributes, usage)
             if estimated is None:
                 return "no_usage" if usage is None else "partial_usage"

@@ -29,6 +29,9 @@ _BILLED: Final = frozenset(
         "image_generation",
     }
 )
+_NO_CALL: Final = frozenset({"gen_ai.agent.id", "gen_ai.agent.name", "gen_ai.tool.name"})
+# Conventions before 1.27 had no operation: such a span is a call by what it counts.
+_COUNTS: Final = ("gen_ai.request.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
 _DAY_S: Final = 86_400
 _ROLE: Final = "penstock.gen_ai.role"
 _DIALECT: Final = "penstock.dialect"
@@ -104,4 +107,7 @@ def _age_days(clock: Clock, made_at: datetime) -> float:
 def _is_call(attributes: Attributes) -> bool:
     """Whether a span that no normaliser has seen is a call; those that it has seen have a role when they count."""
     operation = attributes.get("gen_ai.operation.name")
+    if operation is None:
+        counts = _COUNTS[0] in attributes and _COUNTS[1] in attributes and _COUNTS[2] in attributes
+        return counts and _NO_CALL.isdisjoint(attributes) and _DIALECT not in attributes
     return operation.__class__ is str and operation in _BILLED and _DIALECT not in attributes

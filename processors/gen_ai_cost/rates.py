@@ -134,6 +134,11 @@ class Rates:
         """Whether a cost depends on the number of tokens."""
         return self.flat is None or any(self.flat) or self.input is None or self.output is None
 
+    @property
+    def output_costs(self) -> bool:
+        """Whether there is a price on what comes out; there is none on embeddings."""
+        return self.output is not None and bool(self.output.base)
+
     def scaled(self, factor: float) -> Rates:
         """Everything times `factor`."""
         prices = {kind: price and price.scaled(factor) for kind, price in self.prices().items()}

@@ -86,9 +86,11 @@ def generates(attributes: Attributes) -> bool:
     return isinstance(operation, str) and operation in _GENERATING
 
 
-def is_partial(attributes: Attributes) -> bool:
-    """Whether a call that generates says but one of what went in and what came out."""
-    return generates(attributes) and (_said(attributes.get(INPUT)) is None or _said(attributes.get(OUTPUT)) is None)
+def is_partial(attributes: Attributes, *, output_costs: bool) -> bool:
+    """Whether a call that generates says but one of what is billed of it; embeddings are billed for what goes in."""
+    if not generates(attributes):
+        return False
+    return _said(attributes.get(INPUT)) is None or (output_costs and _said(attributes.get(OUTPUT)) is None)
 
 
 def _said(value: Any) -> int | None:

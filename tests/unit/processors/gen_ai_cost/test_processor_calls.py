@@ -53,10 +53,18 @@ def test_without_a_normaliser_an_operation_that_calls_a_model_is_a_call(processo
     assert cost_of_span(processor, {**CALL, "gen_ai.operation.name": operation})["usd"] == pytest.approx(USD)
 
 
+def test_without_an_operation_what_counts_both_is_a_call(processor: GenAiCost) -> None:
+    assert cost_of_span(processor, CALL)["usd"] == pytest.approx(USD)
+    half = {key: value for key, value in CALL.items() if key != "gen_ai.usage.output_tokens"}
+    assert cost_of_span(processor, half) == {}
+
+
 @pytest.mark.parametrize(
     "more",
     [
-        {},
+        {"gen_ai.agent.name": "writer"},
+        {"gen_ai.tool.name": "search"},
+        {"penstock.dialect": "opentelemetry"},
         {"gen_ai.operation.name": "invoke_agent"},
         {"gen_ai.operation.name": "invoke_workflow"},
         {"gen_ai.operation.name": "execute_tool"},

@@ -79,7 +79,14 @@ def test_counts_that_cannot_be_are_refused(key: str, count: int) -> None:
 def test_half_a_count_is_partial_where_something_is_generated(
     operation: str, said: dict[str, Any], *, expected: bool
 ) -> None:
-    assert is_partial(attributes(**{"gen_ai.operation.name": operation, **said})) is expected
+    assert is_partial(attributes(**{"gen_ai.operation.name": operation, **said}), output_costs=True) is expected
+
+
+def test_what_costs_nothing_need_not_be_counted() -> None:
+    """Many who write spans by hand call all calls chats, embeddings too."""
+    chat: dict[str, Any] = {"gen_ai.operation.name": "chat"}
+    assert not is_partial(attributes(**chat, **{U + "input_tokens": 1}), output_costs=False)
+    assert is_partial(attributes(**chat, **{U + "output_tokens": 1}), output_costs=False)
 
 
 def test_the_tier_of_the_provider_goes_before_the_general_one() -> None:
