@@ -26,8 +26,8 @@ DURATION, INFERENCES, TOOLS = (f"gen_ai.invoke_agent.{end}" for end in ("duratio
 RUN = [
     Made("c", CHAT, "s", (0.1, 0.4)),
     Made("s", {"app.step": "one"}, "a", (0.1, 0.5)),
-    Made("t", TOOL, "a", (0.5, 0.6)),
     Made("d", CHAT, "t", (0.5, 0.55)),
+    Made("t", TOOL, "a", (0.5, 0.6)),
     Made("a", AGENT, "", (0, 1)),
 ]
 
