@@ -27,10 +27,11 @@ class Arrivals(NamedTuple):
         return all(earlier <= later for earlier, later in pairwise(self.times_ns))
 
 
-def arrivals_of(span: Span, chunks: Chunks) -> Arrivals | None:
+def arrivals_of(span: Span, chunks: Chunks, firsts: dict[str, int] | None = None) -> Arrivals | None:
     """The chunks among the events of a span; None where there are none.
 
-    Chunks that open an answer before the model has said anything are left out.
+    Chunks that open an answer before the model has said anything are left out. `firsts` gets the time of the first
+    event of each name that says that the first chunk came.
     """
     name = ""
     times_ns: list[int] = []
@@ -38,6 +39,10 @@ def arrivals_of(span: Span, chunks: Chunks) -> Arrivals | None:
     for index, event in enumerate(span.pb.events):
         found = event.name
         if found not in names:
+            if found in chunks.firsts:
+                if firsts is not None:
+                    firsts.setdefault(found, event.time_unix_nano)
+                continue
             found = found.rstrip(_DIGITS)
             if found not in numbered or (not times_ns and _opens(span, index, chunks.opening)):
                 continue

@@ -105,6 +105,8 @@ class Opening(_Data):
 class Chunks(_Data):
     """Events of which there is one for each chunk."""
 
+    firsts: tuple[str, ...]
+    """Events that say that the first chunk came."""
     names: frozenset[str]
     numbered: tuple[str, ...]
     opening: Opening
@@ -140,7 +142,6 @@ class Facts(_Data):
     """The data file."""
 
     first_token: tuple[Fact, ...]
-    first_events: tuple[str, ...]
     chunks: Chunks
     chunk_records: tuple[ChunkRecord, ...]
     server: dict[str, tuple[Fact, ...]]
@@ -154,7 +155,7 @@ class Facts(_Data):
     def doubtful(self) -> dict[str, tuple[Lie, ...]]:
         """The lies by the name of the fact, for each fact about the first token that may be one."""
         names = {fact.name for fact in self.first_token}
-        names |= {f"event {name}" for name in (*self.first_events, *self.chunks.names)}
+        names |= {f"event {name}" for name in (*self.chunks.firsts, *self.chunks.names)}
         names |= {f"log {record.name}" for record in self.chunk_records}
         told = {name: tuple(lie for lie in self.lies if lie.fact in (name, ANY)) for name in names}
         return {name: lies for name, lies in told.items() if lies}

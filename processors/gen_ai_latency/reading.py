@@ -59,7 +59,7 @@ class FirstToken(NamedTuple):
 class Reading:
     """Reads the facts of one record; what cannot be true is refused with its reason."""
 
-    __slots__ = ("_arrivals", "_facts", "_looked", "_refused", "_subject", "has_doubtful_chunks")
+    __slots__ = ("_arrivals", "_facts", "_firsts", "_looked", "_refused", "_subject", "has_doubtful_chunks")
 
     def __init__(self, subject: Subject, facts: Facts, refused: Refused) -> None:
         """Look at a record."""
@@ -68,6 +68,7 @@ class Reading:
         self._refused = refused
         self._looked = False
         self._arrivals: Arrivals | None = None
+        self._firsts: dict[str, int] = {}
         self.has_doubtful_chunks = False
 
     def first_token(self) -> FirstToken | None:
@@ -106,7 +107,7 @@ class Reading:
         if not self._looked:
             self._looked = True
             span = self._subject.span
-            found = (arrivals_of(span, self._facts.chunks) if span else None) or self._subject.told
+            found = (arrivals_of(span, self._facts.chunks, self._firsts) if span else None) or self._subject.told
             reason = self._doubt_of(found) if found else None
             if reason:
                 self._refused[reason] += 1
@@ -124,17 +125,12 @@ class Reading:
         return None if is_inside else Doubt.OUTSIDE_SPAN
 
     def _of_events(self) -> FirstToken | None:
+        self.arrivals()
         start_ns = self._subject.start_ns
-        span = self._subject.span
-        if span is None:
-            return None
-        names = set(self._facts.first_events)
-        for event in span.pb.events:
-            if event.name in names:
-                names.remove(event.name)
-                found = self._outside(f"event {event.name}", (event.time_unix_nano - start_ns) / 1e9)
-                if found is not None:
-                    return found
+        for name, time_ns in self._firsts.items():
+            found = self._outside(f"event {name}", (time_ns - start_ns) / 1e9)
+            if found is not None:
+                return found
         return None
 
     def _of_chunks(self) -> FirstToken | None:

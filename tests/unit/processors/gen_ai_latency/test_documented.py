@@ -30,7 +30,7 @@ def rows(first: str, cells: int) -> list[tuple[str, ...]]:
 
 def test_the_facts_are_those_of_the_data_file_in_their_order() -> None:
     found = [fact.strip("`") for _, fact, _, _ in rows(r"\d+", 4)]
-    events = [f"event {name}" for name in FACTS.first_events]
+    events = [f"event {name}" for name in FACTS.chunks.firsts]
     chunks = [f"event {name}" for name in sorted(FACTS.chunks.names)] + [f"event {n}N" for n in FACTS.chunks.numbered]
     logs = [f"log {record.name}" for record in FACTS.chunk_records]
     assert found == [*(fact.name for fact in FACTS.first_token), *events, *chunks, *logs]

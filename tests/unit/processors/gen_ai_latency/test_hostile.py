@@ -41,7 +41,7 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
     st.dictionaries(st.sampled_from(["first_token_at", "replies", "time_to_first_token"]), PLAIN, max_size=2),
 )
 TIMES = st.integers(0, 2**64 - 1) | st.integers(1_700_000_000_000_000_000, 1_700_000_002_000_000_000)
-EVENTS = st.sampled_from(sorted({*FACTS.chunks.names, *FACTS.first_events, "mlflow.chunk.item.0", "exception"}))
+EVENTS = st.sampled_from(sorted({*FACTS.chunks.names, *FACTS.chunks.firsts, "mlflow.chunk.item.0", "exception"}))
 ATTRIBUTES = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8)
 SCOPES = st.sampled_from(["openlit.x", "strands.x", "codex", "openinference.instrumentation.openai", "any"])
 
