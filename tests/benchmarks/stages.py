@@ -111,7 +111,7 @@ async def _chain(watch: Stopwatch, raw: bytes, chain: list[Processor], connector
     assert batch is not None, "this chain drops nothing"
     for connector in connectors:
         with watch.stage(connector.type):
-            await connector.consume(batch)
+            await connector.consume(batch.share())
 
 
 def _registered() -> list[str]:
