@@ -85,7 +85,7 @@ def overlay(ports: Ports, backend_port: int) -> dict[str, Any]:
             "telemetry": {"metrics": {"readers": [{"pull": {"exporter": {"prometheus": own}}}]}},
             "pipelines": {
                 "traces": {"exporters": ["gen_ai_metrics", "otlp_grpc/demo"]},
-                "logs": {"exporters": ["otlp_grpc/demo"]},
+                "logs": {"exporters": ["gen_ai_metrics", "otlp_grpc/demo"]},
                 "metrics/applications": {"exporters": ["otlp_grpc/demo"]},
             },
         },
