@@ -109,6 +109,8 @@ async def _chain(watch: Stopwatch, raw: bytes, chain: list[Processor], connector
         with watch.stage(processor.type):
             batch = processor.process(batch)
     assert batch is not None, "this chain drops nothing"
+    # As the engine does behind its processors.
+    batch.settle()
     for connector in connectors:
         with watch.stage(connector.type):
             await connector.consume(batch.share())
