@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.signals import Span
 from processors.gen_ai_latency.facts import Chunks, Opening, load_facts
@@ -25,6 +25,16 @@ class Arrivals(NamedTuple):
     def is_in_order(self) -> bool:
         """Whether each came after the one before it."""
         return all(earlier <= later for earlier, later in pairwise(self.times_ns))
+
+
+def has_chunks(events: Any, chunks: Chunks) -> bool:
+    """Whether events of a span's message tell of chunks."""
+    known, numbered = chunks.known, chunks.numbered
+    for event in events:
+        name = event.name
+        if name in known or (name[-1:].isdigit() and name.rstrip(_DIGITS) in numbered):
+            return True
+    return False
 
 
 def arrivals_of(span: Span, chunks: Chunks, firsts: dict[str, int] | None = None) -> Arrivals | None:

@@ -111,6 +111,11 @@ class Chunks(_Data):
     numbered: tuple[str, ...]
     opening: Opening
 
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names of all, but for those that count themselves."""
+        return self.names.union(self.firsts)
+
 
 class ChunkRecord(_Data):
     """A log record of which there is one for each chunk."""
@@ -171,10 +176,16 @@ class Facts(_Data):
         """The facts about the first token with their attributes."""
         return tuple((fact.attribute, fact) for fact in self.first_token)
 
-    def keys(self, *, logs: bool) -> frozenset[str]:
-        """The attributes that tell times."""
-        listed = [fact.attribute for fact in self.first_token if logs or not fact.logs_only]
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The attributes that tell times of themselves."""
+        listed = [fact.attribute for fact in self.first_token if not fact.logs_only]
         return frozenset(listed) | self.server_keys | frozenset(self.rates)
+
+    @cached_property
+    def timed_records(self) -> frozenset[str]:
+        """The events whose log records tell times in attributes that mean something else on others."""
+        return frozenset(fact.when["event.name"] for fact in self.first_token if fact.logs_only)
 
 
 ANY: Final = "*"

@@ -11,7 +11,7 @@ from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel
 from pipeline.signals import Batch, LogRecord, Signal, Span
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_latency.chunks import Arrivals
+from processors.gen_ai_latency.chunks import Arrivals, has_chunks
 from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import load_facts
 from processors.gen_ai_latency.memory import memory_of
@@ -51,8 +51,7 @@ class GenAiLatency(Processor):
         """Load the facts."""
         super().__init__(config, host)
         self._facts = facts = load_facts()
-        self._keys = facts.keys(logs=False)
-        self._log_keys = facts.keys(logs=True)
+        self._keys = facts.keys
         self._chunk_records = {record.name: record.partial for record in facts.chunk_records}
         self._quick = Quick(facts)
         self._memory = memory_of(host, int(config.memory_mib * (1 << 20)))
@@ -72,18 +71,19 @@ class GenAiLatency(Processor):
         return batch
 
     def _spans(self, batch: Batch, refused: Refused) -> None:
-        keys, knows, write = self._keys, self._memory.knows, self._quick.write
+        keys, knows, write, chunks = self._keys, self._memory.knows, self._quick.write, self._facts.chunks
         remembers = bool(self._memory)
         span: Any
         for span in batch.records():
             attributes = span.attributes
             pb = span.pb
             events = pb.events
-            if TTFT in attributes:
-                if not events and not remembers and write(pb, attributes):
+            if not (remembers and knows(pb.trace_id, pb.span_id)):
+                if TTFT in attributes:
+                    if not events and write(pb, attributes):
+                        continue
+                elif keys.isdisjoint(attributes) and not (events and has_chunks(events, chunks)):
                     continue
-            elif not events and keys.isdisjoint(attributes) and not (remembers and knows(pb.trace_id, pb.span_id)):
-                continue
             # The second report of a call may know what the first did not; what sums up calls has no first token.
             if SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
                 self._span(span, attributes, refused)
@@ -111,14 +111,17 @@ class GenAiLatency(Processor):
         return found
 
     def _logs(self, batch: Batch, refused: Refused) -> None:
-        keys, names = self._log_keys, self._chunk_records
+        keys, timed, chunks = self._keys, self._facts.timed_records, self._chunk_records
         record: Any
         for record in batch.records():
             attributes = record.attributes
-            if not keys.isdisjoint(attributes) and SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
+            name: Any = attributes.get("event.name") or attributes.get("event_name") or record.pb.event_name
+            if name.__class__ is not str:
+                name = ""
+            tells = name in timed or not keys.isdisjoint(attributes)
+            if tells and SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
                 self._log(record, attributes, refused)
-            name = record.pb.event_name or attributes.get("event.name") or attributes.get("event_name")
-            if name.__class__ is str and name in names:
+            if name in chunks:
                 self._remember(record, attributes, name)
 
     def _log(self, record: LogRecord, attributes: Attributes, refused: Refused) -> None:

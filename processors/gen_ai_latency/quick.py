@@ -31,7 +31,7 @@ class Quick:
         self._lying_ids = tuple(condition.pattern[:-1] for condition in ids)
         others = {condition.key for condition in lies if condition not in ids}
         own = {SOURCE, TPOT, TOKENS_PER_S}
-        self._needs_thought = (facts.keys(logs=False) - {TTFT}) | others | own | {ERROR, CHOICES}
+        self._needs_thought = (facts.keys - {TTFT}) | others | own | {ERROR, CHOICES}
         self._may_reason = facts.unseen_reasoning.is_of
 
     def write(self, pb: Any, attributes: Attributes) -> bool:

@@ -21,7 +21,7 @@ OTHERS = {
     *("gen_ai.response.model", "gen_ai.provider.name", "gen_ai.response.id", "ai.response.msToFinish", "event.name"),
     *("duration_ms", "gen_ai.client.operation.duration", "gen_ai.span.kind", "inference_time", "ai.model.provider"),
 }
-KEYS = sorted(FACTS.keys(logs=True) | OTHERS)
+KEYS = sorted(FACTS.keys | OTHERS)
 PLAIN: st.SearchStrategy[Any] = st.one_of(
     st.floats(),
     st.floats(0, 2),

@@ -38,7 +38,9 @@ def test_a_record_of_a_call_has_the_times_that_it_tells() -> None:
 
 
 def test_the_first_token_of_a_turn_of_codex() -> None:
-    found = timed_log({"event.name": "codex.turn_ttft", "duration_ms": "148"})
+    batch, record = log_of({"event.name": "codex.turn_ttft", "duration_ms": "148"}, event="event session.rs:393")
+    configured(GenAiLatency).process(batch)
+    found = record.attributes
     assert found[TTFT] == pytest.approx(0.148)
     assert found[SOURCE] == "duration_ms"
 
