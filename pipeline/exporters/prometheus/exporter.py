@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, Final
 
 from pipeline.component import Exporter, Host
@@ -45,8 +46,9 @@ class PrometheusExporter(Exporter):
 
     Cumulative values are shown as they are, deltas are added up. Exponential histograms are shown with bounds at
     powers of two. A point that does not fit the page (another type under the same name, older than what is there,
-    temporality unspecified, a delta that may fall) is dropped, logged and counted in
-    `penstock_prometheus_dropped_points_total` by reason.
+    labels that another resource's series has, temporality unspecified, a delta that may fall) is dropped, logged and
+    counted in `penstock_prometheus_dropped_points_total` by reason. Resources that differ in other attributes than
+    `service.*` have labels of their own with `resource_to_telemetry_conversion`.
     """
 
     type = "prometheus"
@@ -102,8 +104,9 @@ class PrometheusExporter(Exporter):
             except BadLabel as error:
                 self._dropped_all(resource, error)
                 continue
+            source = hash(repr(sorted(resource.attributes.items(), key=itemgetter(0))))
             for scope in resource.scopes:
-                yield from self._take_scope(scope, shared, now)
+                yield from self._take_scope(scope, shared, now, source)
 
     def _resource_labels(self, resource: Resource, now: float) -> dict[str, str]:
         attributes = resource.attributes
@@ -117,18 +120,18 @@ class PrometheusExporter(Exporter):
             translate(attributes.items(), labels, utf8=self._utf8)
         return labels | identity(attributes)
 
-    def _take_scope(self, scope: Scope, shared: dict[str, str], now: float) -> Iterator[None]:
+    def _take_scope(self, scope: Scope, shared: dict[str, str], now: float, source: int) -> Iterator[None]:
         labels = shared
         for metric in scope.metrics:
             try:
                 if labels is shared and not self.config.without_scope_info:
                     own = scope_labels(scope.name, scope.version, scope.schema_url, scope.attributes, utf8=self._utf8)
                     labels = shared | own
-                yield from self._take_metric(metric, labels | self._const, now)
+                yield from self._take_metric(metric, labels | self._const, now, source)
             except BadLabel as error:
                 self._drop(metric, "invalid_label", len(metric.records), label=str(error))
 
-    def _take_metric(self, metric: Metric, shared: dict[str, str], now: float) -> Iterator[None]:
+    def _take_metric(self, metric: Metric, shared: dict[str, str], now: float, source: int) -> Iterator[None]:
         kind = _kind_of(metric)
         if kind is None:
             self._drop(metric, "temporality" if metric.kind else "no_data", len(metric.records))
@@ -147,12 +150,14 @@ class PrometheusExporter(Exporter):
         delta = getattr(metric.data, "aggregation_temporality", None) == _DELTA
         for point in metric.records:
             try:
-                self._take_point(name, point, shared, now, delta=delta)
+                self._take_point(name, point, shared, now, source, delta=delta)
             except (Conflict, BadLabel) as problem:
                 self._drop(metric, getattr(problem, "reason", "invalid_label"), 1)
             yield
 
-    def _take_point(self, name: str, point: DataPoint, shared: dict[str, str], now: float, *, delta: bool) -> None:
+    def _take_point(
+        self, name: str, point: DataPoint, shared: dict[str, str], now: float, source: int, *, delta: bool
+    ) -> None:
         own: dict[str, str] = {}
         translate(point.attributes.items(), own, utf8=self._utf8)
         labels = tuple(sorted((own | shared).items()))
@@ -160,7 +165,7 @@ class PrometheusExporter(Exporter):
             self._store.remove(name, labels)
             return
         state = _READERS[point.metric.kind].read(point.pb, self._exemplars(point))
-        self._store.put(name, labels, state, point.time_unix_nano, now, delta=delta)
+        self._store.put(name, labels, state, point.time_unix_nano, now, delta=delta, source=source)
 
     def _exemplars(self, point: DataPoint) -> list[Exemplar]:
         if not self.config.enable_open_metrics:

@@ -27,6 +27,7 @@ class _Entry:
     state: State
     time_unix_nano: int
     heard_at: float
+    source: int
 
 
 @dataclass(slots=True)
@@ -66,19 +67,34 @@ class SeriesStore:
         group.claimed_at = now
         return group.help
 
-    def put(self, name: str, labels: Labels, state: State, time_unix_nano: int, now: float, *, delta: bool) -> None:
+    def put(
+        self,
+        name: str,
+        labels: Labels,
+        state: State,
+        time_unix_nano: int,
+        now: float,
+        *,
+        delta: bool,
+        source: int = 0,
+    ) -> None:
         """Take a point of a claimed name; a delta is added to what was heard before.
 
+        `source` tells resources apart: labels may be the same where their attributes are not.
+
         Raises:
-            Conflict: a newer point of the series is there already.
+            Conflict: a newer point of the series is there already, or one of another source at the same time.
         """
         entries = self._groups[name].entries
         entry = entries.get(labels)
         if entry is None:
-            entries[labels] = _Entry(labels, state, time_unix_nano, now)
+            entries[labels] = _Entry(labels, state, time_unix_nano, now, source)
             return
         if time_unix_nano < entry.time_unix_nano:
             raise Conflict("out_of_order", str(entry.time_unix_nano), str(time_unix_nano))
+        if not delta and time_unix_nano == entry.time_unix_nano and source != entry.source:
+            raise Conflict("same_labels", str(entry.time_unix_nano), str(time_unix_nano))
+        entry.source = source
         entry.state = entry.state.plus(state) if delta else state
         entry.time_unix_nano = time_unix_nano
         entry.heard_at = now

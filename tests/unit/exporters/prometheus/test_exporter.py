@@ -108,6 +108,32 @@ async def test_older_points_do_not_replace_newer_ones() -> None:
     assert metric_value(exporter.host, "penstock_prometheus_dropped_points_total", reason="out_of_order") == 1
 
 
+async def test_a_series_of_another_resource_with_the_same_labels_does_not_replace_one_of_the_same_time() -> None:
+    """Two environments of one service, which stand on `target_info` alone."""
+    request = ExportMetricsServiceRequest()
+    for environment, value in (("prod", 5), ("staging", 3)):
+        part, scope = _metrics({"service.name": "shop", "deployment.environment.name": environment})
+        _sum(scope, "calls", value, CUMULATIVE)
+        request.MergeFrom(part)
+    exporter = _exporter()
+    await exporter.export(_batch(request))
+    await exporter.export(_batch(request))
+    assert [line for line in _page(exporter) if "calls" in line] == ['calls_total{job="shop"} 5']
+    assert metric_value(exporter.host, "penstock_prometheus_dropped_points_total", reason="same_labels") == 2
+    apart = _exporter(resource_to_telemetry_conversion={"enabled": True})
+    await apart.export(_batch(request))
+    assert [line.split()[-1] for line in _page(apart) if line.startswith("calls")] == ["5", "3"]
+
+
+async def test_a_process_that_began_anew_goes_on_with_its_series() -> None:
+    exporter = _exporter()
+    for step, pid in enumerate((1, 2)):
+        request, scope = _metrics({"service.name": "shop", "process.pid": pid})
+        _sum(scope, "calls", 5 - step, CUMULATIVE, time_ns=NOW + step)
+        await exporter.export(_batch(request))
+    assert 'calls_total{job="shop"} 4' in _page(exporter)
+
+
 async def test_another_type_under_the_same_name_is_dropped() -> None:
     exporter = _exporter()
     request, scope = _metrics()
