@@ -8,7 +8,8 @@ EVAL_ARGS ?=
 DIR ?= tests/data/captures
 CASES ?= tests/data/cost/cases.jsonl
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-latency eval-metrics record lock clean
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-latency eval-metrics price-changes record \
+	lock clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
@@ -48,6 +49,10 @@ eval-metrics: .venv/.dev
 
 eval-cost: .venv/.dev
 	$(BIN)/python -m tests.evaluation.cost $(CASES)
+
+# What another version of genai-prices changes; NEW is its wheel, or a folder that has it.
+price-changes: .venv/.run
+	$(BIN)/python scripts/price-changes $(NEW)
 
 # Records the telemetry of a real library against a provider on loopback; NAME is a driver in tests/recording/drivers.
 record: .venv/.dev
