@@ -12,8 +12,9 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.aggregation import OVERFLOW, Aggregation, Labels, Series
 from pipeline.signals import Context, Resource, Value
-from processors.gen_ai_metrics.catalog import PROVIDER, TENANT, Catalog, Family, Reading
+from processors.gen_ai_metrics.catalog import TENANT, Catalog, Family, Reading
 from processors.gen_ai_metrics.config import Dimension
+from processors.gen_ai_normalizer.knowledge.profiles import PROVIDER
 from processors.gen_ai_normalizer.knowledge.vocabulary import providers
 
 Key: TypeAlias = tuple[Any, ...]

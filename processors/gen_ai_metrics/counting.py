@@ -53,7 +53,7 @@ class Counting:
         self._durations = load().durations
         self._families = catalog.families
         call = catalog.families["call"]
-        self._output = len(call.keys) + call.columns.index(_OUTPUT)
+        self._output = call.columns.index(_OUTPUT)
         self._error = call.keys.index(_ERROR)
         # Of the request: messages of calls' spans, with response ids and labels; other records, as they are remembered.
         self._calls: list[tuple[Any, Any, Said]] = []
@@ -76,12 +76,13 @@ class Counting:
         """A request ends: what belongs together in it was seen."""
         calls, self._calls = self._calls, []
         seen, self._seen = self._seen, []
+        ids, parents = [pb.span_id for pb, _, _ in calls], [pb.parent_span_id for pb, _, _ in calls]
         # As `response_id`, which costs more than the rest.
         seen += [
-            (pb.span_id, response if response.__class__ is str and len(response) <= LONGEST_ID else None, said)
-            for pb, response, said in calls
+            (span_id, response if response.__class__ is str and len(response) <= LONGEST_ID else None, said)
+            for span_id, (_, response, said) in zip(ids, calls, strict=True)
         ]
-        for counted in self._structure.end([pb for pb, _, _ in calls]):
+        for counted in self._structure.end(ids, parents):
             member = counted.member
             span, place, get = member.span, member.place, member.get
             if counted.facts is None:
@@ -97,7 +98,7 @@ class Counting:
     def _spans(self, batch: Batch) -> None:
         heaps, kind_of, exemplars = self._heaps, self._kinds.get, self._exemplars
         family = self._families["call"]
-        names, keys, older = (*family.keys, *family.columns), len(family.keys), family.older
+        keys, columns, older = family.keys, family.columns, family.older[0][0]
         output, dirty = self._output, heaps.dirty
         add_call, add_other = self._calls.append, self._structure.others.append
         resource: Resource | None = None
@@ -110,33 +111,30 @@ class Counting:
                 place = heaps.place(resource, batch.context)
                 bundles = place.bundles["call"]
             get: Get = span.attributes.get
-            operation: Any = get(_OPERATION)
-            if operation.__class__ is not str:
-                pb = span.pb
-                add_other(pb)
-                # Most spans are about something else.
-                if pb.events or not (get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None):
-                    self._plain(span, place, get)
-                continue
-            kind, role = kind_of(operation), get(_ROLE)
-            if role != "leaf" and (kind not in _CALLS or role is not None or get(_DIALECT) is not None):
-                self._generative(span, place, get, kind, role)
-                continue
-            pb = span.pb
-            add_other(pb)
-            values: list[Any] = [*map(get, names)]
-            for index, name in older:
-                if values[index] is None:
-                    values[index] = get(name)
+            pb, role, operation = span.pb, get(_ROLE), get(_OPERATION)
+            kind = kind_of(operation) if operation.__class__ is str else None
+            if role != "leaf":
+                if operation is None:
+                    add_other(pb)
+                    # Most spans are about something else.
+                    if pb.events or not (get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None):
+                        self._plain(span, place, get)
+                    continue
+                if kind not in _CALLS or role is not None or get(_DIALECT) is not None:
+                    self._generative(span, place, get, kind, role)
+                    continue
+            key: Any = tuple(map(get, keys))
+            values = tuple(map(get, columns))
+            if key[older] is None:
+                key = tuple(family.key(get))
             if not values[output] and pb.status.code == _FAILED:
-                self._fail(values)
+                key = self._failed(key)
             gaps = None
             if pb.events:
                 gaps = chunk_gaps(span)
                 self._evaluations.of_span(span, place, get)
             start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
             length_s = (end_ns - start_ns) * _NS if end_ns >= start_ns > 0 else None
-            key = tuple(values[:keys])
             try:
                 bundle = bundles[key]
             except (KeyError, TypeError):
@@ -144,9 +142,7 @@ class Counting:
             rows = bundle.rows
             if not rows:
                 dirty.append(bundle)
-            del values[:keys]
-            values += (length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None)
-            rows.append(values)
+            rows.append((*values, length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None))
             add_call((pb, get(_RESPONSE), bundle.said))
             if pb.kind == _SERVER or get(_SERVER_TTFT) is not None:
                 self._put(span, place, get, "server", (length_s,))
@@ -156,10 +152,10 @@ class Counting:
                 self._special_call(span, place, get, kind)
         heaps.waiting += batch.count
 
-    def _fail(self, values: list[Any]) -> None:
-        """A call has failed; its error may have no name."""
-        if values[self._error] is None:
-            values[self._error] = _UNNAMED_ERROR
+    def _failed(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The key of a call that failed; its error may have no name."""
+        place = self._error
+        return key if key[place] is not None else (*key[:place], _UNNAMED_ERROR, *key[place + 1 :])
 
     def _special_call(self, span: Any, place: Place, get: Get, kind: str | None) -> None:
         """A call that is more than one."""
@@ -167,7 +163,6 @@ class Counting:
             self._put(span, place, get, "retrieval", (None, *found_documents(get)))
         elif kind in _MEMBERS:
             # An agent that counts in the place of calls that nobody saw.
-            self._structure.others.pop()
             self._structure.members.append(Member(str(kind), span, place, get, is_call=True))
 
     def _plain(self, span: Any, place: Place, get: Get) -> None:

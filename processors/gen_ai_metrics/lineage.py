@@ -6,7 +6,7 @@ above them that is one of these, or has not arrived yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -71,13 +71,38 @@ class Beneath:
         self.inner += other.inner[: _INNER - len(self.inner)]
 
 
+_NOTHING: Final = Beneath()
+
+
+class _Generation:
+    """What is beneath spans that have not arrived, as far as it was seen between two points in time."""
+
+    __slots__ = ("beneath", "calls")
+
+    def __init__(self) -> None:
+        # Most spans have model calls beneath them and nothing else.
+        self.calls: dict[SpanKey, int] = {}
+        self.beneath: dict[SpanKey, Beneath] = {}
+
+    def __len__(self) -> int:
+        return len(self.calls) + len(self.beneath)
+
+    def take(self, key: SpanKey) -> Beneath | None:
+        """What is beneath a span, which is forgotten."""
+        calls, beneath = self.calls.pop(key, 0), self.beneath.pop(key, None)
+        if calls:
+            beneath = beneath or Beneath()
+            beneath.inference_calls += calls
+        return beneath
+
+
 class Lineage:
     """Remembers what is beneath spans that have not arrived, bounded in number and time."""
 
     def __init__(self, now_s: float = 0.0) -> None:
         """Remember nothing yet."""
-        self._young: dict[SpanKey, Beneath] = {}
-        self._old: dict[SpanKey, Beneath] = {}
+        self._young = _Generation()
+        self._old = _Generation()
         self._began_s = now_s
 
     def __len__(self) -> int:
@@ -87,23 +112,24 @@ class Lineage:
     def forget(self, now_s: float) -> None:
         """Forget what is too old or too much; `now_s` is a monotonic clock."""
         if len(self._young) > _GENERATION or now_s - self._began_s > GENERATION_S:
-            self._old, self._young, self._began_s = self._young, {}, now_s
+            self._old, self._young, self._began_s = self._young, _Generation(), now_s
 
-    def link(self, links: Links, ends: Iterable[SpanKey]) -> None:
-        """Move what is beneath spans that have arrived, and are no members, up to those above them."""
-        members = set(ends)
+    def link(self, links: Links, ends: Container[SpanKey]) -> None:
+        """Move what is beneath spans that have arrived, and are no `ends`, up to those above them."""
         for known in (self._young, self._old):
-            for key in known.keys() & links.keys():
-                if key not in members:
-                    beneath, above = known.pop(key), climb(links, links[key], members)
-                    if above:
-                        self._below(above).take(beneath)
+            for key in (known.calls.keys() | known.beneath.keys()) & links.keys():
+                if key not in ends:
+                    beneath, above = known.take(key), climb(links, links[key], ends)
+                    if above and beneath is not None:
+                        self._above(above).take(beneath)
 
-    def calls(self, parents: Iterable[SpanKey]) -> None:
+    def calls(self, parents: Iterable[SpanKey], links: Links, ends: Container[SpanKey]) -> None:
         """Note a model call beneath each of these spans; the empty key is none."""
+        calls = self._young.calls
         for parent in parents:
-            if parent:
-                self._below(parent).inference_calls += 1
+            key = climb(links, parent, ends) if parent in links else parent
+            if key:
+                calls[key] = calls.get(key, 0) + 1
 
     def arrive(self, key: SpanKey, parent: SpanKey, report: Report) -> tuple[Beneath, list[Report]]:
         """A member has arrived, its children before it.
@@ -116,11 +142,12 @@ class Lineage:
         Returns:
             what is beneath it, and what it only repeats; nothing if it does not.
         """
-        beneath = self._below(key)
-        del self._young[key]
+        beneath = Beneath()
+        for known in (self._young, self._old):
+            beneath.take(known.take(key) or _NOTHING)
         repeated = [inner for inner in beneath.inner if report.repeats(inner)]
         if parent:
-            above = self._below(parent)
+            above = self._above(parent)
             if report.kind != "agent":
                 above.take(Beneath(beneath.inference_calls, beneath.tool_calls))
             if report.kind == "tool" and not repeated:
@@ -129,14 +156,11 @@ class Lineage:
             above.take(Beneath(inner=[report, *others]))
         return beneath, repeated
 
-    def _below(self, key: SpanKey) -> Beneath:
-        found = self._young.get(key)
-        if found is None:
-            found = self._young[key] = self._old.pop(key) if key in self._old else Beneath()
-        return found
+    def _above(self, key: SpanKey) -> Beneath:
+        return self._young.beneath.setdefault(key, Beneath())
 
 
-def climb(links: Links, key: SpanKey, members: Iterable[SpanKey]) -> SpanKey:
+def climb(links: Links, key: SpanKey, members: Container[SpanKey]) -> SpanKey:
     """The nearest span, from this one upwards, that is a member or did not arrive with the others; empty: none."""
     for _ in range(_DEPTH):
         if key in members or key not in links:

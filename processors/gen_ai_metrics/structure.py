@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,11 +13,9 @@ from processors.gen_ai_metrics.lineage import Lineage, Links, Report, SpanKey, c
 
 MCP: Final = "mcp.method.name"
 _TOOL: Final = "gen_ai.tool.name"
-_WATCHED: Final = 50_000
-"""Spans that are followed from the start. Where no agent is among them, the links of further ones are not looked at, as
-long as no agent comes."""
-_EARLY: Final = 20_000
-"""Calls that are remembered before the first agent is seen, which may be the one that made them."""
+_WATCHED: Final = 5_000
+"""Spans between agents and calls that are followed from the start; where no agent is seen by then, no further ones are
+until there is one."""
 _NAMES: Final = {
     "agent": "gen_ai.agent.name",
     "workflow": "gen_ai.workflow.name",
@@ -66,47 +63,28 @@ class Structure:
         self._lineage = Lineage(now_s)
         self._has_members = False
         self._unwatched = _WATCHED
-        # Parents of calls of requests before there was anybody to count for.
-        self._early: deque[list[SpanKey]] = deque()
-        self._early_calls = 0
         self.members: list[Member] = []
         self.others: list[Any] = []
-        """Messages of all spans that are no members, calls too."""
+        """Messages of spans that are neither members nor calls."""
 
     def begin(self, now_s: float) -> None:
         """A request begins."""
         self._lineage.forget(now_s)
 
-    def end(self, calls: Sequence[Any]) -> Iterator[Counted]:
-        """What counts of the members of a request, with the messages of its calls."""
-        parents = [pb.parent_span_id for pb in calls]
-        members = self.members
+    def end(self, ids: Sequence[SpanKey], parents: Sequence[SpanKey]) -> Iterator[Counted]:
+        """What counts of the members of a request, with the ids and parents of its calls."""
+        members, self.members = self.members, []
+        self._has_members = self._has_members or bool(members)
         self._unwatched -= len(self.others)
-        if not (members or self._has_members or self._unwatched > 0):
-            self._keep_early(parents)
-            self.others.clear()
-            return
-        self.members = []
-        if members and not self._has_members:
-            self._has_members = True
-            for early in self._early:
-                self._lineage.calls(early)
-            self._early.clear()
-        yield from self._count(sorted(members, key=_by_end), parents)
-
-    def _keep_early(self, parents: list[SpanKey]) -> None:
-        self._early.append(parents)
-        self._early_calls += len(parents)
-        while self._early_calls > _EARLY:
-            self._early_calls -= len(self._early.popleft())
-
-    def _count(self, members: Sequence[Member], parents: Sequence[SpanKey]) -> Iterator[Counted]:
-        links = {pb.span_id: pb.parent_span_id for pb in self.others}
+        links: dict[SpanKey, SpanKey] = dict(zip(ids, parents, strict=True))
+        if self._has_members or self._unwatched > 0:
+            links.update((pb.span_id, pb.parent_span_id) for pb in self.others)
         self.others.clear()
         ends = {member.span.pb.span_id for member in members}
-        self._lineage.link(links, ends)
-        self._lineage.calls([climb(links, parent, ends) for parent in parents])
-        for member in members:
+        if self._has_members:
+            self._lineage.link(links, ends)
+        self._lineage.calls(parents, links, ends)
+        for member in sorted(members, key=_by_end):
             yield self._arrive(member, links, ends)
 
     def _arrive(self, member: Member, links: Links, ends: set[SpanKey]) -> Counted:

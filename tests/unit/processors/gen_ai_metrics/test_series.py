@@ -59,6 +59,17 @@ async def test_a_span_that_a_normaliser_gave_no_role_is_no_call() -> None:
     assert point(batch, CALLS)[1].as_double == 1
 
 
+async def test_a_leaf_is_a_call_whatever_its_operation() -> None:
+    leaf: dict[str, Value] = {"penstock.gen_ai.role": "leaf"}
+    odd: list[dict[str, Value]] = [
+        leaf,
+        leaf | {"gen_ai.operation.name": "summarise"},
+        leaf | {"gen_ai.operation.name": 5},
+    ]
+    batch = await counted(spans(*(Made("a", attributes) for attributes in odd)))
+    assert sum(sums(batch, CALLS, "gen_ai.operation.name").values()) == 3
+
+
 async def test_dimensions_come_from_the_record_else_its_resource_else_the_default() -> None:
     dimensions: list[Any] = ["app.step", {"name": "app.team", "default": "none"}]
     cases: list[tuple[dict[str, Value], dict[str, Value], dict[str, Value]]] = [
