@@ -34,6 +34,15 @@ def test_calls_have_a_price_where_provider_model_and_usage_are_known(counted: di
     assert known == set()
 
 
+FEW = {"anthropic-sdk", "claude-code", "codex", "traceloop-openai", "vercel-ai-sdk"}
+"""Libraries with log records, caches and reasoning among them."""
+
+
 def test_deltas_are_the_same_sums() -> None:
-    recordings = [recording for recording in load() if recording.dialect in {"anthropic-sdk", "claude-code"}]
+    recordings = [recording for recording in load() if recording.dialect in FEW]
     assert broken(count(recordings, aggregation_temporality=DELTA)) == []
+
+
+def test_metrics_of_the_conventions_after_1_41_are_the_same_sums() -> None:
+    recordings = [recording for recording in load() if recording.dialect in FEW]
+    assert broken(count(recordings, profile="main"), "main") == []
