@@ -58,8 +58,11 @@ class Sample:
     rss_mib: float
 
 
-def measure(rounds: int, values: int, **limits: Any) -> list[Sample]:
-    """Send so many rounds of spans with so many new values each; `limits` are keys of the connectors."""
+def measure(rounds: int, values: int, *, services: bool = True, **limits: Any) -> list[Sample]:
+    """Send so many rounds of spans with so many new values each; `limits` are keys of `gen_ai_metrics`.
+
+    `services`: whether every span is of a service of its own, too.
+    """
     port, page = free_ports(2)
     samples = []
     with (
@@ -68,7 +71,7 @@ def measure(rounds: int, values: int, **limits: Any) -> list[Sample]:
         Sender(port) as sender,
     ):
         for number in range(rounds):
-            sender.send(_requests(number * values, values))
+            sender.send(_requests(number * values, values, services=services))
             time.sleep(2 * _FLUSH_S)
             samples.append(_sample(server, page, (number + 1) * values))
     return samples
@@ -95,17 +98,17 @@ def _configuration(port: int, page: int, limits: dict[str, Any]) -> dict[str, An
     }
 
 
-def _requests(first: int, count: int) -> Iterator[Export]:
+def _requests(first: int, count: int, *, services: bool) -> Iterator[Export]:
     for start in range(first, first + count, _SPANS):
         request = ExportTraceServiceRequest()
         for number in range(start, min(start + _SPANS, first + count)):
-            _add_span(request, number)
+            _add_span(request, number, f"service-{number}" if services else "service")
         yield Export("traces", "application/x-protobuf", request.SerializeToString(), 0)
 
 
-def _add_span(request: ExportTraceServiceRequest, number: int) -> None:
+def _add_span(request: ExportTraceServiceRequest, number: int, service: str) -> None:
     group = request.resource_spans.add()
-    set_any_value(group.resource.attributes.add(key="service.name").value, f"service-{number}")
+    set_any_value(group.resource.attributes.add(key="service.name").value, service)
     now_ns = time.time_ns()
     span = group.scope_spans.add().spans.add(
         trace_id=(number + 1).to_bytes(16, "big"),
