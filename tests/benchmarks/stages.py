@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import registry
 from pipeline.component import Connector, Processor
+from pipeline.heap import settle
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Signal, otlp_json
 from pipeline.signals.intake import parse
@@ -76,6 +77,8 @@ async def _measure(shape: Shape) -> dict[str, float]:
     watch = Stopwatch()
     chain = [configured(_component(name, Kind.PROCESSOR), **SETTINGS.get(name, {})) for name in _registered()]
     connectors = _connectors()
+    # As in the program itself, where the garbage collector has other settings than in Python.
+    settle()
     for index, raw in enumerate(requests(shape, spans=SPANS, count=REQUESTS + WARM_UP)):
         watch.running = index >= WARM_UP
         _signals(watch, raw)
