@@ -157,7 +157,7 @@ def main() -> int:
     first, second = (statistics.median(s.rss_mib for s in part) for part in (samples[1:half], samples[half:]))
     growth = second - first
     print(
-        f"\nMedian of the second half of the rounds less that of the first: {growth:.1f} MiB (bar: {MOST_GROWTH_MIB:g})."
+        f"\nMedian of the second half of the rounds less that of the first: {growth:.1f} MiB (bar {MOST_GROWTH_MIB:g})"
     )
     return int(growth > MOST_GROWTH_MIB)
 
