@@ -28,9 +28,9 @@ _BUNDLES: Final = 8192
 """Kept at most, of 1 KB each; they are made anew from the aggregation, which has the limit of series."""
 _TEXTS: Final = 64
 """Series that a bundle keeps of a reading that counts texts."""
-_ROWS: Final = 2048
+_ROWS: Final = 512
 _DIRTY: Final = 256
-"""Rows that wait to be added up, and bundles with such: some milliseconds of work, and below 2 MB."""
+"""Rows that wait to be added up, and bundles with such: some milliseconds of work, that lie near at hand."""
 _LABEL_CHARS: Final = 256
 _RESOURCE: Final = "resource."
 _NUMBERS: Final = frozenset({int, float})

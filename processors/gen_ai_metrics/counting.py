@@ -11,7 +11,7 @@ from processors.gen_ai_metrics.bundles import ExampleIds, Heaps, Place, Said
 from processors.gen_ai_metrics.catalog import Catalog, load
 from processors.gen_ai_metrics.evaluations import EVENT, NAME, Evaluations
 from processors.gen_ai_metrics.facts import Get, duration_s, found_documents, said_duration_s
-from processors.gen_ai_metrics.joins import LONGEST_ID, Seen, response_id
+from processors.gen_ai_metrics.joins import response_id, response_ids
 from processors.gen_ai_metrics.structure import MCP, Member, Structure
 
 _OPERATION: Final = "gen_ai.operation.name"
@@ -55,9 +55,10 @@ class Counting:
         call = catalog.families["call"]
         self._output = call.columns.index(_OUTPUT)
         self._error = call.keys.index(_ERROR)
-        # Of the request: messages of calls' spans, with response ids and labels; other records, as they are remembered.
-        self._calls: list[tuple[Any, Any, Said]] = []
-        self._seen: Seen = []
+        # Of the calls of a request: the messages of their spans, response ids, labels.
+        self._calls: list[Any] = []
+        self._responses: list[Any] = []
+        self._labels: list[Said] = []
 
     def begin(self) -> None:
         """A request begins."""
@@ -74,14 +75,10 @@ class Counting:
 
     def end(self) -> None:
         """A request ends: what belongs together in it was seen."""
-        calls, self._calls = self._calls, []
-        seen, self._seen = self._seen, []
-        ids, parents = [pb.span_id for pb, _, _ in calls], [pb.parent_span_id for pb, _, _ in calls]
-        # As `response_id`, which costs more than the rest.
-        seen += [
-            (span_id, response if response.__class__ is str and len(response) <= LONGEST_ID else None, said)
-            for span_id, (_, response, said) in zip(ids, calls, strict=True)
-        ]
+        calls, responses, labels = self._calls, self._responses, self._labels
+        self._calls, self._responses, self._labels = [], [], []
+        ids, parents = [pb.span_id for pb in calls], [pb.parent_span_id for pb in calls]
+        seen = (ids.copy(), response_ids(responses), labels)
         for counted in self._structure.end(ids, parents):
             member = counted.member
             span, place, get = member.span, member.place, member.get
@@ -90,7 +87,8 @@ class Counting:
                 said = self._heaps.said(place, zip(family.keys, family.key(get), strict=True))
             else:
                 said = self._put(span, place, get, counted.kind, counted.facts)
-            seen.append((span.span_id, None, said))
+            for column, value in zip(seen, (span.span_id, None, said), strict=True):
+                column.append(value)
             if not member.is_call:
                 self._marks(span, place, get, is_report=counted.is_report)
         self._evaluations.end(seen)
@@ -101,6 +99,7 @@ class Counting:
         keys, columns, older = family.keys, family.columns, family.older[0][0]
         output, dirty = self._output, heaps.dirty
         add_call, add_other = self._calls.append, self._structure.others.append
+        add_response, add_labels = self._responses.append, self._labels.append
         resource: Resource | None = None
         place: Any = None
         bundles: Any = None
@@ -143,7 +142,9 @@ class Counting:
             if not rows:
                 dirty.append(bundle)
             rows.append((*values, length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None))
-            add_call((pb, get(_RESPONSE), bundle.said))
+            add_call(pb)
+            add_response(get(_RESPONSE))
+            add_labels(bundle.said)
             if pb.kind == _SERVER or get(_SERVER_TTFT) is not None:
                 self._put(span, place, get, "server", (length_s,))
             if get(_REDACTED) is not None or get(_SCORED) is not None:
@@ -239,7 +240,7 @@ class Counting:
             role = get(_ROLE)
             if role == "leaf":
                 said = self._put(record, place, get, "call", (said_duration_s(get, self._durations), None))
-                self._seen.append((b"", response_id(get(_RESPONSE)), said))
+                self._evaluations.logged(response_id(get(_RESPONSE)), said)
             if get(_REDACTED) is not None or get(_SCORED) is not None:
                 self._marks(record, place, get, is_report=role == "duplicate")
             if get(NAME) is not None or record.event_name == EVENT or get(_EVENT_NAME) == EVENT:

@@ -41,6 +41,7 @@ class Evaluations:
         self._clock = clock
         self._waiting = Waiting(max_bytes=config.max_bytes // _WAITING_SHARE)
         self._new: list[Result] = []
+        self._logged: list[tuple[str, Said]] = []
         self._made = 0
 
     def begin(self) -> None:
@@ -97,9 +98,18 @@ class Evaluations:
             row = (*map(read, self._family.columns), None)
             self._new.append(Result(keys, place, labels, row))
 
+    def logged(self, response: str | None, said: Said) -> None:
+        """A log record told of a call."""
+        if response is not None:
+            self._logged.append((response, said))
+
     def end(self, seen: Seen) -> None:
         """A request ends: what it had that results may be about."""
-        if seen:
+        for response, said in self._logged:
+            for column, value in zip(seen, (b"", response, said), strict=True):
+                column.append(value)
+        self._logged.clear()
+        if seen[0]:
             made, self._made = self._heaps.made - self._made, self._heaps.made
             self._calls.remember(seen, made)
         for result, labels in self._waiting.take(seen):

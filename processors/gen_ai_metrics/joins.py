@@ -14,13 +14,15 @@ from processors.gen_ai_metrics.bundles import Place, Said
 
 JoinKey: TypeAlias = str | bytes
 """A response id, or a span id."""
-Seen: TypeAlias = list[tuple[bytes, str | None, Said]]
-"""Calls of a request: span id, response id, labels."""
+Seen: TypeAlias = tuple[list[bytes], list[Any], list[Said]]
+"""Calls of a request: their span ids, response ids (or None), and labels."""
 
 # By the allocator, with a share of tables that grow: the tests hold them against what it says of 20,000 calls.
 _CALL_BYTES: Final = 450
 _SAID_BYTES: Final = 1000
 _RESULT_BYTES: Final = 1500
+_USUAL_ID: Final = 64
+_TEXTS: Final = frozenset({str, type(None)})
 LONGEST_ID: Final = 256
 """Response ids have 30 to 60 characters; longer ones are not remembered."""
 
@@ -56,7 +58,7 @@ class _Generation:
 
     def add(self, seen: Seen, new_labels: int) -> None:
         self._requests.append(seen)
-        self.calls += len(seen)
+        self.calls += len(seen[0])
         self.labels += new_labels
 
     def find(self, key: JoinKey) -> Said | None:
@@ -108,11 +110,11 @@ class Calls:
 
 def keyed(seen: Seen) -> Iterator[tuple[JoinKey, Said]]:
     """Calls by each of their keys."""
-    for span_id, response_id, labels in seen:
+    for span_id, response, labels in zip(*seen, strict=True):
         if span_id:
             yield span_id, labels
-        if response_id is not None:
-            yield response_id, labels
+        if response is not None:
+            yield response, labels
 
 
 class Waiting:
@@ -165,6 +167,13 @@ class Waiting:
             left = [other for other in self._by_key.pop(key, ()) if other is not result]
             if left:
                 self._by_key[key] = left
+
+
+def response_ids(values: list[Any]) -> list[Any]:
+    """Those that can be remembered, and None in the places of others."""
+    if {*map(type, values)} <= _TEXTS and sum(map(len, filter(None, values))) <= _USUAL_ID * len(values):
+        return values
+    return [response_id(value) for value in values]
 
 
 def response_id(value: object) -> str | None:

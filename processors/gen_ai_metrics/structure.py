@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from processors.gen_ai_metrics.lineage import Lineage, Links, Report, SpanKey, c
 
 MCP: Final = "mcp.method.name"
 _TOOL: Final = "gen_ai.tool.name"
+_EARLY: Final = 20_000
+"""Spans that are remembered before the first agent is seen, which may be above them."""
 _WATCHED: Final = 5_000
-"""Spans between agents and calls that are followed from the start; where no agent is seen by then, no further ones are
-until there is one."""
+"""So many of them may be about something else; where no agent is seen by then, further ones are not looked at."""
 _NAMES: Final = {
     "agent": "gen_ai.agent.name",
     "workflow": "gen_ai.workflow.name",
@@ -62,7 +64,9 @@ class Structure:
         """Nothing has been seen."""
         self._lineage = Lineage(now_s)
         self._has_members = False
-        self._unwatched = _WATCHED
+        # Links and parents of calls, by request, before there was anybody to count for.
+        self._early: deque[tuple[list[tuple[SpanKey, SpanKey]], list[SpanKey]]] = deque()
+        self._early_spans = self._watched = 0
         self.members: list[Member] = []
         self.others: list[Any] = []
         """Messages of spans that are neither members nor calls."""
@@ -71,21 +75,38 @@ class Structure:
         """A request begins."""
         self._lineage.forget(now_s)
 
-    def end(self, ids: Sequence[SpanKey], parents: Sequence[SpanKey]) -> Iterator[Counted]:
+    def end(self, ids: list[SpanKey], parents: list[SpanKey]) -> Iterator[Counted]:
         """What counts of the members of a request, with the ids and parents of its calls."""
         members, self.members = self.members, []
-        self._has_members = self._has_members or bool(members)
-        self._unwatched -= len(self.others)
-        links: dict[SpanKey, SpanKey] = dict(zip(ids, parents, strict=True))
-        if self._has_members or self._unwatched > 0:
-            links.update((pb.span_id, pb.parent_span_id) for pb in self.others)
-        self.others.clear()
+        others, self.others = self.others, []
+        if not (members or self._has_members):
+            self._keep(ids, parents, others)
+            return
+        links: dict[SpanKey, SpanKey] = {}
+        if not self._has_members:
+            self._has_members = True
+            for links_of, early in self._early:
+                links.update(links_of)
+                parents = [*early, *parents]
+            self._early.clear()
+        links.update(zip(ids, parents[-len(ids) :] if ids else (), strict=True))
+        links.update((pb.span_id, pb.parent_span_id) for pb in others)
         ends = {member.span.pb.span_id for member in members}
-        if self._has_members:
-            self._lineage.link(links, ends)
+        self._lineage.link(links, ends)
         self._lineage.calls(parents, links, ends)
         for member in sorted(members, key=_by_end):
             yield self._arrive(member, links, ends)
+
+    def _keep(self, ids: list[SpanKey], parents: list[SpanKey], others: list[Any]) -> None:
+        """Remember what may be beneath the first member, as long as none has come."""
+        links = list(zip(ids, parents, strict=True))
+        self._watched += len(others)
+        if self._watched <= _WATCHED:
+            links += [(pb.span_id, pb.parent_span_id) for pb in others]
+        self._early.append((links, parents))
+        self._early_spans += len(links)
+        while self._early_spans > _EARLY:
+            self._early_spans -= len(self._early.popleft()[0])
 
     def _arrive(self, member: Member, links: Links, ends: set[SpanKey]) -> Counted:
         pb = member.span.pb

@@ -153,8 +153,9 @@ async def test_a_reload_forgets_no_calls() -> None:
     assert point(sink.batches[-1], SCORE)[0]["gen_ai.response.model"] == "gpt-4o"
 
 
-def seen(start: int, count: int) -> list[tuple[bytes, str | None, Any]]:
-    return [(n.to_bytes(8, "big"), f"chatcmpl-{n:029}", {"model": "m"}) for n in range(start, start + count)]
+def seen(start: int, count: int) -> tuple[list[bytes], list[Any], list[Any]]:
+    numbers = range(start, start + count)
+    return [n.to_bytes(8, "big") for n in numbers], [f"chatcmpl-{n:029}" for n in numbers], [{"model": "m"}] * count
 
 
 def test_calls_are_forgotten_by_size_and_age() -> None:
@@ -178,7 +179,7 @@ def test_no_more_than_the_memory_allows_waits() -> None:
     for result in results:
         waiting.add(result, 60.0)
     assert waiting.due(0.0) == results[:20]
-    assert [found for found, _ in waiting.take([(b"", "r25", {}), ((25).to_bytes(8, "big"), None, {})])] == [
+    assert [found for found, _ in waiting.take(([b"", (25).to_bytes(8, "big")], ["r25", None], [{}, {}]))] == [
         results[25]
     ]
     assert waiting.due(60.0) == [*results[20:25], *results[26:]]
