@@ -24,7 +24,7 @@ from tests.evaluation.fields import FIELDS
 from tests.evaluation.metered import Counted, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tests.evaluation.calls import Call, Matched
     from tests.evaluation.metered import Point
@@ -202,8 +202,15 @@ def _is_number(value: Any) -> bool:
 def by_dialect(found: dict[str, Counted], profile: str = "1.41") -> str:
     """The table of sums; `(+n)` was counted of calls whose truth is not known."""
     lines = {dialect: _shown(equations(counted, profile)) for dialect, counted in found.items()}
-    names = [line.name for line in next(iter(lines.values()))]
+    lines["all"] = [_in_sum(column) for column in zip(*lines.values(), strict=True)]
+    names = [line.name for line in lines["all"]]
     return table(("dialect", *names), [[name, *(line.cell() for line in row)] for name, row in lines.items()])
+
+
+def _in_sum(column: Sequence[Line]) -> Line:
+    """One equation of all dialects."""
+    sums = [sum(getattr(line, side) for line in column) for side in ("expected", "counted", "left_out")]
+    return Line(column[0].name, *sums)
 
 
 def _shown(lines: Iterable[Line]) -> list[Line]:
