@@ -28,13 +28,13 @@ _BUNDLES: Final = 8192
 """Kept at most, of 1 KB each; they are made anew from the aggregation, which has the limit of series."""
 _TEXTS: Final = 64
 """Series that a bundle keeps of a reading that counts texts."""
-_ROWS: Final = 512
+_MANY_ROWS: Final = 64
+"""So many rows of one bundle are added up at once, while they lie near at hand."""
+_ROWS: Final = 2048
 _DIRTY: Final = 256
-"""Rows that wait to be added up, and bundles with such: some milliseconds of work, that lie near at hand."""
+"""Rows that wait to be added up, and bundles with such: some milliseconds of work, and below 2 MB."""
 _LABEL_CHARS: Final = 256
 _RESOURCE: Final = "resource."
-_NUMBERS: Final = frozenset({int, float})
-_NOTHING: Final = frozenset({type(None)})
 
 
 class Bundle:
@@ -192,29 +192,40 @@ class Heaps:
         self._bundles = 0
 
     def settle(self, now_ns: int) -> None:
-        """Add up if there is much; `now_ns`: when the rows came."""
+        """Add up where there is much; `now_ns`: when the rows came."""
         self._now_ns = now_ns
         if self.waiting >= _ROWS or len(self.dirty) >= _DIRTY:
             self.add_up()
+            return
+        few = [bundle for bundle in self.dirty if len(bundle.rows) < _MANY_ROWS]
+        if len(few) < len(self.dirty):
+            self._renew()
+            for bundle in self.dirty:
+                if len(bundle.rows) >= _MANY_ROWS:
+                    self._add_up(bundle)
+            self.dirty[:] = few
+            self.waiting = sum(len(bundle.rows) for bundle in few)
 
     def add_up(self) -> None:
         """Add all rows to their series."""
         self._renew()
         for bundle in self.dirty:
-            rows, bundle.rows = bundle.rows, []
-            columns = list(zip(*rows, strict=True))
-            count = len(rows)
-            for index, reading in enumerate(bundle.readings):
-                column = columns[reading.column]
-                # Most values are not there on most records.
-                if not reading.is_always and column.count(None) == count:
-                    continue
-                if reading.by:
-                    self._count(bundle, index, reading, column)
-                else:
-                    self._record(bundle, index, reading, columns)
+            self._add_up(bundle)
         self.dirty.clear()
         self.waiting = 0
+
+    def _add_up(self, bundle: Bundle) -> None:
+        rows, bundle.rows = bundle.rows, []
+        columns = list(zip(*rows, strict=True))
+        count = len(rows)
+        for index, reading in enumerate(bundle.readings):
+            # Most values are not there on most records.
+            if not reading.is_always and all(columns[place].count(None) == count for place in reading.columns):
+                continue
+            if reading.by:
+                self._count(bundle, index, reading, columns[reading.column])
+            else:
+                self._record(bundle, index, reading, columns)
 
     def _renew(self) -> None:
         """Keep no series that the aggregation has forgotten."""
@@ -280,12 +291,12 @@ def _numbers(reading: Reading, columns: list[Any]) -> Sequence[float]:
         column = _rests(column, [columns[place] for place in reading.without], reading.otherwise)
     if not reading.columns:
         return [1] * len(column)
-    kinds = {*map(type, column)}
-    if kinds <= _NUMBERS:
-        return column
-    if kinds == _NOTHING:
-        return ()
-    return [number for number in column if number.__class__ is int or number.__class__ is float]
+    try:
+        # Whether all are numbers.
+        sum(column)
+    except TypeError:
+        return [number for number in column if number.__class__ is int or number.__class__ is float]
+    return column
 
 
 def _column(reading: Reading, columns: list[Any]) -> Sequence[Any]:

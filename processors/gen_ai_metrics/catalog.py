@@ -244,7 +244,7 @@ class Catalog:
             found,
             without,
             value.otherwise,
-            is_always=len(found) != 1 or bool(without) or value.otherwise is not None,
+            is_always=not found or bool(without) or value.otherwise is not None,
             is_list=value.fact in _LISTS,
             by=value.by,
             row=row,
