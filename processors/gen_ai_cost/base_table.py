@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib.metadata import version
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PER_MILLION: Final = 1e-6
 # Compiled prices; tiers are words of clients, so that there may be any number of them.
 _REMEMBERED: Final = 4096
+# A model that has no price at a service tier is asked for again without one.
+_RECENT: Final = 128
 _EPOCH: Final = date(1970, 1, 1)
 
 # Kinds of tokens that we price, and the table's key for each.
@@ -50,6 +52,7 @@ _FREE: Final = ((Rates(input=Price(0.0), output=Price(0.0)),),)
 
 
 class _Match(NamedTuple):
+    candidate: str
     table: str
     info: ModelInfo
     rule: str
@@ -73,43 +76,48 @@ class BaseTable:
         self._source = f"genai-prices {version('genai-prices')}"
         self.name = f"{self._source}, prices of makers" if resold else self._source
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=_REMEMBERED)(self._compile)
+        self._match = lru_cache(maxsize=_RECENT)(self._first)
 
     def find(self, ident: Ident, tier: str) -> Found | None:
         """The price of a model; a tier for which the table has no price of its own is not in this table."""
         provider = names().providers.get(ident.provider)
         if ident.unpriced or provider is None or provider.table not in self._tables:
             return None
-        raw = ident.raw_model.strip().lower()
-        for candidate in (*candidates(provider, ident.model, undated=True), raw):
-            match = self._match(provider, candidate)
-            if match is not None:
-                return self._found(provider, match, candidate, tier)
+        match = self._match(provider, ident.model, ident.raw_model.strip().lower())
+        if match is not None:
+            return self._found(provider, match, tier)
         if provider.free and ident.model.endswith(provider.free) and not self._is_resold:
             free = Schedule(f"{provider.name}/*{provider.free}", _FREE)
             return Found(free, (f"{provider.name}: ids that end with {provider.free!r} cost nothing",))
         return None
 
-    def _match(self, provider: ProviderNames, model: str) -> _Match | None:
-        own = self._tables[provider.table]
-        makers = self._guard.makers.get(own.id, own.fallback_model_providers or ()) if self._is_resold else (own.id,)
-        for name in makers:
-            found = (
-                None
-                if self._guard.ignores(name, model)
-                else self._indexes[name].find(model, is_exact=provider.is_exact)
-            )
-            if found is not None:
-                return _Match(name, *found)
+    def _first(self, provider: ProviderNames, model: str, raw: str) -> _Match | None:
+        """The model that an id means, in whichever of its forms the table knows first."""
+        forms = candidates(provider, model, undated=True)
+        makers = self._makers(provider)
+        for form in forms if raw in forms else (*forms, raw):
+            for name in makers:
+                found = (
+                    None
+                    if self._guard.ignores(name, form)
+                    else self._indexes[name].find(form, is_exact=provider.is_exact)
+                )
+                if found is not None:
+                    return _Match(form, name, *found)
         return None
 
-    def _found(self, provider: ProviderNames, match: _Match, candidate: str, tier: str) -> Found | None:
+    def _makers(self, provider: ProviderNames) -> Sequence[str]:
+        own = self._tables[provider.table]
+        return self._guard.makers.get(own.id, own.fallback_model_providers or ()) if self._is_resold else (own.id,)
+
+    def _found(self, provider: ProviderNames, match: _Match, tier: str) -> Found | None:
         if tier and self._is_resold and tier not in provider.maker_tiers:
             # Another vendor's discounts do not hold for whoever resells its models.
             return None
         schedule = self._compiled(match.table, match.info.id, tier)
         if schedule is None:
             return None
-        return Found(schedule, (f"{self.name}: {candidate!r} is {match.table}/{match.info.id} by {match.rule}",))
+        return Found(schedule, (f"{self.name}: {match.candidate!r} is {match.table}/{match.info.id} by {match.rule}",))
 
     def _compile(self, table: str, model: str, tier: str) -> Schedule | None:
         info = next(info for info in self._tables[table].models if info.id == model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from processors.gen_ai_cost.names import PREPAID, Ident, identify, tier_of
 from processors.gen_ai_cost.rates import Schedule
@@ -72,32 +72,33 @@ class PriceBook:
             f"names: provider {ident.provider or 'unknown'}, model {ident.model or 'none'}",
             f"tier: {tier_of(tier) or 'standard'}",
         ]
-        found = self._ask(ident, tier_of(tier), steps)
+        found = self.ask(ident, tier_of(tier), steps.append)
         steps.extend(found.steps if isinstance(found, Found) else [f"unpriced: {found}"])
         return found, tuple(steps)
 
     def _schedule(self, provider: str, model: str, tier: str) -> Schedule | Unpriced:
-        found = self._ask(identify(provider, model), tier_of(tier), [])
+        found = self.ask(identify(provider, model), tier_of(tier))
         return found.schedule if isinstance(found, Found) else found
 
-    def _ask(self, ident: Ident, tier: str, steps: list[str]) -> Found | Unpriced:
+    def ask(self, ident: Ident, tier: str, note: Callable[[str], Any] = str) -> Found | Unpriced:
+        """The price by names that are brought to one spelling, not remembered; `note` takes a line for each table."""
         if len(ident.raw_model) > _LONGEST_MODEL:
             return Unpriced("unknown_model")
         for table in self.tables:
             try:
                 found = table.find(ident, tier)
             except Unpriced as reason:
-                steps.append(f"{table.name}: knows that there is no price")
+                note(f"{table.name}: knows that there is no price")
                 return reason
             if found is not None:
                 return found
-            steps.append(f"{table.name}: none")
+            note(f"{table.name}: none")
         return Unpriced(self._why_not(ident, tier))
 
     def _why_not(self, ident: Ident, tier: str) -> str:
         if tier in PREPAID and not ident.unpriced:
             return tier
-        if tier and isinstance(self._ask(ident, "", []), Found):
+        if tier and isinstance(self.ask(ident, ""), Found):
             return "no_price_for_tier"
         return _why_unknown(ident)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from processors.gen_ai_cost.pieces import Pieces
+
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
 
@@ -39,7 +41,7 @@ class Guard:
     def is_same(self, info: ModelInfo, value: str, model: str, *, is_exact: bool) -> bool:
         """Whether an id of which a clause knows the part `value` is that of the same model."""
         if is_exact:
-            return model == value or is_fine_tuned(value)
+            return model in (value, info.id.lower()) or is_fine_tuned(value)
         place = self._place.match(model)
         if place and not value.startswith(place[0]) and not info.id.startswith(_REGIONAL):
             return False
@@ -58,7 +60,8 @@ class Index:
     def find(self, model: str, *, is_exact: bool) -> Match | None:
         """The model that an id in lower case means; with `is_exact` a part of an id is not enough."""
         equal = self._equal.get(model)
-        for position, info, fits in self._loose:
+        for index in self._pieces.possible(model):
+            position, info, fits = self._loose[index]
             if equal is not None and equal[0] <= position:
                 break
             rule = fits(info, model, is_exact)
@@ -82,6 +85,10 @@ class Index:
             if (fits := _loose(info.match, self._guard)) is not None
         ]
 
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces(_needs(info.match) for _, info, _ in self._loose)
+
 
 _Fits = Callable[["ModelInfo", str, bool], str]
 """(model of the table, id, is exact) -> the clause that fits, `""` when none does."""
@@ -102,6 +109,20 @@ def _equals(match: Any) -> Iterator[str]:
     elif kind == "or_":
         for clause in value:
             yield from _equals(clause)
+
+
+def _needs(match: Any) -> set[str] | None:
+    """Texts of which an id that fits has at least one, None where that cannot be said."""
+    kind, value = _parts(match)
+    if kind == "regex":
+        return None
+    if kind in _TESTS:
+        return {value.lower()}
+    each = [_needs(clause) for clause in value]
+    known = [texts for texts in each if texts is not None]
+    if kind == "or_":
+        return set().union(*known) if len(known) == len(each) else None
+    return max(known, key=lambda texts: min(map(len, texts)), default=None)
 
 
 def _loose(match: Any, guard: Guard) -> _Fits | None:

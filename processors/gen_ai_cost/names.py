@@ -6,9 +6,9 @@ The rules are data: `names.yaml`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from processors.gen_ai_cost.data import load
@@ -18,6 +18,8 @@ PREPAID: Final = frozenset({"provisioned_throughput"})
 _BLANKS: Final = str.maketrans("", "", "-_./ ")
 # Rules feed each other (URL, path, publisher, prefix); a longer chain is no id.
 _MOST_REWRITES: Final = 8
+# Several tables are asked about the same names, one after the other.
+_RECENT: Final = 128
 _DATE: Final = re.compile(
     r"^(?P<before>.*?)-(?P<year>20\d\d)(?P<dash>-?)(?P<month>[01]\d)(?P=dash)(?P<day>[0-3]\d)(?P<after>.*)$"
 )
@@ -39,7 +41,7 @@ class Ident:
     """Why no public table has a price (`self_hosted`, `custom_model`, ...), `""` where one may."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProviderNames:
     """One provider of `names.yaml`."""
 
@@ -83,7 +85,8 @@ class Names:
         self._spellings: dict[str, str] = {}
         self._prefixes = {prefix: squash(prefix) for prefix in data["self_hosted"]}
         for name, entry in data["providers"].items():
-            self._spellings.update((squash(spelling), name) for spelling in (name, *entry.get("spellings", ())))
+            spellings = (name, *entry.get("spellings", ()), *entry.get("litellm", ()))
+            self._spellings.update((squash(spelling), name) for spelling in spellings)
             self._prefixes.update(dict.fromkeys(entry.get("prefixes", ()), name))
         self._says_nothing = frozenset(map(squash, data["says_nothing"]))
         self._protocols = frozenset(data["protocols"])
@@ -205,7 +208,8 @@ def squash(name: str) -> str:
     return name.strip().lower().translate(_BLANKS)
 
 
-def candidates(provider: ProviderNames | None, model: str, *, undated: bool = False) -> Iterator[str]:
+@lru_cache(maxsize=_RECENT)
+def candidates(provider: ProviderNames | None, model: str, *, undated: bool = False) -> Sequence[str]:
     """The id as it stands, then in other forms that mean the same model; in lower case.
 
     With `undated`, an id with a date is tried without it last: a snapshot that a table does not know yet.
@@ -221,7 +225,7 @@ def candidates(provider: ProviderNames | None, model: str, *, undated: bool = Fa
     last = [other[-1] for _, other in dated if other] if undated else []
     known = [name for form, other in dated for name in (form, *other[:-1])]
     also = [pattern.sub(to, form) for pattern, to in (provider.also if provider else ()) for form in forms]
-    yield from dict.fromkeys((*known, *also, *last))
+    return tuple(dict.fromkeys((*known, *also, *last)))
 
 
 def _dates(model: str) -> list[str]:
@@ -240,6 +244,7 @@ def _dates(model: str) -> list[str]:
     return [dashed, model[: at.start()]] if at else []
 
 
+@lru_cache(maxsize=_RECENT)
 def identify(provider: str, model: str) -> Ident:
     """Bring a provider and a model to one spelling."""
     return names().ident(provider, model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import translate
@@ -12,12 +12,14 @@ from typing import Any, Final
 from processors.gen_ai_cost.book import Found, PriceBook, Unpriced
 from processors.gen_ai_cost.config import Model, Override, Prices
 from processors.gen_ai_cost.names import Ident, identify, names, tier_of
+from processors.gen_ai_cost.pieces import Pieces
 from processors.gen_ai_cost.rates import Layer, Price, Rates, Schedule, Usage, overlay
 
 _PER_MILLION: Final = 1e-6
 _SECONDS_PER_HOUR: Final = 3600
 _SECOND_NS: Final = 10**9
 _STANDARD: Final = "standard"
+_WILD: Final = re.compile(r"[*?]")
 
 
 class Overrides:
@@ -32,6 +34,7 @@ class Overrides:
     def __init__(self, entries: Sequence[Override], below: PriceBook) -> None:
         """Compile the entries; `below` has the tables that stand under them."""
         self._rows = [_Row(index, entry) for index, entry in enumerate(entries)]
+        self._pieces = Pieces(row.needs for row in self._rows)
         self._below = below
 
     def find(self, ident: Ident, tier: str) -> Found | None:
@@ -54,8 +57,9 @@ class Overrides:
 
     def _layers(self, asked: _Question, first: int) -> Iterator[_Found]:
         """Schedules by time, the strongest first, down to one that holds always."""
-        for row in self._rows[first:]:
-            if (first and row.is_relative) or not row.matches(asked):
+        for index in self._pieces.possible(*asked.models):
+            row = self._rows[index]
+            if index < first or (first and row.is_relative) or not row.matches(asked):
                 continue
             asked.note(f"overrides[{row.index}]: {row.rule}")
             yield from (_Found(layer, is_own=True) for layer in self._of_row(row, asked))
@@ -121,6 +125,12 @@ class _Row:
     def is_endless(self) -> bool:
         """Whether it holds at all times, so that nothing after it does."""
         return self.start_ns == 0 and self.end_ns is None and not self.entry.history
+
+    @property
+    def needs(self) -> Collection[str] | None:
+        """What has to be in a model's name, None where that cannot be said."""
+        glob = (self.entry.match.model or "").strip().lower()
+        return [max(_WILD.split(glob), key=len)] if glob else None
 
     @property
     def rule(self) -> str:

@@ -59,7 +59,7 @@ class TierRules:
         rule = next((rule for rule in self._rules if rule.fits(ident, tier)), None)
         if rule is None or is_fine_tuned(ident.model):
             return None
-        standard, _ = self._book.explain(ident.raw_provider, ident.raw_model, "")
+        standard = self._book.ask(ident, "")
         if isinstance(standard, Unpriced):
             return None
         step = f"{self.name}: {tier} costs {rule.factor:g} times that ({rule.source})"
