@@ -7,11 +7,14 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.signals import Auth, Batch, Context, Value
+from pipeline.signals import Auth, Batch, Context, DataPoint, Value
 from pipeline.signals.intake import parse
 from pipeline.signals.signal import Signal
 from pipeline.testing import CollectingSink, FakeClock, log_request, metric_value
+from processors.gen_ai_metrics.catalog import Catalog
 from tests.unit.processors.gen_ai_metrics.counted import (
     Made,
     connector,
@@ -220,3 +223,49 @@ async def test_memory_is_flat_whatever_labels_say() -> None:
     assert grown < 12 << 20
     await metrics.stop()
     assert len(points(sink.batches[-1], CALLS)) == 101
+
+
+HOSTILE: list[Value] = [
+    None,
+    True,
+    -1,
+    2**62,
+    float("nan"),
+    float("inf"),
+    "x" * 3000,
+    "",
+    ["a", ["b"]],
+    {"a": {"b": 1}},
+    b"\xff",
+]
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+async def test_no_attribute_stops_the_count(data: st.DataObject) -> None:
+    keys = sorted({key for family in Catalog("main", []).families.values() for key in (*family.keys, *family.columns)})
+    keys += ["penstock.gen_ai.role", "mcp.method.name", "gen_ai.response.id", "gen_ai.retrieval.documents", "tenant"]
+    said = st.dictionaries(st.sampled_from(keys), st.sampled_from(HOSTILE), max_size=12)
+    roles = st.sampled_from(["leaf", "duplicate", "aggregate", ""])
+    operations = st.sampled_from(sorted(Catalog("main", []).operations))
+    made = [
+        Made(
+            letter,
+            data.draw(said)
+            | {"penstock.gen_ai.role": data.draw(roles), "gen_ai.operation.name": data.draw(operations)},
+            data.draw(st.sampled_from(["", "a", "b", "c"])),
+            data.draw(st.sampled_from([(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])),
+            data.draw(st.sampled_from([1, 2, 3])),
+            failed=data.draw(st.booleans()),
+            events=[("gen_ai.evaluation.result", 0.5, data.draw(said))],
+        )
+        for letter in "abc"
+    ]
+    config = {"profile": data.draw(st.sampled_from(["1.36", "1.41", "main"])), "exemplars": data.draw(st.booleans())}
+    dimensions = ["tenant", "gen_ai.prompt.name", "gen_ai.usage.input_tokens"]
+    sent = [spans(*made), log(data.draw(said) | {"penstock.gen_ai.role": "leaf"}), spans(Made("d", data.draw(said)))]
+    batch = await counted(*sent, dimensions=dimensions, tenant_from=("resource.x",), **config)
+    assert sum(sums(batch, CALLS, "x").values()) >= 1
+    for record in batch.records():
+        if isinstance(record, DataPoint) and record.metric.kind == "histogram":
+            assert sum(record.pb.bucket_counts) == record.pb.count
