@@ -50,6 +50,7 @@ class Counting:
         self._clock = clock
         self._exemplars = exemplars
         self._kinds = catalog.operations
+        self._plain_calls = {name for name, kind in self._kinds.items() if kind == "call"}
         self._durations = load().durations
         self._families = catalog.families
         call = catalog.families["call"]
@@ -94,7 +95,7 @@ class Counting:
         self._evaluations.end(seen)
 
     def _spans(self, batch: Batch) -> None:
-        heaps, kind_of, exemplars = self._heaps, self._kinds.get, self._exemplars
+        heaps, kind_of, plain, exemplars = self._heaps, self._kinds.get, self._plain_calls, self._exemplars
         family = self._families["call"]
         keys, columns, older = family.keys, family.columns, family.older[0][0]
         output, dirty = self._output, heaps.dirty
@@ -110,15 +111,16 @@ class Counting:
                 place = heaps.place(resource, batch.context)
                 bundles = place.bundles["call"]
             get: Get = span.attributes.get
-            pb, role, operation = span.pb, get(_ROLE), get(_OPERATION)
-            kind = kind_of(operation) if operation.__class__ is str else None
+            pb, role = span.pb, get(_ROLE)
             if role != "leaf":
+                operation = get(_OPERATION)
                 if operation is None:
                     add_other(pb)
                     # Most spans are about something else.
                     if pb.events or not (get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None):
                         self._plain(span, place, get)
                     continue
+                kind = kind_of(operation) if isinstance(operation, str) else None
                 if kind not in _CALLS or role is not None or get(_DIALECT) is not None:
                     self._generative(span, place, get, kind, role)
                     continue
@@ -149,8 +151,8 @@ class Counting:
                 self._put(span, place, get, "server", (length_s,))
             if get(_REDACTED) is not None or get(_SCORED) is not None:
                 self._marks(span, place, get)
-            if kind != "call":
-                self._special_call(span, place, get, kind)
+            if bundle.said.get(_OPERATION) not in plain:
+                self._special_call(span, place, get)
         heaps.waiting += batch.count
 
     def _failed(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -158,8 +160,9 @@ class Counting:
         place = self._error
         return key if key[place] is not None else (*key[:place], _UNNAMED_ERROR, *key[place + 1 :])
 
-    def _special_call(self, span: Any, place: Place, get: Get, kind: str | None) -> None:
+    def _special_call(self, span: Any, place: Place, get: Get) -> None:
         """A call that is more than one."""
+        kind = self._kinds.get(str(get(_OPERATION)))
         if kind == "rerank":
             self._put(span, place, get, "retrieval", (None, *found_documents(get)))
         elif kind in _MEMBERS:
