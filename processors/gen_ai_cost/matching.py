@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
 
 _WORDS: Final = re.compile(r"[a-z]+")
+# The text with which all begins that an expression fits: what follows must not make its end optional.
+_BEGINS: Final = re.compile(r"\^([\w/-]+)(?=[\\\[$]|$)")
 # Ids of entries that hold in all geographies of Amazon Bedrock.
 _REGIONAL: Final = "regional."
 
@@ -115,7 +117,8 @@ def _needs(match: Any) -> set[str] | None:
     """Texts of which an id that fits has at least one, None where that cannot be said."""
     kind, value = _parts(match)
     if kind == "regex":
-        return None
+        begins = None if "|" in value else _BEGINS.match(value)
+        return {begins[1]} if begins else None
     if kind in _TESTS:
         return {value.lower()}
     each = [_needs(clause) for clause in value]

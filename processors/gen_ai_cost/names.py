@@ -208,24 +208,32 @@ def squash(name: str) -> str:
     return name.strip().lower().translate(_BLANKS)
 
 
-@lru_cache(maxsize=_RECENT)
 def candidates(provider: ProviderNames | None, model: str, *, undated: bool = False) -> Sequence[str]:
     """The id as it stands, then in other forms that mean the same model; in lower case.
 
     With `undated`, an id with a date is tried without it last: a snapshot that a table does not know yet.
     """
+    known, last = _forms(provider, model)
+    return known + last if undated else known
+
+
+@lru_cache(maxsize=_RECENT)
+def _forms(provider: ProviderNames | None, model: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The forms of an id, and those of them without its date that are not among these."""
     bare = model.lower()
     vendor, slash, rest = bare.partition("/")
     forms = [bare, rest] if slash and provider is not None and vendor in provider.vendors else [bare]
-    if bare.startswith("ft:"):
+    is_tuned = bare.startswith("ft:")
+    if is_tuned:
         # ft:<base model>:<organization>:<name>:<id>
         forms.append(":".join(bare.split(":")[:2]))
-        undated = False
     dated = [(form, _dates(form)) for form in forms]
-    last = [other[-1] for _, other in dated if other] if undated else []
+    last = [] if is_tuned else [other[-1] for _, other in dated if other]
     known = [name for form, other in dated for name in (form, *other[:-1])]
-    also = [pattern.sub(to, form) for pattern, to in (provider.also if provider else ()) for form in forms]
-    return tuple(dict.fromkeys((*known, *also, *last)))
+    patterns = provider.also if provider else ()
+    also = [found.expand(to) for pattern, to in patterns for form in forms if (found := pattern.match(form))]
+    every = dict.fromkeys((*known, *also))
+    return tuple(every), tuple(name for name in last if name not in every)
 
 
 def _dates(model: str) -> list[str]:

@@ -27,14 +27,12 @@ class Pieces:
             for text in texts:
                 self._places.setdefault(min(_pieces(text), key=lambda piece: counts[piece]), []).append(position)
         self._known = frozenset(self._places)
+        self._first = sorted(self._always)
 
     def possible(self, *texts: str) -> Sequence[int]:
         """The positions of the patterns that one of the texts may fit, in their order."""
-        found = self._always.copy()
-        for text in texts:
-            for piece in self._known.intersection(_pieces(text)):
-                found.update(self._places[piece])
-        return sorted(found)
+        pieces = [piece for text in texts for piece in self._known.intersection(_pieces(text))]
+        return sorted(self._always.union(*map(self._places.__getitem__, pieces))) if pieces else self._first
 
 
 @lru_cache(maxsize=64)
