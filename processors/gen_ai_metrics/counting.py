@@ -143,7 +143,8 @@ class Counting:
             rows = bundle.rows
             if not rows:
                 dirty.append(bundle)
-            rows.append((*values, length_s, gaps, (pb.trace_id, pb.span_id, end_ns) if exemplars else None))
+            ids = (pb.trace_id, pb.span_id, end_ns) if exemplars else None
+            rows.append(values + (length_s, gaps, ids))  # noqa: RUF005 - half the time of unpacking
             add_call(pb)
             add_response(get(_RESPONSE))
             add_labels(bundle.said)
