@@ -1,1 +1,1 @@
-"""Connector `gen_ai_metrics`: metrics of model calls, counted from their spans."""
+"""Connector `gen_ai_metrics`: metrics of what LLM applications do, from spans and log records."""
