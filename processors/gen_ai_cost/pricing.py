@@ -15,11 +15,13 @@ from processors.gen_ai_cost.rates import Cost, Rates, Schedule, Usage, cost_of
 from processors.gen_ai_cost.stated import StatedCost, stated_costs
 from processors.gen_ai_cost.tally import Tally
 from processors.gen_ai_cost.usage import (
+    CACHED,
     DETAILS,
     INPUT,
     MOST_TOKENS,
     OUTPUT,
     TIERS,
+    cached,
     detailed_usage,
     duration_s,
     has_failed,
@@ -37,7 +39,10 @@ _OUTPUT_USD: Final = "penstock.cost.output_usd"
 _QUALITY: Final = "penstock.cost.quality"
 _PRICE_ID: Final = "penstock.cost.price_id"
 _UNPRICED: Final = "penstock.cost.unpriced"
+_READ_USD: Final = "penstock.cost.cache_read_usd"
+_WRITE_USD: Final = "penstock.cost.cache_write_usd"
 _TIERS: Final = frozenset(TIERS)
+_USUAL: Final = CACHED.union(TIERS)
 _AMOUNT: Final = "penstock.cost.amount"
 _CURRENCY: Final = "penstock.cost.currency"
 _PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
@@ -84,29 +89,60 @@ class Pricing:
             or len(provider) + len(model) > _NAME_LIMIT
         ):
             return None
-        if not self._rare.isdisjoint(attributes):
-            return self._detailed(record, attributes, provider, model, tokens_in, tokens_out)
-        schedule = self._schedule_of(provider, model, "")
-        if not isinstance(schedule, Schedule):
+        if self._rare.isdisjoint(attributes):
+            return self._plain(record, provider, model, "", tokens_in, tokens_out)
+        found = self._rare.intersection(attributes)
+        if found <= _USUAL:
+            read, written = cached(attributes)
+            if read + written <= tokens_in:
+                tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
+                return self._plain(record, provider, model, tier, tokens_in, tokens_out, read, written)
+        return self._detailed(record, attributes, found, Usage(tokens_in, tokens_out), provider, model)
+
+    def _plain(
+        self,
+        record: Record,
+        provider: str,
+        model: str,
+        tier: str,
+        tokens: int,
+        outgoing: int,
+        read: int = 0,
+        written: int = 0,
+    ) -> Mapping[str, Value] | None:
+        """As `quick`, of a call of text, with or without a cache; as `cost_of`, and cheaper."""
+        schedule = self._schedule_of(provider, model, tier)
+        if schedule.__class__ is not Schedule:
             return None
         rates = schedule.always or schedule.at(time_of(record))
-        if rates.plain is None:
+        if not rates.is_plain:
             return None
-        per_input, per_output = rates.plain
-        input_usd, output_usd = tokens_in * per_input, tokens_out * per_output
-        return {
-            _USD: input_usd + output_usd,
+        price = rates.flat or rates.at(tokens)
+        input_usd, output_usd = (tokens - read - written) * price.input, outgoing * price.output
+        read_usd, write_usd = read * price.cache_read, written * price.cache_write
+        results: dict[str, Value] = {
+            _USD: input_usd + output_usd + read_usd + write_usd,
             _INPUT_USD: input_usd,
             _OUTPUT_USD: output_usd,
             _QUALITY: "exact",
             _PRICE_ID: rates.price_id or schedule.price_id,
         }
+        if read_usd:
+            results[_READ_USD] = read_usd
+        if write_usd:
+            results[_WRITE_USD] = write_usd
+        return results
 
     def _detailed(
-        self, record: Record, attributes: Attributes, provider: str, model: str, tokens_in: int, tokens_out: int
+        self,
+        record: Record,
+        attributes: Attributes,
+        found: AbstractSet[str],
+        usage: Usage,
+        provider: str,
+        model: str,
     ) -> Mapping[str, Value] | None:
-        """As `quick`, with a service tier, with counts of parts, or beside a stated cost."""
-        found = self._rare.intersection(attributes)
+        """As `quick`, with counts of any parts, or beside a stated cost."""
         if not found.isdisjoint(self._special) or self._is_free(found, attributes):
             return None
         tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
@@ -116,10 +152,8 @@ class Pricing:
         rates = schedule.always or schedule.at(time_of(record))
         if rates.per_second_usd:
             return None
-        if DETAILS.isdisjoint(found):
-            usage = Usage(tokens_in, tokens_out)
-        else:
-            usage = detailed_usage(tokens_in, tokens_out, attributes)
+        if not DETAILS.isdisjoint(found):
+            usage = detailed_usage(usage.input, usage.output, attributes)
         cost = cost_of(usage, rates)
         if cost is None:
             return None
@@ -195,7 +229,7 @@ def _model(attributes: Attributes) -> str:
 
 
 def _name(value: Any) -> str:
-    return value[:_NAME_LIMIT] if isinstance(value, str) else "" if value is None else str(value)[:_NAME_LIMIT]
+    return value[:_NAME_LIMIT] if isinstance(value, str) else ""
 
 
 def _priced(cost: Cost, quality: str, price_id: str, rates: Rates | None) -> Mapping[str, Value]:
@@ -203,9 +237,9 @@ def _priced(cost: Cost, quality: str, price_id: str, rates: Rates | None) -> Map
     usd = input_usd + output_usd + read_usd + write_usd + other_usd
     results: dict[str, Value] = {_USD: usd, _INPUT_USD: input_usd, _OUTPUT_USD: output_usd}
     if read_usd:
-        results["penstock.cost.cache_read_usd"] = read_usd
+        results[_READ_USD] = read_usd
     if write_usd:
-        results["penstock.cost.cache_write_usd"] = write_usd
+        results[_WRITE_USD] = write_usd
     if other_usd:
         results["penstock.cost.other_usd"] = other_usd
     if rates is not None and rates.currency != "USD":

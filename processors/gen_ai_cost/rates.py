@@ -79,22 +79,25 @@ class Rates:
     currency: str = "USD"
     usd_per_unit: float = 1.0
     price_id: str = ""
+    sizes: tuple[PerToken, ...] = field(init=False, repr=False, compare=False)
+    """The prices by size of request: `sizes[i]` above `_starts[i - 1]` input tokens."""
+    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     flat: PerToken | None = field(init=False, repr=False, compare=False)
     """The prices, where they are the same for requests of any size."""
-    plain: tuple[float, float] | None = field(init=False, repr=False, compare=False)
-    """What an input and an output token cost, where that is the same for any size and nothing else is charged."""
+    is_plain: bool = field(init=False, repr=False, compare=False)
+    """Whether there are prices in USD for what goes in and what comes out, and nothing else is charged."""
 
     def __post_init__(self) -> None:
         """Work out what does not depend on the request."""
-        has_tiers = any(price is not None and price.starts for price in self.prices().values())
-        flat = None if has_tiers else self._at(0)
+        starts = sorted({start for price in self.prices().values() if price is not None for start in price.starts})
+        sizes = tuple(self._at(tokens) for tokens in (0, *(start + 1 for start in starts)))
+        flat = None if starts else sizes[0]
+        object.__setattr__(self, "_starts", tuple(starts))
+        object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "flat", flat)
-        object.__setattr__(self, "plain", (flat.input, flat.output) if flat and self._is_plain else None)
-
-    @property
-    def _is_plain(self) -> bool:
         has_prices = self.input is not None and self.output is not None
-        return has_prices and self.currency == "USD" and not (self.per_request_usd or self.per_second_usd)
+        has_more = self.per_request_usd or self.per_second_usd or self.currency != "USD"
+        object.__setattr__(self, "is_plain", has_prices and not has_more)
 
     def prices(self) -> dict[str, Any]:
         """The `Price` of each kind, or None, by the kind's name."""
@@ -106,7 +109,7 @@ class Rates:
         A kind without a price of its own costs what the next wider kind costs: cached tokens as input, 1 h writes as
         writes, audio and images as text.
         """
-        return self.flat or self._at(input_tokens)
+        return self.sizes[bisect_left(self._starts, input_tokens)]
 
     def _at(self, tokens: int) -> PerToken:
         per_input, per_output = _at(self.input, tokens, 0.0), _at(self.output, tokens, 0.0)
@@ -205,17 +208,7 @@ def cost_of(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Cost | None:
     """Price a call; None when there are tokens for which the table has no price."""
     if (rates.input is None or rates.output is None) and not rates.covers(usage):
         return None
-    tokens, outgoing, read, written, *others = usage
-    price = rates.flat or rates.at(tokens)
-    other = rates.per_request_usd + rates.per_second_usd * duration_s
-    if not any(others) and read + written <= tokens:
-        return Cost(
-            (tokens - read - written) * price.input,
-            outgoing * price.output,
-            read * price.cache_read,
-            written * price.cache_write,
-            other,
-        )
+    price = rates.at(usage.input)
     count = split(usage)
     return Cost(
         input=count.input * price.input + count.audio_input * price.audio_input + count.image_input * price.image_input,
@@ -224,7 +217,7 @@ def cost_of(usage: Usage, rates: Rates, duration_s: float = 0.0) -> Cost | None:
         + count.image_output * price.image_output,
         cache_read=count.cache_read * price.cache_read,
         cache_write=count.cache_write * price.cache_write + count.cache_write_1h * price.cache_write_1h,
-        other=other,
+        other=rates.per_request_usd + rates.per_second_usd * duration_s,
     )
 
 

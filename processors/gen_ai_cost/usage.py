@@ -19,7 +19,9 @@ _AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
 _IMAGE_INPUT: Final = "gen_ai.usage.image.input_tokens"
 _IMAGE_OUTPUT: Final = "gen_ai.usage.image.output_tokens"
 _RARER: Final = frozenset({_CACHE_WRITE_1H, _AUDIO_INPUT, _AUDIO_OUTPUT, _IMAGE_INPUT, _IMAGE_OUTPUT})
-DETAILS: Final = _RARER.union({_CACHE_READ, *_CACHE_WRITE})
+CACHED: Final = frozenset({_CACHE_READ, *_CACHE_WRITE})
+"""Counts of tokens read from and written to a cache."""
+DETAILS: Final = _RARER.union(CACHED)
 """Counts of parts: of most calls nothing of it is said."""
 TIERS: Final = (
     "openai.response.service_tier",
@@ -57,11 +59,16 @@ def usage_of(attributes: Attributes) -> Usage | None:
     return Usage(total, output) if DETAILS.isdisjoint(attributes) else detailed_usage(total, output, attributes)
 
 
+def cached(attributes: Attributes) -> tuple[int, int]:
+    """Tokens read from a cache, and written to one."""
+    get = attributes.get
+    return _count(get(_CACHE_READ)), _count(get(_CACHE_WRITE[0]) or get(_CACHE_WRITE[1]))
+
+
 def detailed_usage(total: int, output: int, attributes: Attributes) -> Usage:
     """The tokens of a call with counts of parts."""
     get = attributes.get
-    read = _count(get(_CACHE_READ))
-    written = _count(get(_CACHE_WRITE[0], get(_CACHE_WRITE[1])))
+    read, written = cached(attributes)
     if total < read + written:
         # Parts that exceed the whole show a source which counts the uncached rest only.
         total += read + written

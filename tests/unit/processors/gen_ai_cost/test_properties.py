@@ -133,3 +133,15 @@ def test_below_the_thresholds_one_call_costs_as_much_as_its_tokens_in_several(
 ) -> None:
     several = {key: value * times if isinstance(value, int) else value for key, value in call.items()}
     assert usd(processor, several) == pytest.approx(usd(processor, call) * times, rel=1e-9)
+
+
+@given(call=ANY_SPANS)
+def test_the_short_way_gives_what_the_long_one_does(processor: Any, call: Attributes) -> None:
+    (record,) = traces(call).records()
+    quick = processor._pricing.quick(record, record.attributes)
+    if quick is not None:
+        results = processor._pricing.results(record, record.attributes)
+        assert quick.keys() == results.keys()
+        assert all(quick[key] == results[key] for key in quick if not key.endswith("usd"))
+        assert [quick[key] for key in PARTS if key in quick] == [results[key] for key in PARTS if key in results]
+        assert math.isclose(quick[USD], results[USD], rel_tol=1e-12)
