@@ -14,11 +14,18 @@ from pipeline.config import ConfigModel, InvalidKey
 from processors.gen_ai_cost.rates import Usage
 
 _PER_MTOK: Final = "_per_mtok"
+# Beyond these nothing can be meant, and below them no product of a price, its factors and the tokens of a call is
+# beyond what a float can hold.
+_MOST_USD: Final = 1e9
+_MOST: Final = 1e6
+_LEAST: Final = 1e-6
 
 
 def _moment(value: Any) -> Any:
     if isinstance(value, str):
         value = _parse_moment(value)
+    if isinstance(value, int | float):
+        raise ValueError(f"{value} is no date; write for example 2026-07-01")  # noqa: TRY004 - pydantic's kind of error
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else value
@@ -41,7 +48,7 @@ Moment = Annotated[
 
 
 def _price(of: str) -> Any:
-    return Field(default=None, ge=0, description=f"Price of a million {of}.")
+    return Field(default=None, ge=0, le=_MOST_USD, description=f"Price of a million {of}.")
 
 
 class TokenPrices(ConfigModel):
@@ -80,12 +87,17 @@ class Tier(TokenPrices):
 class Prices(TokenPrices):
     """All that a call can be charged for."""
 
-    per_request: float | None = Field(default=None, ge=0, description="Price of a call, beside its tokens.")
-    gpu_hour_usd: float | None = Field(
-        default=None, ge=0, description="What an hour of one GPU costs, in USD: a call pays for the time that it takes."
+    per_request: float | None = Field(
+        default=None, ge=0, le=_MOST_USD, description="Price of a call, beside its tokens."
     )
-    gpus: float = Field(default=1.0, gt=0, description="GPUs that work on a call.")
-    concurrency: float = Field(default=1.0, gt=0, description="Calls that share them at a time, on average.")
+    gpu_hour_usd: float | None = Field(
+        default=None,
+        ge=0,
+        le=_MOST_USD,
+        description="What an hour of one GPU costs, in USD: a call pays for the time that it takes.",
+    )
+    gpus: float = Field(default=1.0, gt=0, le=_MOST, description="GPUs that work on a call.")
+    concurrency: float = Field(default=1.0, ge=_LEAST, description="Calls that share them at a time, on average.")
     tiers: list[Tier] = Field(default_factory=list, description="Prices of larger requests, the smallest first.")
 
     @property
@@ -165,7 +177,10 @@ class Override(Prices):
 
     match: Match = Field(default_factory=Match, description="Which calls it is for. Absent: all.")
     multiplier: float | None = Field(
-        default=None, ge=0, description="Factor on the prices of this entry, or on those that would hold without it."
+        default=None,
+        ge=0,
+        le=_MOST,
+        description="Factor on the prices of this entry, or on those that would hold without it.",
     )
     same_as: Model | None = Field(default=None, description="Take the prices of another model.")
     history: list[DatedPrices] = Field(default_factory=list, description="Prices over time, the oldest first.")
@@ -179,7 +194,7 @@ class Override(Prices):
         default=None, pattern="^[A-Z]{3}$", description="Currency of the prices, an ISO 4217 code. Absent: USD."
     )
     usd_per_unit: float | None = Field(
-        default=None, gt=0, description="What one unit of the currency is worth in USD: a fixed rate."
+        default=None, ge=_LEAST, le=_MOST, description="What one unit of the currency is worth in USD: a fixed rate."
     )
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,10 @@ _KINDS: Final[Mapping[str, str]] = {
     "input_cost_per_image_token": "image_input",
     "output_cost_per_image_token": "image_output",
 }
+# A price of a token or of a call; beyond it no cost of a call would be sure to be a number.
+_MOST_USD: Final = 1e6
+# Characters of a wrong value in an error.
+_SHOWN: Final = 40
 _REASONING: Final = "output_cost_per_reasoning_token"
 _PER_REQUEST: Final = frozenset({"input_cost_per_request", "input_cost_per_query"})
 _ANY_KIND: Final = "|".join(sorted(_KINDS, key=len, reverse=True))
@@ -128,7 +131,7 @@ def _rates(entry: Mapping[str, Any]) -> dict[str, Rates]:
     standard = prices[""]
     if not standard.keys() & {"input", "output"} and not costs.keys() & _PER_REQUEST:
         raise _Unusable("no price per token or request")
-    if entry.get("mode") in _INPUT_ONLY:
+    if str(entry.get("mode")) in _INPUT_ONLY:
         standard.setdefault("output", Price(0.0))
     per_request = sum(costs[name] for name in _PER_REQUEST & costs.keys())
     return {
@@ -148,8 +151,8 @@ def _with_sizes(changes: Mapping[str, Price], standard: Mapping[str, Price]) -> 
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name!r} must be a number of USD, 0 or more, and is {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
+        raise ValueError(f"{name!r} must be a number of USD from 0 to {_MOST_USD:g}, and is {repr(value)[:_SHOWN]}")
     return float(value)
 
 

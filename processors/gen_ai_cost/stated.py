@@ -17,6 +17,8 @@ from pipeline.signals import Attributes
 _LONGEST_JSON: Final = 1 << 16
 """Bytes; details of a cost are a few numbers."""
 _LONGEST_NUMBER: Final = 40
+_MOST_USD: Final = 1e6
+"""No call costs as much: a larger figure is none, and would stay in all sums for ever."""
 _SAME: Final = 0.01
 """Costs that are no more than one per cent apart are the same: libraries round."""
 
@@ -103,4 +105,4 @@ def _amount(value: Any) -> float | None:
         amount = float(value)
     except ValueError:
         return None
-    return amount if math.isfinite(amount) and amount >= 0 else None
+    return amount if 0 <= amount <= _MOST_USD else None

@@ -182,6 +182,8 @@ def test_what_cannot_be_priced_is_counted(table: LiteLLMTable) -> None:
         ("{", "no JSON"),
         ("[]", "no object"),
         ('{"gpt-4o": 5}', "'gpt-4o' is no object"),
+        ('{"gpt-4o": {"input_cost_per_token": 1e300}}', "from 0 to 1e+06, and is 1e+300"),
+        ('{"gpt-4o": {"input_cost_per_token": NaN}}', "is no JSON"),
         ('{"gpt-4o": {"input_cost_per_token": "free"}}', "'gpt-4o': 'input_cost_per_token' must be a number"),
         ('{"gpt-4o": {"input_cost_per_token": -1}}', "and is -1"),
         ('{"gpt-4o": {"output_cost_per_token": true}}', "and is True"),
@@ -200,3 +202,11 @@ def test_an_error_names_file_and_key(tmp_path: Path, content: str, words: str) -
 def test_a_file_that_is_not_there_is_an_error_of_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="cannot be read"):
         LiteLLMTable(tmp_path / "none.json")
+
+
+def test_labels_of_other_types_do_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(
+        '{"m": {"mode": ["chat"], "litellm_provider": 5, "input_cost_per_token": 1, "output_cost_per_token": 1}}'
+    )
+    assert len(LiteLLMTable(file)) > 0

@@ -65,6 +65,7 @@ def test_a_cost_is_read_where_libraries_write_it(
         {"gen_ai.usage.cost": 0.0},
         {"gen_ai.usage.cost": -1.0},
         {"gen_ai.usage.cost": float("inf")},
+        {"gen_ai.usage.cost": 1e308},
         {"gen_ai.usage.cost": float("nan")},
         {"gen_ai.usage.cost": True},
         {"gen_ai.usage.cost": "a lot"},
