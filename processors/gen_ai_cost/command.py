@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Final
 
 from pipeline.arguments import Parser
@@ -13,8 +15,10 @@ from pipeline.config import load
 from pipeline.errors import PenstockError
 from processors.gen_ai_cost.book import Found, Unpriced
 from processors.gen_ai_cost.config import GenAiCostConfig
+from processors.gen_ai_cost.names import names, tier_of
 from processors.gen_ai_cost.rates import Charge, Rates, Schedule, Usage, charges, cost_of
 from processors.gen_ai_cost.tables import price_book
+from processors.gen_ai_cost.usage import MOST_TOKENS
 
 _SECOND_NS: Final = 10**9
 _MILLION: Final = 10**6
@@ -42,9 +46,18 @@ def price(argv: Sequence[str]) -> int:
     found, steps = book.explain(options.provider, options.model, options.tier)
     sys.stdout.writelines(f"{step}\n" for step in steps)
     if isinstance(found, Unpriced):
-        sys.stderr.write(f"Error: no price: {found}\n")
+        sys.stderr.write(f"Error: no price: {found}{_hint(str(found), options)}\n")
         return 1
     return _explain(found, usage, moment, options.seconds)
+
+
+def _hint(reason: str, options: argparse.Namespace) -> str:
+    """What may have been meant, or where to read what helps."""
+    tiers = sorted(set(names().tiers.values()) - {""})
+    if reason == "no_price_for_tier" and tier_of(options.tier) not in tiers:
+        return f"; nobody knows a tier {options.tier!r}: there are standard, {', '.join(tiers)}"
+    close = get_close_matches(options.provider.lower(), names().providers, n=1) if reason == "unknown_provider" else []
+    return f"; did you mean {close[0]}?" if close else "; what helps: docs/cost.md, Why a call has no price"
 
 
 def _explain(found: Found, usage: Usage, moment: datetime, seconds: float) -> int:
@@ -154,9 +167,11 @@ def _parser() -> Parser:
     for name, text in _COUNTS.items():
         parser.add_argument(f"--{name}", type=_count, default=0, metavar="N", help=text)
     parser.add_argument("--tier", default="", help="service tier of the response: batch, flex, priority, ...")
-    parser.add_argument("--at", type=_moment, metavar="DATE", help="when the call started, ISO 8601, UTC; now")
-    parser.add_argument("--seconds", type=float, default=0.0, metavar="S", help="how long it took, for GPU hours")
-    parser.add_argument("--config", action="append", default=[], metavar="URI", help="configuration with overrides")
+    parser.add_argument("--at", type=_moment, metavar="DATE", help="when the call started, ISO 8601, UTC; else now")
+    parser.add_argument("--seconds", type=_seconds, default=0.0, metavar="S", help="how long it took, for GPU hours")
+    parser.add_argument(
+        "--config", action="append", default=[], metavar="URI", help="configuration with overrides and tables"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="set one key over the files"
     )
@@ -165,12 +180,29 @@ def _parser() -> Parser:
 
 
 def _count(text: str) -> int:
-    count = int(text.replace("_", ""))
-    if count < 0:
-        raise ValueError(text)
-    return count
+    digits = text.replace("_", "")
+    if not (
+        digits.isascii() and digits.isdigit() and len(digits) <= len(str(MOST_TOKENS)) and int(digits) <= MOST_TOKENS
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: 0 to {MOST_TOKENS}")
+    return int(digits)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no date; write for example 2026-07-01 or 2026-07-01T12:00"
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

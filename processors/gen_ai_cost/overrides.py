@@ -78,6 +78,7 @@ class Overrides:
             asked.note(f"overrides[{row.index}]: what it stands on has no price ({under})")
             return
         factor = 1.0 if row.entry.multiplier is None else row.entry.multiplier
+        asked.note(f"overrides[{row.index}]: {factor:g} times {under.price_id}")
         yield Layer(row.start_ns, row.end_ns, under.scaled(factor, f"{under.price_id}+overrides[{row.index}]"))
 
     def _under(self, asked: _Question, first: int) -> Schedule | Unpriced:

@@ -89,7 +89,19 @@ def test_what_has_no_price_ends_with_its_reason(
     assert price(arguments) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == f"unpriced: {reason}"
-    assert err == f"Error: no price: {reason}\n"
+    assert err == f"Error: no price: {reason}; what helps: docs/cost.md, Why a call has no price\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["openia", "gpt-4o"], "unknown_provider; did you mean openai?"),
+        (["openai", "gpt-4o", "--tier", "bacth"], "nobody knows a tier 'bacth': there are standard, batch, fast, flex"),
+    ],
+)
+def test_what_may_have_been_meant_is_said(capsys: pytest.CaptureFixture[str], arguments: list[str], hint: str) -> None:
+    assert price(arguments) == 1
+    assert hint in capsys.readouterr().err
 
 
 def test_tokens_of_a_kind_without_a_price_have_none(capsys: pytest.CaptureFixture[str], config: str) -> None:
@@ -116,12 +128,26 @@ def test_the_processor_must_be_clear(config: str) -> None:
         price(["openai", "gpt-4o", "--config", config, "--processor", "x"])
 
 
-@pytest.mark.parametrize("arguments", [["--input", "-1"], ["--input", "many"], ["--at", "soon"]])
-def test_values_that_are_none_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--input", "-1"], "'-1' is no number of tokens: 0 to 1000000000"),
+        (["--input", "many"], "'many' is no number of tokens"),
+        (["--input", "1" * 5000], "is no number of tokens"),
+        (["--at", "soon"], "'soon' is no date; write for example 2026-07-01"),
+        (["--seconds", "nan"], "'nan' is no number of seconds"),
+        (["--seconds", "long"], "'long' is no number of seconds"),
+    ],
+)
+def test_values_that_are_none_are_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         price(["openai", "gpt-4o", *arguments])
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: argument ")
+    err = capsys.readouterr().err
+    assert err.startswith(f"Error: argument {arguments[0]}: ")
+    assert reason in err
 
 
 def test_keys_are_set_over_a_file_only(config: str, capsys: pytest.CaptureFixture[str]) -> None:
