@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from pipeline.telemetry.exposition import Exemplar, Point
@@ -22,6 +22,12 @@ class State(Protocol):
 
     def plus(self, delta: Any) -> State:
         """This and a delta of the same kind."""
+
+    def after(self, earlier: Any) -> State:
+        """This in place of one of the same kind, whose exemplars stay where this has none.
+
+        Senders give an exemplar once, with the point that it counts in; scrapers come later, or less often.
+        """
 
     def points(self) -> Iterator[Point]:
         """The lines of the series."""
@@ -43,6 +49,10 @@ class Number:
     def plus(self, delta: Number) -> Number:
         """The sum."""
         return Number(self.value + delta.value, delta.exemplar or self.exemplar)
+
+    def after(self, earlier: Number) -> Number:
+        """The newer value, with the last exemplar."""
+        return self if self.exemplar or not earlier.exemplar else replace(self, exemplar=earlier.exemplar)
 
     def points(self) -> Iterator[Point]:
         """One line."""
@@ -74,6 +84,12 @@ class Histogram:
         counts = tuple(a + b for a, b in itertools.zip_longest(self.counts, delta.counts, fillvalue=0))
         exemplars = {**self.exemplars, **delta.exemplars}
         return Histogram(self.bounds, counts, self.count + delta.count, self.sum + delta.sum, exemplars)
+
+    def after(self, earlier: Histogram) -> Histogram:
+        """The newer counts, with the last exemplar of each bucket."""
+        if not earlier.exemplars or self.bounds != earlier.bounds:
+            return self
+        return replace(self, exemplars={**earlier.exemplars, **self.exemplars})
 
     def points(self) -> Iterator[Point]:
         """The buckets, cumulative, then sum and count."""
@@ -129,6 +145,10 @@ class ExponentialHistogram:
             self.sum + delta.sum,
             delta.exemplars or self.exemplars,
         )
+
+    def after(self, earlier: ExponentialHistogram) -> ExponentialHistogram:
+        """The newer counts, with the last exemplars."""
+        return self if self.exemplars or not earlier.exemplars else replace(self, exemplars=earlier.exemplars)
 
     def points(self) -> Iterator[Point]:
         """Buckets bounded by powers of two, cumulative; for each also its lower bound, for interpolation."""
@@ -187,6 +207,10 @@ class Summary:
     def plus(self, delta: Summary) -> Summary:
         """Summaries are always cumulative (OTLP): the newer one."""
         return delta
+
+    def after(self, _earlier: Summary) -> Summary:
+        """The newer one: summaries have no exemplars."""
+        return self
 
     def points(self) -> Iterator[Point]:
         """The quantiles, sum and count."""

@@ -38,6 +38,13 @@ class _Group:
     entries: dict[Labels, _Entry] = field(default_factory=dict)
 
 
+def _followed(earlier: State, state: State, *, delta: bool) -> State:
+    # Explicit and exponential histograms share a type on the page: of these the newer one counts anew.
+    if type(earlier) is not type(state):
+        return state
+    return earlier.plus(state) if delta else state.after(earlier)
+
+
 class SeriesStore:
     """Series by metric name and labels.
 
@@ -95,7 +102,7 @@ class SeriesStore:
         if not delta and time_unix_nano == entry.time_unix_nano and source != entry.source:
             raise Conflict("same_labels", str(entry.time_unix_nano), str(time_unix_nano))
         entry.source = source
-        entry.state = entry.state.plus(state) if delta else state
+        entry.state = _followed(entry.state, state, delta=delta)
         entry.time_unix_nano = time_unix_nano
         entry.heard_at = now
 

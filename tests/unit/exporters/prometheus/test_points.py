@@ -36,6 +36,19 @@ def test_histogram_deltas_add_up_until_bounds_change() -> None:
     assert total.plus(other) is other
 
 
+def test_an_exemplar_stays_until_its_place_has_a_newer_one() -> None:
+    old, new = Exemplar((), 0.5), Exemplar((), 0.25)
+    assert Number(2).after(Number(1, old)).exemplar is old
+    assert Number(2, new).after(Number(1, old)).exemplar is new
+    earlier = Histogram((1.0, 2.0), (1, 1, 0), 2, 2.0, {1.0: old, 2.0: old})
+    later = Histogram((1.0, 2.0), (2, 1, 0), 3, 2.25, {1.0: new}).after(earlier)
+    assert (later.count, later.exemplars) == (3, {1.0: new, 2.0: old})
+    assert Histogram((3.0,), (1, 0), 1, 0.5).after(earlier).exemplars == {}
+    exponential = ExponentialHistogram({0: 1}, {}, 0, 0.0, 1, 0.5, [old])
+    assert ExponentialHistogram({0: 2}, {}, 0, 0.0, 2, 1.0).after(exponential).exemplars == [old]
+    assert ExponentialHistogram({0: 2}, {}, 0, 0.0, 2, 0.75, [new]).after(exponential).exemplars == [new]
+
+
 def test_histogram_without_buckets_has_one_for_all() -> None:
     assert _buckets(Histogram.read(HistogramDataPoint(count=6, sum=3), [])) == {math.inf: 6}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.exporters.prometheus.points import Number
+from pipeline.exporters.prometheus.points import ExponentialHistogram, Histogram, Number
 from pipeline.exporters.prometheus.series import Conflict, SeriesStore
+from pipeline.telemetry.exposition import Exemplar
 
 LABELS = (("a", "1"),)
 
@@ -18,6 +19,10 @@ def _store(*, send_timestamps: bool = False) -> SeriesStore:
 
 def _values(store: SeriesStore) -> list[float]:
     return [point.value for family in store.families() for series in family.series for point in series.points]
+
+
+def _exemplars(store: SeriesStore) -> list[Exemplar | None]:
+    return [point.exemplar for family in store.families() for series in family.series for point in series.points]
 
 
 def test_a_name_keeps_its_type_and_its_first_help() -> None:
@@ -38,6 +43,24 @@ def test_newer_points_replace_deltas_add_up_older_ones_conflict() -> None:
     with pytest.raises(Conflict, match="out_of_order"):
         store.put("m", LABELS, Number(9), 99, 0.0, delta=True)
     assert _values(store) == [5]
+
+
+def test_an_exemplar_is_on_the_page_until_there_is_another() -> None:
+    store = _store()
+    store.put("m", LABELS, Number(1, Exemplar((), 1.0)), 100, 0.0, delta=False)
+    store.put("m", LABELS, Number(2), 101, 1.0, delta=False)
+    assert _exemplars(store) == [Exemplar((), 1.0)]
+    store.put("m", LABELS, Number(5, Exemplar((), 3.0)), 102, 2.0, delta=False)
+    assert _exemplars(store) == [Exemplar((), 3.0)]
+
+
+@pytest.mark.parametrize("delta", [True, False])
+def test_a_histogram_of_another_kind_counts_anew(delta: bool) -> None:
+    store = SeriesStore(10.0)
+    store.claim("h", "histogram", "", 0.0)
+    store.put("h", LABELS, Histogram((1.0,), (1, 0), 1, 0.5), 100, 0.0, delta=delta)
+    store.put("h", LABELS, ExponentialHistogram({0: 2}, {}, 0, 0.0, 2, 1.0), 101, 1.0, delta=delta)
+    assert _values(store)[-1] == 2
 
 
 def test_expiry_counts_from_the_last_point_and_frees_the_name() -> None:
