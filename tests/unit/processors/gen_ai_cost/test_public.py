@@ -281,3 +281,34 @@ def test_a_person_can_read_how_a_price_was_found(
 ) -> None:
     _, steps = book.explain(provider, model, tier)
     assert any(line in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "price"),
+    [
+        ("azure.ai.openai", "gpt-4o-realtime-preview-2024-12-17", 5),
+        ("azure.ai.openai", "gpt-4o-mini-realtime-preview-2024-12-17", 0.6),
+        ("azure.ai.openai", "computer-use-preview", 3),
+        ("azure.ai.inference", "deepseek-v4-flash", 0.19),
+        ("azure.ai.openai", "kimi-k2-thinking", 0.6),
+    ],
+)
+def test_azure_has_models_by_their_full_ids(book: PriceBook, provider: str, model: str, price: float) -> None:
+    assert per_mtok(rates(book, provider, model))["input"] == price
+
+
+@pytest.mark.parametrize("deployment", ["gpt-4o-realtime-preview-team-a", "computer-use-preview-2", "my-gpt-4o"])
+def test_a_part_of_an_id_is_no_model_of_azure(book: PriceBook, deployment: str) -> None:
+    assert reason(book, "azure.ai.openai", deployment) == "unknown_model"
+
+
+@pytest.mark.parametrize(
+    ("label", "provider", "model"),
+    [
+        ("vertex_ai_beta", "gcp.vertex_ai", "gemini-2.5-pro"),
+        ("vertex_ai-anthropic_models", "gcp.vertex_ai", "claude-sonnet-4-5@20250929"),
+        ("text-completion-openai", "openai", "gpt-3.5-turbo-instruct"),
+    ],
+)
+def test_labels_of_litellm_are_names_of_providers(book: PriceBook, label: str, provider: str, model: str) -> None:
+    assert rates(book, label, model) == rates(book, provider, model)
