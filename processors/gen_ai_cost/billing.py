@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Final
-
-import yaml
 
 from pipeline.signals import Attributes
 from processors.gen_ai_cost.config import Condition
+from processors.gen_ai_cost.data import load
 
 _FALSE: Final = frozenset({"", "0", "0.0", "false", "no", "none", "null", "miss", "off"})
 _LONGEST: Final = 64
@@ -43,5 +41,4 @@ class NotBilled:
 
 @cache
 def _known() -> tuple[Condition, ...]:
-    data = yaml.safe_load(files(__package__).joinpath("not_billed.yaml").read_text(encoding="utf-8"))
-    return tuple(Condition(**entry) for entry in data)
+    return tuple(Condition(**entry) for entry in load("not_billed.yaml"))

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import orjson
-import yaml
 
 from pipeline.signals import Attributes
+from processors.gen_ai_cost.data import load
 
 _LONGEST_JSON: Final = 1 << 16
 """Bytes; details of a cost are a few numbers."""
@@ -45,7 +44,7 @@ class _Place:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, attributes: Attributes) -> StatedCost | None:
-        if any(attributes.get(key) not in values for key, values in self.when.items()):
+        if self.when and any(attributes.get(key) not in values for key, values in self.when.items()):
             return None
         values = _parse(attributes[self.attribute]) if self.json else attributes
         usd = _amount(_at(values, self.json) if self.json else attributes[self.attribute])
@@ -79,7 +78,7 @@ class StatedCosts:
 @cache
 def stated_costs() -> StatedCosts:
     """The data file, read once."""
-    return StatedCosts(yaml.safe_load(files(__package__).joinpath("stated.yaml").read_text(encoding="utf-8")))
+    return StatedCosts(load("stated.yaml"))
 
 
 def _parse(value: Any) -> Any:
@@ -99,10 +98,10 @@ def _at(value: Any, path: str) -> Any:
 
 def _amount(value: Any) -> float | None:
     """An amount of money, None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > _LONGEST_NUMBER:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        amount = float(value)
-    except ValueError:
+        amount = float(value) if not isinstance(value, str) or len(value) <= _LONGEST_NUMBER else -1.0
+    except (ValueError, OverflowError):
         return None
     return amount if 0 <= amount <= _MOST_USD else None
