@@ -37,3 +37,9 @@ def test_models_that_come_and_go_and_prices_that_change_are_told(tmp_path: Path)
         "+ acme/d: no price",
         "1 added, 1 removed, 1 changed",
     ]
+
+
+def test_a_place_without_the_package_is_an_error(tmp_path: Path) -> None:
+    told = subprocess.run([sys.executable, SCRIPT, tmp_path], check=False, capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert f"there is no genai_prices in {tmp_path}" in told.stderr
