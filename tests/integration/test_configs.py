@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.servers.collectors import ROOT, penstock_command
 
@@ -26,6 +27,13 @@ def test_is_valid(path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "refused" not in done.stdout
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_what_times_calls_sees_their_log_records_too(path: Path) -> None:
+    pipelines = yaml.safe_load(path.read_text(encoding="utf-8"))["service"]["pipelines"]
+    timed = {name.split("/")[0] for name, parts in pipelines.items() if "gen_ai_latency" in parts.get("processors", ())}
+    assert timed == {"traces", "logs"}
 
 
 def test_all_three_layouts_are_there() -> None:
