@@ -3,6 +3,7 @@
 from pipeline.aggregation.aggregation import Aggregation
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Kind, Labels, Temporality
+from pipeline.aggregation.numbers import Numbers
 from pipeline.aggregation.pieces import pieces_of
 from pipeline.aggregation.sender import MetricsSender
 from pipeline.aggregation.series import Exemplar, Gauge, Histogram, Series, Sum
@@ -19,6 +20,7 @@ __all__ = [
     "Kind",
     "Labels",
     "MetricsSender",
+    "Numbers",
     "Series",
     "Snapshot",
     "Sum",

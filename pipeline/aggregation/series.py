@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, Final, Self
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Self
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from pipeline.aggregation.instrument import Instrument, Labels, Temporality
+from pipeline.aggregation.numbers import Numbers
 from pipeline.signals.values import set_any_value
 
 _MAX_INT: Final = (1 << 63) - 1
@@ -63,9 +64,9 @@ class Series(ABC):
     def add(self, value: float, now_ns: int) -> None:
         """Count one value. What is no number, has no end, or is below zero where that cannot be, is refused."""
 
-    def add_all(self, values: Sequence[float], now_ns: int) -> None:
-        """Count many values, one or more; much cheaper than one by one."""
-        for value in values:
+    def add_all(self, values: Numbers, now_ns: int) -> None:
+        """Count many values; much cheaper than one by one."""
+        for value in values.values:
             self.add(value, now_ns)
 
     def exemplar(self, value: float, time_ns: int, trace_id: bytes, span_id: bytes, attributes: Labels = ()) -> None:
@@ -152,11 +153,11 @@ class Sum(Series):
         else:
             self.rules.on_refused()
 
-    def add_all(self, values: Sequence[float], now_ns: int, _inf: float = inf) -> None:
+    def add_all(self, values: Numbers, now_ns: int, _inf: float = inf) -> None:
         """Add many values."""
-        total = sum(values)
+        total = values.total
         # A sum is a number only if every value is one.
-        if total < _inf and min(values) >= 0:
+        if total < _inf and values.least >= 0:
             self.total += total
             self.updated_ns = now_ns
         else:
@@ -253,21 +254,22 @@ class Histogram(Series):
         else:
             self.rules.on_refused()
 
-    def add_all(self, values: Sequence[float], now_ns: int, _inf: float = inf) -> None:
+    def add_all(self, values: Numbers, now_ns: int, _inf: float = inf) -> None:
         """Count many values."""
-        total = sum(values)
+        total = values.total
         # A sum is a number only if every value is one.
-        if len(values) < _FEW or not total < _inf or min(values) < 0:
+        if len(values.values) < _FEW or not total < _inf or (ordered := values.ordered)[0] < 0:
             super().add_all(values, now_ns)
             return
         self.total += total
         self.updated_ns = now_ns
-        ordered, buckets, first = sorted(values), self.buckets, 0
-        for index, bound in enumerate(self.bounds):
-            beyond = bisect_right(ordered, bound, first)
+        bounds, buckets, first = self.bounds, self.buckets, 0
+        last = bisect_left(bounds, ordered[-1])
+        for index in range(bisect_left(bounds, ordered[0]), last):
+            beyond = bisect_right(ordered, bounds[index], first)
             buckets[index] += beyond - first
             first = beyond
-        buckets[-1] += len(ordered) - first
+        buckets[last] += len(ordered) - first
 
     def _move(self, taken: Self) -> None:
         taken.total, self.total = self.total, 0

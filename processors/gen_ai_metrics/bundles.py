@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from pipeline.aggregation import OVERFLOW, Aggregation, Labels, Series
+from pipeline.aggregation import OVERFLOW, Aggregation, Labels, Numbers, Series
 from pipeline.signals import Context, Resource, Value
 from processors.gen_ai_metrics.catalog import TENANT, Catalog, Family, Reading
 from processors.gen_ai_metrics.config import Dimension
@@ -217,15 +217,23 @@ class Heaps:
     def _add_up(self, bundle: Bundle) -> None:
         rows, bundle.rows = bundle.rows, []
         columns = list(zip(*rows, strict=True))
-        count = len(rows)
+        # Most values are not there on most records.
+        missing = [column[0] is None and column.count(None) == len(column) for column in columns]
+        known: dict[int, Numbers | None] = {}
         for index, reading in enumerate(bundle.readings):
-            # Most values are not there on most records.
-            if not reading.is_always and all(columns[place].count(None) == count for place in reading.columns):
+            if reading.is_plain:
+                column = reading.column
+                if missing[column]:
+                    continue
+                if column not in known:
+                    known[column] = _numbers(columns[column])
+                self._record(bundle, index, reading, columns, known[column])
+            elif not reading.is_always and all(missing[place] for place in reading.columns):
                 continue
-            if reading.by:
+            elif reading.by:
                 self._count(bundle, index, reading, columns[reading.column])
             else:
-                self._record(bundle, index, reading, columns)
+                self._record(bundle, index, reading, columns, _special_numbers(reading, columns))
 
     def _renew(self) -> None:
         """Keep no series that the aggregation has forgotten."""
@@ -235,9 +243,10 @@ class Heaps:
             for bundle in self.dirty:
                 bundle.series = [None] * len(bundle.series)
 
-    def _record(self, bundle: Bundle, index: int, reading: Reading, columns: list[Any]) -> None:
-        numbers = _numbers(reading, columns)
-        if not numbers:
+    def _record(
+        self, bundle: Bundle, index: int, reading: Reading, columns: list[Any], numbers: Numbers | None
+    ) -> None:
+        if numbers is None:
             return
         series = bundle.series[index]
         if series is None:
@@ -245,7 +254,7 @@ class Heaps:
             bundle.series[index] = series
         series.add_all(numbers, self._now_ns)
         if series.labels is OVERFLOW:
-            self._on_overflow(len(numbers))
+            self._on_overflow(len(numbers.values))
         if columns[-1][-1] is not None:
             _offer(series, reading, columns)
 
@@ -282,21 +291,24 @@ def _label(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)[:_LABEL_CHARS]
 
 
-def _numbers(reading: Reading, columns: list[Any]) -> Sequence[float]:
-    """What rows have to record; anything else than numbers is left out."""
+def _numbers(column: Sequence[Any]) -> Numbers | None:
+    """What a column has to record; anything else than numbers is left out."""
+    try:
+        return Numbers(column) if column else None
+    except TypeError:
+        return _numbers([number for number in column if number.__class__ is int or number.__class__ is float])
+
+
+def _special_numbers(reading: Reading, columns: list[Any]) -> Numbers | None:
+    """What rows have to record where that is not what stands in one column."""
+    if not reading.columns:
+        return Numbers([1] * len(columns[-1]))
     column = _column(reading, columns)
     if reading.is_list:
-        return [number for numbers in column if numbers for number in numbers]
+        return _numbers([number for numbers in column if numbers for number in numbers])
     if reading.without:
         column = _rests(column, [columns[place] for place in reading.without], reading.otherwise)
-    if not reading.columns:
-        return [1] * len(column)
-    try:
-        # Whether all are numbers.
-        sum(column)
-    except TypeError:
-        return [number for number in column if number.__class__ is int or number.__class__ is float]
-    return column
+    return _numbers(column)
 
 
 def _column(reading: Reading, columns: list[Any]) -> Sequence[Any]:

@@ -123,7 +123,8 @@ class Reading:
         columns: where the number stands in a row, the first that is there counts; empty: records are counted.
         without: columns of its parts, which are taken off.
         otherwise: what is recorded where no number is there.
-        is_always: whether there is something to record where nothing stands in `column`.
+        is_always: whether there is something to record where nothing stands in `columns`.
+        is_plain: whether the numbers stand in `column` as they are recorded.
         is_list: whether the column has lists of numbers.
         by: label that takes the text in the column; each text counts one.
     """
@@ -137,6 +138,7 @@ class Reading:
     without: tuple[int, ...]
     otherwise: float | None
     is_always: bool
+    is_plain: bool
     is_list: bool
     by: str
     row: MetricRow
@@ -235,6 +237,7 @@ class Catalog:
         places = [value.fact] if value.fact else [value.count] if value.count else value.attributes
         found = tuple(columns[place] for place in places)
         without = tuple(columns[part] for part in value.without)
+        is_list = value.fact in _LISTS
         return Reading(
             instrument,
             names,
@@ -245,7 +248,8 @@ class Catalog:
             without,
             value.otherwise,
             is_always=not found or bool(without) or value.otherwise is not None,
-            is_list=value.fact in _LISTS,
+            is_plain=len(found) == 1 and not (without or is_list or value.by),
+            is_list=is_list,
             by=value.by,
             row=row,
         )

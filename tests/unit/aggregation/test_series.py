@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from pipeline.aggregation import Aggregation, ExponentialHistogram, Histogram, Instrument, Series, Sum, Temporality
+from pipeline.aggregation import (
+    Aggregation,
+    ExponentialHistogram,
+    Histogram,
+    Instrument,
+    Numbers,
+    Series,
+    Sum,
+    Temporality,
+)
 from pipeline.signals.values import from_key_values
 
 BOUNDS = (1.0, 5.0, 25.0)
@@ -197,7 +206,7 @@ def test_many_values_at_once_are_what_they_are_one_by_one(kind: str, values: lis
     for value in values:
         one_by_one.add(value, 5)
     alone = len(refused)
-    at_once.add_all(values, 5)
+    at_once.add_all(Numbers(values), 5)
     assert len(refused) == 2 * alone
     assert point_of(at_once) == point_of(one_by_one)
 
@@ -205,9 +214,9 @@ def test_many_values_at_once_are_what_they_are_one_by_one(kind: str, values: lis
 @pytest.mark.parametrize("temporality", Temporality)
 def test_a_histogram_of_values_below_zero_has_no_sum(temporality: Temporality) -> None:
     series = series_of(Instrument("score", kind="histogram", bounds=(0, 1), monotonic=False))
-    series.add_all([0.5, 2], 5)
+    series.add_all(Numbers([0.5, 2]), 5)
     assert point_of(series, temporality).sum == 2.5
-    series.add_all([-1, 0.5], 6)
+    series.add_all(Numbers([-1, 0.5]), 6)
     series.add(float("nan"), 6)
     point = point_of(series, temporality)
     assert not point.HasField("sum")
