@@ -42,7 +42,6 @@ _UNPRICED: Final = "penstock.cost.unpriced"
 _READ_USD: Final = "penstock.cost.cache_read_usd"
 _WRITE_USD: Final = "penstock.cost.cache_write_usd"
 _TIERS: Final = frozenset(TIERS)
-_USUAL: Final = CACHED.union(TIERS)
 _AMOUNT: Final = "penstock.cost.amount"
 _CURRENCY: Final = "penstock.cost.currency"
 _PARTS: Final = {part: f"penstock.cost.{part}_usd" for part in Cost._fields}
@@ -71,6 +70,8 @@ class Pricing:
         self._stated_keys = frozenset() if config.stated == "ignore" else self._stated.keys
         self._special = RESULTS.union(self._stated_keys) if self._prefers_stated else RESULTS
         """Attributes after which a call takes more than arithmetic."""
+        self._usual = CACHED.union(TIERS, self._stated_keys) - self._special
+        """Attributes of which some are on most calls of some clients: they take no more than multiplication."""
         self._rare = RESULTS.union(self._not_billed.keys, self._stated_keys, DETAILS, TIERS)
         """Attributes that a plain call has none of: tokens in, tokens out, and nothing else about money."""
 
@@ -92,12 +93,19 @@ class Pricing:
         if self._rare.isdisjoint(attributes):
             return self._plain(record, provider, model, "", tokens_in, tokens_out)
         found = self._rare.intersection(attributes)
-        if found <= _USUAL:
+        results: Mapping[str, Any] | None = None
+        if found <= self._usual:
             read, written = cached(attributes)
             if read + written <= tokens_in:
                 tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
-                return self._plain(record, provider, model, tier, tokens_in, tokens_out, read, written)
-        return self._detailed(record, attributes, found, Usage(tokens_in, tokens_out), provider, model)
+                results = self._plain(record, provider, model, tier, tokens_in, tokens_out, read, written)
+        if results is None:
+            results = self._detailed(record, attributes, found, Usage(tokens_in, tokens_out), provider, model)
+        if results is not None and not found.isdisjoint(self._stated_keys):
+            stated = self._stated.read(attributes)
+            if stated is not None:
+                self._tally.stated(stated, results[_USD])
+        return results
 
     def _plain(
         self,
@@ -141,8 +149,8 @@ class Pricing:
         usage: Usage,
         provider: str,
         model: str,
-    ) -> Mapping[str, Value] | None:
-        """As `quick`, with counts of any parts, or beside a stated cost."""
+    ) -> Mapping[str, Any] | None:
+        """As `quick`, with counts of parts, a service tier or a stated cost; `found` are those of interest."""
         if not found.isdisjoint(self._special) or self._is_free(found, attributes):
             return None
         tier = "" if _TIERS.isdisjoint(found) else tier_said(attributes)[:_NAME_LIMIT]
@@ -157,8 +165,6 @@ class Pricing:
         cost = cost_of(usage, rates)
         if cost is None:
             return None
-        if not found.isdisjoint(self._stated_keys) and (stated := self._stated.read(attributes)) is not None:
-            self._tally.stated(stated, cost.total)
         return _priced(cost, "exact", rates.price_id or schedule.price_id, rates)
 
     def _is_free(self, found: AbstractSet[str], attributes: Attributes) -> str | None:
