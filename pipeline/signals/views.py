@@ -144,9 +144,14 @@ class Link(View):
 
 
 class Span(Record):
-    """A span."""
+    """A span.
 
-    __slots__ = ("_events", "_links")
+    Attributes:
+        no_events: that there are none, for who comes later: set by whoever has looked, since looking costs more than
+            most else does.
+    """
+
+    __slots__ = ("_events", "_links", "no_events")
     trace_id: Field[bytes] = Field("trace_id")
     span_id: Field[bytes] = Field("span_id")
     parent_span_id: Field[bytes] = Field("parent_span_id")
@@ -159,6 +164,7 @@ class Span(Record):
     def __init__(self, pb: Any, scope: Scope) -> None:
         """Look at one span."""
         super().__init__(pb, scope)
+        self.no_events = False
         self._events: list[Event] | None = None
         self._links: list[Link] | None = None
 
@@ -195,6 +201,7 @@ class Span(Record):
     def add_event(self, name: str, time_unix_nano: int, attributes: Mapping[str, Value]) -> Event:
         """Append a span event."""
         events = self.events
+        self.no_events = False
         event = Event(self.pb.events.add(name=name, time_unix_nano=time_unix_nano), self.content)
         events.append(event)
         event.attributes.update(attributes)

@@ -11,7 +11,7 @@ from processors.gen_ai_metrics.bundles import ExampleIds, Heaps, Place, Said
 from processors.gen_ai_metrics.catalog import Catalog, load
 from processors.gen_ai_metrics.evaluations import EVENT, NAME, Evaluations
 from processors.gen_ai_metrics.facts import Get, duration_s, found_documents, said_duration_s
-from processors.gen_ai_metrics.joins import response_id, response_ids
+from processors.gen_ai_metrics.joins import Seen, add_seen, response_id, response_ids
 from processors.gen_ai_metrics.structure import MCP, Member, Structure
 
 _OPERATION: Final = "gen_ai.operation.name"
@@ -53,9 +53,15 @@ class Counting:
         self._plain_calls = {name for name, kind in self._kinds.items() if kind == "call"}
         self._durations = load().durations
         self._families = catalog.families
-        call = catalog.families["call"]
-        self._output = call.columns.index(_OUTPUT)
-        self._error = call.keys.index(_ERROR)
+        family = self._family = catalog.families["call"]
+        asides = (_RESPONSE, _SERVER_TTFT, _REDACTED, _SCORED)
+        names = self._names = (*family.columns, *family.keys, *asides)
+        self._values = slice(len(family.columns))
+        self._keys = slice(len(family.columns), len(names) - len(asides))
+        self._asides = range(len(names) - len(asides), len(names))
+        self._output = family.columns.index(_OUTPUT)
+        self._error = family.keys.index(_ERROR)
+        self._older = family.older[0][0]
         # Of the calls of a request: the messages of their spans, response ids, labels.
         self._calls: list[Any] = []
         self._responses: list[Any] = []
@@ -63,8 +69,9 @@ class Counting:
 
     def begin(self) -> None:
         """A request begins."""
-        self._structure.begin(self._clock.monotonic())
-        self._evaluations.begin()
+        now_s = self._clock.monotonic()
+        self._structure.begin(now_s)
+        self._evaluations.begin(now_s)
 
     def count(self, batch: Batch) -> None:
         """Count a request, or a piece of one."""
@@ -79,7 +86,7 @@ class Counting:
         calls, responses, labels = self._calls, self._responses, self._labels
         self._calls, self._responses, self._labels = [], [], []
         ids, parents = [pb.span_id for pb in calls], [pb.parent_span_id for pb in calls]
-        seen = (ids.copy(), response_ids(responses), labels)
+        seen: Seen = (ids.copy(), response_ids(responses), labels)
         for counted in self._structure.end(ids, parents):
             member = counted.member
             span, place, get = member.span, member.place, member.get
@@ -88,71 +95,70 @@ class Counting:
                 said = self._heaps.said(place, zip(family.keys, family.key(get), strict=True))
             else:
                 said = self._put(span, place, get, counted.kind, counted.facts)
-            for column, value in zip(seen, (span.span_id, None, said), strict=True):
-                column.append(value)
+            add_seen(seen, span.span_id, None, said)
             if not member.is_call:
                 self._marks(span, place, get, is_report=counted.is_report)
         self._evaluations.end(seen)
 
     def _spans(self, batch: Batch) -> None:
         heaps, kind_of, plain, exemplars = self._heaps, self._kinds.get, self._plain_calls, self._exemplars
-        family = self._families["call"]
-        keys, columns, older = family.keys, family.columns, family.older[0][0]
-        output, dirty = self._output, heaps.dirty
+        names, values, keys, older, output = self._names, self._values, self._keys, self._older, self._output
+        response, server, redacted, scored = self._asides
         add_call, add_other = self._calls.append, self._structure.others.append
         add_response, add_labels = self._responses.append, self._labels.append
         resource: Resource | None = None
-        place: Any = None
-        bundles: Any = None
         span: Any
+        place: Any
         for span in batch.records():
             if span.scope.resource is not resource:
                 resource = span.scope.resource
                 place = heaps.place(resource, batch.context)
-                bundles = place.bundles["call"]
+                last_key: Any = None
             get: Get = span.attributes.get
-            pb, role = span.pb, get(_ROLE)
+            role = get(_ROLE)
+            pb = span.pb
             if role != "leaf":
                 operation = get(_OPERATION)
                 if operation is None:
                     add_other(pb)
                     # Most spans are about something else.
-                    if pb.events or not (get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None):
+                    is_bare = get(_REDACTED) is get(_SCORED) is get(MCP) is get(NAME) is None
+                    if not (is_bare and (span.no_events or not pb.events)):
                         self._plain(span, place, get)
                     continue
                 kind = kind_of(operation) if isinstance(operation, str) else None
                 if kind not in _CALLS or role is not None or get(_DIALECT) is not None:
                     self._generative(span, place, get, kind, role)
                     continue
-            key: Any = tuple(map(get, keys))
-            values = tuple(map(get, columns))
+            # Everything that a call says, in one go.
+            said: Any = tuple(map(get, names))
+            key = said[keys]
             if key[older] is None:
-                key = tuple(family.key(get))
-            if not values[output] and pb.status.code == _FAILED:
+                key = tuple(self._family.key(get))
+            if not said[output] and pb.status.code == _FAILED:
                 key = self._failed(key)
             gaps = None
-            if pb.events:
+            if not span.no_events and pb.events:
                 gaps = chunk_gaps(span)
                 self._evaluations.of_span(span, place, get)
             start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
             length_s = (end_ns - start_ns) * _NS if end_ns >= start_ns > 0 else None
-            try:
-                bundle = bundles[key]
-            except (KeyError, TypeError):
+            if key != last_key:
                 bundle = heaps.bundle(place, "call", key)
-            rows = bundle.rows
-            if not rows:
-                dirty.append(bundle)
+                last_key, labels, rows = key, bundle.said, bundle.rows
+                is_special = labels.get(_OPERATION) not in plain
+                if not rows:
+                    heaps.dirty.append(bundle)
             ids = (pb.trace_id, pb.span_id, end_ns) if exemplars else None
-            rows.append(values + (length_s, gaps, ids))  # noqa: RUF005 - half the time of unpacking
+            rows.append(said[values] + (length_s, gaps, ids))
             add_call(pb)
-            add_response(get(_RESPONSE))
-            add_labels(bundle.said)
-            if pb.kind == _SERVER or get(_SERVER_TTFT) is not None:
+            add_response(said[response])
+            add_labels(labels)
+            if pb.kind == _SERVER or said[server] is not None:
                 self._put(span, place, get, "server", (length_s,))
-            if get(_REDACTED) is not None or get(_SCORED) is not None:
+            if said[redacted] is not None or said[scored] is not None:
                 self._marks(span, place, get)
-            if bundle.said.get(_OPERATION) not in plain:
+            if is_special:
                 self._special_call(span, place, get)
         heaps.waiting += batch.count
 

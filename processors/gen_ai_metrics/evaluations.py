@@ -7,6 +7,7 @@ attributes on a span of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any, Final
 
 from pipeline.clock import Clock
@@ -15,7 +16,7 @@ from processors.gen_ai_metrics.bundles import Heaps, Place, Said
 from processors.gen_ai_metrics.catalog import Catalog
 from processors.gen_ai_metrics.config import JoinsConfig
 from processors.gen_ai_metrics.facts import Get
-from processors.gen_ai_metrics.joins import Calls, JoinKey, Result, Seen, Waiting, keys_of, response_id
+from processors.gen_ai_metrics.joins import Calls, JoinKey, Result, Seen, Waiting, add_seen, keys_of, response_id
 
 EVENT: Final = "gen_ai.evaluation.result"
 NAME: Final = "gen_ai.evaluation.name"
@@ -40,25 +41,26 @@ class Evaluations:
         self._config = config
         self._clock = clock
         self._waiting = Waiting(max_bytes=config.max_bytes // _WAITING_SHARE)
+        self._most_bytes = config.max_bytes - config.max_bytes // _WAITING_SHARE
         self._new: list[Result] = []
         self._logged: list[tuple[str, Said]] = []
         self._made = 0
 
-    def begin(self) -> None:
+    def begin(self, now_s: float) -> None:
         """A request begins."""
-        config = self._config
-        most = config.max_bytes - config.max_bytes // _WAITING_SHARE
-        self._calls.forget(self._clock.monotonic(), max_bytes=most, remember_s=config.remember)
-        self.give_up()
+        self._calls.forget(now_s, max_bytes=self._most_bytes, remember_s=self._config.remember)
+        self._give_up(now_s)
 
     def give_up(self) -> None:
         """Count what has waited for long enough."""
-        for result in self._waiting.due(self._clock.monotonic()):
-            self._put(result, {})
+        self._give_up(self._clock.monotonic())
 
     def give_all_up(self) -> None:
         """Count all that waits."""
-        for result in self._waiting.due(float("inf")):
+        self._give_up(inf)
+
+    def _give_up(self, now_s: float) -> None:
+        for result in self._waiting.due(now_s):
             self._put(result, {})
 
     def of_span(self, span: Span, place: Place, get: Get) -> None:
@@ -106,8 +108,7 @@ class Evaluations:
     def end(self, seen: Seen) -> None:
         """A request ends: what it had that results may be about."""
         for response, said in self._logged:
-            for column, value in zip(seen, (b"", response, said), strict=True):
-                column.append(value)
+            add_seen(seen, b"", response, said)
         self._logged.clear()
         if seen[0]:
             made, self._made = self._heaps.made - self._made, self._heaps.made

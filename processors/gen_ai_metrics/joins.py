@@ -22,7 +22,6 @@ _CALL_BYTES: Final = 450
 _SAID_BYTES: Final = 1000
 _RESULT_BYTES: Final = 1500
 _USUAL_ID: Final = 64
-_TEXTS: Final = frozenset({str, type(None)})
 LONGEST_ID: Final = 256
 """Response ids have 30 to 60 characters; longer ones are not remembered."""
 
@@ -108,6 +107,14 @@ class Calls:
         return None
 
 
+def add_seen(seen: Seen, span_id: bytes, response: str | None, said: Said) -> None:
+    """Add one call."""
+    span_ids, responses, labels = seen
+    span_ids.append(span_id)
+    responses.append(response)
+    labels.append(said)
+
+
 def keyed(seen: Seen) -> Iterator[tuple[JoinKey, Said]]:
     """Calls by each of their keys."""
     for span_id, response, labels in zip(*seen, strict=True):
@@ -171,9 +178,11 @@ class Waiting:
 
 def response_ids(values: list[Any]) -> list[Any]:
     """Those that can be remembered, and None in the places of others."""
-    if {*map(type, values)} <= _TEXTS and sum(map(len, filter(None, values))) <= _USUAL_ID * len(values):
-        return values
-    return [response_id(value) for value in values]
+    try:
+        are_usual = len("".join(values)) <= _USUAL_ID * len(values)
+    except TypeError:
+        are_usual = False
+    return values if are_usual else [response_id(value) for value in values]
 
 
 def response_id(value: object) -> str | None:

@@ -64,8 +64,8 @@ class Structure:
         """Nothing has been seen."""
         self._lineage = Lineage(now_s)
         self._has_members = False
-        # Links and parents of calls, by request, before there was anybody to count for.
-        self._early: deque[tuple[list[tuple[SpanKey, SpanKey]], list[SpanKey]]] = deque()
+        # By request, before there was anybody to count for: ids, parents, and how many of these are calls, the first.
+        self._early: deque[tuple[list[SpanKey], list[SpanKey], int]] = deque()
         self._early_spans = self._watched = 0
         self.members: list[Member] = []
         self.others: list[Any] = []
@@ -82,14 +82,14 @@ class Structure:
         if not (members or self._has_members):
             self._keep(ids, parents, others)
             return
-        links: dict[SpanKey, SpanKey] = {}
+        links = dict(zip(ids, parents, strict=True))
         if not self._has_members:
             self._has_members = True
-            for links_of, early in self._early:
-                links.update(links_of)
-                parents = [*early, *parents]
+            parents = parents.copy()
+            for early_ids, early_parents, calls in self._early:
+                links.update(zip(early_ids, early_parents, strict=True))
+                parents += early_parents[:calls]
             self._early.clear()
-        links.update(zip(ids, parents[-len(ids) :] if ids else (), strict=True))
         links.update((pb.span_id, pb.parent_span_id) for pb in others)
         ends = {member.span.pb.span_id for member in members}
         self._lineage.link(links, ends)
@@ -99,12 +99,13 @@ class Structure:
 
     def _keep(self, ids: list[SpanKey], parents: list[SpanKey], others: list[Any]) -> None:
         """Remember what may be beneath the first member, as long as none has come."""
-        links = list(zip(ids, parents, strict=True))
+        calls = len(ids)
         self._watched += len(others)
-        if self._watched <= _WATCHED:
-            links += [(pb.span_id, pb.parent_span_id) for pb in others]
-        self._early.append((links, parents))
-        self._early_spans += len(links)
+        if others and self._watched <= _WATCHED:
+            ids = ids + [pb.span_id for pb in others]
+            parents = parents + [pb.parent_span_id for pb in others]
+        self._early.append((ids, parents, calls))
+        self._early_spans += len(ids)
         while self._early_spans > _EARLY:
             self._early_spans -= len(self._early.popleft()[0])
 

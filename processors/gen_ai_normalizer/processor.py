@@ -118,8 +118,10 @@ class GenAiNormalizer(Processor):
             names = {event.name for event in events}
             if not names.isdisjoint(self._wanted.names):
                 beside = of_span(span, self._wanted)
-        elif not attributes:
-            return None
+        else:
+            span.no_events = True
+            if not attributes:
+                return None
         program = self._programs.find(scope, attributes, span, beside)
         if program is None:
             return None
