@@ -14,51 +14,57 @@ _DIGITS: Final = "0123456789"
 
 
 class Arrivals(NamedTuple):
-    """When chunks came."""
+    """When the first and the last chunk came; the same moment where there was one."""
 
     name: str
     """What the chunks are called in `penstock.latency.source`."""
-    times_ns: Sequence[int]
-    """Of the chunks that are known one by one, else of the first and the last."""
-
-    @property
-    def is_in_order(self) -> bool:
-        """Whether each came after the one before it."""
-        return all(earlier <= later for earlier, later in pairwise(self.times_ns))
+    first_ns: int
+    last_ns: int
 
 
-def has_chunks(events: Any, chunks: Chunks) -> bool:
-    """Whether events of a span's message tell of chunks."""
-    known, numbered = chunks.known, chunks.numbered
-    for event in events:
-        name = event.name
-        if name in known or (name[-1:].isdigit() and name.rstrip(_DIGITS) in numbered):
-            return True
-    return False
+class ChunkEvents:
+    """Finds the chunks among the events of spans."""
+
+    __slots__ = ("_each", "_numbered", "_opening", "_sources")
+
+    def __init__(self, chunks: Chunks) -> None:
+        """Look for these."""
+        self._sources = {name: f"event {name}" for name in (*chunks.firsts, *chunks.names)}
+        self._each = chunks.names
+        self._numbered = chunks.numbered
+        self._opening = chunks.opening
+
+    def arrivals(self, span: Span, events: Any) -> Arrivals | None:
+        """When the chunks came that events of a span (those of its message) tell of; None where none does.
+
+        Chunks that open an answer before the model has said anything are left out. Only what stands before the first
+        chunk and behind the last one is looked at: reading an event costs as much as writing an attribute.
+        """
+        sources = self._sources
+        for index, event in enumerate(events):
+            name = event.name
+            source = sources.get(name)
+            if source is not None:
+                first_ns = event.time_unix_nano
+                return Arrivals(source, first_ns, self._last(events, index) if name in self._each else first_ns)
+            if _is_numbered(name, self._numbered) and not _opens(span, index, self._opening):
+                return Arrivals(f"event {name.rstrip(_DIGITS)}", event.time_unix_nano, self._last(events, index))
+        return None
+
+    def _last(self, events: Any, first: int) -> int:
+        """When the last chunk came, which may be the first."""
+        index = len(events)
+        while True:
+            index -= 1
+            event = events[index]
+            name = event.name
+            if index == first or name in self._each or _is_numbered(name, self._numbered):
+                return event.time_unix_nano  # type: ignore[no-any-return]  # protobuf
 
 
-def arrivals_of(span: Span, chunks: Chunks, firsts: dict[str, int] | None = None) -> Arrivals | None:
-    """The chunks among the events of a span; None where there are none.
-
-    Chunks that open an answer before the model has said anything are left out. `firsts` gets the time of the first
-    event of each name that says that the first chunk came.
-    """
-    name = ""
-    times_ns: list[int] = []
-    names, numbered = chunks.names, chunks.numbered
-    for index, event in enumerate(span.pb.events):
-        found = event.name
-        if found not in names:
-            if found in chunks.firsts:
-                if firsts is not None:
-                    firsts.setdefault(found, event.time_unix_nano)
-                continue
-            found = found.rstrip(_DIGITS)
-            if found not in numbered or (not times_ns and _opens(span, index, chunks.opening)):
-                continue
-        name = name or found
-        times_ns.append(event.time_unix_nano)
-    return Arrivals(f"event {name}", times_ns) if times_ns else None
+def _is_numbered(name: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether an event counts itself behind one of these beginnings."""
+    return name[-1:].isdigit() and name.rstrip(_DIGITS) in beginnings
 
 
 def _opens(span: Span, index: int, opening: Opening) -> bool:
@@ -75,12 +81,19 @@ def chunk_gaps(span: Span) -> Sequence[float]:
     pb = span.pb
     if not pb.events:
         return _NO_GAPS
-    found = arrivals_of(span, load_facts().chunks)
-    if found is None or not found.is_in_order or not is_within(found, pb.start_time_unix_nano, pb.end_time_unix_nano):
+    times_ns = _times_ns(span, load_facts().chunks)
+    if not times_ns or times_ns[0] < pb.start_time_unix_nano or times_ns[-1] > pb.end_time_unix_nano:
         return _NO_GAPS
-    return [(later - earlier) / 1e9 for earlier, later in pairwise(found.times_ns)]
+    gaps = [(later - earlier) / 1e9 for earlier, later in pairwise(times_ns)]
+    return _NO_GAPS if gaps and min(gaps) < 0 else gaps
 
 
-def is_within(found: Arrivals, start_ns: int, end_ns: int) -> bool:
-    """Whether the chunks came while the span lasted."""
-    return start_ns <= found.times_ns[0] and found.times_ns[-1] <= end_ns
+def _times_ns(span: Span, chunks: Chunks) -> list[int]:
+    """When each chunk came; those that open an answer are none."""
+    times_ns: list[int] = []
+    names, numbered = chunks.names, chunks.numbered
+    for index, event in enumerate(span.pb.events):
+        name = event.name
+        if name in names or (_is_numbered(name, numbered) and (times_ns or not _opens(span, index, chunks.opening))):
+            times_ns.append(event.time_unix_nano)
+    return times_ns

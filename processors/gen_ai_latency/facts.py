@@ -14,6 +14,7 @@ import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.signals import Record
 from processors.gen_ai_latency.units import Unit
 
 _LARGEST_JSON: Final = 1 << 18
@@ -57,8 +58,6 @@ class Fact(_Data):
 
     def unit_for(self, scope: str) -> Unit:
         """The unit that a library writes."""
-        if not self.units:
-            return self.unit
         return next((unit for start, unit in self.units.items() if scope.startswith(start)), self.unit)
 
     def value_in(self, attributes: Mapping[str, Any]) -> Any:
@@ -85,12 +84,13 @@ class Lie(_Data):
         """What the record must be like."""
         return _conditions(self.attributes)
 
-    def is_told(self, attribute: str, attributes: Mapping[str, Any], scope: str, name: str) -> bool:
+    def is_told(self, attribute: str, record: Record) -> bool:
         """Whether a record is one of those, apart from the time itself, which stands in `attribute`."""
+        attributes = record.attributes
         for condition in self.conditions:
             if not condition.holds(attributes):
                 return False
-        if (self.scope and not scope.startswith(self.scope)) or (self.span and self.span != name):
+        if (self.scope and not record.scope.name.startswith(self.scope)) or (self.span and self.span != record.pb.name):
             return False
         return not self.same_as or attributes.get(self.same_as) == attributes.get(attribute)
 
@@ -110,11 +110,6 @@ class Chunks(_Data):
     names: frozenset[str]
     numbered: tuple[str, ...]
     opening: Opening
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The names of all, but for those that count themselves."""
-        return self.names.union(self.firsts)
 
 
 class ChunkRecord(_Data):
@@ -162,19 +157,18 @@ class Facts(_Data):
         names = {fact.name for fact in self.first_token}
         names |= {f"event {name}" for name in (*self.chunks.firsts, *self.chunks.names)}
         names |= {f"log {record.name}" for record in self.chunk_records}
-        told = {name: tuple(lie for lie in self.lies if lie.fact in (name, ANY)) for name in names}
-        return {name: lies for name, lies in told.items() if lies}
+        return {name: tuple(lie for lie in self.lies if lie.fact in (name, ANY)) for name in names}
+
+    @cached_property
+    def universal_lies(self) -> tuple[Lie, ...]:
+        """The lies that any fact may be."""
+        return tuple(lie for lie in self.lies if lie.fact == ANY)
 
     @cached_property
     def server_keys(self) -> frozenset[str]:
         """Attributes that servers write."""
         listed = [*self.decode, *(fact for facts in self.server.values() for fact in facts)]
         return frozenset(fact.attribute for fact in listed)
-
-    @cached_property
-    def places(self) -> tuple[tuple[str, Fact], ...]:
-        """The facts about the first token with their attributes."""
-        return tuple((fact.attribute, fact) for fact in self.first_token)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -186,6 +180,11 @@ class Facts(_Data):
     def timed_records(self) -> frozenset[str]:
         """The events whose log records tell times in attributes that mean something else on others."""
         return frozenset(fact.when["event.name"] for fact in self.first_token if fact.logs_only)
+
+    @cached_property
+    def log_keys(self) -> frozenset[str]:
+        """The attributes that tell times on log records."""
+        return self.keys.union(fact.attribute for fact in self.first_token if fact.logs_only)
 
 
 ANY: Final = "*"

@@ -71,13 +71,13 @@ class ChunkMemory:
         return key in self._young or key in self._old
 
     def find(self, trace_id: bytes, span_id: bytes) -> Arrivals | None:
-        """The first and last chunk of a span, one where both came at once; None where none is known."""
+        """The first and last chunk of a span; None where none is known."""
         key = trace_id + span_id
         found = self._young.get(key) or self._old.get(key)
         if found is None:
             return None
         name, first_ns, last_ns = found
-        return Arrivals(f"log {name}", (first_ns, last_ns) if first_ns != last_ns else (first_ns,))
+        return Arrivals(f"log {name}", first_ns, last_ns)
 
 
 _shared: WeakKeyDictionary[MetricsRegistry, dict[str, ChunkMemory]] = WeakKeyDictionary()

@@ -11,12 +11,13 @@ from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel
 from pipeline.signals import Batch, LogRecord, Signal, Span
 from pipeline.signals.attributes import Attributes
-from processors.gen_ai_latency.chunks import Arrivals, has_chunks
+from processors.gen_ai_latency.chunks import Arrivals, ChunkEvents
 from processors.gen_ai_latency.doubts import Doubt
 from processors.gen_ai_latency.facts import load_facts
 from processors.gen_ai_latency.memory import memory_of
+from processors.gen_ai_latency.plans import Plans
 from processors.gen_ai_latency.quick import Quick
-from processors.gen_ai_latency.rates import ERROR, FAILED, FINISH, Rates
+from processors.gen_ai_latency.rates import ERROR, FAILED, FINISH, Rates, per_second, tokens_of
 from processors.gen_ai_latency.reading import Reading, Refused, Subject
 from processors.gen_ai_latency.targets import ROLE, SOURCE, TOKENS_PER_S, TPOT, TTFT
 from processors.gen_ai_latency.units import seconds
@@ -52,65 +53,72 @@ class GenAiLatency(Processor):
         super().__init__(config, host)
         self._facts = facts = load_facts()
         self._keys = facts.keys
+        self._plans = Plans(facts)
         self._chunk_records = {record.name: record.partial for record in facts.chunk_records}
+        self._chunk_events = ChunkEvents(facts.chunks)
+        self._refused: Refused = Counter()
         self._quick = Quick(facts)
+        self._reading = Reading(facts, self._refused)
+        self._rates = Rates(facts, self._reading, self._refused)
         self._memory = memory_of(host, int(config.memory_mib * (1 << 20)))
 
     def process(self, batch: Batch) -> Batch:
         """Write the times of the records of a batch."""
-        refused: Refused = Counter()
         self._memory.forget(self.host.clock.monotonic())
         if batch.signal is Signal.LOGS:
-            self._logs(batch, refused)
+            self._logs(batch)
         else:
-            self._spans(batch, refused)
-        for reason, count in refused.items():
+            self._spans(batch)
+        if self._refused:
+            self._count_refused()
+        return batch
+
+    def _count_refused(self) -> None:
+        for reason, count in self._refused.items():
             self.host.meter.counter(
                 "penstock_latency_refused", "Times that cannot be true, by reason.", reason=reason
             ).inc(count)
-        return batch
+        self._refused.clear()
 
-    def _spans(self, batch: Batch, refused: Refused) -> None:
-        keys, knows, write, chunks = self._keys, self._memory.knows, self._quick.write, self._facts.chunks
-        remembers = bool(self._memory)
+    def _spans(self, batch: Batch) -> None:
+        have_none, write, chunks = self._keys.isdisjoint, self._quick.write, self._chunk_events.arrivals
+        told = self._told if self._memory else None
         span: Any
         for span in batch.records():
             attributes = span.attributes
             pb = span.pb
             events = pb.events
-            if not (remembers and knows(pb.trace_id, pb.span_id)):
-                if TTFT in attributes:
-                    if not events and write(pb, attributes):
-                        continue
-                elif keys.isdisjoint(attributes) and not (events and has_chunks(events, chunks)):
-                    continue
+            arrivals = (events and chunks(span, events)) or (told and told(pb)) or None
+            if arrivals is None and TTFT not in attributes and have_none(attributes):
+                continue
+            if write(span, pb, attributes, arrivals):
+                continue
             # The second report of a call may know what the first did not; what sums up calls has no first token.
             if SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
-                self._span(span, attributes, refused)
+                self._span(span, attributes, arrivals)
 
-    def _span(self, span: Span, attributes: Attributes, refused: Refused) -> None:
+    def _span(self, span: Span, attributes: Attributes, arrivals: Arrivals | None) -> None:
         pb = span.pb
         start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
+        keys = self._keys.intersection(attributes)
         if end_ns < start_ns:
-            if not self._keys.isdisjoint(attributes):
-                refused[Doubt.ENDS_BEFORE_START] += 1
+            if keys:
+                self._refused[Doubt.ENDS_BEFORE_START] += 1
                 attributes.pop(TTFT)
             return
-        told = self._told(pb) if self._memory else None
         is_cut = ERROR in attributes or (FINISH not in attributes and pb.status.code == FAILED)
         duration_s = (end_ns - start_ns) / 1e9
-        events = span if pb.events else None
-        subject = Subject(attributes, span.scope.name, pb.name, start_ns, end_ns, duration_s, events, told, is_cut)
-        self._write(subject, refused)
+        self._write(Subject(span, attributes, self._plans[keys], start_ns, end_ns, duration_s, arrivals, is_cut))
 
     def _told(self, pb: Any) -> Arrivals | None:
         """Chunks of a span that log records told of; partial answers count where there are several."""
         found = self._memory.find(pb.trace_id, pb.span_id)
-        if found is None or (self._chunk_records.get(found.name.removeprefix("log ")) and len(found.times_ns) == 1):
+        if found is None:
             return None
-        return found
+        is_one = found.first_ns == found.last_ns
+        return None if is_one and self._chunk_records.get(found.name.removeprefix("log ")) else found
 
-    def _logs(self, batch: Batch, refused: Refused) -> None:
+    def _logs(self, batch: Batch) -> None:
         keys, timed, chunks = self._keys, self._facts.timed_records, self._chunk_records
         record: Any
         for record in batch.records():
@@ -120,19 +128,16 @@ class GenAiLatency(Processor):
                 name = ""
             tells = name in timed or not keys.isdisjoint(attributes)
             if tells and SOURCE not in attributes and attributes.get(ROLE) != "aggregate":
-                self._log(record, attributes, refused)
+                self._log(record, attributes)
             if name in chunks:
                 self._remember(record, attributes, name)
 
-    def _log(self, record: LogRecord, attributes: Attributes, refused: Refused) -> None:
-        found = (
-            seconds(attributes.get(total.attribute), total.unit, start_unix_ns=0, duration_s=None)
-            for total in self._facts.durations
-        )
+    def _log(self, record: LogRecord, attributes: Attributes) -> None:
+        totals = self._facts.durations
+        found = (seconds(attributes.get(total.attribute), total.unit, 0, None) for total in totals)
         duration_s = next((value_s for value_s in found if value_s is not None and value_s > 0), None)
-        name = record.pb.event_name
-        subject = Subject(attributes, record.scope.name, name, 0, 0, duration_s, None, None, ERROR in attributes)
-        self._write(subject, refused)
+        plan = self._plans[self._facts.log_keys.intersection(attributes)]
+        self._write(Subject(record, attributes, plan, 0, 0, duration_s, None, ERROR in attributes))
 
     def _remember(self, record: LogRecord, attributes: Attributes, name: str) -> None:
         if self._chunk_records[name] and _says_why_it_ended(record, attributes):
@@ -141,20 +146,19 @@ class GenAiLatency(Processor):
         time_ns = pb.time_unix_nano or pb.observed_time_unix_nano
         self._memory.add(pb.trace_id, pb.span_id, name, time_ns, self.host.clock.monotonic())
 
-    def _write(self, subject: Subject, refused: Refused) -> None:
-        attributes, facts = subject.attributes, self._facts
-        reading = Reading(subject, facts, refused)
-        measured: dict[str, Any] = {} if facts.server_keys.isdisjoint(attributes) else self._server(reading)
-        first = reading.first_token()
+    def _write(self, subject: Subject) -> None:
+        attributes, plan = subject.attributes, subject.plan
+        measured: dict[str, Any] = self._server(subject) if plan.server else {}
+        first = self._reading.first_token(subject)
         if first is not None:
-            measured[TTFT], measured[SOURCE] = first.value_s, first.source
+            measured[TTFT], measured[SOURCE], _ = first
         elif TTFT in attributes:
             del attributes[TTFT]
-        rates = Rates(subject, facts, reading, first, refused)
-        if TPOT not in measured and (per_token_s := rates.per_token()) is not None:
+        tokens = 0 if subject.is_cut else tokens_of(attributes)
+        if TPOT not in measured and (per_token_s := self._rates.per_token(subject, first, tokens)) is not None:
             measured[TPOT] = per_token_s
-        if (per_second := rates.per_second()) is not None:
-            measured[TOKENS_PER_S] = per_second
+        if (rate := per_second(subject, first, tokens)) is not None:
+            measured[TOKENS_PER_S] = rate
         if not measured:
             return
         if attributes.keys().isdisjoint(measured):
@@ -162,11 +166,11 @@ class GenAiLatency(Processor):
         else:
             attributes.update(measured)
 
-    def _server(self, reading: Reading) -> dict[str, float]:
+    def _server(self, subject: Subject) -> dict[str, Any]:
         """What was measured where the model runs, by the attribute to write."""
-        measured: dict[str, float] = {}
-        for target, entries in self._facts.server.items():
-            found = (reading.of_attribute(fact) for fact in entries)
+        measured: dict[str, Any] = {}
+        for target, entries in subject.plan.server:
+            found = (self._reading.of_attribute(subject, entry) for entry in entries)
             server_s = next((value_s for value_s in found if value_s is not None), None)
             if server_s is not None:
                 measured[target] = server_s

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 Unit = Literal["s", "ms", "us", "ns", "text", "time", "guess", "ns_or_us"]
-_PER_UNIT: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+PER_UNIT: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _TEXT: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)(ns|us|µs|μs|ms|s)")
 _NOT_SECONDS: Final = 10
 """Whole numbers from here on are of a smaller unit: who measures in seconds has a fraction."""
@@ -23,7 +23,7 @@ _LARGEST_ZONE_S: Final = 14 * 3600.0
 _QUOTES: Final = '"\\ '
 
 
-def seconds(value: Any, unit: Unit, *, start_unix_ns: int, duration_s: float | None) -> float | None:
+def seconds(value: Any, unit: Unit, start_unix_ns: int, duration_s: float | None) -> float | None:
     """A fact as seconds since the start of the span; None for what is no number or time.
 
     Args:
@@ -32,6 +32,10 @@ def seconds(value: Any, unit: Unit, *, start_unix_ns: int, duration_s: float | N
         start_unix_ns: start of the span, for times of day; 0 where it is not known.
         duration_s: length of the span, to tell seconds from milliseconds where nobody says; None where not known.
     """
+    per_unit = PER_UNIT.get(unit)
+    if per_unit is not None:
+        number = value if value.__class__ is int else _number(value)
+        return None if number is None else number * per_unit
     if unit == "time":
         return since(value, start_unix_ns, duration_s)
     if unit == "text":
@@ -41,12 +45,12 @@ def seconds(value: Any, unit: Unit, *, start_unix_ns: int, duration_s: float | N
         return None
     if unit == "guess":
         return _guessed(number, duration_s)
-    if unit == "ns_or_us":
-        return number * (1e-9 if number >= _LEAST_NS else 1e-6)
-    return number * _PER_UNIT[unit]
+    return number * (1e-9 if number >= _LEAST_NS else 1e-6)
 
 
 def _number(value: Any) -> float | None:
+    if value.__class__ is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -60,14 +64,14 @@ def _guessed(number: float, duration_s: float | None) -> float | None:
     """A number in the largest unit in which it fits into the span."""
     units = ("ms", "us", "ns") if number >= _NOT_SECONDS and number.is_integer() else ("s", "ms")
     if duration_s is None:
-        return number * _PER_UNIT[units[0]]
-    found = (number * _PER_UNIT[unit] for unit in units)
-    return next((value_s for value_s in found if value_s <= duration_s), number * _PER_UNIT[units[-1]])
+        return number * PER_UNIT[units[0]]
+    found = (number * PER_UNIT[unit] for unit in units)
+    return next((value_s for value_s in found if value_s <= duration_s), number * PER_UNIT[units[-1]])
 
 
 def _with_unit(value: Any) -> float | None:
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
-    return float(match[1]) * _PER_UNIT[match[2]] if match else None
+    return float(match[1]) * PER_UNIT[match[2]] if match else None
 
 
 def since(value: Any, start_unix_ns: int, duration_s: float | None) -> float | None:

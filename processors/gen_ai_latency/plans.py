@@ -1,0 +1,90 @@
+"""What there is to read on a record, by the attributes about time that stand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from processors.gen_ai_latency.facts import Fact, Facts, Lie
+from processors.gen_ai_latency.units import Unit
+
+_MOST: Final = 512
+"""Sets of attributes whose plans are kept: libraries write a few dozen."""
+
+
+Doubts = tuple[tuple[str, Callable[[str], bool], Lie], ...]
+"""Lies that a fact may be, each with the first attribute that it needs ("": none) and what the text of that must be."""
+
+
+def doubts_about(facts: Facts, name: str) -> Doubts:
+    """The lies that a fact may be."""
+    return tuple(
+        (lie.conditions[0].key, lie.conditions[0].test, lie) if lie.conditions else ("", bool, lie)
+        for lie in facts.doubtful.get(name, ())
+    )
+
+
+class Entry(NamedTuple):
+    """A fact, taken apart: the attributes of a model are slow to read."""
+
+    fact: Fact
+    attribute: str
+    name: str
+    unit: Unit | None
+    """None: it depends on the library."""
+    is_plain: bool
+    """Whether the value is the attribute's, whatever else is on the record."""
+    needs_stream: bool
+    attempt: str
+    total: tuple[str, Unit] | None
+    """Where the time of the whole call stands."""
+    doubts: Doubts
+
+
+class Plan(NamedTuple):
+    """The facts of records with the same attributes about time, best first."""
+
+    first_token: tuple[Entry, ...]
+    server: tuple[tuple[str, tuple[Entry, ...]], ...]
+    """By the attribute to write."""
+    decode: tuple[Entry, ...]
+    rates: tuple[str, ...]
+
+
+class Plans(dict[frozenset[str], Plan]):
+    """Plans by the attributes about time, made when they are first asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        """Make plans from these facts."""
+        super().__init__()
+        self._facts = facts
+
+    def __missing__(self, keys: frozenset[str]) -> Plan:
+        """The plan for records with these attributes and no others about time."""
+        if len(self) >= _MOST:
+            self.clear()
+        facts = self._facts
+        server = ((target, self._on(keys, entries)) for target, entries in facts.server.items())
+        plan = self[keys] = Plan(
+            first_token=self._on(keys, facts.first_token),
+            server=tuple((target, entries) for target, entries in server if entries),
+            decode=self._on(keys, facts.decode),
+            rates=tuple(name for name in facts.rates if name in keys),
+        )
+        return plan
+
+    def _on(self, keys: frozenset[str], facts: Iterable[Fact]) -> tuple[Entry, ...]:
+        return tuple(self._entry(fact) for fact in facts if fact.attribute in keys)
+
+    def _entry(self, fact: Fact) -> Entry:
+        return Entry(
+            fact=fact,
+            attribute=fact.attribute,
+            name=fact.name,
+            unit=None if fact.units else fact.unit,
+            is_plain=not (fact.when or fact.path),
+            needs_stream=fact.needs_stream,
+            attempt=fact.attempt,
+            total=(fact.total.attribute, fact.total.unit) if fact.total else None,
+            doubts=doubts_about(self._facts, fact.name),
+        )
