@@ -101,7 +101,7 @@ def repeats_elsewhere(report: Report, others: Iterable[Report]) -> Report | None
     reports a call once, is not believed to have put it into two traces.
     """
     for other in others:
-        if has_same_fields(report, other):
+        if _is_same_event(report, other):
             return other
         if other.source != report.source and overlap(report, other) and not _loses_counts(report, other):
             return other
@@ -115,7 +115,7 @@ def repeats_beside(report: Report, others: Sequence[Report]) -> Report | None:
     spans have no parent. Some write events without the ids of the span.
     """
     for other in others:
-        if has_same_fields(report, other):
+        if _is_same_event(report, other):
             return other
         if (
             other.source[0] != report.source[0]
@@ -148,12 +148,12 @@ def is_same_record(report: Report, other: Report) -> bool:
     """Whether a record of the same trace came again."""
     if report.span_id != NOT_A_SPAN:
         return other.span_id == report.span_id
-    return has_same_fields(report, other)
+    return _is_same_event(report, other)
 
 
-def has_same_fields(report: Report, other: Report) -> bool:
-    """Whether a record came again, where the trace is not known: some who make ids count from one in each trace."""
-    return report[:9] == other[:9]
+def _is_same_event(report: Report, other: Report) -> bool:
+    """Whether a log record came again; spans of two traces are two, whatever their ids: some count them from one."""
+    return report.span_id == NOT_A_SPAN and report[:9] == other[:9]
 
 
 def _linked(report: Report, other: Report) -> bool:

@@ -137,6 +137,13 @@ def test_calls_that_look_alike_count_each(name: str) -> None:
         assert set(roles(*order)) == {"leaf"}
 
 
+def test_ids_that_begin_anew_in_each_trace() -> None:
+    """What repeats its parent in one trace is a call in another, where the parent is none."""
+    repeated = [span(1, parent=0), span(2, parent=1)]
+    call = span(2, parent=1, trace=2)
+    assert roles(*repeated, call) == ["leaf", "duplicate", "leaf"]
+
+
 def test_identical_calls_at_the_same_time_seen_by_two_libraries() -> None:
     inner = [span(number) for number in range(1, 20)]
     outer = [span(number + 100, scope="langchain") for number in range(1, 20)]
