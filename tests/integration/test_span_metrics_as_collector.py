@@ -66,6 +66,7 @@ CONFIGS: Final[dict[str, dict[str, Any]]] = {
     "keyed": {"namespace": "keyed", "resource_metrics_key_attributes": ["service.name"]},
     "scopes": {"namespace": "scopes", "include_instrumentation_scope": ["lib", "bare"]},
 }
+TIMED: Final = sum(not config.get("histogram", {}).get("disable") for config in CONFIGS.values())
 SHOWN: Final = ("default", "bare", "seconds", "dimensions", "delta")
 """Those that are on a page, too."""
 SCOPES: Final = {
@@ -228,12 +229,12 @@ def _http(url: str, body: bytes | None = None) -> str:
         return str(answer.read().decode(errors="replace"))
 
 
-def _calls(series: dict[Name, Series]) -> dict[str, int]:
-    """Calls by metric."""
+def _counts(series: dict[Name, Series], kind: str) -> dict[str, int]:
+    """Spans that were counted, by metric of a kind: `calls` or `duration`. They may come in requests of their own."""
     found: dict[str, int] = {}
     for name, one in series.items():
         metric = str(name[2])
-        if metric.endswith("calls"):
+        if metric.endswith(kind):
             found[metric] = found.get(metric, 0) + one.count
     return found
 
@@ -256,8 +257,10 @@ def _run(server: Any, request: ExportTraceServiceRequest, folder: Path) -> Said:
         _http(f"http://127.0.0.1:{otlp_port}/v1/traces", request.SerializeToString())
 
         def is_whole(bodies: list[bytes]) -> bool:
-            calls = _calls(read(bodies))
-            return len(calls) == len(CONFIGS) and set(calls.values()) == {expected}
+            series = read(bodies)
+            calls, durations = _counts(series, "calls"), _counts(series, "duration")
+            has_all = len(calls) == len(CONFIGS) and len(durations) == TIMED
+            return has_all and {*calls.values(), *durations.values()} == {expected}
 
         series = read(backend.wait("metrics", is_whole, timeout_s=30))
         deadline = time.monotonic() + 20
@@ -319,4 +322,4 @@ def test_what_was_counted_goes_out_at_the_end(tmp_path: Path) -> None:
         with penstock(config, tmp_path, ports=[otlp_port]):
             _http(f"http://127.0.0.1:{otlp_port}/v1/traces", sent.SerializeToString())
         (body,) = backend.bodies["metrics"]
-    assert _calls(read([body])) == {"traces.span.metrics.calls": len(spans_of(sent))}
+    assert _counts(read([body]), "calls") == {"traces.span.metrics.calls": len(spans_of(sent))}
