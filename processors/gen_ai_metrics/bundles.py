@@ -54,7 +54,7 @@ class Bundle:
         self.said = said
         self.rows: list[Sequence[Any]] = []
         self.readings = family.readings_for(said)
-        self.series: list[Any] = [None] * len(self.readings)
+        self.series: list[Any] = [None] * self.readings.count
         self.labels: dict[int, Labels] = {}
 
 
@@ -219,21 +219,17 @@ class Heaps:
         columns = list(zip(*rows, strict=True))
         # Most values are not there on most records.
         missing = [column[0] is None and column.count(None) == len(column) for column in columns]
-        known: dict[int, Numbers | None] = {}
-        for index, reading in enumerate(bundle.readings):
-            if reading.is_plain:
-                column = reading.column
-                if missing[column]:
-                    continue
-                if column not in known:
-                    known[column] = _numbers(columns[column])
-                self._record(bundle, index, reading, columns, known[column])
-            elif not reading.is_always and all(missing[place] for place in reading.columns):
+        for place, readings in bundle.readings.plain:
+            if not missing[place] and (numbers := _numbers(columns[place])) is not None:
+                for index, reading in readings:
+                    self._record(bundle, index, reading, columns, numbers)
+        for index, reading in bundle.readings.others:
+            if not reading.is_always and all(missing[place] for place in reading.columns):
                 continue
-            elif reading.by:
+            if reading.by:
                 self._count(bundle, index, reading, columns[reading.column])
-            else:
-                self._record(bundle, index, reading, columns, _special_numbers(reading, columns))
+            elif (numbers := _special_numbers(reading, columns)) is not None:
+                self._record(bundle, index, reading, columns, numbers)
 
     def _renew(self) -> None:
         """Keep no series that the aggregation has forgotten."""
@@ -243,11 +239,7 @@ class Heaps:
             for bundle in self.dirty:
                 bundle.series = [None] * len(bundle.series)
 
-    def _record(
-        self, bundle: Bundle, index: int, reading: Reading, columns: list[Any], numbers: Numbers | None
-    ) -> None:
-        if numbers is None:
-            return
+    def _record(self, bundle: Bundle, index: int, reading: Reading, columns: list[Any], numbers: Numbers) -> None:
         series = bundle.series[index]
         if series is None:
             series = self._series(bundle, reading, "")

@@ -151,6 +151,25 @@ class Reading:
         return operation not in self.row.not_for and not (self.row.success and _ERROR in said)
 
 
+class Readings:
+    """What is measured on records with some labels, each reading with its place among all.
+
+    Attributes:
+        count: readings.
+        plain: those whose numbers stand in one column as they are recorded, by that column.
+        others: the rest.
+    """
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        """Sort them."""
+        self.count = len(readings)
+        plain: dict[int, list[tuple[int, Reading]]] = {}
+        self.others: list[tuple[int, Reading]] = []
+        for index, reading in enumerate(readings):
+            (plain.setdefault(reading.column, []) if reading.is_plain else self.others).append((index, reading))
+        self.plain = list(plain.items())
+
+
 class Family:
     """Everything that is measured on one kind of record.
 
@@ -173,7 +192,7 @@ class Family:
         self.columns = columns
         self._readings = readings
         self._special = tuple(r for r in readings if r.row.only or r.row.not_for or r.row.success)
-        self._chosen: dict[frozenset[str], tuple[Reading, ...]] = {}
+        self._chosen: dict[frozenset[str], Readings] = {}
 
     def key(self, get: Callable[[str], Value]) -> list[Value]:
         """What a record says of the keys, under older names where it has nothing else."""
@@ -183,11 +202,11 @@ class Family:
                 values[index] = get(name)
         return values
 
-    def readings_for(self, said: Mapping[str, Value]) -> tuple[Reading, ...]:
+    def readings_for(self, said: Mapping[str, Value]) -> Readings:
         """What is measured on records with these labels."""
         left_out = frozenset(reading.row.name for reading in self._special if not reading.is_for(said))
         if left_out not in self._chosen:
-            self._chosen[left_out] = tuple(r for r in self._readings if r.is_for(said))
+            self._chosen[left_out] = Readings([r for r in self._readings if r.is_for(said)])
         return self._chosen[left_out]
 
 

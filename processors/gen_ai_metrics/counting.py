@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pipeline.clock import Clock
 from pipeline.signals import Batch, LogRecord, Resource, Signal, Span
@@ -36,6 +36,8 @@ _CALLS: Final = frozenset({"call", "rerank"})
 _MEMBERS: Final = frozenset({"agent", "workflow", "tool", "retrieval"})
 """Kinds that are counted once the request was seen whole."""
 
+Calls: TypeAlias = tuple[list[bytes], list[bytes], list[Any], list[Said]]
+
 
 class Counting:
     """Counts the records of requests; `begin` and `end` stand around the pieces of one."""
@@ -62,10 +64,8 @@ class Counting:
         self._output = family.columns.index(_OUTPUT)
         self._error = family.keys.index(_ERROR)
         self._older = family.older[0][0]
-        # Of the calls of a request: the messages of their spans, response ids, labels.
-        self._calls: list[Any] = []
-        self._responses: list[Any] = []
-        self._labels: list[Said] = []
+        # Of the calls of a request: ids of their spans and of those above them, response ids, labels.
+        self._calls: Calls = ([], [], [], [])
 
     def begin(self) -> None:
         """A request begins."""
@@ -83,9 +83,8 @@ class Counting:
 
     def end(self) -> None:
         """A request ends: what belongs together in it was seen."""
-        calls, responses, labels = self._calls, self._responses, self._labels
-        self._calls, self._responses, self._labels = [], [], []
-        ids, parents = [pb.span_id for pb in calls], [pb.parent_span_id for pb in calls]
+        ids, parents, responses, labels = self._calls
+        self._calls = [], [], [], []
         seen: Seen = (ids.copy(), response_ids(responses), labels)
         for counted in self._structure.end(ids, parents):
             member = counted.member
@@ -104,8 +103,10 @@ class Counting:
         heaps, kind_of, plain, exemplars = self._heaps, self._kinds.get, self._plain_calls, self._exemplars
         names, values, keys, older, output = self._names, self._values, self._keys, self._older, self._output
         response, server, redacted, scored = self._asides
-        add_call, add_other = self._calls.append, self._structure.others.append
-        add_response, add_labels = self._responses.append, self._labels.append
+        add_other = self._structure.others.append
+        all_ids, all_parents, all_responses, all_labels = self._calls
+        add_id, add_parent = all_ids.append, all_parents.append
+        add_response, add_labels = all_responses.append, all_labels.append
         resource: Resource | None = None
         span: Any
         place: Any
@@ -151,7 +152,8 @@ class Counting:
                     heaps.dirty.append(bundle)
             ids = (pb.trace_id, pb.span_id, end_ns) if exemplars else None
             rows.append(said[values] + (length_s, gaps, ids))
-            add_call(pb)
+            add_id(pb.span_id)
+            add_parent(pb.parent_span_id)
             add_response(said[response])
             add_labels(labels)
             if pb.kind == _SERVER or said[server] is not None:
