@@ -32,6 +32,21 @@ class Total(_Data):
     unit: Unit
 
 
+class Gap(_Data):
+    """Where the mean time between two chunks stands, in seconds."""
+
+    attribute: str
+    scope: str
+    besides: int
+
+    def longest_s(self, record: Record, tokens: int) -> float | None:
+        """The most that the tokens of a record can have taken behind the first chunk; None where it is not known."""
+        gap_s = record.attributes.get(self.attribute)
+        if not isinstance(gap_s, float) or not gap_s > 0 or not record.scope.name.startswith(self.scope):
+            return None
+        return gap_s * (tokens + self.besides)
+
+
 class Fact(_Data):
     """One place where a time may stand."""
 
@@ -42,6 +57,7 @@ class Fact(_Data):
     needs_stream: bool = False
     when: dict[str, str] = {}
     total: Total | None = None
+    gap: Gap | None = None
     attempt: str = ""
     may_be_zero: bool = False
     logs_only: bool = False

@@ -77,7 +77,9 @@ class Quick:
         reasons, reasoning, response = get(FINISH), get(REASONING), get(RESPONSE)
         if pb.status.code == FAILED if reasons is None else reasons.__class__ is not list or len(reasons) != _ENDED:
             return False
-        if reasoning or get(STREAM) is False or get(ROLE) == "aggregate":
+        if reasoning is not None and (reasoning.__class__ is not int or reasoning):
+            return False
+        if get(STREAM) is False or get(ROLE) == "aggregate":
             return False
         if response.__class__ is str and response.startswith(self._lying_ids):
             return False

@@ -59,7 +59,7 @@ class Rates:
             tokens -= unseen(subject.attributes, self._unseen_reasoning)
             if tokens < _FEWEST:
                 return None
-            decode_s = self._behind(subject, first)
+            decode_s = self._behind(subject, first, tokens)
             if decode_s is None:
                 return None
         return self._believable(decode_s / (tokens - 1))
@@ -78,7 +78,7 @@ class Rates:
                 return decode_s
         return None
 
-    def _behind(self, subject: Subject, first: FirstToken) -> float | None:
+    def _behind(self, subject: Subject, first: FirstToken, tokens: int) -> float | None:
         """Time from the first token to the last: from the chunks, else what is left of the call."""
         if subject.chunks is not None:
             between_s = self._reading.between_chunks(subject, subject.chunks)
@@ -91,7 +91,11 @@ class Rates:
                 return None
             if entry.total is not None:
                 whole_s = _total(subject, entry.total) or whole_s
-        return whole_s - first_s if whole_s is not None and whole_s > first_s else None
+        if whole_s is None or whole_s <= first_s:
+            return None
+        gap = entry.fact.gap if entry is not None else None
+        longest_s = gap.longest_s(subject.record, tokens) if gap is not None else None
+        return whole_s - first_s if longest_s is None else min(whole_s - first_s, longest_s)
 
 
 def per_second(subject: Subject, first: FirstToken | None, tokens: int) -> float | None:

@@ -73,6 +73,6 @@ class Ways(dict[frozenset[str], Way | None]):
         )
 
     def _is_plain(self, fact: Fact) -> bool:
-        is_conditional = fact.path or fact.units or fact.when or fact.attempt or fact.needs_stream
+        is_conditional = fact.path or fact.units or fact.when or fact.attempt or fact.gap or fact.needs_stream
         units = {fact.unit, fact.total.unit} if fact.total else {fact.unit}
         return not is_conditional and units <= PER_UNIT.keys() and self._lies.get(fact.name) == ()

@@ -91,6 +91,20 @@ def test_a_whole_time_that_is_longer_than_the_span_is_not_used() -> None:
     assert found[TPOT] == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize(
+    ("scope", "gap", "per_token_s"),
+    [
+        ("openlit.instrumentation.openai", 0.01, 0.01 * 43 / 40),
+        ("openlit.instrumentation.openai", 0.03, 0.02),
+        ("openlit.instrumentation.openai", float("nan"), 0.02),
+        ("openlit.instrumentation.anthropic", 0.01, 0.02),
+    ],
+)
+def test_an_answer_takes_no_longer_than_the_gaps_between_its_chunks(scope: str, gap: float, per_token_s: float) -> None:
+    attributes = {"gen_ai.server.time_to_first_token": 0.2, "gen_ai.server.time_per_output_token": gap}
+    assert timed({**STREAM, TOKENS: 41, **attributes}, scope=scope)[TPOT] == pytest.approx(per_token_s)
+
+
 @pytest.mark.parametrize(("first_s", "tokens", "reason"), [(0.999, 41, "too_fast")])
 def test_a_speed_that_no_model_has_is_refused(first_s: float, tokens: int, reason: str) -> None:
     host = make_host("gen_ai_latency")
