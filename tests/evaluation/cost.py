@@ -180,7 +180,7 @@ class Outcome:
 def evaluate(cases: list[Case]) -> list[Outcome]:
     """Run all cases, each way that can be asked of it."""
     ways = [(BEHIND, cases), (ALONE, [case for case in cases if case.kind not in _FOREIGN])]
-    return [outcome for way, some in ways for outcome in _evaluate(way, some)]
+    return [outcome for way, some in ways if some for outcome in _evaluate(way, some)]
 
 
 def _evaluate(way: str, cases: list[Case]) -> list[Outcome]:
