@@ -134,9 +134,11 @@ class Processor(Component):
 
     Attributes:
         mutates: whether it writes to batches; a pipeline that writes gets a copy where others read the same batch.
+        behind: types of processors whose work it reads; a configuration in which it stands before one gets a warning.
     """
 
     mutates: ClassVar[bool] = True
+    behind: ClassVar[frozenset[str]] = frozenset()
     next: Stage
 
     def process(self, batch: Batch) -> Batch | None:

@@ -10,6 +10,7 @@ from pipeline.config.catalog import KINDS, REMOVED_TYPES, Catalog, InstalledComp
 from pipeline.config.check import Components, Known, Pipeline, check, read_pipelines
 from pipeline.config.decode import decode
 from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.order import misplaced
 from pipeline.config.references import unresolved
 from pipeline.config.resolve import resolve
 from pipeline.config.service import ServiceConfig
@@ -115,6 +116,8 @@ class _Examiner:
         result.problems += problems
         result.problems += check(result.root, result.known, result.pipelines)
         result.problems += unresolved(result)
+        for pipeline in result.pipelines.values():
+            result.warnings += misplaced(result.known, pipeline)
 
     def _problem(self, message: str, path: Path, place: Position) -> None:
         self._result.problems.append(place.problem(message, path))

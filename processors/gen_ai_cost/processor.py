@@ -48,6 +48,7 @@ class GenAiCost(Processor):
 
     type: ClassVar[str] = "gen_ai_cost"
     signals: ClassVar[frozenset[Signal]] = frozenset({Signal.TRACES, Signal.LOGS})
+    behind: ClassVar[frozenset[str]] = frozenset({"gen_ai_normalizer"})
     Config = GenAiCostConfig
 
     def __init__(self, config: GenAiCostConfig, host: Host) -> None:
