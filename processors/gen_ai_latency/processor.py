@@ -46,6 +46,7 @@ class GenAiLatency(Processor):
 
     type: ClassVar[str] = "gen_ai_latency"
     signals: ClassVar[frozenset[Signal]] = frozenset({Signal.TRACES, Signal.LOGS})
+    behind: ClassVar[frozenset[str]] = frozenset({"gen_ai_normalizer"})
     Config = GenAiLatencyConfig
 
     def __init__(self, config: GenAiLatencyConfig, host: Host) -> None:
