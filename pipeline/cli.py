@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from functools import partial
 from importlib import metadata, util
@@ -94,7 +95,8 @@ def _run(arguments: list[str]) -> int:
     parser = config_parser("penstock", "The OpenTelemetry-style collector for LLM telemetry.")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = "penstock --config URI [--config URI ...] [--set KEY=VALUE ...] | penstock COMMAND ..."
-    parser.epilog = _overview()
+    if {"-h", "--help"} & {*arguments}:
+        parser.epilog = _overview()
     version = f"penstock version {metadata.version('penstock')}"
     parser.add_argument("--version", "-v", action="version", version=version)
     options = parser.parse_args(arguments)
@@ -108,6 +110,12 @@ def _run(arguments: list[str]) -> int:
 
 
 def _overview() -> str:
-    plugins = {entry.name: "" for entry in metadata.entry_points(group=_COMMANDS_GROUP)}
+    plugins = {entry.name: _summary(entry.load()) for entry in metadata.entry_points(group=_COMMANDS_GROUP)}
     lines = [f"  {name:<22}{text}".rstrip() for name, text in sorted((plugins | _BUILT_IN).items())]
     return "\n".join(["commands (each has --help):", *lines])
+
+
+def _summary(command: Callable[[list[str]], int]) -> str:
+    """The beginning of a docstring, as the texts above."""
+    words = re.split("[.:\n]", (command.__doc__ or "").strip(), maxsplit=1)[0]
+    return words[:1].lower() + words[1:]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey
 from processors.gen_ai_cost.rates import Usage
@@ -45,6 +46,16 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 """A date or a time, ISO 8601; UTC and midnight unless it says otherwise."""
+
+
+def _code(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError(f'"{value}" is no currency; write its ISO 4217 code, such as EUR')
+    return value
+
+
+Currency = Annotated[str, AfterValidator(_code)]
+"""A currency, by its ISO 4217 code."""
 
 
 def _price(of: str) -> Any:
@@ -190,8 +201,8 @@ class Override(Prices):
     valid_to: Moment | None = Field(
         default=None, alias="to", description="The entry holds for calls that start before that."
     )
-    currency: str | None = Field(
-        default=None, pattern="^[A-Z]{3}$", description="Currency of the prices, an ISO 4217 code. Absent: USD."
+    currency: Currency | None = Field(
+        default=None, description="Currency of the prices, an ISO 4217 code. Absent: USD."
     )
     usd_per_unit: float | None = Field(
         default=None, ge=_LEAST, le=_MOST, description="What one unit of the currency is worth in USD: a fixed rate."

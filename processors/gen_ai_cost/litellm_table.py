@@ -131,6 +131,9 @@ def _rates(entry: Mapping[str, Any]) -> dict[str, Rates]:
     standard = prices[""]
     if not standard.keys() & {"input", "output"} and not costs.keys() & _PER_REQUEST:
         raise _Unusable("no price per token or request")
+    if not standard.keys() & {"input", "output"}:
+        # What is paid by the call has tokens that cost nothing more.
+        standard |= {"input": Price(0.0), "output": Price(0.0)}
     if str(entry.get("mode")) in _INPUT_ONLY:
         standard.setdefault("output", Price(0.0))
     per_request = sum(costs[name] for name in _PER_REQUEST & costs.keys())

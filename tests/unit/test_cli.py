@@ -98,6 +98,7 @@ def test_version_and_help(capsys: Capture) -> None:
     for flag, expected in (
         ("--version", f"penstock version {metadata.version('penstock')}"),
         ("--help", "print-config"),
+        ("--help", "price                 explain what a call costs\n"),
     ):
         with pytest.raises(SystemExit) as stop:
             main([flag])

@@ -72,7 +72,7 @@ def loaded(entry: str) -> None:
         ("gpu_hour_usd: 1\nconcurrency: 0", "concurrency", "greater than or equal to"),
         ("input_per_mtok: 1\ncurrency: EUR", "currency", "usd_per_unit is missing"),
         ("input_per_mtok: 1\nusd_per_unit: 2", "usd_per_unit", "currency is missing"),
-        ("input_per_mtok: 1\nusd_per_unit: 2\ncurrency: euro", "currency", "pattern"),
+        ("input_per_mtok: 1\nusd_per_unit: 2\ncurrency: euro", "currency", "such as EUR"),
         ("multiplier: 1\nusd_per_unit: 2\ncurrency: EUR", "currency", "no prices here"),
         ("gpu_hour_usd: 1\nusd_per_unit: 2\ncurrency: EUR", "currency", "gpu_hour_usd is in USD"),
     ],

@@ -164,7 +164,8 @@ def test_tiered_pricing_is_by_the_size_of_the_request(table: LiteLLMTable, token
 def test_embeddings_bill_no_output_and_reranking_the_request(table: LiteLLMTable) -> None:
     book = PriceBook([table])
     assert per_mtok(rates(book, "openai", "embed")) == {"input": 0.1, "output": 0}
-    assert rates(book, "cohere", "rerank").per_request_usd == 0.002
+    found = rates(book, "cohere", "rerank")
+    assert (found.per_request_usd, found.needs_tokens) == (0.002, False)
 
 
 def test_what_cannot_be_priced_is_counted(table: LiteLLMTable) -> None:
