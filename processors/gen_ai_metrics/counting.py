@@ -108,13 +108,14 @@ class Counting:
         add_id, add_parent = all_ids.append, all_parents.append
         add_response, add_labels = all_responses.append, all_labels.append
         resource: Resource | None = None
+        last_key: Any = None
         span: Any
         place: Any
         for span in batch.records():
             if span.scope.resource is not resource:
                 resource = span.scope.resource
                 place = heaps.place(resource, batch.context)
-                last_key: Any = None
+                bundles, last_key = place.bundles["call"], None
             get: Get = span.attributes.get
             role = get(_ROLE)
             pb = span.pb
@@ -145,7 +146,10 @@ class Counting:
             start_ns, end_ns = pb.start_time_unix_nano, pb.end_time_unix_nano
             length_s = (end_ns - start_ns) * _NS if end_ns >= start_ns > 0 else None
             if key != last_key:
-                bundle = heaps.bundle(place, "call", key)
+                try:
+                    bundle = bundles[key]
+                except (KeyError, TypeError):
+                    bundle = heaps.bundle(place, "call", key)
                 last_key, labels, rows = key, bundle.said, bundle.rows
                 is_special = labels.get(_OPERATION) not in plain
                 if not rows:
