@@ -39,12 +39,10 @@ class Gap(_Data):
     scope: str
     besides: int
 
-    def longest_s(self, record: Record, tokens: int) -> float | None:
-        """The most that the tokens of a record can have taken behind the first chunk; None where it is not known."""
-        gap_s = record.attributes.get(self.attribute)
-        if not isinstance(gap_s, float) or not gap_s > 0 or not record.scope.name.startswith(self.scope):
-            return None
-        return gap_s * (tokens + self.besides)
+    def longest_s(self, attributes: Mapping[str, Any], tokens: int) -> float | None:
+        """The most that tokens can have taken behind the first chunk; None where it is not known."""
+        gap_s = attributes.get(self.attribute)
+        return gap_s * (tokens + self.besides) if isinstance(gap_s, float) and gap_s > 0 else None
 
 
 class Fact(_Data):

@@ -109,7 +109,8 @@ class GenAiLatency(Processor):
             return
         is_cut = ERROR in attributes or (FINISH not in attributes and pb.status.code == FAILED)
         duration_s = (end_ns - start_ns) / 1e9
-        self._write(Subject(span, attributes, self._plans[keys], start_ns, end_ns, duration_s, arrivals, is_cut))
+        plan = self._plans[keys, span.scope.name]
+        self._write(Subject(span, attributes, plan, start_ns, end_ns, duration_s, arrivals, is_cut))
 
     def _told(self, pb: Any) -> Arrivals | None:
         """Chunks of a span that log records told of; partial answers count where there are several."""
@@ -137,7 +138,7 @@ class GenAiLatency(Processor):
         totals = self._facts.durations
         found = (seconds(attributes.get(total.attribute), total.unit, 0, None) for total in totals)
         duration_s = next((value_s for value_s in found if value_s is not None and value_s > 0), None)
-        plan = self._plans[self._facts.log_keys.intersection(attributes)]
+        plan = self._plans[self._facts.log_keys.intersection(attributes), record.scope.name]
         self._write(Subject(record, attributes, plan, 0, 0, duration_s, None, ERROR in attributes))
 
     def _remember(self, record: LogRecord, attributes: Attributes, name: str) -> None:

@@ -93,8 +93,8 @@ class Rates:
                 whole_s = _total(subject, entry.total) or whole_s
         if whole_s is None or whole_s <= first_s:
             return None
-        gap = entry.fact.gap if entry is not None else None
-        longest_s = gap.longest_s(subject.record, tokens) if gap is not None else None
+        gap = entry.gap if entry is not None else None
+        longest_s = gap.longest_s(subject.attributes, tokens) if gap is not None else None
         return whole_s - first_s if longest_s is None else min(whole_s - first_s, longest_s)
 
 

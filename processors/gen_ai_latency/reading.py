@@ -81,7 +81,6 @@ class Reading:
         value = subject.attributes.get(attribute) if is_plain else fact.value_in(subject.attributes)
         if value is None:
             return None
-        unit = unit or fact.unit_for(subject.record.scope.name)
         found = seconds(value, unit, subject.start_ns, subject.duration_s)
         if found is None:
             self._refused[Doubt.NOT_A_NUMBER] += 1

@@ -56,14 +56,24 @@ def test_a_lie_that_may_be_told_anywhere_closes_the_short_way() -> None:
 
 
 def test_a_plan_names_what_is_there() -> None:
-    plan = Plans(FACTS)[keys("gen_ai.latency.time_in_queue", "ttft_ms", TTFT)]
+    plan = Plans(FACTS)[keys("gen_ai.latency.time_in_queue", "ttft_ms", TTFT), "any"]
     assert [entry.name for entry in plan.first_token] == [TTFT, "ttft_ms"]
     assert [target for target, _ in plan.server] == ["penstock.latency.server.queue_time"]
     assert (plan.decode, plan.rates) == ((), ())
 
 
-@pytest.mark.parametrize("made", [Ways(FACTS), Plans(FACTS)], ids=["ways", "plans"])
-def test_they_are_bounded(made: Ways | Plans) -> None:
+@pytest.mark.parametrize(("scope", "unit"), [("strands.x", "ms"), ("openlit.x", "s"), ("any", "guess")])
+def test_a_plan_is_for_one_library(scope: str, unit: str) -> None:
+    (entry,) = Plans(FACTS)[keys("gen_ai.server.time_to_first_token"), scope].first_token
+    assert entry.unit == unit
+    reasons = {lie.reason for _, _, lie in entry.doubts}
+    assert ("whole_duration" in reasons) == scope.startswith("openlit.")
+
+
+def test_they_are_bounded() -> None:
+    ways, plans = Ways(FACTS), Plans(FACTS)
     for names in combinations(sorted(FACTS.keys), 3):
-        made[keys(*names)]
-        assert len(made) <= MOST
+        assert ways[keys(*names)] == ways[keys(*names)]
+        assert plans[keys(*names), "any"] is plans[keys(*names), "any"]
+        assert len(ways) <= MOST
+        assert len(plans) <= MOST
