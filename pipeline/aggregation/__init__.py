@@ -3,13 +3,14 @@
 from pipeline.aggregation.aggregation import Aggregation
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Kind, Labels, Temporality
-from pipeline.aggregation.numbers import Numbers
+from pipeline.aggregation.numbers import LIMIT, Numbers
 from pipeline.aggregation.pieces import pieces_of
 from pipeline.aggregation.sender import MetricsSender
 from pipeline.aggregation.series import Exemplar, Gauge, Histogram, Series, Sum
 from pipeline.aggregation.snapshot import Snapshot
 
 __all__ = [
+    "LIMIT",
     "OVERFLOW",
     "Aggregation",
     "Exemplar",

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from pipeline.aggregation.instrument import Labels, Temporality
+from pipeline.aggregation.numbers import LIMIT
 from pipeline.aggregation.series import Rules, Series
 
 MAX_SCALE: Final = 20
@@ -56,7 +57,7 @@ class ExponentialHistogram(Series):
 
     def add(self, value: float, now_ns: int) -> None:
         """Count a value of zero or more."""
-        if not 0 <= value < inf:
+        if not 0 <= value < LIMIT:
             self.rules.on_refused()
             return
         self.updated_ns = now_ns

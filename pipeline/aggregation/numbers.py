@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+LIMIT: Final = 2.0**64
+"""Larger values are refused, so that no number of them adds up to infinity; OTLP's integers are all below."""
 
 
 class Numbers:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Self
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from pipeline.aggregation.instrument import Instrument, Labels, Temporality
-from pipeline.aggregation.numbers import Numbers
+from pipeline.aggregation.numbers import LIMIT, Numbers
 from pipeline.signals.values import set_any_value
 
 _MAX_INT: Final = (1 << 63) - 1
@@ -62,7 +62,7 @@ class Series(ABC):
 
     @abstractmethod
     def add(self, value: float, now_ns: int) -> None:
-        """Count one value. What is no number, has no end, or is below zero where that cannot be, is refused."""
+        """Count one value. What is no number, is beyond `LIMIT`, or below zero where that cannot be, is refused."""
 
     def add_all(self, values: Numbers, now_ns: int) -> None:
         """Count many values; much cheaper than one by one."""
@@ -145,19 +145,19 @@ class Sum(Series):
         super().__init__(rules, labels, start_ns)
         self.total: float = 0
 
-    def add(self, value: float, now_ns: int, _inf: float = inf) -> None:
+    def add(self, value: float, now_ns: int, _limit: float = LIMIT) -> None:
         """Add a value of zero or more."""
-        if 0 <= value < _inf:
+        if 0 <= value < _limit:
             self.total += value
             self.updated_ns = now_ns
         else:
             self.rules.on_refused()
 
-    def add_all(self, values: Numbers, now_ns: int, _inf: float = inf) -> None:
+    def add_all(self, values: Numbers, now_ns: int, _limit: float = LIMIT) -> None:
         """Add many values."""
         total = values.total
-        # A sum is a number only if every value is one.
-        if total < _inf and values.least >= 0:
+        # A sum is below the limit only if every value is a number.
+        if total < _limit and values.least >= 0:
             self.total += total
             self.updated_ns = now_ns
         else:
@@ -184,9 +184,9 @@ class UpDownSum(Sum):
     __slots__ = ()
     monotonic = False
 
-    def add(self, value: float, now_ns: int, _inf: float = inf) -> None:
+    def add(self, value: float, now_ns: int, _limit: float = LIMIT) -> None:
         """Add a value."""
-        if -_inf < value < _inf:
+        if -_limit < value < _limit:
             self.total += value
             self.updated_ns = now_ns
         else:
@@ -245,20 +245,20 @@ class Histogram(Series):
         """Values added."""
         return sum(self.buckets)
 
-    def add(self, value: float, now_ns: int, _bisect: Callable[..., int] = bisect_left, _inf: float = inf) -> None:
+    def add(self, value: float, now_ns: int, _bisect: Callable[..., int] = bisect_left, _limit: float = LIMIT) -> None:
         """Count a value of zero or more."""
-        if 0.0 <= value < _inf:
+        if 0.0 <= value < _limit:
             self.total += value
             self.buckets[_bisect(self.bounds, value)] += 1
             self.updated_ns = now_ns
         else:
             self.rules.on_refused()
 
-    def add_all(self, values: Numbers, now_ns: int, _inf: float = inf) -> None:
+    def add_all(self, values: Numbers, now_ns: int, _limit: float = LIMIT) -> None:
         """Count many values."""
         total = values.total
-        # A sum is a number only if every value is one.
-        if len(values.values) < _FEW or not total < _inf or (ordered := values.ordered)[0] < 0:
+        # A sum is below the limit only if every value is a number.
+        if len(values.values) < _FEW or not total < _limit or (ordered := values.ordered)[0] < 0:
             super().add_all(values, now_ns)
             return
         self.total += total
@@ -299,9 +299,9 @@ class SignedHistogram(Histogram):
         super().__init__(rules, labels, start_ns)
         self.is_negative = False
 
-    def add(self, value: float, now_ns: int, _bisect: Callable[..., int] = bisect_left, _inf: float = inf) -> None:
+    def add(self, value: float, now_ns: int, _bisect: Callable[..., int] = bisect_left, _limit: float = LIMIT) -> None:
         """Count a value."""
-        if -_inf < value < _inf:
+        if -_limit < value < _limit:
             self.total += value
             self.buckets[_bisect(self.bounds, value)] += 1
             self.updated_ns = now_ns

@@ -5,12 +5,13 @@ A record then costs one look-up, and a value of it a few nanoseconds.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from pipeline.aggregation import OVERFLOW, Aggregation, Labels, Numbers, Series
+from pipeline.aggregation import LIMIT, OVERFLOW, Aggregation, Labels, Numbers, Series
 from pipeline.signals import Context, Resource, Value
 from processors.gen_ai_metrics.catalog import TENANT, Catalog, Family, Reading
 from processors.gen_ai_metrics.config import Dimension
@@ -286,9 +287,20 @@ def _label(value: Any) -> Any:
 def _numbers(column: Sequence[Any]) -> Numbers | None:
     """What a column has to record; anything else than numbers is left out."""
     try:
-        return Numbers(column) if column else None
+        numbers = Numbers(column) if column else None
     except TypeError:
         return _numbers([number for number in column if number.__class__ is int or number.__class__ is float])
+    if numbers is not None and _may_have_bools(numbers) and bool in set(map(type, column)):
+        return _numbers([number for number in column if number.__class__ is not bool])
+    return numbers
+
+
+def _may_have_bools(numbers: Numbers) -> bool:
+    """Whether there is a 0 or a 1 among them; also where they have no order."""
+    if not numbers.total < LIMIT or numbers.ordered[0] <= 0:
+        return True
+    place = bisect_left(numbers.ordered, 1)
+    return place < len(numbers.ordered) and numbers.ordered[place] == 1
 
 
 def _special_numbers(reading: Reading, columns: list[Any]) -> Numbers | None:

@@ -192,6 +192,21 @@ async def test_values_that_are_no_amounts_are_refused_and_told() -> None:
     assert "penstock.gen_ai.client.cost" not in names(sink.batches[-1])
 
 
+@pytest.mark.parametrize("others", [[], [7, 0], ["many"], [float("nan")]])
+async def test_a_truth_value_is_no_number_whatever_stands_beside_it(others: list[Value]) -> None:
+    made = [Made(str(n), CALL | {"gen_ai.usage.input_tokens": value}) for n, value in enumerate([True, *others, 1])]
+    batch = await counted(spans(*made))
+    found = {labels["gen_ai.token.type"]: pb for labels, pb in points(batch, "gen_ai.client.token.usage")}
+    numbers = [value for value in others if type(value) is int]
+    assert (found["input"].count, found["input"].sum) == (1 + len(numbers), 1 + sum(numbers))
+
+
+async def test_no_value_makes_a_sum_infinite() -> None:
+    made = [Made(str(n), CALL | {"penstock.cost.usd": cost}) for n, cost in enumerate([1e308, 1e308, 0.25])]
+    _, cost = point(await counted(spans(*made)), "penstock.gen_ai.client.cost")
+    assert cost.as_double == 0.25
+
+
 async def _count_distinct(metrics: Any, rng: random.Random, requests: int) -> None:
     keys = (
         "gen_ai.request.model",
