@@ -33,7 +33,9 @@ _MANY_ROWS: Final = 64
 """So many rows of one bundle are added up at once, while they lie near at hand."""
 _ROWS: Final = 2048
 _DIRTY: Final = 256
-"""Rows that wait to be added up, and bundles with such: some milliseconds of work, and below 2 MB."""
+"""Rows that wait to be added up, and bundles with such: some milliseconds of work."""
+_BYTES: Final = 8 << 20
+"""Of requests whose rows wait: what rows hold is part of these, whatever stands in the place of a number."""
 _LABEL_CHARS: Final = 256
 _RESOURCE: Final = "resource."
 
@@ -107,14 +109,15 @@ class Heaps:
         self.dirty: list[Bundle] = []
         self._now_ns = 0
         self.waiting = 0
+        self._bytes = 0
         self.made = 0
 
     def place(self, resource: Resource, context: Context) -> Place:
         """Where the records of a resource come from. One object for equal ones, as long as it is remembered."""
         get = resource.attributes.get
         tenant = self._tenant(get, context) if self._has_tenant else None
-        said: list[Value] = [_label(get(name)) for name in self._resource_attributes]
-        dimensions = [tenant if d.name == TENANT else _label(get(d.name)) for d in self._dimensions]
+        said: list[Value] = [label_of(get(name)) for name in self._resource_attributes]
+        dimensions = [tenant if d.name == TENANT else label_of(get(d.name)) for d in self._dimensions]
         key = (*said, *dimensions)
         place = self._places.get(key)
         if place is None:
@@ -132,9 +135,9 @@ class Heaps:
         """The first hit of `service.tenant_from`."""
         for source in self._tenant_from:
             if source.startswith(_RESOURCE):
-                found: Value = _label(get(source.removeprefix(_RESOURCE)))
+                found: Value = label_of(get(source.removeprefix(_RESOURCE)))
             else:
-                found = _label(context.lookup(source))
+                found = label_of(context.lookup(source))
             if found not in (None, ""):
                 return found
         return None
@@ -155,7 +158,7 @@ class Heaps:
             found = None
         if found is not None:
             return found
-        short = tuple(map(_label, key))
+        short = tuple(map(label_of, key))
         found = known.get(short)
         if found is None:
             family = self._catalog.families[kind]
@@ -192,10 +195,11 @@ class Heaps:
         self._places.clear()
         self._bundles = 0
 
-    def settle(self, now_ns: int) -> None:
-        """Add up where there is much; `now_ns`: when the rows came."""
+    def settle(self, now_ns: int, size_bytes: int) -> None:
+        """Add up where there is much; `now_ns`: when the rows came, `size_bytes`: of what they came in."""
         self._now_ns = now_ns
-        if self.waiting >= _ROWS or len(self.dirty) >= _DIRTY:
+        self._bytes += size_bytes
+        if self.waiting >= _ROWS or len(self.dirty) >= _DIRTY or self._bytes >= _BYTES:
             self.add_up()
             return
         few = [bundle for bundle in self.dirty if len(bundle.rows) < _MANY_ROWS]
@@ -213,7 +217,7 @@ class Heaps:
         for bundle in self.dirty:
             self._add_up(bundle)
         self.dirty.clear()
-        self.waiting = 0
+        self.waiting = self._bytes = 0
 
     def _add_up(self, bundle: Bundle) -> None:
         rows, bundle.rows = bundle.rows, []
@@ -277,7 +281,7 @@ class Heaps:
         return series
 
 
-def _label(value: Any) -> Any:
+def label_of(value: Any) -> Any:
     """A value as a label: short, and comparable."""
     if isinstance(value, str):
         return value if len(value) <= _LABEL_CHARS else value[:_LABEL_CHARS]

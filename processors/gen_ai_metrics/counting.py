@@ -79,7 +79,7 @@ class Counting:
             self._logs(batch)
         else:
             self._spans(batch)
-        self._heaps.settle(self._clock.time_ns())
+        self._heaps.settle(self._clock.time_ns(), batch.size_bytes)
 
     def end(self) -> None:
         """A request ends: what belongs together in it was seen."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.clock import Clock
 from pipeline.signals import LogRecord, Span, Value
-from processors.gen_ai_metrics.bundles import Heaps, Place, Said
+from processors.gen_ai_metrics.bundles import Heaps, Place, Said, label_of
 from processors.gen_ai_metrics.catalog import Catalog
 from processors.gen_ai_metrics.config import JoinsConfig
 from processors.gen_ai_metrics.facts import Get
@@ -95,9 +95,10 @@ class Evaluations:
             return get(name) if value is None else value
 
         if isinstance(read(NAME), str) and not (read(SCORE) is None and read(LABEL) is None):
-            own = zip(self._family.keys, self._family.key(read), strict=True)
+            # What waits is small, whatever stands in the place of a number.
+            own = zip(self._family.keys, map(label_of, self._family.key(read)), strict=True)
             labels = self._heaps.said(place, own)
-            row = (*map(read, self._family.columns), None)
+            row = (*[label_of(read(name)) for name in self._family.columns], None)
             self._new.append(Result(keys, place, labels, row))
 
     def logged(self, response: str | None, said: Said) -> None:

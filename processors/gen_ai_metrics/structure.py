@@ -18,6 +18,7 @@ _EARLY: Final = 20_000
 """Spans that are remembered before the first agent is seen, which may be above them."""
 _WATCHED: Final = 5_000
 """So many of them may be about something else; where no agent is seen by then, further ones are not looked at."""
+_NAME_CHARS: Final = 256
 _NAMES: Final = {
     "agent": "gen_ai.agent.name",
     "workflow": "gen_ai.workflow.name",
@@ -143,10 +144,15 @@ def _report(member: Member, length_s: float, *, has_documents: bool) -> Report:
         name, call_id = f"{get(MCP)!r} {get(_TOOL)!r}", None
     return Report(
         member.kind,
-        name if isinstance(name, str) else "",
-        member.span.scope.name,
-        call_id if isinstance(call_id, str) else "",
+        _short(name),
+        _short(member.span.scope.name),
+        _short(call_id),
         length_s,
         has_documents,
         is_mcp,
     )
+
+
+def _short(text: object) -> str:
+    """A text to compare with others; it may be kept for long."""
+    return text[:_NAME_CHARS] if isinstance(text, str) else ""

@@ -240,6 +240,38 @@ async def test_memory_is_flat_whatever_labels_say() -> None:
     assert len(points(sink.batches[-1], CALLS)) == 101
 
 
+LONG = "x" * 50_000
+RESULT: dict[str, Value] = {"gen_ai.evaluation.name": "rated" + LONG, "gen_ai.evaluation.score.label": LONG}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CALL | {"gen_ai.usage.input_tokens": LONG, "gen_ai.response.finish_reasons": [LONG, LONG]},
+        RESULT | {"gen_ai.evaluation.score.value": LONG, "gen_ai.response.id": "of a call that never comes"},
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": LONG, "gen_ai.tool.call.id": LONG},
+    ],
+)
+async def test_what_waits_is_small_whatever_it_says(said: dict[str, Value]) -> None:
+    metrics = connector(CollectingSink(), FakeClock())
+    await metrics.consume(spans(Made("x", said)))
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            # Of other models, so that few are alike; each with a text of its own.
+            model, own = f"model {number % 100}", {key: _own(value) for key, value in said.items()}
+            await metrics.consume(spans(Made(str(number), own | {"gen_ai.request.model": model}, parent=f"p{number}")))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    await metrics.stop()
+    assert kept < 10 << 20
+
+
+def _own(value: Value) -> Value:
+    return value[:-1] + "y" if isinstance(value, str) and len(value) >= len(LONG) else value
+
+
 HOSTILE: list[Value] = [
     None,
     True,
