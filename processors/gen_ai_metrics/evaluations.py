@@ -6,9 +6,9 @@ attributes on a span of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.clock import Clock
 from pipeline.signals import LogRecord, Span, Value
@@ -17,6 +17,7 @@ from processors.gen_ai_metrics.catalog import Catalog
 from processors.gen_ai_metrics.config import JoinsConfig
 from processors.gen_ai_metrics.facts import Get
 from processors.gen_ai_metrics.joins import Calls, JoinKey, Result, Seen, Waiting, add_seen, keys_of, response_id
+from processors.gen_ai_metrics.twice import Source, Twice
 
 EVENT: Final = "gen_ai.evaluation.result"
 NAME: Final = "gen_ai.evaluation.name"
@@ -28,6 +29,14 @@ _WAITING_SHARE: Final = 8
 """This part of the memory is for results that wait."""
 _MOST_LINKS: Final = 8
 _OWN: Final = frozenset({NAME, LABEL})
+
+
+class About(NamedTuple):
+    """What a result may be about, the likeliest first; `own`: what another report of it would name, too."""
+
+    source: Source
+    own: Sequence[JoinKey]
+    around: Sequence[JoinKey]
 
 
 class Evaluations:
@@ -42,6 +51,7 @@ class Evaluations:
         self._clock = clock
         self._waiting = Waiting(max_bytes=config.max_bytes // _WAITING_SHARE)
         self._most_bytes = config.max_bytes - config.max_bytes // _WAITING_SHARE
+        self._twice = Twice(clock.monotonic())
         self._new: list[Result] = []
         self._logged: list[tuple[str, Said]] = []
         self._made = 0
@@ -49,6 +59,7 @@ class Evaluations:
     def begin(self, now_s: float) -> None:
         """A request begins."""
         self._calls.forget(now_s, max_bytes=self._most_bytes, remember_s=self._config.remember)
+        self._twice.forget(now_s, remember_s=self._config.remember)
         self._give_up(now_s)
 
     def give_up(self) -> None:
@@ -69,14 +80,15 @@ class Evaluations:
         if not results and (get(NAME) is None or (get(SCORE) is None and get(LABEL) is None)):
             return
         pb = span.pb
-        links = [link.span_id for link in pb.links[:_MOST_LINKS]]
-        around = (response_id(get(_RESPONSE)), pb.span_id, *links, pb.parent_span_id)
+        around = [*[link.span_id for link in pb.links[:_MOST_LINKS]], pb.parent_span_id]
+        of_span = response_id(get(_RESPONSE))
         if not results:
-            self._take(get, {}, place, keys_of(*around))
+            self._take(get, {}, place, About(Source.SPAN, keys_of(of_span, pb.span_id), around))
         for event in span.events if results else ():
             if event.name == EVENT:
                 said = event.attributes
-                self._take(get, said, place, keys_of(response_id(said.get(_RESPONSE)), *around))
+                own = keys_of(response_id(said.get(_RESPONSE)), of_span, pb.span_id)
+                self._take(get, said, place, About(Source.SPAN, own, around))
 
     def of_log(self, record: LogRecord, place: Place, get: Get) -> None:
         """Take the result that a log record is, in its attributes or, where they do not say, in its body."""
@@ -86,20 +98,25 @@ class Evaluations:
             if not isinstance(body, dict):
                 return
             said = body
-        keys = keys_of(response_id(get(_RESPONSE)), response_id(said.get(_RESPONSE)), record.span_id)
-        self._take(get, said, place, keys)
+        responses = keys_of(response_id(get(_RESPONSE)), response_id(said.get(_RESPONSE)))
+        # The span of a log record with a response is that of whoever judged it.
+        own, around = (responses, (record.span_id,)) if responses else (keys_of(record.span_id), ())
+        self._take(get, said, place, About(Source.LOG, own, around))
 
-    def _take(self, get: Get, said: Mapping[str, Value], place: Place, keys: tuple[JoinKey, ...]) -> None:
+    def _take(self, get: Get, said: Mapping[str, Value], place: Place, about: About) -> None:
         def read(name: str) -> Value:
             value = said.get(name)
             return get(name) if value is None else value
 
-        if isinstance(read(NAME), str) and not (read(SCORE) is None and read(LABEL) is None):
+        name, score, label = map(label_of, map(read, (NAME, SCORE, LABEL)))
+        if not isinstance(name, str) or score is label is None:
+            return
+        if not self._twice.is_known(about.source, about.own, (name, score, label)):
             # What waits is small, whatever stands in the place of a number.
             own = zip(self._family.keys, map(label_of, self._family.key(read)), strict=True)
             labels = self._heaps.said(place, own)
             row = (*[label_of(read(name)) for name in self._family.columns], None)
-            self._new.append(Result(keys, place, labels, row))
+            self._new.append(Result(keys_of(*about.own, *about.around), place, labels, row))
 
     def logged(self, response: str | None, said: Said) -> None:
         """A log record told of a call."""

@@ -10,6 +10,7 @@ from pipeline.signals import Batch, Value
 from pipeline.testing import CollectingSink, FakeClock, logs
 from processors.gen_ai_metrics.bundles import Place
 from processors.gen_ai_metrics.joins import Calls, Result, Waiting
+from processors.gen_ai_metrics.twice import Source, Twice
 from tests.unit.processors.gen_ai_metrics.counted import Made, connector, counted, names, point, points, spans, sums
 
 CALL: dict[str, Value] = {
@@ -184,3 +185,51 @@ def test_no_more_than_the_memory_allows_waits() -> None:
     ]
     assert waiting.due(60.0) == [*results[20:25], *results[26:]]
     assert len(waiting) == 0
+
+
+BY_RESPONSE = FEEDBACK | {"gen_ai.response.id": "r1"}
+REPORTS: dict[str, Any] = {
+    "event": lambda: spans(Made("c", CALL, "a", events=[(EVENT, 0.5, FEEDBACK)])),
+    "span": lambda: spans(Made("f", BY_RESPONSE, "c")),
+    "log": lambda: log(BY_RESPONSE, {}, span="f"),
+    "log of the span": lambda: log(FEEDBACK, {}, span="c"),
+    "other score": lambda: log(BY_RESPONSE | {"gen_ai.evaluation.score.value": 0.5}, {}),
+    "other name": lambda: log(BY_RESPONSE | {"gen_ai.evaluation.name": "tone"}, {}),
+    "other response": lambda: log(BY_RESPONSE | {"gen_ai.response.id": "r2"}, {}),
+    "about nothing": lambda: log(FEEDBACK, {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("reports", "results"),
+    [
+        (["event", "log"], 1),
+        (["log", "event"], 1),
+        (["span", "log"], 1),
+        (["event", "log of the span"], 1),
+        (["event", "event"], 2),
+        (["log", "log", "log"], 3),
+        (["log", "log", "event"], 2),
+        (["event", "log", "event", "log"], 2),
+        (["event", "other score"], 2),
+        (["event", "other name"], 2),
+        (["event", "other response"], 2),
+        (["event", "about nothing", "about nothing"], 3),
+    ],
+)
+async def test_a_result_that_a_span_and_a_log_record_report_counts_once(reports: list[str], results: int) -> None:
+    batch = await counted(*[REPORTS[report]() for report in reports])
+    assert sum(sums(batch, RESULTS, "x").values()) == results
+
+
+def test_what_came_is_forgotten_by_number_and_age() -> None:
+    twice = Twice()
+    for number in range(100_000):
+        assert not twice.is_known(Source.SPAN, [b"a"], (number,))
+        twice.forget(0.0, remember_s=60.0)
+    assert len(twice) < 20_000
+    assert twice.is_known(Source.LOG, [b"a"], (99_999,))
+    assert not twice.is_known(Source.LOG, [b"a"], (0,))
+    for now_s in (61.0, 122.0):
+        twice.forget(now_s, remember_s=60.0)
+    assert not twice.is_known(Source.LOG, [b"a"], (99_998,))
