@@ -91,6 +91,18 @@ class Pricing:
         ):
             return None
         if self._rare.isdisjoint(attributes):
+            schedule = self._schedule_of(provider, model, "")
+            if schedule.__class__ is Schedule and (rates := schedule.always) is not None and rates.is_plain:
+                # As `_plain`, for most calls, at half of its cost.
+                price = rates.flat or rates.at(tokens_in)
+                input_usd, output_usd = tokens_in * price.input, tokens_out * price.output
+                return {
+                    _USD: input_usd + output_usd,
+                    _INPUT_USD: input_usd,
+                    _OUTPUT_USD: output_usd,
+                    _QUALITY: "exact",
+                    _PRICE_ID: rates.price_id or schedule.price_id,
+                }
             return self._plain(record, provider, model, "", tokens_in, tokens_out)
         found = self._rare.intersection(attributes)
         results: Mapping[str, Any] | None = None
