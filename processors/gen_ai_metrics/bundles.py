@@ -29,8 +29,8 @@ _BUNDLES: Final = 8192
 """Kept at most, of 1 KB each; they are made anew from the aggregation, which has the limit of series."""
 _TEXTS: Final = 64
 """Series that a bundle keeps of a reading that counts texts."""
-_MANY_ROWS: Final = 64
-"""So many rows of one bundle are added up at once, while they lie near at hand."""
+_MANY_ROWS: Final = 400
+"""So many rows of one bundle are added up at once: fewer cost more each, more no longer lie near at hand."""
 _ROWS: Final = 2048
 _DIRTY: Final = 256
 """Rows that wait to be added up, and bundles with such: some milliseconds of work."""
