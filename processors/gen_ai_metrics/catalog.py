@@ -252,6 +252,7 @@ class Catalog:
             kind=row.kind,
             bounds=self._file.bounds[row.bounds] if row.bounds else (),
             monotonic=not row.signed,
+            integer=row.kind == "sum" and row.unit.startswith("{"),
         )
         places = [value.fact] if value.fact else [value.count] if value.count else value.attributes
         found = tuple(columns[place] for place in places)

@@ -23,6 +23,7 @@ _ERROR: Final = "error.type"
 _UNNAMED_ERROR: Final = "_OTHER"
 """The conventions' `error.type` of an error that has no name."""
 _SERVER_TTFT: Final = "penstock.latency.server.time_to_first_token"
+_QUEUED: Final = "penstock.latency.server.queue_time"
 _REDACTED: Final = "penstock.redaction.count"
 _SCORED: Final = "penstock.adversarial.label"
 _SERVER: Final = 2
@@ -56,7 +57,7 @@ class Counting:
         self._durations = load().durations
         self._families = catalog.families
         family = self._family = catalog.families["call"]
-        asides = (_RESPONSE, _SERVER_TTFT, _REDACTED, _SCORED)
+        asides = (_RESPONSE, _SERVER_TTFT, _QUEUED, _REDACTED, _SCORED)
         names = self._names = (*family.columns, *family.keys, *asides)
         self._values = slice(len(family.columns))
         self._keys = slice(len(family.columns), len(names) - len(asides))
@@ -102,7 +103,7 @@ class Counting:
     def _spans(self, batch: Batch) -> None:
         heaps, kind_of, plain, exemplars = self._heaps, self._kinds.get, self._plain_calls, self._exemplars
         names, values, keys, older, output = self._names, self._values, self._keys, self._older, self._output
-        response, server, redacted, scored = self._asides
+        response, server, queued, redacted, scored = self._asides
         add_other = self._structure.others.append
         all_ids, all_parents, all_responses, all_labels = self._calls
         add_id, add_parent = all_ids.append, all_parents.append
@@ -160,7 +161,7 @@ class Counting:
             add_parent(pb.parent_span_id)
             add_response(said[response])
             add_labels(labels)
-            if pb.kind == _SERVER or said[server] is not None:
+            if pb.kind == _SERVER or said[server] is not None or said[queued] is not None:
                 self._put(span, place, get, "server", (length_s,))
             if said[redacted] is not None or said[scored] is not None:
                 self._marks(span, place, get)
@@ -206,7 +207,7 @@ class Counting:
             length_s = duration_s(pb.start_time_unix_nano, pb.end_time_unix_nano)
             if role != "duplicate" and kind == "operation":
                 self._put(span, place, get, kind, (length_s,))
-            elif role == "duplicate" and (pb.kind == _SERVER or get(_SERVER_TTFT) is not None):
+            elif role == "duplicate" and (pb.kind == _SERVER or not (get(_SERVER_TTFT) is get(_QUEUED) is None)):
                 # What a server says of a call that counts elsewhere is its own.
                 self._put(span, place, get, "server", (length_s,))
 

@@ -117,7 +117,7 @@ def sums(batch: Batch, name: str, label: str) -> dict[Value, float]:
     """A sum by one of its labels."""
     found: dict[Value, float] = {}
     for labels, pb in points(batch, name):
-        found[labels.get(label)] = found.get(labels.get(label), 0) + pb.as_double
+        found[labels.get(label)] = found.get(labels.get(label), 0) + (pb.as_int or pb.as_double)
     return found
 
 

@@ -37,12 +37,12 @@ PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
 async def test_profile_main_has_counters_by_modality() -> None:
     batch = await counted(spans(Made("c", CALL)), profile="main")
     usage = "gen_ai.client.inference.usage"
-    incoming = {labels["gen_ai.token.modality"]: pb.as_double for labels, pb in points(batch, f"{usage}.input_tokens")}
+    incoming = {labels["gen_ai.token.modality"]: pb.as_int for labels, pb in points(batch, f"{usage}.input_tokens")}
     assert incoming == {"unknown": 70, "audio": 30}
-    outgoing = {labels["gen_ai.token.modality"]: pb.as_double for labels, pb in points(batch, f"{usage}.output_tokens")}
+    outgoing = {labels["gen_ai.token.modality"]: pb.as_int for labels, pb in points(batch, f"{usage}.output_tokens")}
     assert outgoing == {"unknown": 50}
     for part, count in (("cache_read.input", 40), ("cache_write.input", 5), ("reasoning.output", 20)):
-        assert point(batch, f"{usage}.{part}_tokens")[1].as_double == count
+        assert point(batch, f"{usage}.{part}_tokens")[1].as_int == count
     assert point(batch, "gen_ai.client.inference.operation.input_tokens")[1].sum == 100
     assert point(batch, "gen_ai.client.inference.duration")[1].count == 1
     assert point(batch, "gen_ai.client.inference.time_to_first_chunk")[1].count == 1
@@ -53,7 +53,7 @@ async def test_profile_main_says_zero_where_nobody_counted() -> None:
     bare: dict[str, Value] = {"gen_ai.operation.name": "chat", "error.type": "429"}
     batch = await counted(spans(Made("c", bare)), profile="main")
     labels, tokens = point(batch, "gen_ai.client.inference.usage.input_tokens")
-    assert (labels["gen_ai.token.modality"], tokens.as_double) == ("unknown", 0)
+    assert (labels["gen_ai.token.modality"], tokens.as_int) == ("unknown", 0)
 
 
 async def test_profile_main_keeps_the_older_name_for_what_is_no_inference() -> None:
@@ -66,7 +66,7 @@ async def test_profile_main_takes_either_name_of_what_was_written_to_a_cache() -
     main = {key: value for key, value in CALL.items() if "cache_creation" not in key}
     batch = await counted(spans(Made("c", main | {"gen_ai.usage.cache_write.input_tokens": 6}), Made("d", CALL)))
     classes = {
-        labels["penstock.token.class"]: pb.as_double for labels, pb in points(batch, "penstock.gen_ai.client.tokens")
+        labels["penstock.token.class"]: pb.as_int for labels, pb in points(batch, "penstock.gen_ai.client.tokens")
     }
     assert classes == {"input": 200, "output": 100, "cache_read": 80, "cache_write": 11, "reasoning": 40}
 
@@ -92,7 +92,7 @@ async def test_a_profile_has_its_own_name_of_the_provider(
 async def test_each_reason_to_end_counts_once_for_a_call() -> None:
     batch = await counted(spans(Made("c", CALL), Made("d", CALL)))
     reasons = points(batch, "penstock.gen_ai.client.finish_reasons")
-    assert {labels["gen_ai.response.finish_reason"]: pb.as_double for labels, pb in reasons} == {"stop": 2, "length": 2}
+    assert {labels["gen_ai.response.finish_reason"]: pb.as_int for labels, pb in reasons} == {"stop": 2, "length": 2}
 
 
 def test_every_kind_of_record_is_known() -> None:

@@ -77,8 +77,8 @@ async def test_a_result_has_the_labels_of_its_call(way: str, order: str) -> None
     labels, score = point(batch, SCORE)
     assert labels == JOINED
     assert (score.count, score.sum) == (1, 1.0)
-    assert point(batch, RESULTS)[1].as_double == 1
-    assert point(batch, "penstock.gen_ai.client.calls")[1].as_double == 1
+    assert point(batch, RESULTS)[1].as_int == 1
+    assert point(batch, "penstock.gen_ai.client.calls")[1].as_int == 1
 
 
 async def test_results_of_one_request_are_found_in_any_order() -> None:

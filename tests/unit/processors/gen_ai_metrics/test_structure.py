@@ -179,9 +179,17 @@ async def test_a_reranker_is_a_call_whose_documents_have_scores() -> None:
     rerank = retrieval(0.7) | {"gen_ai.operation.name": "rerank", "penstock.gen_ai.role": "leaf"}
     batch = await counted(spans(Made("a", rerank)))
     assert point(batch, "penstock.gen_ai.retrieval.score")[0]["gen_ai.operation.name"] == "rerank"
-    assert point(batch, "penstock.gen_ai.client.calls")[1].as_double == 1
+    assert point(batch, "penstock.gen_ai.client.calls")[1].as_int == 1
     assert "penstock.gen_ai.retrieval.results" not in names(batch)
     assert point(batch, "gen_ai.client.operation.duration")[1].count == 1
+
+
+@pytest.mark.parametrize("role", ["leaf", "duplicate"])
+async def test_a_server_is_told_by_its_queue_where_nothing_else_says_it(role: str) -> None:
+    """TGI's spans have no kind, and no time of a first token."""
+    queued = CHAT | {"penstock.latency.server.queue_time": 0.02, "penstock.gen_ai.role": role}
+    batch = await counted(spans(Made("s", queued, times=(0.1, 0.9))))
+    assert point(batch, "penstock.gen_ai.server.queue_time")[1].sum == 0.02
 
 
 async def test_what_a_server_says_of_a_call_is_its_own() -> None:
@@ -197,7 +205,7 @@ async def test_what_a_server_says_of_a_call_is_its_own() -> None:
     assert point(batch, "gen_ai.server.time_to_first_token")[1].sum == 0.1
     assert point(batch, "gen_ai.server.time_per_output_token")[1].sum == 0.01
     assert point(batch, "penstock.gen_ai.server.queue_time")[1].sum == 0.02
-    assert point(batch, "penstock.gen_ai.client.calls")[1].as_double == 1
+    assert point(batch, "penstock.gen_ai.client.calls")[1].as_int == 1
     assert "gen_ai.client.token.usage" not in names(batch)
 
 
@@ -213,7 +221,7 @@ async def test_an_agent_that_counts_in_the_place_of_its_calls_is_a_run_of_an_age
     batch = await counted(spans(Made("a", lone)))
     assert point(batch, "gen_ai.client.token.usage")[1].sum == 7
     assert point(batch, DURATION)[1].count == 1
-    assert point(batch, "penstock.gen_ai.redactions")[1].as_double == 2
+    assert point(batch, "penstock.gen_ai.redactions")[1].as_int == 2
 
 
 async def test_other_operations_of_clients_have_a_duration() -> None:
