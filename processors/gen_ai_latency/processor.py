@@ -88,8 +88,11 @@ class GenAiLatency(Processor):
         for span in batch.records():
             attributes = span.attributes
             pb = span.pb
-            events = pb.events
-            arrivals = (events and chunks(span, events)) or (told and told(pb)) or None
+            arrivals = None
+            if not span.no_events and (events := pb.events):
+                arrivals = chunks(span, events)
+            if arrivals is None and told is not None:
+                arrivals = told(pb)
             if arrivals is None and TTFT not in attributes and have_none(attributes):
                 continue
             if write(span, pb, attributes, arrivals):
