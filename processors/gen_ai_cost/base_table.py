@@ -45,7 +45,6 @@ _CONTEXTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "fast": ({"service_tier": "fast"}, {"speed": "fast"}),
 }
 
-
 # The table has no prices for models of this kind.
 _FREE_OF_CHARGE: Final = ":free"
 _FREE: Final = ((Rates(input=Price(0.0), output=Price(0.0)),),)
@@ -66,7 +65,7 @@ class BaseTable:
     """
 
     def __init__(self, *, resold: bool = False) -> None:
-        """Load the table: about 0.2 s and 30 MB, once for a process."""
+        """Load the table: about 0.2 s and 10 MB, once for a process."""
         from genai_prices.data import providers  # noqa: PLC0415 - heavy, and only this table needs it
 
         self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
