@@ -15,7 +15,8 @@ import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.ids import ComponentId
@@ -24,9 +25,12 @@ from pipeline.errors import StartError
 from pipeline.signals import Auth, Batch, Context, Record, Rooms, Signal
 from pipeline.supervisor import Status, Supervisor
 from pipeline.telemetry.log import Log
-from pipeline.telemetry.meter import Meter
+from pipeline.telemetry.meter import Meter, MetricsRegistry
 
 ALL_SIGNALS = frozenset(Signal)
+T = TypeVar("T")
+# By what lives as long as the process: reloads make new hosts.
+_shared: WeakKeyDictionary[MetricsRegistry, dict[tuple[builtins.type, str], Any]] = WeakKeyDictionary()
 
 
 @runtime_checkable
@@ -64,6 +68,18 @@ class Host:
     def __post_init__(self) -> None:
         """Give the component its task group."""
         self.tasks = Supervisor(self.log, self.clock, self.report)
+
+    def shared(self, kind: builtins.type[T], make: Callable[[], T]) -> T:
+        """The one object of its kind for all instances of this component, made when first asked for.
+
+        Instances of a processor in several pipelines see one another's, and a reload keeps it.
+        """
+        by_id: dict[tuple[builtins.type, str], Any] = _shared.setdefault(self.meter.registry, {})
+        key = kind, str(self.id)
+        if key not in by_id:
+            by_id[key] = make()
+        found: T = by_id[key]
+        return found
 
     def extension(self, component_id: ComponentId | str) -> Extension:
         """The extension a configuration names. Raises StartError where it is not in `service.extensions`."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from pipeline.component import Host
-from pipeline.telemetry.meter import MetricsRegistry
 from processors.gen_ai_latency.chunks import Arrivals
 
 GENERATION_S: Final = 300.0
@@ -80,12 +78,8 @@ class ChunkMemory:
         return Arrivals(f"log {name}", first_ns, last_ns)
 
 
-_shared: WeakKeyDictionary[MetricsRegistry, dict[str, ChunkMemory]] = WeakKeyDictionary()
-
-
 def memory_of(host: Host, limit_bytes: int) -> ChunkMemory:
     """The memory of a processor: its logs pipelines fill it for its traces pipelines, and a reload forgets nothing."""
-    by_id = _shared.setdefault(host.meter.registry, {})
-    memory = by_id.setdefault(str(host.id), ChunkMemory(host.clock.monotonic()))
+    memory = host.shared(ChunkMemory, lambda: ChunkMemory(host.clock.monotonic()))
     memory.limit_bytes = limit_bytes
     return memory

@@ -6,10 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from weakref import WeakKeyDictionary
 
 from pipeline.component import Host
-from pipeline.telemetry.meter import MetricsRegistry
 from processors.gen_ai_metrics.bundles import Place, Said
 
 JoinKey: TypeAlias = str | bytes
@@ -195,10 +193,6 @@ def keys_of(*keys: JoinKey | None) -> tuple[JoinKey, ...]:
     return tuple(dict.fromkeys(key for key in keys if key))
 
 
-_shared: WeakKeyDictionary[MetricsRegistry, dict[str, Calls]] = WeakKeyDictionary()
-
-
 def calls_of(host: Host) -> Calls:
     """The memory of a connector, which a reload does not empty."""
-    by_id = _shared.setdefault(host.meter.registry, {})
-    return by_id.setdefault(str(host.id), Calls(host.clock.monotonic()))
+    return host.shared(Calls, lambda: Calls(host.clock.monotonic()))

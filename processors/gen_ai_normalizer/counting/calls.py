@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from pipeline.component import Host
-from pipeline.telemetry.meter import MetricsRegistry
 from processors.gen_ai_normalizer.counting.reports import (
     RESPONSE,
     Note,
@@ -347,10 +345,6 @@ def _loose_keys(report: Report) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (counts, uncounted), (counts, counted)
 
 
-_shared: WeakKeyDictionary[MetricsRegistry, dict[str, Calls]] = WeakKeyDictionary()
-
-
 def calls_of(host: Host) -> Calls:
     """The memory of a processor: spans and logs pipelines see one another's calls, and a reload forgets none."""
-    by_id = _shared.setdefault(host.meter.registry, {})
-    return by_id.setdefault(str(host.id), Calls(host.clock.monotonic()))
+    return host.shared(Calls, lambda: Calls(host.clock.monotonic()))
