@@ -4,7 +4,7 @@ from pipeline.aggregation.aggregation import Aggregation
 from pipeline.aggregation.exponential import ExponentialHistogram
 from pipeline.aggregation.instrument import OVERFLOW, Instrument, Kind, Labels, Temporality
 from pipeline.aggregation.numbers import LIMIT, Numbers
-from pipeline.aggregation.pieces import pieces_of
+from pipeline.aggregation.pieces import fits_at_once, pieces_of
 from pipeline.aggregation.sender import MetricsSender
 from pipeline.aggregation.series import Exemplar, Gauge, Histogram, Series, Sum
 from pipeline.aggregation.snapshot import Snapshot
@@ -26,5 +26,6 @@ __all__ = [
     "Snapshot",
     "Sum",
     "Temporality",
+    "fits_at_once",
     "pieces_of",
 ]

@@ -13,9 +13,14 @@ _AT_ONCE_RECORDS: Final = 1024
 _AT_ONCE_BYTES: Final = 1 << 20
 
 
+def fits_at_once(batch: Batch) -> bool:
+    """Whether a batch need not be cut."""
+    return batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES
+
+
 async def pieces_of(batch: Batch) -> AsyncIterator[Batch]:
     """The batch, or parts of a large one, cut in another thread; all are of the batch's delivery, to be ended once."""
-    if batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES:
+    if fits_at_once(batch):
         yield batch
         return
     pieces = batch.pieces(max_items=_AT_ONCE_RECORDS, max_bytes=_AT_ONCE_BYTES)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pipeline.aggregation import Aggregation, MetricsSender, Temporality
+from pipeline.aggregation import Aggregation, MetricsSender, Temporality, fits_at_once, pieces_of
 from pipeline.component import Connector, Host, Stage
 from pipeline.signals import Batch, Outcome, Signal
 from processors.gen_ai_metrics.bundles import Heaps
@@ -16,9 +16,6 @@ from processors.gen_ai_metrics.counting import Counting
 from processors.gen_ai_metrics.evaluations import Evaluations
 from processors.gen_ai_metrics.joins import calls_of
 
-# Larger batches are counted piece by piece, since the event loop is not to be held for over 10 ms.
-_AT_ONCE_RECORDS: Final = 1024
-_AT_ONCE_BYTES: Final = 1 << 20
 _TOGETHER: Final = 8192
 """Spans of so many records are seen as one request: a few milliseconds at its end."""
 _EXEMPLARS: Final = 5
@@ -73,8 +70,7 @@ class GenAiMetrics(Connector):
 
     async def consume(self, batch: Batch) -> None:
         """Count the records of a batch; its delivery ends here."""
-        is_small = batch.count <= _AT_ONCE_RECORDS and batch.size_bytes <= _AT_ONCE_BYTES
-        if is_small and not self._turn.locked():
+        if fits_at_once(batch) and not self._turn.locked():
             counting = self._counting
             counting.begin()
             counting.count(batch)
@@ -87,10 +83,9 @@ class GenAiMetrics(Connector):
     async def _consume_large(self, batch: Batch) -> None:
         """Count a batch in pieces; whoever comes meanwhile waits, since spans of one request belong together."""
         counting = self._counting
-        pieces = batch.pieces(max_items=_AT_ONCE_RECORDS, max_bytes=_AT_ONCE_BYTES)
         together = 0
         counting.begin()
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        async for piece in pieces_of(batch):
             counting.count(piece)
             together += piece.count
             if together >= _TOGETHER:
