@@ -58,11 +58,6 @@ class PriceBook:
         self.tables = tuple(tables)
         self.schedule = lru_cache(maxsize=_CACHE_ENTRIES)(self._schedule)
 
-    def below(self, table: Table) -> PriceBook:
-        """A book of the tables after `table` (of all, where it is none of them): what its rows are relative to."""
-        position = self.tables.index(table) + 1 if table in self.tables else 0
-        return PriceBook(self.tables[position:])
-
     def explain(self, provider: str, model: str, tier: str) -> tuple[Found | Unpriced, tuple[str, ...]]:
         """The price and all steps towards it, a line each: names, tables asked, rule that matched, intervals."""
         ident = identify(provider, model)

@@ -49,11 +49,10 @@ def usage_of(attributes: Attributes) -> Usage | None:
         Unpriced: counts below zero, or beyond what a call can have.
     """
     get = attributes.get
-    incoming, outgoing = get(INPUT), get(OUTPUT)
-    total = incoming if incoming.__class__ is int else 0
-    output = outgoing if outgoing.__class__ is int else 0
-    if not (total or output) and incoming.__class__ is not int is not outgoing.__class__:
+    incoming, outgoing = _said(get(INPUT)), _said(get(OUTPUT))
+    if incoming is None and outgoing is None:
         return None
+    total, output = incoming or 0, outgoing or 0
     if not (0 <= total <= MOST_TOKENS and 0 <= output <= MOST_TOKENS):
         raise Unpriced("invalid_usage")
     return Usage(total, output) if DETAILS.isdisjoint(attributes) else detailed_usage(total, output, attributes)
