@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from processors.marks import DIALECT, ROLE
+
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -71,7 +73,7 @@ def calls(request: ExportTraceServiceRequest | ExportLogsServiceRequest) -> Iter
     """The LLM calls among the records; frameworks around a call and second reports of it are left out."""
     for record in records(request):
         attributes = {entry.key: entry.value for entry in record.attributes}
-        if _text(attributes, "penstock.gen_ai.role") == "leaf" and _is_call(attributes):
+        if _text(attributes, ROLE) == "leaf" and _is_call(attributes):
             yield _call(record, attributes)
 
 
@@ -135,7 +137,7 @@ def _call(record: Span | LogRecord, attributes: dict[str, AnyValue]) -> Call:
         unpriced=_text(attributes, "penstock.cost.unpriced"),
         first_token_s=_scalar(attributes, "gen_ai.response.time_to_first_chunk"),
         per_token_s=_scalar(attributes, "penstock.latency.time_per_output_token"),
-        dialect=_text(attributes, "penstock.dialect") or "-",
+        dialect=_text(attributes, DIALECT) or "-",
         error=_text(attributes, "error.type") if failed else None,
         redacted=_masked_in(record),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -57,6 +57,16 @@ class _Match(NamedTuple):
     rule: str
 
 
+@cache
+def _loaded() -> tuple[dict[str, Provider], Guard, dict[str, Index]]:
+    """The providers of the package, which matches are believed, and an index of each provider's models."""
+    from genai_prices.data import providers  # noqa: PLC0415 - heavy, and only this table needs it
+
+    tables: dict[str, Provider] = {provider.id: provider for provider in providers}
+    guard = Guard(hand_written())
+    return tables, guard, {name: Index(table.models, guard) for name, table in tables.items()}
+
+
 class BaseTable:
     """Prices of genai-prices. Nothing is compiled before it is asked for, and all that was asked for is kept.
 
@@ -66,12 +76,8 @@ class BaseTable:
 
     def __init__(self, *, resold: bool = False) -> None:
         """Load the table: about 0.2 s and 10 MB, once for a process."""
-        from genai_prices.data import providers  # noqa: PLC0415 - heavy, and only this table needs it
-
-        self._tables: dict[str, Provider] = {provider.id: provider for provider in providers}
+        self._tables, self._guard, self._indexes = _loaded()
         self._is_resold = resold
-        self._guard = Guard(hand_written())
-        self._indexes = {name: Index(table.models, self._guard) for name, table in self._tables.items()}
         self._source = f"genai-prices {version('genai-prices')}"
         self.name = f"{self._source}, prices of makers" if resold else self._source
         self._compiled: Callable[[str, str, str], Schedule | None] = lru_cache(maxsize=_REMEMBERED)(self._compile)

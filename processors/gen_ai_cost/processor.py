@@ -14,6 +14,7 @@ from processors.gen_ai_cost.overrides import Overrides
 from processors.gen_ai_cost.pricing import Pricing, write
 from processors.gen_ai_cost.tables import made, price_book
 from processors.gen_ai_cost.tally import Tally
+from processors.marks import DIALECT, ROLE
 
 # Operations that a provider bills (gen_ai.operation.name), where no normaliser has said which spans are calls.
 _BILLED: Final = frozenset(
@@ -33,8 +34,6 @@ _NO_CALL: Final = frozenset({"gen_ai.agent.id", "gen_ai.agent.name", "gen_ai.too
 # Conventions before 1.27 had no operation: such a span is a call by what it counts.
 _COUNTS: Final = ("gen_ai.request.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
 _DAY_S: Final = 86_400
-_ROLE: Final = "penstock.gen_ai.role"
-_DIALECT: Final = "penstock.dialect"
 
 
 class GenAiCost(Processor):
@@ -88,7 +87,7 @@ class GenAiCost(Processor):
         exact = 0
         for record in batch.records():
             attributes = record.attributes
-            role = attributes.get(_ROLE)
+            role = attributes.get(ROLE)
             if role == "leaf" or (role is None and is_traces and _is_call(attributes)):
                 results = quick(record, attributes)
                 if results is not None:
@@ -110,5 +109,5 @@ def _is_call(attributes: Attributes) -> bool:
     operation = attributes.get("gen_ai.operation.name")
     if operation is None:
         counts = _COUNTS[0] in attributes and _COUNTS[1] in attributes and _COUNTS[2] in attributes
-        return counts and _NO_CALL.isdisjoint(attributes) and _DIALECT not in attributes
-    return operation.__class__ is str and operation in _BILLED and _DIALECT not in attributes
+        return counts and _NO_CALL.isdisjoint(attributes) and DIALECT not in attributes
+    return operation.__class__ is str and operation in _BILLED and DIALECT not in attributes

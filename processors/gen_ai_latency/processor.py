@@ -19,8 +19,9 @@ from processors.gen_ai_latency.plans import Plans
 from processors.gen_ai_latency.quick import Quick
 from processors.gen_ai_latency.rates import ERROR, FAILED, FINISH, Rates, per_second, tokens_of
 from processors.gen_ai_latency.reading import Reading, Refused, Subject
-from processors.gen_ai_latency.targets import ROLE, SOURCE, TOKENS_PER_S, TPOT, TTFT
+from processors.gen_ai_latency.targets import SOURCE, TOKENS_PER_S, TPOT, TTFT
 from processors.gen_ai_latency.units import seconds
+from processors.marks import ROLE
 
 
 class GenAiLatencyConfig(ConfigModel):

@@ -13,8 +13,9 @@ from processors.gen_ai_latency.chunks import Arrivals
 from processors.gen_ai_latency.facts import Facts
 from processors.gen_ai_latency.rates import FAILED, FASTEST_S, FINISH, MOST_PER_S, OUTPUT, REASONING, SLOWEST_S
 from processors.gen_ai_latency.reading import LONGEST_S, SHORTEST_S
-from processors.gen_ai_latency.targets import ROLE, SOURCE, STREAM, TOKENS_PER_S, TPOT, TTFT
+from processors.gen_ai_latency.targets import SOURCE, STREAM, TOKENS_PER_S, TPOT, TTFT
 from processors.gen_ai_latency.ways import RESPONSE, Way, Ways
+from processors.marks import ROLE
 
 _NUMBERS: Final = (float, int)
 _ENDED: Final = 1

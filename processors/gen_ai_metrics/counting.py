@@ -13,10 +13,9 @@ from processors.gen_ai_metrics.evaluations import EVENT, NAME, Evaluations
 from processors.gen_ai_metrics.facts import Get, duration_s, found_documents, said_duration_s
 from processors.gen_ai_metrics.joins import Seen, add_seen, response_id, response_ids
 from processors.gen_ai_metrics.structure import MCP, Member, Structure
+from processors.marks import DIALECT, ROLE
 
 _OPERATION: Final = "gen_ai.operation.name"
-_ROLE: Final = "penstock.gen_ai.role"
-_DIALECT: Final = "penstock.dialect"
 _RESPONSE: Final = "gen_ai.response.id"
 _OUTPUT: Final = "gen_ai.usage.output_tokens"
 _ERROR: Final = "error.type"
@@ -118,7 +117,7 @@ class Counting:
                 place = heaps.place(resource, batch.context)
                 bundles, last_key = place.bundles["call"], None
             get: Get = span.attributes.get
-            role = get(_ROLE)
+            role = get(ROLE)
             pb = span.pb
             if role != "leaf":
                 operation = get(_OPERATION)
@@ -130,7 +129,7 @@ class Counting:
                         self._plain(span, place, get)
                     continue
                 kind = kind_of(operation) if isinstance(operation, str) else None
-                if kind not in _CALLS or role is not None or get(_DIALECT) is not None:
+                if kind not in _CALLS or role is not None or get(DIALECT) is not None:
                     self._generative(span, place, get, kind, role)
                     continue
             # Everything that a call says, in one go.
@@ -254,7 +253,7 @@ class Counting:
                 resource = record.scope.resource
                 place = self._heaps.place(resource, batch.context)
             get: Get = record.attributes.get
-            role = get(_ROLE)
+            role = get(ROLE)
             if role == "leaf":
                 said = self._put(record, place, get, "call", (said_duration_s(get, self._durations), None))
                 self._evaluations.logged(response_id(get(_RESPONSE)), said)

@@ -22,11 +22,10 @@ from processors.gen_ai_normalizer.programs.custom import CustomMapping
 from processors.gen_ai_normalizer.programs.program import STREAM_KEY, Program
 from processors.gen_ai_normalizer.programs.recognition import ScopeId
 from processors.gen_ai_normalizer.reading.beside import Beside, of_fields, of_log, of_span
+from processors.marks import DIALECT, ROLE
 
 Tallies = defaultdict[str, Counter[str]]
 Marks = dict[str, str]
-DIALECT_KEY: Final = "penstock.dialect"
-ROLE_KEY: Final = "penstock.gen_ai.role"
 _UNKNOWN: Final = "unknown"
 _OTHERS: Final = "others"
 _MAX_LABELS: Final = 256
@@ -74,7 +73,7 @@ class GenAiNormalizer(Processor):
             # Whether an aggregate counts hangs on the calls of its request, also where those come later.
             done += self._records(batch.behind(), batch.signal, tallies)
             for attributes, role in self._roles.settle():
-                attributes[ROLE_KEY] = role
+                attributes[ROLE] = role
         for dialect, count in Counter(done).items():
             tallies[dialect]["records"] = count
         for dialect, tally in tallies.items():
@@ -91,7 +90,7 @@ class GenAiNormalizer(Processor):
                 scope_view = record.scope
                 scope = ScopeId(scope_view.name, scope_view.schema_url, scope_view.version)
             attributes = record.attributes
-            if attributes.get(DIALECT_KEY).__class__ is str:
+            if attributes.get(DIALECT).__class__ is str:
                 continue
             try:
                 marks = work(record, attributes, scope, tallies)
@@ -100,12 +99,12 @@ class GenAiNormalizer(Processor):
                 continue
             if marks is None:
                 continue
-            if ROLE_KEY in attributes or DIALECT_KEY in attributes:
+            if ROLE in attributes or DIALECT in attributes:
                 # Whoever wrote one was no normaliser: those write both, as texts.
-                attributes.pop(ROLE_KEY)
-                attributes.pop(DIALECT_KEY)
+                attributes.pop(ROLE)
+                attributes.pop(DIALECT)
             attributes.add(marks)
-            done.append(marks[DIALECT_KEY])
+            done.append(marks[DIALECT])
         return done
 
     def _span(self, span: Any, attributes: Attributes, scope: ScopeId, tallies: Tallies) -> Marks | None:
@@ -173,7 +172,7 @@ class GenAiNormalizer(Processor):
 @lru_cache(maxsize=1024)
 def _marks(dialect: str, role: str | None) -> Marks:
     """What is written on every record that was recognised."""
-    return {DIALECT_KEY: dialect} if role is None else {DIALECT_KEY: dialect, ROLE_KEY: role}
+    return {DIALECT: dialect} if role is None else {DIALECT: dialect, ROLE: role}
 
 
 def _compiler(config: GenAiNormalizerConfig) -> Compiler:
