@@ -10,8 +10,9 @@ from functools import cache
 from itertools import accumulate
 
 from pipeline.signals import Event, Span
-from processors.redaction.findings import Finding
+from processors.redaction.findings import Finding, stand_in
 from processors.redaction.tables import read_table
+from processors.redaction.treatment import Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ def streams_of(span: Span) -> list[Stream]:
     return [Stream(key, tuple(events)) for (_, key), events in found.items() if len(events) > 1]
 
 
-def splice_pieces(pieces: Sequence[str], findings: Sequence[Finding]) -> list[str]:
+def splice_pieces(pieces: Sequence[str], findings: Sequence[Finding], treatment: Treatment) -> list[str]:
     """The pieces of a text with its findings replaced: the first piece touched gets the placeholder."""
+    joined = "".join(pieces)
     ends = list(accumulate(map(len, pieces)))
     starts = [end - len(piece) for end, piece in zip(ends, pieces, strict=True)]
     spliced = []
@@ -63,7 +65,7 @@ def splice_pieces(pieces: Sequence[str], findings: Sequence[Finding]) -> list[st
                 continue
             kept.append(piece[position - low : max(finding.start, low) - low])
             if finding.start >= low:
-                kept.append(finding.placeholder)
+                kept.append(stand_in(joined, finding, treatment))
             position = min(finding.end, high)
         kept.append(piece[position - low :])
         spliced.append("".join(kept))

@@ -1,54 +1,43 @@
-"""Finds sensitive data in one text, however it is encoded."""
+"""Finds sensitive data in one text as it stands; what is encoded in it is the work of `layers`."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from processors.redaction import encodings
 from processors.redaction.entities import load_types
-from processors.redaction.findings import Finding, merge, splice
+from processors.redaction.findings import Finding
 from processors.redaction.rule import Rule
 from processors.redaction.triggers import MARKER_TRIGGERS, SEPARATOR, Hit, Trigger, TriggerEngine, build_engine
 from processors.redaction.validators.span import value_span
 
-# Context words count this far before a match and behind it (characters).
-_CONTEXT_BEFORE: Final = 48
-_CONTEXT_AFTER: Final = 16
 _NOT_CONTEXT_BEFORE: Final = 24
 
-_DEEPEST: Final = 10
-_LONGEST_CHARACTER_BYTES: Final = 4
+_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
 
 # What an earlier pass left: `<CREDIT_CARD>` must not count as the word `card` before the next number.
 _PLACEHOLDER: Final = re.compile(rf"<(?:REDACTED|{'|'.join(load_types())})>")
 
-# Long words look like base64 often enough to be worth a look before anything else is decoded.
-_ONLY_BASE64: Final = {encodings.BASE64}
+
+class Scan(NamedTuple):
+    """What one pass over a text found: candidates of rules, and the encodings that it shows signs of."""
+
+    hits: Sequence[Hit]
+    markers: frozenset[str]
 
 
-class TooMuch(Exception):  # noqa: N818 - a limit, not a mistake
-    """A text is beyond what is looked at (hits, nested encodings): the caller replaces it whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds on the work for one text."""
-
-    max_bytes: int = 16 << 20
-    max_hits: int = 200_000
+_NOTHING: Final = Scan((), frozenset())
 
 
 class Detector:
     """Applies a set of rules. Safe to use from several threads."""
 
-    def __init__(self, rules: Sequence[Rule], limits: Limits = Limits(), engine: TriggerEngine | None = None) -> None:
+    def __init__(self, rules: Sequence[Rule], engine: TriggerEngine | None = None) -> None:
         """Compile the triggers of the rules; `engine` is for tests that compare engines."""
         self._rules = tuple(rules)
-        self._limits = limits
         self._owners: list[Rule | str] = [marker.name for marker in encodings.MARKERS]
         triggers = list(MARKER_TRIGGERS)
         for rule in self._rules:
@@ -57,69 +46,26 @@ class Detector:
         self.triggers: tuple[Trigger, ...] = tuple(triggers)
         self._engine = engine or build_engine(self.triggers)
 
-    def touched(self, texts: list[str]) -> Sequence[int]:
-        """Indexes of the texts in which `find` may find something; in all others it finds nothing."""
-        joined = SEPARATOR.join(texts)
-        if not encodings.hides_characters(joined):
-            return self._engine.touched(texts, joined)
-        # What is written in escapes is looked at by itself, decoded.
-        hidden = [index for index, text in enumerate(texts) if encodings.hides_characters(text)]
-        shown = ["" if encodings.hides_characters(text) else text for text in texts]
-        return sorted({*hidden, *self._engine.touched(shown, SEPARATOR.join(shown))})
+    def touched(self, texts: Sequence[str]) -> Sequence[int]:
+        """Indexes of the texts in which something may be found; in all others there is nothing."""
+        return self._engine.touched(texts, SEPARATOR.join(texts))
 
-    def find(self, text: str) -> list[Finding]:
-        """What is to be redacted in a text: disjoint, in order.
-
-        Raises:
-            TooMuch: a limit is exceeded.
-        """
-        if len(text) * _LONGEST_CHARACTER_BYTES > self._limits.max_bytes < len(text.encode("utf-8", "surrogatepass")):
-            raise TooMuch
-        return merge(self._find(text, 0))
-
-    def _find(self, text: str, depth: int) -> list[Finding]:
-        if depth > _DEEPEST:
-            raise TooMuch
-        if encodings.hides_characters(text):
-            return self._find_decoded(encodings.decode_json_escapes(text), depth)
+    def scan(self, text: str) -> Scan:
+        """Candidates and signs of encodings."""
         hits = self._engine.hits(text)
         if not hits:
-            return []
-        if len(hits) > self._limits.max_hits:
-            raise TooMuch
-        markers = {self._owners[number] for number, _ in hits}
-        if markers == _ONLY_BASE64 and next(encodings.base64_texts(text), None) is None:
-            return []
-        if encodings.has_json_escapes(text):
-            return self._find_decoded(encodings.decode_json_escapes(text), depth)
-        if encodings.FULL_WIDTH in markers:
-            return self._find(encodings.fold_full_width(text), depth + 1)
-        found = list(self._verify(_without_placeholders(text), hits))
-        if encodings.PERCENT in markers:
-            found += self._find_decoded(encodings.decode_percent(text), depth)
-        if encodings.BASE64 in markers:
-            found += self._find_base64(text, depth)
-        return found
+            return _NOTHING
+        owners = self._owners
+        markers = frozenset(owner for number, _ in hits if isinstance(owner := owners[number], str))
+        return Scan(hits, markers)
 
-    def _find_decoded(self, decoded: encodings.Decoded, depth: int) -> list[Finding]:
-        found = []
-        for finding in self._find(decoded.text, depth + 1):
-            start, end = decoded.original(finding.start, finding.end)
-            found.append(replace(finding, start=start, end=end))
-        return found
-
-    def _find_base64(self, text: str, depth: int) -> Iterator[Finding]:
-        for start, end, decoded in encodings.base64_texts(text):
-            inner = merge(self._find(decoded, depth + 1))
-            if inner:
-                redacted = encodings.encode_base64_like(text[start:end], splice(decoded, inner))
-                yield Finding(start, end, inner[0].rule, replacement=redacted, inner=tuple(inner))
-
-    def _verify(self, text: str, hits: Sequence[Hit]) -> Iterator[Finding]:
+    def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> Iterator[Finding]:
+        """What stands at the candidates, of the wanted types; findings may overlap."""
+        text = _without_placeholders(text)
         ends: defaultdict[Rule, list[int]] = defaultdict(list)
         for number, end in hits:
             owner = self._owners[number]
-            if isinstance(owner, Rule):
+            if isinstance(owner, Rule) and owner.entity.name in types:
                 ends[owner].append(end)
         for rule, places in ends.items():
             for window in _windows(places, rule):
@@ -165,12 +111,18 @@ def _accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:
     if span is None or span[0] >= span[1]:
         return None
     text = match.string
-    before, after = match.start(), match.end()
-    if rule.context is not None and not (
-        rule.context.search(text, max(0, before - _CONTEXT_BEFORE), before)
-        or rule.context.search(text, after, after + _CONTEXT_AFTER)
-    ):
-        return None
+    if rule.checks:
+        value = _SEPARATORS.sub("", text[span[0] : span[1]]).upper()
+        if not all(check(value) for check in rule.checks):
+            return None
+    before, after = match.span()
+    if rule.context is not None:
+        # What the match itself has in front of its value may be the context.
+        far, near = rule.near
+        if not (
+            rule.context.search(text, max(0, before - far), span[0]) or rule.context.search(text, span[1], after + near)
+        ):
+            return None
     if rule.not_context is not None and rule.not_context.search(text, max(0, before - _NOT_CONTEXT_BEFORE), before):
         return None
     return span

@@ -16,7 +16,11 @@ DEFAULT: Final = "default"
 def load_types() -> dict[str, EntityType]:
     """All entity types by name."""
     table: dict[str, dict[str, Any]] = read_table("types.yaml")
-    return {name: EntityType(name, **facts) for name, facts in table.items()}
+    return {
+        name: EntityType(name, group, facts.get("default", data["default"]), facts["priority"], facts["about"])
+        for group, data in table.items()
+        for name, facts in data["types"].items()
+    }
 
 
 def select_entities(wanted: str | Sequence[str]) -> frozenset[str]:

@@ -7,11 +7,12 @@ from typing import Final
 
 from pipeline.signals import Attributes, DataPoint, Event, LogRecord, Metric, Record, Resource, Span, Value
 from processors.redaction.chunks import Stream, splice_pieces, streams_of
-from processors.redaction.detector import TooMuch
 from processors.redaction.keys import KeyBook
+from processors.redaction.layers import TooMuch
 from processors.redaction.rewriter import Policy, Rewriter
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
 from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of
+from processors.redaction.treatment import Treatment
 from processors.redaction.values import COMPOSITE, LARGEST_PLAIN_INT, texts_in
 
 COUNT_ATTRIBUTE: Final = "penstock.redaction.count"
@@ -23,14 +24,15 @@ class EntityStage:
     def __init__(
         self,
         texts: TextRedactor,
+        treatment: Treatment,
         tally: Tally,
         *,
         spares_key: Callable[[str], bool],
         spares_value: Callable[[str], bool],
     ) -> None:
         """Redact with `texts`; what is spared is left alone."""
-        self._keys = KeyBook(texts, spares_key)
-        self._policy = Policy(texts, self._keys, tally, spares_value)
+        self._keys = KeyBook(texts, treatment, spares_key)
+        self._policy = Policy(texts, treatment, self._keys, tally, spares_value)
 
     def redact_record(self, record: Record) -> None:
         """Redact one span, log record or data point and write `penstock.redaction.count` where there was something.
@@ -107,12 +109,12 @@ class EntityStage:
         if stream.key in self._keys.skipped or joined not in dirty:
             return 0
         try:
-            findings = self._policy.texts.detector.find(joined)
+            findings = self._policy.texts.finder.find(joined, self._policy.treatment)
         except TooMuch:
             stream.write([FAILED_PLACEHOLDER] * len(pieces))
             self._policy.tally.add(UNKNOWN_ENTITY, "replace", "event")
             return len(pieces)
-        stream.write(splice_pieces(pieces, findings))
+        stream.write(splice_pieces(pieces, findings, self._policy.treatment))
         dirty.update(self._policy.examine(stream.pieces))
         entities = entities_of(findings)
         for entity in entities:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from processors.redaction.rule import Rule
+from processors.redaction.treatment import Treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,9 @@ class Finding:
     inner: tuple[Finding, ...] = ()
 
     @property
-    def placeholder(self) -> str:
-        """What a reader sees instead."""
-        return f"<{self.rule.entity.name}>" if self.replacement is None else self.replacement
-
-    @property
     def rank(self) -> tuple[bool, int, int]:
         """Of overlapping findings the highest names the place: a value of its own before a blob, type, length."""
-        return self.replacement is None, self.rule.entity.priority, self.end - self.start
+        return self.replacement is None, self.rule.priority, self.end - self.start
 
 
 def merge(found: Iterable[Finding]) -> list[Finding]:
@@ -53,12 +49,19 @@ def _join(first: Finding, second: Finding) -> Finding:
     return replace(winner, start=min(first.start, second.start), end=max(first.end, second.end))
 
 
-def splice(text: str, findings: Sequence[Finding]) -> str:
+def splice(text: str, findings: Sequence[Finding], treatment: Treatment) -> str:
     """The text with each finding replaced."""
     pieces = []
     position = 0
     for finding in findings:
-        pieces += [text[position : finding.start], finding.placeholder]
+        pieces += [text[position : finding.start], stand_in(text, finding, treatment)]
         position = finding.end
     pieces.append(text[position:])
     return "".join(pieces)
+
+
+def stand_in(text: str, finding: Finding, treatment: Treatment) -> str:
+    """What a reader sees in place of a finding."""
+    if finding.replacement is not None:
+        return finding.replacement
+    return treatment.stand_in(finding.rule.entity.name, text[finding.start : finding.end])

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from processors.redaction.findings import Finding
+from processors.redaction.findings import Finding, stand_in
+from processors.redaction.treatment import Treatment
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _KEY_BEFORE: Final = re.compile(r'(\\*")\s*:\s*(?:\[[\s0-9,.eE+-]*)?-?$')
@@ -31,13 +32,13 @@ def _is_risky(span: str) -> bool:
     return '"' in span or "\\" in span or _NUMBER.fullmatch(span) is not None
 
 
-def splice_json(text: str, findings: Sequence[Finding]) -> str:
+def splice_json(text: str, findings: Sequence[Finding], treatment: Treatment) -> str:
     """The text with each finding replaced; a placeholder for a bare number gets the quotes of its key."""
     pieces = []
     position = 0
     for finding in findings:
         quote = _quote_for(text, finding)
-        pieces += [text[position : finding.start], quote, finding.placeholder, quote]
+        pieces += [text[position : finding.start], quote, stand_in(text, finding, treatment), quote]
         position = finding.end
     pieces.append(text[position:])
     return "".join(pieces)

@@ -8,6 +8,7 @@ from typing import Final
 
 from processors.redaction.tables import read_table
 from processors.redaction.text import Redacted, TextRedactor
+from processors.redaction.treatment import Treatment
 
 _MOST_KEYS: Final = 20_000
 
@@ -20,9 +21,10 @@ class KeyBook:
         dirty: keys with something to redact in them, with what stands for them.
     """
 
-    def __init__(self, texts: TextRedactor, spares: Callable[[str], bool]) -> None:
+    def __init__(self, texts: TextRedactor, treatment: Treatment, spares: Callable[[str], bool]) -> None:
         """Ask `spares` for each new key whether the configuration leaves it alone."""
         self._texts = texts
+        self._treatment = treatment
         self._spares = spares
         self._identifier = re.compile("|".join(read_table("places.yaml")["identifiers"]))
         self._known: set[str] = set()
@@ -43,6 +45,6 @@ class KeyBook:
     def _add(self, key: str) -> None:
         if self._spares(key) or self._identifier.search(key):
             self.skipped.add(key)
-        elif redacted := self._texts.redact(key):
+        elif redacted := self._texts.redact(key, self._treatment):
             self.dirty[key] = redacted
         self._known.add(key)

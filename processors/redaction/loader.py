@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import resources
-from typing import Final
+from importlib.resources.abc import Traversable
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from processors.redaction.checks import CHECKS
 from processors.redaction.entities import load_types
+from processors.redaction.formats import Format, read_format
 from processors.redaction.rule import EntityType, Rule
 from processors.redaction.validators import VALIDATORS
-from processors.redaction.words import context_pattern
+from processors.redaction.words import context_pattern, word_trigger, words_of
 
 _PACKAGE: Final = "processors.redaction"
 
@@ -25,23 +28,34 @@ _EDGES: Final = {
     "number": (r"(?<![0-9A-Za-z_])(?<![0-9][.-])", r"(?![0-9A-Za-z_])(?![.-][0-9])"),
 }
 
+NEAR: Final = (48, 16)
+"""Context words count this far before a match and behind it (characters), where a rule says nothing else."""
 
-class _RuleData(BaseModel):
-    """A rule as it stands in a file."""
+_EDGE_CHARACTERS: Final = 2
+_LONGEST_VALUE: Final = 256
+
+
+class RuleData(BaseModel):
+    """A rule as it stands in a file: either `format`, or `pattern` with `trigger` (and `reach`), or with `context`."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: str
     type: str
-    trigger: str | list[str]
+    provider: str | None = None
+    format: str | list[str] | None = None
+    trigger: str | list[str] | None = None
     caseless: bool = False
-    pattern: str
-    edges: str = "none"
-    reach: tuple[int, int]
+    pattern: str | None = None
+    edges: str | None = None
+    reach: tuple[int, int] | None = None
     validator: str | None = None
+    check: str | list[str] = []
     context: list[str] = []
     not_context: list[str] = []
+    near: tuple[int, int] = NEAR
     absorbs: bool = True
+    priority: int | None = None
     positive: list[str]
     negative: list[str]
 
@@ -49,40 +63,89 @@ class _RuleData(BaseModel):
 def load_rules() -> list[Rule]:
     """All rules that ship with Penstock, in a fixed order."""
     types = load_types()
-    return [_build(data, types) for data in _rule_data()]
+    return [build_rule(data, types) for data in _rule_data()]
 
 
-def _rule_data() -> Iterator[_RuleData]:
-    folder = resources.files(_PACKAGE) / "rules"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".yaml"):
-            for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
-                yield _RuleData.model_validate(entry)
+def _rule_data() -> Iterator[RuleData]:
+    for file in sorted(_files(resources.files(_PACKAGE) / "rules"), key=str):
+        for entry in yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or ():  # noqa: S506 - a safe one
+            yield RuleData.model_validate(entry)
 
 
-def _build(data: _RuleData, types: dict[str, EntityType]) -> Rule:
+# libyaml's loader where it is there: the rules are read at every start.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.name.endswith(".yaml"):
+            yield entry
+
+
+def build_rule(data: RuleData, types: dict[str, EntityType]) -> Rule:
+    """Compile a rule.
+
+    Raises:
+        ValueError: something in it is unknown or no expression.
+    """
     try:
-        behind, ahead = _EDGES[data.edges]
+        formats = [read_format(text) for text in _listed(data.format)]
+        entity = types[data.type]
+        triggers, before, after = _triggers(data, formats)
+        words_only = data.trigger is None and not any(form.trigger for form in formats)
         return Rule(
             id=data.id,
-            entity=types[data.type],
-            triggers=(data.trigger,) if isinstance(data.trigger, str) else tuple(data.trigger),
-            caseless=data.caseless,
-            pattern=re.compile(
-                f"{behind}(?:{data.pattern}){ahead}" if data.edges != "none" else data.pattern, re.ASCII
-            ),
-            before=data.reach[0],
-            after=data.reach[1],
+            entity=entity,
+            triggers=triggers,
+            caseless=data.caseless or words_only,
+            pattern=_pattern(data, formats),
+            before=before,
+            after=after,
             validator=VALIDATORS[data.validator] if data.validator else None,
-            context=_context(data.context),
-            not_context=_context(data.not_context),
+            checks=tuple(CHECKS[name] for name in _listed(data.check)),
+            context=context_pattern(tuple(data.context)) if data.context else None,
+            not_context=context_pattern(tuple(data.not_context)) if data.not_context else None,
+            near=data.near,
             absorbs=data.absorbs,
+            priority=entity.priority if data.priority is None else data.priority,
             positive=tuple(data.positive),
             negative=tuple(data.negative),
         )
-    except (KeyError, re.error) as error:
+    except (KeyError, ValueError, re.error) as error:
         raise ValueError(f"redaction rule {data.id}: {error}") from error
 
 
-def _context(names: Sequence[str]) -> re.Pattern[str] | None:
-    return context_pattern(tuple(names)) if names else None
+def _listed(value: str | list[str] | None) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _pattern(data: RuleData, formats: list[Format]) -> re.Pattern[str]:
+    edges = data.edges or ("token" if formats else "none")
+    behind, ahead = _EDGES[edges]
+    expression = "|".join(form.pattern for form in formats) if formats else data.pattern
+    if expression is None:
+        raise ValueError("needs a format or a pattern")
+    return re.compile(f"{behind}(?:{expression}){ahead}" if edges != "none" else expression, re.ASCII)
+
+
+def _triggers(data: RuleData, formats: list[Format]) -> tuple[tuple[str, ...], int, int]:
+    """The triggers, and how far before and behind their ends a match reaches."""
+    length = max((form.length for form in formats), default=_LONGEST_VALUE)
+    if data.trigger is not None:
+        if data.reach is None:
+            raise ValueError("a rule with a trigger needs its reach")
+        return tuple(_listed(data.trigger)), *data.reach
+    literal = tuple(form.trigger for form in formats if form.trigger)
+    if formats and len(literal) == len(formats):
+        before = max(form.before for form in formats)
+        return literal, before + _EDGE_CHARACTERS, length + _EDGE_CHARACTERS
+    if not data.context:
+        raise ValueError("needs a trigger, or a format with a literal in it, or context words")
+    # A word before the value or behind it brings the rule into play.
+    words = words_of(data.context)
+    longest = max(map(len, words))
+    before = longest + data.near[1] + length + _EDGE_CHARACTERS
+    reach = data.reach or (before, data.near[0] + length + _EDGE_CHARACTERS)
+    return tuple(word_trigger(word) for word in words), *reach

@@ -9,6 +9,7 @@ from pipeline.signals import Attributes, Value
 from processors.redaction.keys import KeyBook
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
 from processors.redaction.text import Redacted, TextRedactor
+from processors.redaction.treatment import Treatment
 from processors.redaction.values import replaced, unused_key
 
 
@@ -17,6 +18,7 @@ class Policy:
     """What a stage redacts with: the text redactor, what it knows about keys, what is spared, where it counts."""
 
     texts: TextRedactor
+    treatment: Treatment
     keys: KeyBook
     tally: Tally
     spares_value: Callable[[str], bool]
@@ -24,9 +26,9 @@ class Policy:
     def examine(self, texts: list[str]) -> dict[str, Redacted]:
         """What becomes of those texts that hold something; one scan tells the others apart."""
         found = {}
-        for index in self.texts.detector.touched(texts):
+        for index in self.texts.finder.touched(texts):
             text = texts[index]
-            if not self.spares_value(text) and (redacted := self.texts.redact(text)):
+            if not self.spares_value(text) and (redacted := self.texts.redact(text, self.treatment)):
                 found[text] = redacted
         return found
 

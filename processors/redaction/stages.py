@@ -9,12 +9,14 @@ from pipeline.telemetry.meter import Meter
 from processors.redaction.collector_policy import CollectorPolicy
 from processors.redaction.collector_stage import CollectorStage
 from processors.redaction.config import RedactionConfig
-from processors.redaction.detector import Detector, Limits
+from processors.redaction.detector import Detector
 from processors.redaction.entity_stage import EntityStage
+from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.numbering import load_common_plans
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
+from processors.redaction.treatment import Treatment
 
 
 class Stage(Protocol):
@@ -37,6 +39,8 @@ def build_stages(config: RedactionConfig, meter: Meter) -> tuple[list[Stage], Ta
     if types := config.entity_types:
         load_common_plans()
         rules = [rule for rule in load_rules() if rule.entity.name in types]
-        texts = TextRedactor(Detector(rules, Limits(config.max_value_bytes, config.max_value_hits)))
-        stages.append(EntityStage(texts, tally, spares_key=policy.ignores_key, spares_value=policy.allows_value))
+        texts = TextRedactor(Finder(Detector(rules), Limits(config.max_value_bytes, config.max_value_hits)))
+        stages.append(
+            EntityStage(texts, Treatment(types), tally, spares_key=policy.ignores_key, spares_value=policy.allows_value)
+        )
     return stages, tally

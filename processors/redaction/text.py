@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from processors.redaction import json_text
-from processors.redaction.detector import Detector, TooMuch
 from processors.redaction.findings import Finding, splice
+from processors.redaction.layers import Finder, TooMuch
+from processors.redaction.treatment import Treatment
 
 FAILED_PLACEHOLDER: Final = "<REDACTED>"
 """Stands for a value that could not be examined."""
+
+Key = tuple[bytes, Treatment]
 
 _MOST_PASSES: Final = 8
 _CACHE_MIN_CHARS: Final = 16
@@ -33,51 +36,55 @@ class Redacted:
 
 
 class TextRedactor:
-    """Redacts texts with one detector. Safe to use from several threads."""
+    """Redacts texts with one finder. Safe to use from several threads."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, finder: Finder) -> None:
         """Start with an empty memory."""
-        self.detector = detector
+        self.finder = finder
         self._memory = _Memory()
 
-    def redact(self, text: str) -> Redacted | None:
+    def redact(self, text: str, treatment: Treatment) -> Redacted | None:
         """The redacted text, None where there is nothing to redact. Never raises for any text."""
-        key = self._memory.key(text)
+        key = self._memory.key(text, treatment)
         if key is not None and key in self._memory:
             return self._memory[key]
         try:
-            result = self._redact(text)
+            result = self._redact(text, treatment)
         except Exception:  # noqa: BLE001 - whatever went wrong, the value does not pass
             return Redacted(FAILED_PLACEHOLDER, (), failed=True)
         if key is not None:
             self._memory.put(key, result)
         return result
 
-    def _redact(self, text: str) -> Redacted | None:
+    def _redact(self, text: str, treatment: Treatment) -> Redacted | None:
         """Redact until nothing is found: what one pass replaces can uncover an edge that the next one needs."""
-        result = self._pass(text)
+        result = self._pass(text, treatment)
         if result is None:
             return None
         for _ in range(_MOST_PASSES):
-            more = self._pass(result.text)
+            more = self._pass(result.text, treatment)
             if more is None:
                 return result
             result = Redacted(more.text, result.entities + more.entities)
         raise TooMuch
 
-    def _pass(self, text: str) -> Redacted | None:
-        findings = self.detector.find(text)
+    def _pass(self, text: str, treatment: Treatment) -> Redacted | None:
+        findings = self.finder.find(text, treatment)
         if not findings:
             return None
-        result = json_text.splice_json(text, findings) if json_text.may_be_json(text) else splice(text, findings)
+        result = (
+            json_text.splice_json(text, findings, treatment)
+            if json_text.may_be_json(text)
+            else splice(text, findings, treatment)
+        )
         if json_text.is_at_risk(text, findings) and not json_text.is_intact(text, result):
             counts: Counter[str] = Counter()
-            result = json_text.rewrite(text, lambda leaf: self._leaf(leaf, counts))
+            result = json_text.rewrite(text, lambda leaf: self._leaf(leaf, treatment, counts))
             return Redacted(result, tuple(counts.elements()))
         return Redacted(result, tuple(entities_of(findings)))
 
-    def _leaf(self, text: str, counts: Counter[str]) -> str:
-        redacted = self._pass(text)
+    def _leaf(self, text: str, treatment: Treatment, counts: Counter[str]) -> str:
+        redacted = self._pass(text, treatment)
         if redacted is None:
             return text
         counts.update(redacted.entities)
@@ -97,23 +104,24 @@ class _Memory:
 
     def __init__(self) -> None:
         self._secret = os.urandom(16)
-        self._entries: OrderedDict[bytes, Redacted | None] = OrderedDict()
+        self._entries: OrderedDict[Key, Redacted | None] = OrderedDict()
         self._chars = 0
         self._lock = threading.Lock()
 
-    def key(self, text: str) -> bytes | None:
+    def key(self, text: str, treatment: Treatment) -> Key | None:
         """The key of a text that is worth remembering."""
         if len(text) < _CACHE_MIN_CHARS:
             return None
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
+        return digest, treatment
 
-    def __contains__(self, key: bytes) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._entries
 
-    def __getitem__(self, key: bytes) -> Redacted | None:
+    def __getitem__(self, key: Key) -> Redacted | None:
         return self._entries.get(key)
 
-    def put(self, key: bytes, result: Redacted | None) -> None:
+    def put(self, key: Key, result: Redacted | None) -> None:
         """Remember; forget the oldest beyond the bounds."""
         with self._lock:
             self._entries[key] = result

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
+from processors.redaction.rule import Validator
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import text_before, value_span, value_text
 
@@ -43,3 +44,10 @@ def jp_address(match: re.Match[str]) -> tuple[int, int] | None:
     """A prefecture with a municipality and a lot number behind it."""
     text = value_text(match)
     return value_span(match) if _MUNICIPALITY.search(text) and _LOT.search(text) else None
+
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "email": email,
+    "ip": ip,
+    "jp_address": jp_address,
+}

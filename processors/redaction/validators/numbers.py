@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import Final
 
+from processors.redaction.checks.common import luhn
+from processors.redaction.rule import Validator
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 from processors.redaction.words import context_pattern
@@ -14,17 +16,6 @@ from processors.redaction.words import context_pattern
 _MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 _CARD_SEPARATORS: Final = " -"
-
-
-def luhn(digits: str) -> bool:
-    """Whether the Luhn sum (ISO/IEC 7812-1) of the digits is a multiple of ten."""
-    total = 0
-    for index, character in enumerate(reversed(digits)):
-        digit = int(character)
-        if index % 2:
-            digit = digit * 2 - 9 * (digit > 4)
-        total += digit
-    return total % 10 == 0
 
 
 @cache
@@ -49,7 +40,7 @@ def credit_card(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def _named_card(match: re.Match[str]) -> bool:
-    return context_pattern(("card",)).search(text_before(match, 32)) is not None
+    return context_pattern(("$card",)).search(text_before(match, 32)) is not None
 
 
 def iban(match: re.Match[str]) -> tuple[int, int] | None:
@@ -71,7 +62,7 @@ def iban(match: re.Match[str]) -> tuple[int, int] | None:
 def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
     """A number with hyphens stands for itself; with spaces or dots it needs its name nearby or to stand alone."""
     span = value_span(match)
-    if "-" in value_text(match) or context_pattern(("ssn",)).search(text_before(match, 48)):
+    if "-" in value_text(match) or context_pattern(("$ssn",)).search(text_before(match, 48)):
         return span
     return span if span == (0, len(match.string)) else None
 
@@ -82,3 +73,11 @@ def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
     remainder = sum(digit * weight for digit, weight in zip(digits, _MY_NUMBER_WEIGHTS, strict=False)) % 11
     check = 0 if remainder <= 1 else 11 - remainder
     return value_span(match) if digits[11] == check else None
+
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "credit_card": credit_card,
+    "iban": iban,
+    "jp_my_number": jp_my_number,
+    "us_ssn": us_ssn,
+}

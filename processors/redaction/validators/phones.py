@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from processors.redaction.numbering import is_international, is_national
+from processors.redaction.rule import Validator
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 from processors.redaction.words import context_pattern
 
@@ -67,7 +68,7 @@ def _digits(text: str) -> str:
 
 
 def _has_context(match: re.Match[str]) -> bool:
-    return context_pattern(("phone",)).search(text_before(match, 40)) is not None
+    return context_pattern(("$phone",)).search(text_before(match, 40)) is not None
 
 
 def _shorter(match: re.Match[str]) -> Iterator[int]:
@@ -78,3 +79,11 @@ def _shorter(match: re.Match[str]) -> Iterator[int]:
     for stop in range(end - 1, start + _SHORTEST_DIGITS, -1):
         if text[stop] in _SEPARATORS and text[stop - 1] not in _SEPARATORS:
             yield stop
+
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "phone_international": international,
+    "phone_labelled": labelled,
+    "phone_national": national,
+    "phone_north_america": north_america,
+}

@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from processors.redaction.rule import Validator
 from processors.redaction.validators.span import value_span, value_text
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -59,3 +60,11 @@ def _base62(number: int, width: int) -> str:
         number, digit = divmod(number, 62)
         digits.append(_BASE62[digit])
     return "".join(reversed(digits))
+
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "github_token": github_token,
+    "jwt": jwt,
+    "placeholder": no_placeholder,
+    "random_looking": random_looking,
+}

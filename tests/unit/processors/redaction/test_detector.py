@@ -10,20 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.redaction.detector import Detector, Limits, TooMuch
+from processors.redaction.detector import Detector
+from processors.redaction.entities import load_types
 from processors.redaction.findings import splice
+from processors.redaction.layers import Finder, Limits, TooMuch
 from processors.redaction.loader import load_rules
+from processors.redaction.treatment import Treatment
 from processors.redaction.triggers import RegexEngine
 
 RULES = load_rules()
+ALL = Treatment(frozenset(load_types()))
 DETECTOR = Detector(RULES)
-SLOW_DETECTOR = Detector(RULES, engine=RegexEngine(DETECTOR.triggers))
+FINDER = Finder(DETECTOR)
+SLOW_FINDER = Finder(Detector(RULES, engine=RegexEngine(DETECTOR.triggers)))
 MAIL = "jane.sample@example.com"
 SAMPLES = [sample for rule in RULES for sample in (*rule.positive, *rule.negative)]
 
 
 def redact(text: str) -> str:
-    return splice(text, DETECTOR.find(text))
+    return splice(text, FINDER.find(text, ALL), ALL)
 
 
 def test_values_of_several_types_are_replaced_in_place() -> None:
@@ -119,14 +124,14 @@ def test_identifiers_and_numbers_of_machines_stay(text: str) -> None:
 
 
 def test_more_hits_than_the_limit_is_an_error() -> None:
-    detector = Detector(RULES, Limits(max_hits=10))
+    finder = Finder(DETECTOR, Limits(max_hits=10))
     with pytest.raises(TooMuch):
-        detector.find("a@b " * 11)
+        finder.find("a@b " * 11, ALL)
 
 
 def test_a_text_over_the_size_limit_is_an_error() -> None:
     with pytest.raises(TooMuch):
-        Detector(RULES, Limits(max_bytes=10)).find("x" * 11)
+        Finder(DETECTOR, Limits(max_bytes=10)).find("x" * 11, ALL)
 
 
 def test_escapes_nested_without_end_are_an_error() -> None:
@@ -134,29 +139,29 @@ def test_escapes_nested_without_end_are_an_error() -> None:
     for _ in range(14):
         text = json.dumps(text)[1:-1].replace("@", "\\u0040", 1) if "@" in text else text.replace("\\", "\\\\")
     with pytest.raises(TooMuch):
-        DETECTOR.find(text)
+        FINDER.find(text, ALL)
 
 
 def test_vectors_of_floats_have_no_candidates() -> None:
     vector = [0.0123456789012345, -0.4242424242424242, 1.378282246310005e-05] * 500
-    assert not DETECTOR.touched([json.dumps(vector), str(vector)])
+    assert not FINDER.touched([json.dumps(vector), str(vector)])
 
 
 def test_key_headers_without_end_cost_linear_time() -> None:
     """Each header takes what follows with it, so that the next one is not looked at again."""
     text = "\x2d----BEGIN PRIVATE KEY-----abcdefghijklmnopqrstuvwxyz\n" * 2000
-    assert len(DETECTOR.find(text)) < 10
+    assert len(FINDER.find(text, ALL)) < 10
 
 
 def test_touched_names_the_texts_with_candidates() -> None:
     texts = ["nothing", f"mail {MAIL}", "日本語", "\\u65e5", "plain", "\\u672c", "4242424242424242"]
-    assert list(DETECTOR.touched(texts)) == [1, 3, 5, 6]
-    assert list(SLOW_DETECTOR.touched(texts)) == [1, 3, 5, 6]
+    assert list(FINDER.touched(texts)) == [1, 3, 5, 6]
+    assert list(SLOW_FINDER.touched(texts)) == [1, 3, 5, 6]
 
 
 @given(st.lists(st.one_of(st.sampled_from(SAMPLES), st.text()), max_size=4).map(" ".join))
 def test_engines_agree(text: str) -> None:
-    assert DETECTOR.find(text) == SLOW_DETECTOR.find(text)
+    assert FINDER.find(text, ALL) == SLOW_FINDER.find(text, ALL)
 
 
 @given(st.lists(st.sampled_from([*SAMPLES, "é\\", '\\"', "\\u", "%4", "\\\\n"]), max_size=3).map("".join))

@@ -7,7 +7,7 @@ import pytest
 from processors.redaction.entities import load_types, select_entities
 
 EVERY = set(load_types())
-DEFAULT = EVERY - {"IP_ADDRESS", "ADDRESS"}
+DEFAULT = {name for name, entity in load_types().items() if entity.default}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ DEFAULT = EVERY - {"IP_ADDRESS", "ADDRESS"}
 )
 def test_selection(wanted: str | list[str], chosen: set[str]) -> None:
     assert select_entities(wanted) == chosen
+
+
+def test_default_policy_leaves_names_addresses_and_machines_alone() -> None:
+    assert {"SECRET", "PASSWORD", "EMAIL", "PHONE", "CREDIT_CARD", "IBAN", "US_SSN", "JP_MY_NUMBER"} <= DEFAULT
+    assert DEFAULT.isdisjoint({"IP_ADDRESS", "MAC_ADDRESS", "PERSON", "ADDRESS", "DATE_OF_BIRTH", "JP_POSTAL_CODE"})
 
 
 @pytest.mark.parametrize(("name", "hint"), [("EMIAL", 'did you mean "EMAIL"'), ("-zzz", "known: all, default")])

@@ -9,29 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.redaction.detector import Detector, Limits
+from processors.redaction.detector import Detector
+from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding
+from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.text import Redacted, TextRedactor
+from processors.redaction.treatment import Treatment
 
 RULES = load_rules()
-REDACTOR = TextRedactor(Detector(RULES))
+ALL = Treatment(frozenset(load_types()))
+REDACTOR = TextRedactor(Finder(Detector(RULES)))
 MAIL = "jane.sample@example.com"
 CARD = 4242424242424242
 SAMPLES = [sample for rule in RULES for sample in (*rule.positive, *rule.negative)]
 
 
 def redact(text: str) -> str:
-    result = REDACTOR.redact(text)
+    result = REDACTOR.redact(text, ALL)
     return text if result is None else result.text
 
 
 def test_clean_text_gives_nothing() -> None:
-    assert REDACTOR.redact("What is the difference between a mutex and a semaphore?") is None
+    assert REDACTOR.redact("What is the difference between a mutex and a semaphore?", ALL) is None
 
 
 def test_counts_name_the_entities() -> None:
-    result = REDACTOR.redact(f"{MAIL} {MAIL} 078-05-1120")
+    result = REDACTOR.redact(f"{MAIL} {MAIL} 078-05-1120", ALL)
     assert result == Redacted("<EMAIL> <EMAIL> <US_SSN>", ("EMAIL", "EMAIL", "US_SSN"))
 
 
@@ -70,35 +74,35 @@ def test_json_that_is_cut_off_is_redacted_as_text() -> None:
 
 
 def test_a_text_beyond_the_limits_is_replaced_whole() -> None:
-    redactor = TextRedactor(Detector(RULES, Limits(max_hits=3)))
-    assert redactor.redact("a@b c@d e@f g@h i@j") == Redacted("<REDACTED>", (), failed=True)
+    redactor = TextRedactor(Finder(Detector(RULES), Limits(max_hits=3)))
+    assert redactor.redact("a@b c@d e@f g@h i@j", ALL) == Redacted("<REDACTED>", (), failed=True)
 
 
 def test_an_error_in_the_detector_replaces_the_text_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = Detector(RULES)
+    finder = Finder(Detector(RULES))
 
-    def fail(_text: str) -> Any:
+    def fail(_text: str, _treatment: Treatment) -> Any:
         raise RuntimeError
 
-    monkeypatch.setattr(detector, "find", fail)
-    assert TextRedactor(detector).redact(MAIL) == Redacted("<REDACTED>", (), failed=True)
+    monkeypatch.setattr(finder, "find", fail)
+    assert TextRedactor(finder).redact(MAIL, ALL) == Redacted("<REDACTED>", (), failed=True)
 
 
 def test_a_repeated_text_is_examined_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = Detector(RULES)
-    find = detector.find
+    finder = Finder(Detector(RULES))
+    find = finder.find
     calls = []
 
-    def counted(text: str) -> list[Finding]:
+    def counted(text: str, treatment: Treatment) -> list[Finding]:
         calls.append(text)
-        return find(text)
+        return find(text, treatment)
 
-    monkeypatch.setattr(detector, "find", counted)
-    redactor = TextRedactor(detector)
+    monkeypatch.setattr(finder, "find", counted)
+    redactor = TextRedactor(finder)
     prompt = f"You are a helpful assistant. Write to {MAIL}. " * 5
-    first = redactor.redact(prompt)
+    first = redactor.redact(prompt, ALL)
     examined = len(calls)
-    assert redactor.redact(prompt) == first
+    assert redactor.redact(prompt, ALL) == first
     assert len(calls) == examined
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from processors.redaction.detector import Detector
+from processors.redaction.entities import load_types
+from processors.redaction.layers import Finder
 from processors.redaction.loader import load_rules
 from processors.redaction.text import TextRedactor
+from processors.redaction.treatment import Treatment
 
 
 def test_threads_share_a_redactor() -> None:
-    redactor = TextRedactor(Detector(load_rules()))
+    redactor = TextRedactor(Finder(Detector(load_rules())))
+    everything = Treatment(frozenset(load_types()))
     texts = [f"{'words and more words ' * 200} mail user{number}@example.com" for number in range(200)]
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(redactor.redact, texts))
+        results = list(pool.map(lambda text: redactor.redact(text, everything), texts))
     assert [result.text.endswith("mail <EMAIL>") for result in results if result] == [True] * len(texts)

@@ -1,0 +1,16 @@
+"""What a value must be by itself, separators removed and letters in upper case: check digits, ranges, allocation."""
+
+from typing import Final
+
+from processors.redaction.checks import americas, asia, common, credentials, europe, japan
+from processors.redaction.rule import Check
+
+CHECKS: Final[dict[str, Check]] = {
+    **common.CHECKS,
+    **credentials.CHECKS,
+    **americas.CHECKS,
+    **europe.CHECKS,
+    **asia.CHECKS,
+    **japan.CHECKS,
+}
+"""By the names that rule files use."""
