@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import sysconfig
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -63,8 +66,8 @@ def show(name: str, report: Report, *, details: bool) -> Iterator[str]:
     yield f"\n## {name}\n"
     yield table(_COLUMNS, rows)
     yield (
-        f"\nnegative texts: {negatives.documents}, hit {negatives.share_hit:.2%}, false alarms {negatives.false_alarms} "
-        f"in {negatives.characters} characters"
+        f"\nnegative texts: {negatives.documents}, hit {negatives.share_hit:.2%}, "
+        f"false alarms {negatives.false_alarms} in {negatives.characters} characters"
     )
 
 
@@ -81,17 +84,57 @@ def _place(document: Document, span: Mapping[str, Any]) -> str:
     return f"{before!r} [[{text[start:end]!r}]] {after!r}"
 
 
+def corpus() -> Iterator[Path]:
+    """Code and documents in which next to nothing is secret: the interpreter's own, and those of installed packages."""
+    yield from sorted(Path(sysconfig.get_path("stdlib")).glob("**/*.py"))
+    packages = Path(sysconfig.get_path("purelib"))
+    yield from sorted(path for suffix in ("md", "rst") for path in packages.glob(f"**/*.{suffix}"))
+
+
+def alarms_in(paths: Iterable[Path], entities: str, shown: int) -> Iterator[str]:
+    """What redaction finds in a corpus, by rule, with its speed."""
+    finder = Finder(Detector(load_rules()))
+    treatment = Treatment(select_entities(entities))
+    rules: Counter[str] = Counter()
+    characters = size_bytes = 0
+    spent_ns = 0
+    for path in paths:
+        if "site-packages" in path.parts and path.suffix == ".py":
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        began = time.process_time_ns()
+        found = finder.find(text, treatment) if finder.touched([text]) else []
+        spent_ns += time.process_time_ns() - began
+        characters += len(text)
+        size_bytes += len(text.encode())
+        for finding in found:
+            rules[finding.rule.id] += 1
+            if rules[finding.rule.id] <= shown:
+                place = _place({"text": text}, {"start": finding.start, "end": finding.end})
+                yield f"ALARM {path.name} {finding.rule.id} {place}"
+    yield table(("rule", "alarms"), [(name, str(count)) for name, count in rules.most_common()])
+    yield (
+        f"{size_bytes / 1e6:.1f} MB: {rules.total()} alarms, {1e4 * rules.total() / characters:.3f} per 10,000 "
+        f"characters, {1e3 * size_bytes / spent_ns:.0f} MB/s"
+    )
+
+
 def main() -> None:
     """Score the files of a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("tests/data/redaction"))
     parser.add_argument("--entities", default="all")
     parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--only", default="", help="files whose name has this in it")
     parser.add_argument("--by", choices=("type", "group", "lang", "context", "subtype", "source"), default="type")
     parser.add_argument("--details", action="store_true", help="a row for each group")
     parser.add_argument("--wrong", type=int, default=0, help="show so many misses and false alarms")
+    parser.add_argument("--corpus", action="store_true", help="alarms in code and documents instead")
     arguments = parser.parse_args()
+    if arguments.corpus:
+        for line in alarms_in(corpus(), arguments.entities, arguments.wrong):
+            sys.stdout.write(f"{line}\n")
+        return
     for name, documents in load(arguments.folder, arguments.part):
         if arguments.only not in name:
             continue

@@ -1,9 +1,9 @@
 """How well spans of sensitive text were found, against labelled texts.
 
-A labelled text has `entities` with `type`, `start`, `end` in characters, some of them `optional` (neither a miss nor a
-false alarm). An entity is found when predictions cover 90 % of it; a merged prediction is right when half of it lies in
-labelled text. The leak is the share of sensitive characters that no prediction covers. Names, addresses, dates of birth,
-postal codes and plates are free text and counted apart from what has a structure.
+A labelled text has `entities` with `type`, `start`, `end` in characters, some of them `optional` (neither a miss nor
+a false alarm). An entity is found when predictions cover 90 % of it; a merged prediction is right when half of it lies
+in labelled text. The leak is the share of sensitive characters that no prediction covers. Names, addresses, dates of
+birth, postal codes and plates are free text and counted apart from what has a structure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 FREE: Final = frozenset(
-    "PERSON ADDRESS DATE_OF_BIRTH US_ZIP JP_POSTAL_CODE UK_POSTCODE JP_LICENSE_PLATE ORGANIZATION LOCATION".split()
+    {
+        "ADDRESS",
+        "DATE_OF_BIRTH",
+        "JP_LICENSE_PLATE",
+        "JP_POSTAL_CODE",
+        "LOCATION",
+        "ORGANIZATION",
+        "PERSON",
+        "UK_POSTCODE",
+        "US_ZIP",
+    }
 )
 COVERED: Final = 0.9
 HALF: Final = 0.5
