@@ -7,8 +7,10 @@ BENCH_ARGS ?=
 EVAL_ARGS ?=
 DIR ?= tests/data/captures
 CASES ?= tests/data/cost/cases.jsonl
+TEXTS ?= tests/data/redaction
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-latency eval-metrics price-changes record \
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-latency eval-metrics eval-redaction price-changes \
+	record \
 	lock clean
 
 demo: .venv/.run
@@ -49,6 +51,10 @@ eval-metrics: .venv/.dev
 
 eval-cost: .venv/.dev
 	$(BIN)/python -m tests.evaluation.cost $(CASES)
+
+# Labelled texts, recordings with planted values, and code and documents in which next to nothing is secret.
+eval-redaction: .venv/.dev
+	$(BIN)/python -m tests.evaluation.redaction_report $(TEXTS) $(DIR) $(EVAL_ARGS)
 
 # What another version of genai-prices changes; NEW is its wheel, or a folder that has it.
 price-changes: .venv/.run

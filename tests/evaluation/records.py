@@ -108,7 +108,8 @@ def _of_log(scope: str, log: Any) -> Record:
 
 def plain(entries: Any) -> dict[str, Any]:
     """Attributes as a dict of Python values."""
-    found: list[KeyValue] = list(entries)
+    # Of a repeated key the first value counts, as in the Collector.
+    found: list[KeyValue] = list(reversed(entries))
     return {entry.key: _plain(entry.value) for entry in found}
 
 

@@ -34,6 +34,11 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing planted is left and nothing was damaged."""
+        return not self.left and not self.damaged
+
 
 def forms(value: str) -> set[bytes]:
     """A value as it may stand in text: as it is, in JSON, in JSON inside JSON, with and without escapes; in URLs."""
