@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,7 +138,7 @@ def _between_placeholders(before: str, after: str) -> list[Predicted]:
     found = []
     position = written = 0
     matches = list(_PLACEHOLDER.finditer(after))
-    for match, behind in zip(matches, [*matches[1:], None], strict=True):
+    for match, behind in zip_longest(matches, matches[1:]):
         kept = after[written : match.start()]
         following = after[match.end() : behind.start() if behind else len(after)]
         start = position + len(kept)

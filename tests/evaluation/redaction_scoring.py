@@ -176,7 +176,7 @@ def _score_entity(
     )
     figures.characters += size
     figures.leaked += size - covered
-    return found
+    return bool(found)
 
 
 def _merge(spans: Iterable[Span]) -> list[Span]:
