@@ -14,6 +14,7 @@ class Finding:
     """A span of a text that is to be replaced.
 
     Attributes:
+        value: what was found, decoded, where the text shows it encoded; else None.
         replacement: text to put there instead of the placeholder (a re-encoded blob).
         inner: what was found inside such a blob.
     """
@@ -21,6 +22,7 @@ class Finding:
     start: int
     end: int
     rule: Rule
+    value: str | None = None
     replacement: str | None = None
     inner: tuple[Finding, ...] = ()
 
@@ -46,7 +48,9 @@ def _join(first: Finding, second: Finding) -> Finding:
     winner = first if first.rank >= second.rank else second
     if not winner.rule.absorbs:
         return winner
-    return replace(winner, start=min(first.start, second.start), end=max(first.end, second.end))
+    start, end = min(first.start, second.start), max(first.end, second.end)
+    value = winner.value if (start, end) == (winner.start, winner.end) else None
+    return replace(winner, start=start, end=end, value=value)
 
 
 def splice(text: str, findings: Sequence[Finding], treatment: Treatment) -> str:
@@ -64,4 +68,5 @@ def stand_in(text: str, finding: Finding, treatment: Treatment) -> str:
     """What a reader sees in place of a finding."""
     if finding.replacement is not None:
         return finding.replacement
-    return treatment.stand_in(finding.rule.entity.name, text[finding.start : finding.end])
+    value = text[finding.start : finding.end] if finding.value is None else finding.value
+    return treatment.stand_in(finding.rule.entity.name, value)

@@ -75,6 +75,8 @@ class Finder:
         if encodings.FULL_WIDTH in markers:
             return self._find(encodings.fold_full_width(text), treatment, depth + 1)
         found = list(self._detector.verify(text, hits, treatment.types))
+        if (allows := treatment.allows) is not None:
+            found = [finding for finding in found if not allows(text[finding.start : finding.end])]
         if encodings.PERCENT in markers:
             found += self._find_decoded(encodings.decode_percent(text), treatment, depth)
         if encodings.BASE64 in markers:
@@ -85,7 +87,8 @@ class Finder:
         found = []
         for finding in self._find(decoded.text, treatment, depth + 1):
             start, end = decoded.original(finding.start, finding.end)
-            found.append(replace(finding, start=start, end=end))
+            value = decoded.text[finding.start : finding.end] if finding.value is None else finding.value
+            found.append(replace(finding, start=start, end=end, value=value))
         return found
 
     def _find_base64(self, text: str, treatment: Treatment, depth: int) -> Iterator[Finding]:
