@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -17,9 +18,6 @@ from processors.redaction.validators.span import value_span
 _NOT_CONTEXT_BEFORE: Final = 24
 
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
-
-# What an earlier pass left: `<CREDIT_CARD>` must not count as the word `card` before the next number.
-_PLACEHOLDER: Final = re.compile(rf"<(?:REDACTED|{'|'.join(load_types())})>")
 
 
 class Scan(NamedTuple):
@@ -41,10 +39,11 @@ class Detector:
         self._owners: list[Rule | str] = [marker.name for marker in encodings.MARKERS]
         triggers = list(MARKER_TRIGGERS)
         for rule in self._rules:
-            triggers += [Trigger(expression, rule.caseless) for expression in rule.triggers]
+            triggers += [Trigger(expression, rule.caseless, rule.anywhere) for expression in rule.triggers]
             self._owners += [rule] * len(rule.triggers)
         self.triggers: tuple[Trigger, ...] = tuple(triggers)
         self._engine = engine or build_engine(self.triggers)
+        self._placeholder = _placeholders({rule.entity.name for rule in self._rules})
 
     def touched(self, texts: Sequence[str]) -> Sequence[int]:
         """Indexes of the texts in which something may be found; in all others there is nothing."""
@@ -61,19 +60,25 @@ class Detector:
 
     def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> Iterator[Finding]:
         """What stands at the candidates, of the wanted types; findings may overlap."""
-        text = _without_placeholders(text)
+        placeholders = list(self._placeholder.finditer(text)) if "<" in text else []
+        shown = self._placeholder.sub(_blank, text) if placeholders else text
         ends: defaultdict[Rule, list[int]] = defaultdict(list)
         for number, end in hits:
             owner = self._owners[number]
             if isinstance(owner, Rule) and owner.entity.name in types:
                 ends[owner].append(end)
         for rule, places in ends.items():
+            if rule.anywhere:
+                yield from _matches_anywhere(rule, text, placeholders)
+                continue
             for window in _windows(places, rule):
-                yield from _matches(rule, text, window)
+                yield from _matches(rule, shown, window)
 
 
-def _without_placeholders(text: str) -> str:
-    return _PLACEHOLDER.sub(_blank, text) if "<" in text else text
+def _placeholders(names: set[str]) -> re.Pattern[str]:
+    """What an earlier pass left: `<CREDIT_CARD>` must not count as the word `card` before the next number."""
+    known = "|".join(sorted({"REDACTED", *load_types(), *names}))
+    return re.compile(rf"<(?:{known})(?::[0-9a-f]{{6,64}})?>")
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -104,6 +109,18 @@ def _matches(rule: Rule, text: str, window: tuple[int, int, int]) -> Iterator[Fi
             continue
         yield Finding(*span, rule)
         position = max(span[1], match.start() + 1)
+
+
+def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[re.Match[str]]) -> Iterator[Finding]:
+    """Matches in the whole text; what lies inside a placeholder is none."""
+    starts = [old.start() for old in placeholders]
+    for match in rule.pattern.finditer(text):
+        span = _accept(rule, match)
+        if span is None:
+            continue
+        before = bisect_right(starts, span[0])
+        if not before or span[1] > placeholders[before - 1].end():
+            yield Finding(*span, rule)
 
 
 def _accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:

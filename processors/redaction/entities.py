@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 
 from processors.redaction.rule import EntityType
@@ -13,6 +14,7 @@ ALL: Final = "all"
 DEFAULT: Final = "default"
 
 
+@cache
 def load_types() -> dict[str, EntityType]:
     """All entity types by name."""
     table: dict[str, dict[str, Any]] = read_table("types.yaml")
