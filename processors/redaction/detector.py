@@ -49,6 +49,11 @@ class Detector:
         """Indexes of the texts in which something may be found; in all others there is nothing."""
         return self._engine.touched(texts, SEPARATOR.join(texts))
 
+    def is_context(self, text: str) -> bool:
+        """Whether words of a text decide what a value beside it is: a trigger or a context word is among them."""
+        contexts = {rule.context for rule in self._rules if rule.context is not None}
+        return bool(self.touched((text,))) or any(context.search(text) for context in contexts)
+
     def scan(self, text: str) -> Scan:
         """Candidates and signs of encodings."""
         hits = self._engine.hits(text)

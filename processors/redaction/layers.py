@@ -47,6 +47,10 @@ class Finder:
         shown = ["" if encodings.hides_characters(text) else text for text in texts]
         return sorted({*hidden, *self._detector.touched(shown)})
 
+    def is_context(self, text: str) -> bool:
+        """Whether words of a text, such as a key, decide what a value beside it is."""
+        return self._detector.is_context(text)
+
     def find(self, text: str, treatment: Treatment) -> list[Finding]:
         """What is to be redacted in a text: disjoint, in order.
 
