@@ -29,18 +29,23 @@ def words_of(items: Iterable[str]) -> tuple[str, ...]:
 def context_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     """An expression that finds any of the words (or `$lists`), in any case; an ASCII word does not touch a letter."""
     ordered = sorted(words_of(words), key=len, reverse=True)
-    ascii_words = [re.escape(word) for word in ordered if word.isascii()]
-    other_words = [re.escape(word) for word in ordered if not word.isascii()]
+    ascii_words = [_escaped(word) for word in ordered if word.isascii()]
+    other_words = [_escaped(word) for word in ordered if not word.isascii()]
     parts = [f"(?<![A-Za-z])(?:{'|'.join(ascii_words)})(?![a-z])"] if ascii_words else []
     return re.compile("|".join([*parts, *other_words]), re.IGNORECASE)
 
 
 def word_trigger(word: str) -> str:
     """The trigger for a context word; a short one must stand by itself."""
-    escaped = re.escape(word)
+    escaped = _escaped(word)
     if word.isascii() and len(word) <= _SHORT:
-        return f"(?:^|[^A-Za-z]){escaped}[^A-Za-z]"
+        return f"(?:^|[^A-Za-z]){escaped}(?:[^A-Za-z]|$)"
     return escaped
+
+
+def _escaped(word: str) -> str:
+    """A space in a word also stands for `_` or `-`, or for none, as in the names of fields."""
+    return re.escape(word).replace(r"\ ", "[ _-]?")
 
 
 @cache

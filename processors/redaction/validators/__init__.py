@@ -3,7 +3,7 @@
 from typing import Final
 
 from processors.redaction.rule import Validator
-from processors.redaction.validators import address, free, numbers, phones, secrets
+from processors.redaction.validators import address, free, numbers, phones, secrets, wallets
 
 VALIDATORS: Final[dict[str, Validator]] = {
     **address.VALIDATORS,
@@ -11,4 +11,5 @@ VALIDATORS: Final[dict[str, Validator]] = {
     **numbers.VALIDATORS,
     **phones.VALIDATORS,
     **secrets.VALIDATORS,
+    **wallets.VALIDATORS,
 }
