@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from pipeline.signals import Attributes, Value
-from processors.redaction.keys import KeyBook
+from processors.redaction.joined import splice_pieces
+from processors.redaction.json_text import is_intact
+from processors.redaction.keys import KeyBook, labelled
+from processors.redaction.policies import Policies
+from processors.redaction.roles import NO_ROLE, redact_messages, role_of_attribute
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
-from processors.redaction.text import Redacted, TextRedactor
+from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of
 from processors.redaction.treatment import Treatment
-from processors.redaction.values import replaced, unused_key
+from processors.redaction.values import WORD_SEPARATOR, replaced, unused_key
+
+_MOST_CLEAN: Final = 50_000
+_LONGEST_CLEAN: Final = 256
+
+_DRY_RUN: Final = "dry_run"
+"""Counted as action where nothing is changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What a stage redacts with: the text redactor, what it knows about keys, what is spared, where it counts."""
+class Tools:
+    """What a stage redacts with: the text redactor, the policies, what is known about keys, where it counts.
+
+    Attributes:
+        spares_value: whether the configuration leaves a value alone.
+        clean: hashes of short texts in which nothing of any type was found although a trigger was.
+    """
 
     texts: TextRedactor
-    treatment: Treatment
+    policies: Policies
     keys: KeyBook
     tally: Tally
     spares_value: Callable[[str], bool]
+    clean: set[int] = field(default_factory=set)
 
-    def examine(self, texts: list[str]) -> dict[str, Redacted]:
-        """What becomes of those texts that hold something; one scan tells the others apart."""
-        found = {}
-        for index in self.texts.finder.touched(texts):
-            text = texts[index]
-            if not self.spares_value(text) and (redacted := self.texts.redact(text, self.treatment)):
-                found[text] = redacted
-        return found
+    def touched(self, texts: list[str]) -> set[str]:
+        """Those texts that may hold something; one scan tells the others apart."""
+        clean = self.clean
+        return {text for i in self.texts.finder.touched(texts) if hash(text := texts[i]) not in clean}
+
+    def redact(self, text: str, treatment: Treatment) -> Redacted | None:
+        """The redacted text, None where there is nothing to redact."""
+        redacted = self.texts.redact(text, treatment)
+        if redacted is None and len(text) <= _LONGEST_CLEAN and treatment.types == self.policies.types:
+            if len(self.clean) > _MOST_CLEAN:
+                self.clean.clear()
+            self.clean.add(hash(text))
+        return redacted
 
 
 class Rewriter:
@@ -40,49 +62,138 @@ class Rewriter:
         count: values replaced so far.
     """
 
-    def __init__(self, policy: Policy, dirty: dict[str, Redacted]) -> None:
-        """Touch only texts of `dirty`."""
-        self._policy = policy
-        self._dirty = dirty
+    def __init__(self, tools: Tools, signal: str, touched: set[str]) -> None:
+        """Touch only texts of `touched`."""
+        self._tools = tools
+        self._signal = signal
+        self._touched = touched
         self._place = ""
+        self._key = ""
+        self._role = NO_ROLE
+        self._drops = False
         self.count = 0
 
-    def mapping(self, attributes: Attributes, place: str) -> None:
-        """Redact values and keys of a mapping."""
+    def mapping(self, attributes: Attributes, place: str, role: str = NO_ROLE) -> None:
+        """Redact values and keys of a mapping; `role` is that of the event or the record it belongs to."""
+        keys = self._tools.keys
+        by_role = self._tools.policies.by_role
         for key, value in list(attributes.items()):
-            if key not in self._policy.keys.skipped:
-                new = self.value(value, place)
-                if new is not value:
-                    attributes[key] = new
-        if self._policy.keys.dirty:
-            for key in [key for key in attributes if key in self._policy.keys.dirty]:
+            if by_role:
+                self._role = role_of_attribute(attributes, key) or role
+            self._drops = False
+            new = self._value(value, place, key)
+            if self._drops:
+                del attributes[key]
+            elif new is not value:
+                attributes[key] = new
+        self._role = NO_ROLE
+        if keys.dirty:
+            for key in [key for key in attributes if key in keys.dirty]:
                 self._rename(attributes, key, place)
 
     def _rename(self, attributes: Attributes, key: str, place: str) -> None:
-        redacted = self._policy.keys.dirty[key]
-        self._count(redacted.entities, redacted.failed, f"{place}.key")
-        attributes[unused_key(attributes, redacted.text)] = attributes.pop(key)
+        self._place, self._key = f"{place}.key", key
+        new = self._examined("", key, "")
+        if new is not key:
+            attributes[unused_key(attributes, new)] = attributes.pop(key)
 
-    def value(self, value: Value, place: str) -> Value:
+    def value(self, value: Value, place: str, role: str = NO_ROLE) -> Value:
         """A value with its texts redacted; the same object where nothing changed."""
-        self._place = place
-        return replaced(value, self._redact)
+        self._role = role
+        new = self._value(value, place, "")
+        self._role = NO_ROLE
+        return new
+
+    def _value(self, value: Value, place: str, key: str) -> Value:
+        self._place, self._key = place, key
+        return replaced(value, key, self._tools.keys, self._replace, self._replace_words)
+
+    def look_at(self, texts: list[str]) -> None:
+        """Touch these, too, as far as they may hold something."""
+        self._touched |= self._tools.touched(texts)
 
     def text(self, text: str, place: str) -> str:
-        """A text redacted."""
-        self._place = place
-        return self._redact(text)
+        """A text redacted that has no key."""
+        self._place, self._key = place, ""
+        return self._examined("", text, "") if text in self._touched else text
 
-    def _redact(self, text: str) -> str:
-        redacted = self._dirty.get(text)
+    # --- single texts
+
+    def _replace(self, path: str, text: str) -> str:
+        label = self._tools.keys.label(path) if path else ""
+        if label is None:
+            return text
+        examined = labelled(label, text) if label else text
+        if examined not in self._touched:
+            return text
+        return self._examined(path, text, label if examined is not text else "")
+
+    def _examined(self, path: str, text: str, label: str) -> str:
+        if self._tools.spares_value(text):
+            return text
+        if self._tools.policies.by_role:
+            return redact_messages(text, self._role, lambda part, role: self._redacted(path, part, label, role))
+        return self._redacted(path, text, label, NO_ROLE)
+
+    def _redacted(self, path: str, text: str, label: str, role: str) -> str:
+        treatment = self._treatment(path, role)
+        if treatment is None:
+            return text
+        redacted = self._tools.redact(label + text, treatment)
         if redacted is None:
             return text
-        self._count(redacted.entities, redacted.failed, self._place)
-        return redacted.text
+        new = redacted.text if redacted.failed else redacted.text[len(label) :]
+        if label and not redacted.failed and not (redacted.text.startswith(label) and is_intact(text, new)):
+            # Something reaches from the label into the value, or into the quotes of JSON: it stands by itself, then.
+            return self._redacted(path, text, "", role)
+        self._count(redacted, treatment)
+        return text if treatment.dry_run or new == text else new
 
-    def _count(self, entities: Sequence[str], failed: bool, place: str) -> None:
-        for entity in entities:
-            self._policy.tally.add(entity, "mask", place)
-        if failed:
-            self._policy.tally.add(UNKNOWN_ENTITY, "replace", place)
-        self.count += len(entities) + failed
+    def _treatment(self, path: str, role: str) -> Treatment | None:
+        policies = self._tools.policies
+        treatment = policies.treatment(self._signal, self._place, self._key, role)
+        if treatment is not None and path in self._tools.keys.identities:
+            return policies.identity(treatment)
+        return treatment
+
+    def _count(self, redacted: Redacted, treatment: Treatment) -> None:
+        tally = self._tools.tally
+        for entity in redacted.entities:
+            tally.add(entity, _DRY_RUN if treatment.dry_run else treatment.action(entity), self._place)
+            self._drops = self._drops or (treatment.drops(entity) and not treatment.dry_run)
+        if redacted.failed:
+            tally.add(UNKNOWN_ENTITY, _DRY_RUN if treatment.dry_run else "replace", self._place)
+        self.count += len(redacted.entities) + redacted.failed
+
+    # --- texts in pieces
+
+    def _replace_words(self, path: str, words: Sequence[str]) -> Sequence[str]:
+        return self._pieces(words, path, WORD_SEPARATOR)
+
+    def pieces(self, pieces: Sequence[str], place: str, key: str, role: str = NO_ROLE) -> Sequence[str]:
+        """The pieces of one text redacted, as many; the same object where nothing was found in the joined text."""
+        self._place, self._key, self._role = place, key, role
+        new = self._pieces(pieces, key, "")
+        self._role = NO_ROLE
+        return new
+
+    def _pieces(self, pieces: Sequence[str], path: str, separator: str) -> Sequence[str]:
+        joined = separator.join(pieces)
+        treatment = self._treatment(path, self._role) if joined in self._touched else None
+        if treatment is None or self._tools.keys.label(path) is None:
+            return pieces
+        try:
+            findings = self._tools.texts.finder.find(joined, treatment)
+            new = splice_pieces(pieces, findings, treatment, separator) if findings else pieces
+            redacted = Redacted("", tuple(entities_of(findings)))
+        except Exception:  # noqa: BLE001 - whatever went wrong, the text does not pass
+            new = [FAILED_PLACEHOLDER] * len(pieces)
+            redacted = Redacted("", (), failed=True)
+        self._count(redacted, treatment)
+        if treatment.dry_run:
+            # What was counted in the joined text is not counted again in its pieces.
+            self._touched.difference_update(pieces)
+        if treatment.dry_run or new is pieces:
+            return pieces
+        self.look_at(list(new))
+        return new

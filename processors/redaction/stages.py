@@ -14,6 +14,7 @@ from processors.redaction.entity_stage import EntityStage
 from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.numbering import load_common_plans
+from processors.redaction.policies import Policies
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
 from processors.redaction.treatment import Treatment
@@ -41,6 +42,12 @@ def build_stages(config: RedactionConfig, meter: Meter) -> tuple[list[Stage], Ta
         rules = [rule for rule in load_rules() if rule.entity.name in types]
         texts = TextRedactor(Finder(Detector(rules), Limits(config.max_value_bytes, config.max_value_hits)))
         stages.append(
-            EntityStage(texts, Treatment(types), tally, spares_key=policy.ignores_key, spares_value=policy.allows_value)
+            EntityStage(
+                texts,
+                Policies(Treatment(types)),
+                tally,
+                spares_key=policy.ignores_key,
+                spares_value=policy.allows_value,
+            )
         )
     return stages, tally

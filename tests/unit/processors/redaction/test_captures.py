@@ -14,7 +14,6 @@ from pipeline.signals.intake import parse
 from pipeline.signals.otlp_json import decode
 from pipeline.testing import configured
 from processors.redaction.processor import Redaction
-from processors.redaction.values import texts_in
 
 CAPTURES = Path(__file__).parents[3] / "data" / "captures"
 DIALECTS = sorted(folder.name for folder in CAPTURES.iterdir() if folder.is_dir())
@@ -54,6 +53,18 @@ def redacted(processor: Redaction, signal: Signal, raw: bytes) -> Batch:
     batch = parse(signal, raw)
     assert processor.process(batch) is batch
     return batch
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from texts_in(item)
 
 
 def texts_of(batch: Batch) -> list[str]:
