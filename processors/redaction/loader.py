@@ -15,6 +15,7 @@ from processors.redaction.checks import CHECKS
 from processors.redaction.entities import load_types
 from processors.redaction.formats import Format, read_format
 from processors.redaction.rule import EntityType, Rule
+from processors.redaction.tables import read_table
 from processors.redaction.validators import VALIDATORS
 from processors.redaction.words import context_pattern, word_trigger, words_of
 
@@ -28,6 +29,8 @@ _EDGES: Final = {
     "number": (r"(?<![0-9A-Za-z_])(?<![0-9][.-])", r"(?![0-9A-Za-z_])(?![.-][0-9])"),
 }
 
+_PIECE: Final = re.compile(r"\{\{([a-z_]+)\}\}")
+
 NEAR: Final = (48, 16)
 """Context words count this far before a match and behind it (characters), where a rule says nothing else."""
 
@@ -36,7 +39,11 @@ _LONGEST_VALUE: Final = 256
 
 
 class RuleData(BaseModel):
-    """A rule as it stands in a file: either `format`, or `pattern` with `trigger` (and `reach`), or with `context`."""
+    """A rule as it stands in a file: either `format`, or `pattern` with `trigger` (and `reach`), or with `context`.
+
+    With `alone` the value must be the whole text; its pattern is its own trigger, and so looks neither behind nor
+    ahead and refers to no group. In a pattern or trigger `{{name}}` stands for a piece of `data/pieces.yaml`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,6 +55,7 @@ class RuleData(BaseModel):
     caseless: bool = False
     pattern: str | None = None
     edges: str | None = None
+    alone: bool = False
     reach: tuple[int, int] | None = None
     validator: str | None = None
     check: str | list[str] = []
@@ -124,10 +132,22 @@ def _listed(value: str | list[str] | None) -> list[str]:
 def _pattern(data: RuleData, formats: list[Format]) -> re.Pattern[str]:
     edges = data.edges or ("token" if formats else "none")
     behind, ahead = _EDGES[edges]
+    expression = _expression(data, formats)
+    if data.alone:
+        return re.compile(rf"\A(?:{expression})\Z", re.ASCII)
+    return re.compile(f"{behind}(?:{expression}){ahead}" if edges != "none" else expression, re.ASCII)
+
+
+def _expression(data: RuleData, formats: list[Format]) -> str:
     expression = "|".join(form.pattern for form in formats) if formats else data.pattern
     if expression is None:
         raise ValueError("needs a format or a pattern")
-    return re.compile(f"{behind}(?:{expression}){ahead}" if edges != "none" else expression, re.ASCII)
+    return _with_pieces(expression)
+
+
+def _with_pieces(expression: str) -> str:
+    """The expression with each piece in its place; pieces are made of others. Raises KeyError for an unknown one."""
+    return _PIECE.sub(lambda match: f"(?:{_with_pieces(read_table('pieces.yaml')[match[1]])})", expression)
 
 
 def _triggers(data: RuleData, formats: list[Format]) -> tuple[tuple[str, ...], int, int]:
@@ -136,7 +156,10 @@ def _triggers(data: RuleData, formats: list[Format]) -> tuple[tuple[str, ...], i
     if data.trigger is not None:
         if data.reach is None:
             raise ValueError("a rule with a trigger needs its reach")
-        return tuple(_listed(data.trigger)), *data.reach
+        return tuple(_with_pieces(trigger) for trigger in _listed(data.trigger)), *data.reach
+    if data.alone:
+        # Texts are scanned joined by line breaks.
+        return (f"(?:^|\n)(?:{_expression(data, formats)})(?:\n|$)",), length + _EDGE_CHARACTERS, _EDGE_CHARACTERS
     literal = tuple(form.trigger for form in formats if form.trigger)
     if formats and len(literal) == len(formats):
         before = max(form.before for form in formats)

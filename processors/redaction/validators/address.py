@@ -11,8 +11,6 @@ from processors.redaction.tables import read_table
 from processors.redaction.validators.span import text_before, value_span, value_text
 
 _USER_INFO: Final = re.compile(r"://[^\s/@]{0,160}$")
-_MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
-_LOT: Final = re.compile(r"[0-9](?:丁目|番|号)|[0-9][-\u2010\u2212ーの][0-9]")
 
 
 def email(match: re.Match[str]) -> tuple[int, int] | None:
@@ -40,14 +38,7 @@ def ip(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match) if has_digit and len(text) > 3 else None
 
 
-def jp_address(match: re.Match[str]) -> tuple[int, int] | None:
-    """A prefecture with a municipality and a lot number behind it."""
-    text = value_text(match)
-    return value_span(match) if _MUNICIPALITY.search(text) and _LOT.search(text) else None
-
-
 VALIDATORS: Final[dict[str, Validator]] = {
     "email": email,
     "ip": ip,
-    "jp_address": jp_address,
 }
