@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from processors.redaction import encodings
 from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding
 from processors.redaction.rule import Rule
-from processors.redaction.triggers import MARKER_TRIGGERS, SEPARATOR, Hit, Trigger, TriggerEngine, build_engine
+from processors.redaction.triggers import (
+    MARKER_TRIGGERS,
+    SEPARATOR,
+    WINDOW_CHARS,
+    Hit,
+    Trigger,
+    TriggerEngine,
+    build_engine,
+    seen_in_json,
+)
 from processors.redaction.validators.span import value_span
 
 _NOT_CONTEXT_BEFORE: Final = 24
+_MOST_RETRIES: Final = 16
+_LONGEST_PLACEHOLDER: Final = 160
+
+_END: Final = itemgetter(1)
+
+# Their triggers come first.
+_ENCODINGS: Final = tuple(marker.name for marker in encodings.MARKERS)
 
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
 
@@ -29,6 +45,9 @@ class Scan(NamedTuple):
 
 _NOTHING: Final = Scan((), frozenset())
 
+_Window = tuple[Rule, int, int, int]
+"""A stretch of text in which a match of a rule can lie: (rule, from, last hit, to)."""
+
 
 class Detector:
     """Applies a set of rules. Safe to use from several threads."""
@@ -36,17 +55,19 @@ class Detector:
     def __init__(self, rules: Sequence[Rule], engine: TriggerEngine | None = None) -> None:
         """Compile the triggers of the rules; `engine` is for tests that compare engines."""
         self._rules = tuple(rules)
-        self._owners: list[Rule | str] = [marker.name for marker in encodings.MARKERS]
-        triggers = list(MARKER_TRIGGERS)
+        owners: dict[Trigger, list[Rule]] = {trigger: [] for trigger in MARKER_TRIGGERS}
         for rule in self._rules:
-            triggers += [Trigger(expression, rule.caseless, rule.anywhere) for expression in rule.triggers]
-            self._owners += [rule] * len(rule.triggers)
-        self.triggers: tuple[Trigger, ...] = tuple(triggers)
+            for expression in dict.fromkeys(rule.triggers):
+                trigger = Trigger(seen_in_json(expression), rule.caseless, rule.anywhere)
+                owners.setdefault(trigger, []).append(rule)
+        self.triggers: tuple[Trigger, ...] = tuple(owners)
+        self._owners = list(owners.values())
         self._engine = engine or build_engine(self.triggers)
         self._placeholder = _placeholders({rule.entity.name for rule in self._rules})
+        self._wanted: dict[frozenset[str], list[tuple[Rule, ...]]] = {}
 
     def touched(self, texts: Sequence[str]) -> Sequence[int]:
-        """Indexes of the texts in which something may be found; in all others there is nothing."""
+        """Indexes of the texts in which something may be found, in order; in all others there is nothing."""
         return self._engine.touched(texts, SEPARATOR.join(texts))
 
     def is_context(self, text: str) -> bool:
@@ -59,25 +80,40 @@ class Detector:
         hits = self._engine.hits(text)
         if not hits:
             return _NOTHING
-        owners = self._owners
-        markers = frozenset(owner for number, _ in hits if isinstance(owner := owners[number], str))
-        return Scan(hits, markers)
+        return Scan(hits, frozenset([_ENCODINGS[number] for number, _ in hits if number < len(_ENCODINGS)]))
 
-    def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> Iterator[Finding]:
+    def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> list[Finding]:
         """What stands at the candidates, of the wanted types; findings may overlap."""
-        placeholders = list(self._placeholder.finditer(text)) if "<" in text else []
-        shown = self._placeholder.sub(_blank, text) if placeholders else text
-        ends: defaultdict[Rule, list[int]] = defaultdict(list)
-        for number, end in hits:
-            owner = self._owners[number]
-            if isinstance(owner, Rule) and owner.entity.name in types:
-                ends[owner].append(end)
-        for rule, places in ends.items():
-            if rule.anywhere:
-                yield from _matches_anywhere(rule, text, placeholders)
-                continue
-            for window in _windows(places, rule):
-                yield from _matches(rule, shown, window)
+        windows = _windows(hits, self._wanted_owners(types))
+        if not windows:
+            return []
+        placeholders = self._placeholders(text) if "<" in text else []
+        shown = _blanked(text, placeholders) if placeholders else text
+        found: list[Finding] = []
+        for window in windows:
+            if window[0].anywhere:
+                found += _matches_anywhere(window[0], text, placeholders)
+            else:
+                found += _matches(window, shown)
+        return found
+
+    def _wanted_owners(self, types: frozenset[str]) -> list[tuple[Rule, ...]]:
+        """The rules of wanted types by trigger."""
+        wanted = self._wanted.get(types)
+        if wanted is None:
+            wanted = [tuple([rule for rule in rules if rule.entity.name in types]) for rules in self._owners]
+            self._wanted[types] = wanted
+        return wanted
+
+    def _placeholders(self, text: str) -> list[tuple[int, int]]:
+        """What earlier passes left, piece by piece: no single call holds the interpreter for long."""
+        found: list[tuple[int, int]] = []
+        for low in range(0, len(text), WINDOW_CHARS):
+            start = max(low, found[-1][1] if found else 0)
+            ahead = low + WINDOW_CHARS + _LONGEST_PLACEHOLDER
+            spans = [match.span() for match in self._placeholder.finditer(text, start, ahead)]
+            found += [span for span in spans if span[0] < low + WINDOW_CHARS]
+        return found
 
 
 def _placeholders(names: set[str]) -> re.Pattern[str]:
@@ -86,46 +122,64 @@ def _placeholders(names: set[str]) -> re.Pattern[str]:
     return re.compile(rf"<(?:{known})(?::[0-9a-f]{{6,64}})?>")
 
 
-def _blank(match: re.Match[str]) -> str:
-    """Filler of equal length that no pattern reads as a label, and over which none reaches for a value."""
-    return f"({'A' * (len(match.group()) - 2)}("
+def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with filler of equal length: no pattern reads it as a label or reaches over it for a value."""
+    pieces = []
+    position = 0
+    for start, end in spans:
+        pieces += [text[position:start], "(", "A" * (end - start - 2), "("]
+        position = end
+    pieces.append(text[position:])
+    return "".join(pieces)
 
 
-def _windows(places: list[int], rule: Rule) -> Iterator[tuple[int, int, int]]:
-    """The stretches around hits in which a match can lie, overlapping ones joined: (from, last hit, to)."""
-    places.sort()
-    first = last = places[0]
-    for place in places:
-        if place - rule.before > last + rule.after:
-            yield max(0, first - rule.before), last, last + rule.after
-            first = place
-        last = place
-    yield max(0, first - rule.before), last, last + rule.after
+def _windows(hits: Sequence[Hit], owners: Sequence[Sequence[Rule]]) -> list[_Window]:
+    """The stretches around hits in which a match can lie; those of a rule that overlap are joined."""
+    closed: list[_Window] = []
+    opened: dict[Rule, tuple[int, int]] = {}
+    for number, end in sorted(hits, key=_END):
+        for rule in owners[number]:
+            first, last = opened.get(rule, (end, end))
+            if end - rule.before > last + rule.after:
+                closed.append((rule, max(0, first - rule.before), last, last + rule.after))
+                first = end
+            opened[rule] = first, end
+    closed += [(rule, max(0, first - rule.before), last, last + rule.after) for rule, (first, last) in opened.items()]
+    return closed
 
 
-def _matches(rule: Rule, text: str, window: tuple[int, int, int]) -> Iterator[Finding]:
+def _matches(window: _Window, text: str) -> list[Finding]:
+    rule, position, last, high = window
     search = rule.pattern.search
-    position, last, high = window
-    # A match has a hit in it, so none begins behind the last one.
+    if rule.by_words:
+        last = high
+    found = []
+    stuck_at = retries = 0
+    # A match has a hit in it, unless hits are words beside it, so none begins behind the last one.
     while position < last and (match := search(text, position, high)):
         span = _accept(rule, match)
-        if span is None:
-            position = match.start() + 1
+        if span is not None:
+            found.append(Finding(*span, rule))
+            position = max(span[1], match.start() + 1)
             continue
-        yield Finding(*span, rule)
-        position = max(span[1], match.start() + 1)
+        # What ends where the last refused match ended is its tail: a few shorter ones may be right, not all of them.
+        retries = retries + 1 if match.end() == stuck_at else 0
+        stuck_at = match.end()
+        position = match.start() + 1 if retries < _MOST_RETRIES else max(stuck_at, match.start() + 1)
+    return found
 
 
-def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[re.Match[str]]) -> Iterator[Finding]:
+def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[tuple[int, int]]) -> list[Finding]:
     """Matches in the whole text; what lies inside a placeholder is none."""
-    starts = [old.start() for old in placeholders]
+    found = []
     for match in rule.pattern.finditer(text):
         span = _accept(rule, match)
         if span is None:
             continue
-        before = bisect_right(starts, span[0])
-        if not before or span[1] > placeholders[before - 1].end():
-            yield Finding(*span, rule)
+        before = bisect_right(placeholders, (span[0], len(text)))
+        if not before or span[1] > placeholders[before - 1][1]:
+            found.append(Finding(*span, rule))
+    return found
 
 
 def _accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:

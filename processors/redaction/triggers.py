@@ -6,7 +6,7 @@ Two engines report the same: Vectorscan (PyPI `hyperscan`), and Python's `re` wh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,6 +16,16 @@ SEPARATOR: Final = "\n"
 
 Hit = tuple[int, int]
 """(number of the trigger, end of its match in characters)."""
+
+LONGEST_TRIGGER: Final = 160
+"""No match of a trigger is longer (characters), so that windows over a large text need to overlap by no more."""
+
+WINDOW_CHARS: Final = 256 << 10
+"""A text above it is worked on piece by piece: no single call holds the interpreter for long."""
+
+_GUARD: Final = re.compile(r"\(\?:\^\|\[\^((?:\\.|[^\]\\])*)\]\)")
+_DIGIT_LED: Final = re.compile(r"\[[0-9][^A-Za-z\]]*\]|[0-9]")
+_LETTERS: Final = {"A-Z": "AC-Z", "a-z": "ac-eg-mo-qsu-z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,35 @@ class TriggerEngine(Protocol):
     """Finds triggers in text. Safe to use from several threads."""
 
     def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
-        """Indexes of the texts with any hit; `joined` has them all, with SEPARATOR in between."""
+        """Indexes of the texts with any hit, in order; `joined` has them all, with SEPARATOR in between."""
 
     def hits(self, text: str) -> list[Hit]:
         """All trigger hits in a text, and one hit (n, 0) for each marker in it."""
+
+
+def seen_in_json(expression: str) -> str:
+    r"""A trigger whose guard `(?:^|[^...])` also lets `\n`, `\t` and their like pass, as JSON writes them.
+
+    The letter of such an escape stands right before what follows it. A trigger that begins with a digit lets those
+    letters pass wherever they stand, since a longer guard would halve the speed of all digits.
+    """
+    guard = _GUARD.match(expression)
+    if guard is None:
+        return expression
+    body = expression[guard.end() :]
+    if not _DIGIT_LED.match(body):
+        return rf"(?:^|\\[bfnrt]|[^{guard[1]}]){body}"
+    letters = guard[1]
+    for whole, rest in _LETTERS.items():
+        letters = letters.replace(whole, rest)
+    return f"(?:^|[^{letters}]){body}"
+
+
+def windows_of(text: str) -> Iterator[tuple[int, str]]:
+    """The pieces of a text, each with its offset; they overlap by the longest trigger."""
+    for start in range(0, len(text), WINDOW_CHARS):
+        low = max(0, start - LONGEST_TRIGGER)
+        yield low, text[low : start + WINDOW_CHARS]
 
 
 class RegexEngine:

@@ -159,6 +159,16 @@ def test_touched_names_the_texts_with_candidates() -> None:
     assert list(SLOW_FINDER.touched(texts)) == [1, 3, 5, 6]
 
 
+@pytest.mark.parametrize("before", ["\n", "\t", '"', "\\"])
+@pytest.mark.parametrize("value", ["\x41KIAIOSFODNN7EXAMPLE", "078-05-1120", "DE89370400440532013000", MAIL])
+def test_a_value_behind_an_escape_is_seen(before: str, value: str) -> None:
+    text = json.dumps(f"line{before}{value}")
+    for _ in range(2):
+        assert list(FINDER.touched([text])) == [0]
+        assert value not in redact(text)
+        text = json.dumps(text)
+
+
 @given(st.lists(st.one_of(st.sampled_from(SAMPLES), st.text()), max_size=4).map(" ".join))
 def test_engines_agree(text: str) -> None:
     assert FINDER.find(text, ALL) == SLOW_FINDER.find(text, ALL)

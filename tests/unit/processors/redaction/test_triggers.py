@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from processors.redaction.triggers import RegexEngine, Trigger, build_engine
+from processors.redaction.triggers import RegexEngine, Trigger, TriggerEngine, build_engine, seen_in_json
 from processors.redaction.vectorscan import VectorscanEngine
 
 TRIGGERS = (
@@ -37,6 +37,27 @@ def test_a_marker_behind_another_one_is_not_missed() -> None:
     joined = "\n".join(texts)
     assert list(VectorscanEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
     assert list(RegexEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
+
+
+def test_each_text_with_a_marker_is_told() -> None:
+    texts = [("é" if index % 2 else "x") * 30 for index in range(40)] + ["z" * 21]
+    expected = [*range(0, 40, 2), 40]
+    assert list(VectorscanEngine(TRIGGERS).touched(texts, "\n".join(texts))) == expected
+    assert list(RegexEngine(TRIGGERS).touched(texts, "\n".join(texts))) == expected
+
+
+@pytest.mark.parametrize("body", ["AKIA", "[0-9]{3}-[0-9]", "[A-Z]{2}[0-9]"])
+@pytest.mark.parametrize("engine", [VectorscanEngine, RegexEngine])
+def test_what_stands_behind_an_escape_of_json_is_seen(engine: type[TriggerEngine], body: str) -> None:
+    value = {"AKIA": "AKIA", "[0-9]{3}-[0-9]": "123-4", "[A-Z]{2}[0-9]": "DE8"}[body]
+    built = engine([Trigger(seen_in_json(f"(?:^|[^0-9A-Za-z_]){body}"))])  # type: ignore[call-arg]  # a protocol
+    for before in ("\\n", "\\t", "\\r", "\\\\n", '\\"', " ", ""):
+        assert built.hits(f"{before}{value}") == [(0, len(before) + len(value))]
+    assert built.hits(f"x{value}") == []
+
+
+def test_a_trigger_without_a_guard_stays_as_it_is() -> None:
+    assert seen_in_json("[0-9]@[a-z]") == "[0-9]@[a-z]"
 
 
 def test_vectorscan_is_used_where_it_is_installed() -> None:
