@@ -13,9 +13,8 @@ from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding
 from processors.redaction.rule import Rule
 from processors.redaction.triggers import (
+    LONGEST_TRIGGER,
     MARKER_TRIGGERS,
-    SEPARATOR,
-    WINDOW_CHARS,
     Hit,
     Trigger,
     TriggerEngine,
@@ -23,6 +22,7 @@ from processors.redaction.triggers import (
     seen_in_json,
 )
 from processors.redaction.validators.span import value_span
+from processors.redaction.windows import WINDOW_CHARS, windows_of
 
 _NOT_CONTEXT_BEFORE: Final = 24
 _MOST_RETRIES: Final = 16
@@ -63,24 +63,42 @@ class Detector:
         self.triggers: tuple[Trigger, ...] = tuple(owners)
         self._owners = list(owners.values())
         self._engine = engine or build_engine(self.triggers)
+        self._has_anywhere = any(map(_is_anywhere, self._rules))
         self._placeholder = _placeholders({rule.entity.name for rule in self._rules})
         self._wanted: dict[frozenset[str], list[tuple[Rule, ...]]] = {}
 
-    def touched(self, texts: Sequence[str]) -> Sequence[int]:
-        """Indexes of the texts in which something may be found, in order; in all others there is nothing."""
-        return self._engine.touched(texts, SEPARATOR.join(texts))
+    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
+        """Indexes of the texts in which something may be found, in order; in all others there is nothing.
+
+        `joined` has all texts with SEPARATOR in between.
+        """
+        return self._engine.touched(texts, joined)
+
+    def touches(self, text: str) -> bool:
+        """Whether something may be found in one text of any size."""
+        if len(text) <= WINDOW_CHARS:
+            return bool(self._engine.touched((text,), text))
+        # What is searched in the whole text may lie in several pieces.
+        pieces = windows_of(text, LONGEST_TRIGGER)
+        return self._has_anywhere or any(self._engine.touched((piece,), piece) for _, piece in pieces)
 
     def is_context(self, text: str) -> bool:
         """Whether words of a text decide what a value beside it is: a trigger or a context word is among them."""
         contexts = {rule.context for rule in self._rules if rule.context is not None}
-        return bool(self.touched((text,))) or any(context.search(text) for context in contexts)
+        return self.touches(text) or any(context.search(text) for context in contexts)
 
     def scan(self, text: str) -> Scan:
         """Candidates and signs of encodings."""
-        hits = self._engine.hits(text)
+        hits = self._engine.hits(text) if len(text) <= WINDOW_CHARS else self._hits_in_pieces(text)
         if not hits:
             return _NOTHING
         return Scan(hits, frozenset([_ENCODINGS[number] for number, _ in hits if number < len(_ENCODINGS)]))
+
+    def _hits_in_pieces(self, text: str) -> list[Hit]:
+        found: set[Hit] = {(number, 0) for number, rules in enumerate(self._owners) if any(map(_is_anywhere, rules))}
+        for low, piece in windows_of(text, LONGEST_TRIGGER):
+            found.update([(number, end and end + low) for number, end in self._engine.hits(piece)])
+        return list(found)
 
     def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> list[Finding]:
         """What stands at the candidates, of the wanted types; findings may overlap."""
@@ -114,6 +132,10 @@ class Detector:
             spans = [match.span() for match in self._placeholder.finditer(text, start, ahead)]
             found += [span for span in spans if span[0] < low + WINDOW_CHARS]
         return found
+
+
+def _is_anywhere(rule: Rule) -> bool:
+    return rule.anywhere
 
 
 def _placeholders(names: set[str]) -> re.Pattern[str]:

@@ -10,8 +10,11 @@ from processors.redaction import encodings
 from processors.redaction.detector import Detector
 from processors.redaction.findings import Finding, merge, splice
 from processors.redaction.treatment import Treatment
+from processors.redaction.triggers import SEPARATOR
+from processors.redaction.windows import WINDOW_CHARS, lots_of, windows_of
 
 _DEEPEST: Final = 10
+_LONGEST_HIDING: Final = 6
 _LONGEST_CHARACTER_BYTES: Final = 4
 
 # Long words look like base64 often enough to be worth a look before anything else is decoded.
@@ -38,14 +41,32 @@ class Finder:
         self._detector = detector
         self._limits = limits
 
-    def touched(self, texts: list[str]) -> Sequence[int]:
+    def touched(self, texts: Sequence[str]) -> Sequence[int]:
         """Indexes of the texts in which `find` may find something; in all others it finds nothing."""
+        joined = SEPARATOR.join(texts)
+        if len(joined) > WINDOW_CHARS:
+            return self._touched_in_lots(texts)
+        if not encodings.hides_characters(joined):
+            return self._detector.touched(texts, joined)
         hidden = [index for index, text in enumerate(texts) if encodings.hides_characters(text)]
-        if not hidden:
-            return self._detector.touched(texts)
         # What is written in escapes is looked at by itself, decoded.
         shown = ["" if encodings.hides_characters(text) else text for text in texts]
-        return sorted({*hidden, *self._detector.touched(shown)})
+        return sorted({*hidden, *self._detector.touched(shown, SEPARATOR.join(shown))})
+
+    def _touched_in_lots(self, texts: Sequence[str]) -> Sequence[int]:
+        found: list[int] = []
+        for lot in lots_of(texts):
+            some = texts[lot.start : lot.stop]
+            if len(lot) > 1 or len(some[0]) < WINDOW_CHARS:
+                found += [lot.start + index for index in self.touched(some)]
+            elif self._touches(some[0]):
+                found.append(lot.start)
+        return found
+
+    def _touches(self, text: str) -> bool:
+        """Whether there may be something in a text of any size."""
+        pieces = windows_of(text, _LONGEST_HIDING)
+        return any(encodings.hides_characters(piece) for _, piece in pieces) or self._detector.touches(text)
 
     def is_context(self, text: str) -> bool:
         """Whether words of a text, such as a key, decide what a value beside it is."""

@@ -6,7 +6,7 @@ Two engines report the same: Vectorscan (PyPI `hyperscan`), and Python's `re` wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -19,9 +19,6 @@ Hit = tuple[int, int]
 
 LONGEST_TRIGGER: Final = 160
 """No match of a trigger is longer (characters), so that windows over a large text need to overlap by no more."""
-
-WINDOW_CHARS: Final = 256 << 10
-"""A text above it is worked on piece by piece: no single call holds the interpreter for long."""
 
 _GUARD: Final = re.compile(r"\(\?:\^\|\[\^((?:\\.|[^\]\\])*)\]\)")
 _DIGIT_LED: Final = re.compile(r"\[[0-9][^A-Za-z\]]*\]|[0-9]")
@@ -67,13 +64,6 @@ def seen_in_json(expression: str) -> str:
     for whole, rest in _LETTERS.items():
         letters = letters.replace(whole, rest)
     return f"(?:^|[^{letters}]){body}"
-
-
-def windows_of(text: str) -> Iterator[tuple[int, str]]:
-    """The pieces of a text, each with its offset; they overlap by the longest trigger."""
-    for start in range(0, len(text), WINDOW_CHARS):
-        low = max(0, start - LONGEST_TRIGGER)
-        yield low, text[low : start + WINDOW_CHARS]
 
 
 class RegexEngine:
