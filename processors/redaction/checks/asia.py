@@ -15,7 +15,7 @@ _KR_BUSINESS_WEIGHTS: Final = (1, 3, 7, 1, 3, 7, 1, 3, 5)
 _CN_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CN_CHECKS: Final = "10X98765432"
 _CN_PROVINCES: Final = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    [*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, *range(81, 84)]
 )
 
 # The letter of a Taiwanese number names the place of registration; its number is its index here plus ten.
@@ -89,7 +89,7 @@ def kr_business(digits: str) -> bool:
 
 def cn_resident(value: str) -> bool:
     """Whether a Chinese number has a province, a date of birth and a valid check character (GB 11643-1999)."""
-    if value[:2] not in _CN_PROVINCES or not _is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
+    if int(value[:2]) not in _CN_PROVINCES or not _is_date(int(value[6:10]), int(value[10:12]), int(value[12:14])):
         return False
     return value[6:8] in ("19", "20") and _CN_CHECKS[_weighted(value[:17], _CN_WEIGHTS) % 11] == value[17]
 

@@ -38,7 +38,7 @@ def driving_licence(digits: str) -> bool:
 
 
 def health_insurer(digits: str) -> bool:
-    """Whether the last digit of a health insurer's number (保険者番号) makes the weighted digit sums a multiple of ten."""
+    """Whether the last digit of a health insurer's number (保険者番号) checks those before it."""
     total = 0
     for index, digit in enumerate(reversed(digits[:-1])):
         product = int(digit) * (1 + (index + 1) % 2)

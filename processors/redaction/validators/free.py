@@ -10,7 +10,7 @@ from processors.redaction.validators.span import value_span, value_text
 
 _MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
 _LOT: Final = re.compile(
-    r"(?:[0-9]|[一二三四五六七八九十百])(?:丁目|番地|番町|番(?!目)|号(?![車線]))|[0-9][-‐‑–—―−ー－の][0-9]|[町郷村字][0-9]{1,5}$"
+    r"(?:[0-9]|[一二三四五六七八九十百])(?:丁目|番地|番町|番(?!目)|号(?![車線]))|[0-9][-\u2010\u2011\u2013-\u2015\u2212ー\uff0dの][0-9]|[町郷村字][0-9]{1,5}$"
 )
 _PROSE: Final = re.compile(r"[都道府県市区町村郡][のにはがをでもと][0-9]")
 
