@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from processors.redaction.treatment import Action, Treatment
+from processors.redaction.actions import MASKS, PLACEHOLDER, fixed, rest_of
+from processors.redaction.config import RedactionConfig
+from processors.redaction.policy_config import ActionWord, Allowed, Choice, FixedText, Match
+from processors.redaction.pseudonyms import Pseudonyms
+from processors.redaction.treatment import Action, StandIn, Treatment
+
+_KEY: Final = ".key"
+"""Ends the place of attribute keys; they are treated as the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Condition:
         """Whether the policy applies there."""
         return (
             (self.signals is None or signal in self.signals)
-            and (self.places is None or place in self.places)
+            and (self.places is None or place.removesuffix(_KEY) in self.places)
             and (self.roles is None or role in self.roles)
             and (self.key_patterns is None or any(pattern.search(key) for pattern in self.key_patterns))
         )
@@ -78,3 +86,80 @@ class Policies:
             }
             found = self._identities[treatment] = replace(treatment, actions=actions)
         return found
+
+
+def compile_policies(config: RedactionConfig, pipeline: str, key: bytes) -> Policies:
+    """The policies of a configuration as they hold in one pipeline; `key` makes the pseudonyms."""
+    compiler = _Compiler(config, key)
+    return Policies(
+        compiler.treatment(config.entity_types, config, config),
+        [
+            (_condition(policy.match), compiler.treatment(config.types_of(policy), policy, config))
+            for policy in config.policies
+            if not policy.match.pipelines or pipeline in map(str, policy.match.pipelines)
+        ],
+    )
+
+
+def _condition(match: Match) -> Condition:
+    return Condition(
+        signals=frozenset(match.signals) or None,
+        places=frozenset(match.places) or None,
+        roles=frozenset(match.roles) or None,
+        key_patterns=tuple(pattern.regex for pattern in match.attributes) or None,
+    )
+
+
+class _Compiler:
+    def __init__(self, config: RedactionConfig, key: bytes) -> None:
+        self._config = config
+        self._selection = config.selection
+        self._of_rules = {rule.type: rule.action for rule in config.rules if rule.action is not None}
+        self._hash = Pseudonyms(key, config.hash_digits).stand_in
+
+    def treatment(self, types: frozenset[str], *choices: Choice) -> Treatment:
+        """The treatment of types by choices, of which the first that says something decides."""
+        words = {entity: self._word(entity, choices) for entity in types}
+        actions: dict[str, Action] = {entity: word for entity, word in words.items() if word != "keep"}
+        mask = next((choice.mask for choice in choices if choice.mask is not None), PLACEHOLDER)
+        stand_ins: dict[Action, StandIn] = {"partial": rest_of, "hash": self._hash}
+        stand_ins["mask"] = fixed(mask.text) if isinstance(mask, FixedText) else MASKS[mask]
+        return Treatment(
+            frozenset(actions),
+            actions,
+            stand_ins,
+            allows=_allows(self._config.allow, mask.text if isinstance(mask, FixedText) else ""),
+            dry_run=self._config.dry_run,
+        )
+
+    def _word(self, entity: str, choices: Sequence[Choice]) -> ActionWord:
+        """What the first choice says that says something: of the type by name, of a group of it, of all types."""
+        for choice in choices:
+            said = choice.actions.get(entity) or self._of_group(entity, choice)
+            if said is None and choice is self._config:
+                said = self._of_rules.get(entity)
+            said = said or choice.action
+            if said is not None:
+                return said
+        return "mask"
+
+    def _of_group(self, entity: str, choice: Choice) -> ActionWord | None:
+        named = self._selection.named
+        return next((word for name, word in choice.actions.items() if entity in named(name)), None)
+
+
+def _allows(allowed: Allowed, stand_in: str) -> Callable[[str], bool] | None:
+    """Whether a value is on the allow list, or is what an earlier pass put in the place of one."""
+    if not (allowed.values or allowed.patterns or stand_in):
+        return None
+    values = frozenset(map(_caseless, allowed.values))
+    matches = [pattern.regex.fullmatch for pattern in allowed.patterns]
+
+    def allows(value: str) -> bool:
+        return value == stand_in or _caseless(value) in values or any(match(value) is not None for match in matches)
+
+    return allows
+
+
+def _caseless(value: str) -> str:
+    return unicodedata.normalize("NFKC", value).casefold().strip()

@@ -33,7 +33,7 @@ class Redaction(Processor):
         super().__init__(config, host)
         from processors.redaction.stages import build_stages  # noqa: PLC0415 - Vectorscan and the numbering plans
 
-        self._stages, self._tally = build_stages(config, host.meter)
+        self._stages, self._tally = build_stages(config, host)
 
     def process(self, batch: Batch) -> Batch | None:
         """Redact every record, and what the records share."""

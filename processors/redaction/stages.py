@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pipeline.component import Host
 from pipeline.signals import Record, Resource
-from pipeline.telemetry.meter import Meter
 from processors.redaction.collector_policy import CollectorPolicy
 from processors.redaction.collector_stage import CollectorStage
 from processors.redaction.config import RedactionConfig
@@ -14,10 +14,11 @@ from processors.redaction.entity_stage import EntityStage
 from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.numbering import load_common_plans
-from processors.redaction.policies import Policies
+from processors.redaction.policies import Policies, compile_policies
+from processors.redaction.pseudonyms import PROCESS_KEY
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
-from processors.redaction.treatment import Treatment
+from processors.redaction.user_rules import build_user_rule
 
 
 class Stage(Protocol):
@@ -30,24 +31,41 @@ class Stage(Protocol):
         """Redact what the records of a resource share."""
 
 
-def build_stages(config: RedactionConfig, meter: Meter) -> tuple[list[Stage], Tally]:
+def build_stages(config: RedactionConfig, host: Host) -> tuple[list[Stage], Tally]:
     """The stages in their order (the Collector's rules, then entities), and where they count."""
-    tally = Tally(meter)
-    policy = CollectorPolicy(config)
+    tally = Tally(host.meter)
     stages: list[Stage] = []
     if config.has_collector_keys:
-        stages.append(CollectorStage(policy, tally))
-    if types := config.entity_types:
-        load_common_plans()
-        rules = [rule for rule in load_rules() if rule.entity.name in types]
-        texts = TextRedactor(Finder(Detector(rules), Limits(config.max_value_bytes, config.max_value_hits)))
-        stages.append(
-            EntityStage(
-                texts,
-                Policies(Treatment(types)),
-                tally,
-                spares_key=policy.ignores_key,
-                spares_value=policy.allows_value,
-            )
-        )
+        stages.append(CollectorStage(CollectorPolicy(config), tally))
+    if config.has_entities:
+        policies = compile_policies(config, host.pipeline, _key(config, host))
+        if policies.types:
+            stages.append(_entity_stage(config, policies, tally))
     return stages, tally
+
+
+def _entity_stage(config: RedactionConfig, policies: Policies, tally: Tally) -> EntityStage:
+    load_common_plans()
+    spared = CollectorPolicy(config)
+    return EntityStage(
+        TextRedactor(build_finder(config, policies.types)),
+        policies,
+        tally,
+        spares_key=spared.ignores_key,
+        spares_value=spared.allows_value,
+    )
+
+
+def build_finder(config: RedactionConfig, types: frozenset[str]) -> Finder:
+    """What finds the types by the rules that ship and those of the configuration."""
+    rules = [*load_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(config.rules))]
+    wanted = [rule for rule in rules if rule.entity.name in types]
+    return Finder(Detector(wanted), Limits(config.max_value_bytes, config.max_value_hits))
+
+
+def _key(config: RedactionConfig, host: Host) -> bytes:
+    if config.hmac_key is not None:
+        return config.hmac_key.get_secret_value().encode()
+    return PROCESS_KEY.take(
+        lambda: host.log.info("No hmac_key is set: pseudonyms are made with a random key and change with every start.")
+    )

@@ -1,0 +1,149 @@
+"""Blocks of the configuration that choose: what is looked for, what becomes of it, and where that holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config import ConfigModel, InvalidKey, Pattern, PipelineRef
+from processors.redaction.treatment import Action
+
+ActionWord = Literal["mask", "partial", "hash", "drop", "keep"]
+Signal = Literal["traces", "logs", "metrics"]
+Role = Literal["system", "user", "assistant", "tool"]
+Place = Literal[
+    "span",
+    "span.name",
+    "span.status",
+    "span.trace_state",
+    "event",
+    "event.name",
+    "link",
+    "link.trace_state",
+    "log",
+    "log.body",
+    "log.event_name",
+    "log.severity_text",
+    "point",
+    "exemplar",
+    "metric.name",
+    "metric.description",
+    "metric.unit",
+    "metric.metadata",
+    "resource",
+    "resource.entity",
+    "resource.schema_url",
+    "scope",
+    "scope.name",
+    "scope.version",
+    "scope.schema_url",
+]
+"""Where text stands. `span`, `event`, `link`, `log`, `point`, `exemplar`, `resource`, `scope`: attributes of these."""
+
+_LONGEST_FIXED_TEXT = 100
+
+
+class FixedText(ConfigModel):
+    """A text that stands for every masked value."""
+
+    text: str = Field(description="The text; it may not look like something that a rule finds.")
+
+    @field_validator("text")
+    @classmethod
+    def _fits_everywhere(cls, value: str) -> str:
+        if not 1 <= len(value) <= _LONGEST_FIXED_TEXT or not value.isprintable() or '"' in value or "\\" in value:
+            raise ValueError(
+                f"write 1 to {_LONGEST_FIXED_TEXT} printable characters without quotes and backslashes: "
+                "the text must fit into JSON"
+            )
+        return value
+
+
+class Choice(ConfigModel):
+    """What is looked for and what becomes of it."""
+
+    entities: str | tuple[str, ...] | None = Field(
+        None,
+        description="Entity types to redact: `all`, `default`, or a list of types and groups, `-TYPE` taking one out.",
+        examples=["all", ["default", "IP_ADDRESS"], ["all", "-PHONE"]],
+    )
+    action: ActionWord | None = Field(
+        None, description="What becomes of values: `mask` (if not set), `partial`, `hash`, `drop` or `keep`."
+    )
+    actions: dict[str, ActionWord] = Field(
+        default_factory=dict,
+        description="The action of single types or groups.",
+        examples=[{"EMAIL": "hash", "payment": "partial"}],
+    )
+    mask: Literal["placeholder", "stars"] | FixedText | None = Field(
+        None, description="What `mask` writes: `placeholder` (`<EMAIL>`; if not set), `stars`, or a `text`."
+    )
+
+
+class Match(ConfigModel):
+    """Where a policy holds: where everything that is said is true. A list is true where one of its items is."""
+
+    pipelines: tuple[PipelineRef, ...] = Field((), description="Pipelines, by id.")
+    signals: tuple[Signal, ...] = Field((), description="Signals.")
+    places: tuple[Place, ...] = Field((), description="Places: `span` (its attributes), `span.name`, `log.body`, ...")
+    attributes: tuple[Pattern, ...] = Field((), description="RE2 expressions, found anywhere in an attribute's key.")
+    roles: tuple[Role, ...] = Field((), description="Authors of messages.")
+
+
+class Policy(Choice):
+    """Another choice for some places. What it does not say is as in the top level."""
+
+    match: Match = Field(description="Where it holds.")
+
+
+class Allowed(ConfigModel):
+    """Values that are no secret: the number of the help desk, a test account."""
+
+    values: tuple[str, ...] = Field((), description="Whole values, in any case.")
+    patterns: tuple[Pattern, ...] = Field((), description="RE2 expressions that match a whole value.")
+
+
+class UserRule(ConfigModel):
+    """A rule of your own."""
+
+    type: str = Field(
+        description="Entity type: a new one in capitals, or one that ships and gets this rule beside its own.",
+        pattern=r"^[A-Z][A-Z0-9_]{1,62}$",
+    )
+    pattern: Pattern = Field(description="RE2 expression; a group named `value` narrows what is redacted.")
+    context: tuple[str, ...] = Field((), description="Words (any case), one of which must stand near.")
+    not_context: tuple[str, ...] = Field((), description="Words that must not stand right before.")
+    near: tuple[int, int] = Field((48, 16), description="How many characters before and behind the match are near.")
+    validator: str | None = Field(None, description="A check that the value must pass, by name; see docs/redaction.md.")
+    action: ActionWord | None = Field(None, description="The action of the type, where `actions` does not say.")
+    positive: tuple[str, ...] = Field((), description="Texts in which the rule must find something; tried at start.")
+    negative: tuple[str, ...] = Field((), description="Texts in which it must find nothing; tried at start.")
+
+    @field_validator("type")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value == "REDACTED":
+            raise ValueError("<REDACTED> stands for values that could not be examined; choose another name")
+        return value
+
+    @model_validator(mode="after")
+    def _works(self) -> UserRule:
+        from processors.redaction.user_rules import UnknownName, build_user_rule, failing_sample  # noqa: PLC0415 - heavy
+
+        try:
+            rule = build_user_rule(self)
+        except UnknownName as error:
+            raise InvalidKey(str(error), "validator") from error
+        if self.pattern.regex.search("") is not None:
+            raise InvalidKey("matches the empty text, so it would match everywhere", "pattern")
+        if (failing := failing_sample(rule)) is not None:
+            kind, index = failing
+            what = "finds nothing in this text" if kind == "positive" else "finds something in this text"
+            raise InvalidKey(f"the rule {what}", kind, index)
+        return self
+
+
+def action_of(word: ActionWord) -> Action | None:
+    """The action of a word; None for `keep`."""
+    return None if word == "keep" else word
