@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -17,16 +18,27 @@ def splice_pieces(
     `separator` stood between the pieces in the text in which the findings are.
     """
     joined = separator.join(pieces)
-    ends = list(accumulate(len(piece) + len(separator) for piece in pieces))
     spliced = []
     first = 0
-    for piece, end in zip(pieces, ends, strict=True):
-        high = end - len(separator)
-        low = high - len(piece)
+    for piece, low in zip(pieces, _starts(pieces, separator), strict=True):
         while first < len(findings) and findings[first].end <= low:
             first += 1
         spliced.append(_spliced(piece, low, joined, findings[first:], treatment))
     return spliced
+
+
+def across_pieces(pieces: Sequence[str], findings: Sequence[Finding], separator: str = "") -> list[Finding]:
+    """Those of the findings that no piece holds alone."""
+    starts = _starts(pieces, separator)
+
+    def piece_at(offset: int) -> int:
+        return bisect_right(starts, offset)
+
+    return [finding for finding in findings if piece_at(finding.start) != piece_at(finding.end - 1)]
+
+
+def _starts(pieces: Sequence[str], separator: str) -> list[int]:
+    return list(accumulate((len(piece) + len(separator) for piece in pieces[:-1]), initial=0))
 
 
 def _spliced(piece: str, low: int, joined: str, findings: Sequence[Finding], treatment: Treatment) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.signals import Attributes, Value
-from processors.redaction.joined import splice_pieces
+from processors.redaction.joined import across_pieces, splice_pieces
 from processors.redaction.json_text import is_intact
 from processors.redaction.keys import KeyBook, labelled
 from processors.redaction.policies import Policies
@@ -184,15 +184,15 @@ class Rewriter:
             return pieces
         try:
             findings = self._tools.texts.finder.find(joined, treatment)
+            if treatment.dry_run:
+                # What lies in one piece is counted there.
+                findings = across_pieces(pieces, findings, separator)
             new = splice_pieces(pieces, findings, treatment, separator) if findings else pieces
             redacted = Redacted("", tuple(entities_of(findings)))
         except Exception:  # noqa: BLE001 - whatever went wrong, the text does not pass
             new = [FAILED_PLACEHOLDER] * len(pieces)
             redacted = Redacted("", (), failed=True)
         self._count(redacted, treatment)
-        if treatment.dry_run:
-            # What was counted in the joined text is not counted again in its pieces.
-            self._touched.difference_update(pieces)
         if treatment.dry_run or new is pieces:
             return pieces
         self.look_at(list(new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_names_status_events_links_resource_and_scope() -> None:
 
 @pytest.mark.parametrize("body", [f"mail {MAIL}", {"content": [f"mail {MAIL}"]}, f"mail {MAIL}".encode()])
 def test_log_bodies(body: Any) -> None:
-    batch = logs(body, attributes={"user": MAIL})
+    batch = logs(body, attributes={"to": MAIL})
     batch.message.resource_logs[0].scope_logs[0].log_records[0].event_name = MAIL  # type: ignore[union-attr]
     redaction().process(batch)
     record = batch.records()[0]
@@ -98,7 +99,7 @@ def test_log_bodies(body: Any) -> None:
     assert MAIL.encode() not in batch.serialize()
     assert type(record.body) is type(body)
     assert record.event_name == "<EMAIL>"
-    assert record.attributes == {"user": "<EMAIL>", "penstock.redaction.count": 3}
+    assert record.attributes == {"to": "<EMAIL>", "penstock.redaction.count": 3}
 
 
 def test_metrics_points_exemplars_and_descriptions() -> None:
@@ -132,8 +133,12 @@ def test_ids_of_responses_and_tool_calls_are_not_touched() -> None:
     assert dict(redacted_span(traces(ids)).attributes) == ids
 
 
-def test_an_id_of_a_user_is_text() -> None:
-    assert redacted_span(traces({"user.id": MAIL})).attributes["user.id"] == "<EMAIL>"
+def test_an_id_of_a_user_becomes_a_pseudonym() -> None:
+    ids = {"user.id": MAIL, "session.id": "8f3a", "enduser.id": f"mail {MAIL.upper()}"}
+    new = redacted_span(traces(ids)).attributes
+    assert re.fullmatch("<EMAIL:[0-9a-f]{6}>", str(new["user.id"]))
+    assert new["enduser.id"] == f"mail {new['user.id']}"
+    assert new["session.id"] == "8f3a"
 
 
 def test_a_value_split_across_stream_chunks() -> None:

@@ -1,0 +1,48 @@
+"""An entity stage with given policies, for tests of what it reaches and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.component import Host
+from pipeline.signals import Batch, Record
+from pipeline.testing import make_host
+from processors.redaction.detector import Detector
+from processors.redaction.entities import select_entities
+from processors.redaction.entity_stage import EntityStage
+from processors.redaction.layers import Finder
+from processors.redaction.loader import load_rules
+from processors.redaction.policies import Condition, Policies
+from processors.redaction.tally import Tally
+from processors.redaction.text import TextRedactor
+from processors.redaction.treatment import Treatment
+
+STAND_INS = {
+    "hash": lambda entity, value: f"<{entity}:{abs(hash(value)) % 0xFFFFFF:06x}>",
+    "drop": lambda entity, _value: f"<{entity}>",
+}
+TEXTS = TextRedactor(Finder(Detector(load_rules())))
+
+
+def treatment(entities: str | Sequence[str] = "all", **changes: Any) -> Treatment:
+    return Treatment(select_entities(entities), stand_ins=STAND_INS, **changes)
+
+
+def stage(
+    base: Treatment | None = None, rules: Sequence[tuple[Condition, Treatment]] = (), host: Host | None = None
+) -> tuple[EntityStage, Tally]:
+    tally = Tally((host or make_host("redaction")).meter)
+    policies = Policies(base or treatment(), rules)
+    return EntityStage(TEXTS, policies, tally, spares_key=lambda _: False, spares_value=lambda _: False), tally
+
+
+def redact(batch: Batch, *args: Any, **kwargs: Any) -> list[Record]:
+    """The records of a batch after a stage made with these arguments."""
+    entity_stage, tally = stage(*args, **kwargs)
+    for resource in batch.resources():
+        entity_stage.redact_resource(resource)
+    for record in batch.records():
+        entity_stage.redact_record(record)
+    tally.write()
+    return list(batch.records())
