@@ -111,7 +111,8 @@ def fr_siret(digits: str) -> bool:
 
 def es_dni(text: str) -> bool:
     """The letter is the number modulo 23."""
-    return text[-1] == _DNI_LETTERS[int(text[:-1]) % 23] and not one_digit(text[:-1].lstrip("0"))
+    number = int(text[:-1])
+    return number > 0 and text[-1] == _DNI_LETTERS[number % 23]
 
 
 def es_nie(text: str) -> bool:

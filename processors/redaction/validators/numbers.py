@@ -6,7 +6,8 @@ import re
 from functools import cache
 from typing import Final
 
-from processors.redaction.checks.common import luhn
+from processors.redaction.checks.common import luhn, one_digit
+from processors.redaction.checks.europe import uk_driving_licence as is_uk_driving_licence
 from processors.redaction.rule import Validator
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
@@ -16,6 +17,11 @@ from processors.redaction.words import context_pattern
 _MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 _CARD_SEPARATORS: Final = " -"
+
+_DATE: Final = re.compile(r"(?:19|20)[0-9]{2}[- ]?[01][0-9][- ]?[0-3][0-9]")
+_UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,2}")
+_SHORTEST_ACCOUNT: Final = 8
+_LONGEST_ACCOUNT: Final = 17
 
 
 @cache
@@ -60,11 +66,24 @@ def iban(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
-    """A number with hyphens stands for itself; with spaces or dots it needs its name nearby or to stand alone."""
-    span = value_span(match)
-    if "-" in value_text(match) or context_pattern(("$ssn",)).search(text_before(match, 48)):
-        return span
-    return span if span == (0, len(match.string)) else None
+    """A number with hyphens or spaces stands for itself; with dots it needs its name nearby."""
+    if "." in value_text(match) and not context_pattern(("$ssn",)).search(text_before(match, 48)):
+        return None
+    return value_span(match)
+
+
+def uk_driving_licence(match: re.Match[str]) -> tuple[int, int] | None:
+    """A driver number, with its issue number where one follows."""
+    return value_span(match) if is_uk_driving_licence(value_text(match)[:16]) else None
+
+
+def bank_account(match: re.Match[str]) -> tuple[int, int] | None:
+    """Eight to seventeen digits (NACHA), no date, no time of a clock, no stand-in of one digit."""
+    text = value_text(match)
+    digits = digits_of(text)
+    if not _SHORTEST_ACCOUNT <= len(digits) <= _LONGEST_ACCOUNT or one_digit(digits):
+        return None
+    return None if _DATE.fullmatch(text) or _UNIX_TIME.fullmatch(text) else value_span(match)
 
 
 def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
@@ -76,8 +95,10 @@ def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 VALIDATORS: Final[dict[str, Validator]] = {
+    "bank_account": bank_account,
     "credit_card": credit_card,
     "iban": iban,
     "jp_my_number": jp_my_number,
+    "uk_driving_licence": uk_driving_licence,
     "us_ssn": us_ssn,
 }
