@@ -1,0 +1,276 @@
+"""Secrets and passwords that only their key word shows: `DB_PASSWORD=...`, `"api_key": "..."`, パスワードは「...」です."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from processors.redaction.rule import Validator
+from processors.redaction.validators.looks import is_hex, is_mixed, is_random, is_stand_in, is_uuid, without_technical
+from processors.redaction.validators.span import value_span, value_text
+from processors.redaction.words import words_of
+
+
+class _Value(NamedTuple):
+    """What stands behind a key word, and how it is written.
+
+    Attributes:
+        link: the group of `_LINK` that leads to it.
+        tail_end: where the name ends.
+    """
+
+    start: int
+    end: int
+    text: str
+    quoted: bool
+    link: str
+    tail_end: int
+
+
+# From a key word to its value: the rest of the name, what closes around the name, and one of the ways to say "is".
+_LINK: Final = re.compile(
+    r"""
+    (?P<tail>[\w-]{0,48})
+    (?:["'`\])*]|&quot;|&\#3[49];|[ ]\)){0,4}
+    (?:
+      (?P<field>(?:[ ]?,)?\s{1,24}["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?)
+    | (?P<pair>[ ]{0,3},\s{0,8}(?=["'`]) | ,(?=[^\s,"']) | [ \t]{0,24}\|[ \t]{0,8} | \t)
+    | (?P<markup>\s{0,2}>\s{0,8})
+    | (?P<operator>
+        (?:[ ]?,[ ]?\w{1,12})?
+        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|：|＝|←|<-)\s{0,12}
+        (?:[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
+        (?:[\w.]{1,32}\([ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|\)[ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
+      )
+    | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
+    | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:：]?|[ ]?[:：=])[ ]?(?=\S))
+    | (?P<particle>[ ]?(?:は|が|を|는|은|이|가|를|是|为|為)[ ]?[:：]?[ ]?)
+    | (?P<space>[ ]{1,8}(?=\S))
+    )
+    """.replace("VERBS", "|".join(re.escape(verb) for verb in words_of(["$verbs"]))),
+    re.VERBOSE | re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(
+    r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>[^\n]{1,4096}?)(?P=quote)|[「『“‘«](?P<cjk>[^\n」』”’»]{1,256})[」』”’»]"
+)
+_OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“‘«(\[*<]|<!\[CDATA\[)?")
+_BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
+_BARE_END: Final = re.compile(r"&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE)
+_QUERY_END: Final = re.compile(r"[&#]")
+_IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
+_CODE_BEHIND: Final = frozenset("([{")
+_REFERENCE: Final = re.compile(
+    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|@[\w.-]+|[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*){1,6}|env[.:]\w+|vault:.*|arn:.*"
+    r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
+    r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
+)
+
+
+def _value_behind(text: str, start: int) -> _Value | None:
+    """The value that follows a key word, which ends at `start`."""
+    link = _LINK.match(text, start)
+    if link is None:
+        return None
+    place, how, tail_end = link.end(), link.lastgroup or "", link.end("tail")
+    quoted = _QUOTED.match(text, place)
+    if quoted:
+        group = "value" if quoted["value"] is not None else "cjk"
+        return _Value(*quoted.span(group), quoted[group], True, how, tail_end)
+    opening = _OPENING.match(text, place)
+    bare = _BARE.match(text, opening.end() if opening else place)
+    if bare is None or text[bare.end() : bare.end() + 1] in _CODE_BEHIND and bare.end() < len(text):
+        return None
+    begin = bare.start()
+    value = bare.group()
+    if ending := _BARE_END.search(value):
+        value = value[: ending.start()]
+    if _IN_QUERY.search(text, max(0, start - 40), start):
+        value = _QUERY_END.split(value)[0]
+    return _Value(begin, begin + len(value), value, False, how, tail_end)
+
+
+# --- passwords ---
+
+_SHORTEST_PASSWORD: Final = 5
+_LONGEST_PASSWORD: Final = 256
+_SPECIAL: Final = re.compile(r"[!@#$%^&*?~+=]")
+_DIGITS: Final = re.compile(r"[0-9]")
+_HYPHENATED: Final = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){3,7}")
+_PASSWORD_ITSELF: Final = re.compile(
+    r"pass|pwd|secret|token|user|admin_|credential|input|field|string|value|login|hash|required|invalid", re.IGNORECASE
+)
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_]+[0-9]?")
+_WORD: Final = re.compile(r"[a-z]{6,20}|[A-Z][a-z]{5,20}")
+_NOT_PASSWORD_ENDS: Final = re.compile(
+    r"(?:length|len|size|count|min|max|policy|type|field|id|name|file|path|url|uri|hint|prompt|label|reset|expir\w*|regex|pattern|"
+    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|attempts|age|days|error)s?[\])\"']*\Z",
+    re.IGNORECASE,
+)
+_BEFORE_BARE: Final = re.compile(
+    r"(?:--?|[#%](?:define|global)[ ]|\bset[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
+)
+_KEY_WORD_BEHIND: Final = frozenset(":=")
+_NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
+_LOOK_BACK: Final = 96
+_FIRM: Final = frozenset({"operator", "pair", "field", "markup", "fallback"})
+
+
+def password(match: re.Match[str]) -> tuple[int, int] | None:
+    """A password behind its key word; the match ends with the word, or with the operator behind a short one."""
+    text, start = match.string, match.end()
+    if text[start - 1] in _KEY_WORD_BEHIND:
+        start -= 1
+    value = _value_behind(text, start)
+    if value is None or not _SHORTEST_PASSWORD <= len(value.text) <= _LONGEST_PASSWORD:
+        return None
+    if _NOT_PASSWORD_ENDS.search(text, start, value.tail_end):
+        return None
+    if value.link == "space" and not (value.quoted or _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start)):
+        return None
+    return (value.start, value.end) if _is_password(value) else None
+
+
+def _is_password(value: _Value) -> bool:
+    text = value.text
+    if is_stand_in(text) or " " in text or _REFERENCE.fullmatch(text):
+        return False
+    firm = value.link in _FIRM
+    plain = without_technical(text)
+    has_letter = any(character.isalpha() for character in plain)
+    has_digit = _DIGITS.search(plain) is not None
+    if not has_letter:
+        return has_digit and firm and text.isdigit() and (value.quoted or len(text) > _SHORTEST_PASSWORD)
+    if is_mixed(text) or _HYPHENATED.fullmatch(text):
+        return _PASSWORD_ITSELF.search(text) is None
+    if has_digit:
+        return value.quoted or not (_IDENTIFIER.fullmatch(text) or _PASSWORD_ITSELF.match(text))
+    if _SPECIAL.search(text[:-1]):
+        return firm or value.quoted
+    if text[-1] in "!@#$%^*" and firm:
+        return _PASSWORD_ITSELF.search(text) is None
+    return value.quoted and firm and _WORD.fullmatch(text) is not None and _PASSWORD_ITSELF.search(text) is None
+
+
+# --- secrets ---
+
+_WORDS: Final = words_of(["$secret_words"])
+_SHORT_WORDS: Final = words_of(["$secret_words_short"])
+_KEY_WORD: Final = re.compile(
+    f"(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _WORDS)})"
+    f"|(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _SHORT_WORDS)})(?![a-z])"
+)
+_NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z]+[0-9]*|[A-Z]+(?![a-z])[0-9]*")
+_NOT_SECRET: Final = frozenset(words_of(["$not_secret_words"]))
+_NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
+_KEY_ALONE: Final = re.compile(r"(?<![\w.-])[\"']?(?:key|keys|auth|api)\Z", re.IGNORECASE)
+_GAP: Final = 48
+_KEY_WORD_LENGTH: Final = 16
+_SHORT_SECRET: Final = 10
+_SECRET: Final = 16
+_SECRET_APART: Final = 20
+
+
+def secret(match: re.Match[str]) -> tuple[int, int] | None:
+    """A random value behind a key word; the match ends in the value."""
+    text, end = match.string, match.end()
+    low = max(0, end - 2 * _GAP - _KEY_WORD_LENGTH)
+    shown = text[low:end].lower()
+    for word in reversed(list(_KEY_WORD.finditer(shown))):
+        start = low + word.end()
+        value = _value_behind(text, start)
+        if value is not None and value.start <= end and _is_secret(text, start, value):
+            return value.start, value.end
+    return None
+
+
+def _is_secret(text: str, start: int, value: _Value) -> bool:
+    shown = value.text
+    firm = value.link in _FIRM
+    shortest = _SHORT_SECRET if firm else _SECRET
+    if value.link == "space" and not _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start):
+        shortest = _SECRET_APART
+        if is_hex(shown) or is_uuid(shown):
+            return False
+    if not is_random(shown, shortest) or " " in shown or _REFERENCE.fullmatch(shown):
+        return False
+    if firm and (is_hex(shown) or is_uuid(shown)) and _KEY_ALONE.search(text, max(0, start - _LOOK_BACK), start):
+        return False
+    return not _is_named_otherwise(text, start, value)
+
+
+def _is_named_otherwise(text: str, start: int, value: _Value) -> bool:
+    """Whether the name says that its value is something else: `max_tokens`, `public_key`, `secret_name`."""
+    before = _NAME_BEFORE.search(text, max(0, start - _LOOK_BACK), start)
+    name = (before.group() if before else "") + text[start : value.tail_end]
+    parts = [part.lower() for part in _NAME_PARTS.findall(name)]
+    return not _NOT_SECRET.isdisjoint(parts) or (bool(parts) and parts[-1] in _NOT_SECRET_ENDS)
+
+
+# --- carriers ---
+
+_COOKIE_NAME_ENOUGH: Final = re.compile(r"(?:j|php)?sess(?:ion)?_?id|connect\.sid|asp", re.IGNORECASE)
+_COOKIE: Final = re.compile(r"cookie", re.IGNORECASE)
+_COOKIE_LINE: Final = 2000
+_BASE64: Final = re.compile(r"[0-9A-Za-z+/]+={0,2}")
+_BASE64_UNIT: Final = 4
+_DATA: Final = re.compile(r"(?:^|[\s{,\"])(?:data|stringData)\"?:")
+
+
+def random_value(match: re.Match[str]) -> tuple[int, int] | None:
+    """A value made of chance, whatever its name."""
+    text = value_text(match)
+    return value_span(match) if is_random(text, _SHORT_SECRET) and not _REFERENCE.fullmatch(text) else None
+
+
+def cookie(match: re.Match[str]) -> tuple[int, int] | None:
+    """The value of a session cookie: a name that only cookies have, or the word on the same line before it."""
+    text, start = match.string, match.start()
+    line = text.rfind("\n", max(0, start - _COOKIE_LINE), start)
+    known = _COOKIE_NAME_ENOUGH.search(match.group().partition("=")[0])
+    if not known and not _COOKIE.search(text, max(line, start - _COOKIE_LINE, 0), start):
+        return None
+    return value_span(match) if is_random(value_text(match).replace("%", ""), _SHORT_SECRET) else None
+
+
+def url_password(match: re.Match[str]) -> tuple[int, int] | None:
+    """What stands between the user and the host, unless it is a reference to what is filled in later."""
+    text = value_text(match)
+    return None if is_stand_in(text) or _REFERENCE.fullmatch(text) or text.isdigit() else value_span(match)
+
+
+def user_password(match: re.Match[str]) -> tuple[int, int] | None:
+    """A password on a command line or in SQL: not the user's name again, no number, no reference, no plain word."""
+    text = value_text(match)
+    user = match.groupdict().get("user")
+    start, end = value_span(match)
+    value = _Value(start, end, text, bool(match.groupdict().get("quote")), "operator", start)
+    return (start, end) if text != user and not text.isdigit() and _is_password(value) else None
+
+
+def kubernetes_data(match: re.Match[str]) -> tuple[int, int] | None:
+    """A value under `data:` of a Secret, in base64 (a manifest's other values are words)."""
+    value = value_text(match)
+    text = match.string
+    if not _DATA.search(text, max(0, match.start() - _COOKIE_LINE), match.start() + 1):
+        return None
+    return value_span(match) if len(value) % _BASE64_UNIT == 0 and _BASE64.fullmatch(value) else None
+
+
+def seed_phrase(match: re.Match[str]) -> tuple[int, int] | None:
+    """Twelve to twenty-four words (BIP-39) that make no sentence."""
+    words = match.group().split(" ")
+    return None if _SENTENCE.intersection(words) else match.span()
+
+
+_SENTENCE: Final = frozenset("the and are that was were for with you your has have not but this from they which when can will".split())
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "cookie": cookie,
+    "kubernetes_data": kubernetes_data,
+    "password": password,
+    "random_value": random_value,
+    "secret": secret,
+    "seed_phrase": seed_phrase,
+    "url_password": url_password,
+    "user_password": user_password,
+}

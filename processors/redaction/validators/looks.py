@@ -1,0 +1,116 @@
+"""How credentials look, as opposed to the words, identifiers and stand-ins that are written in their place."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_STAND_IN: Final = re.compile(
+    r"(.)\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
+    r"|\*{3}|\.\.\.|…|^\[.*\]$|^x+$",
+    re.IGNORECASE,
+)
+# Names of algorithms and of widths: digits in them say nothing.
+_TECHNICAL: Final = re.compile(
+    r"sha[-_]?(?:1|2|3|224|256|384|512)|md[245]|base(?:16|32|58|64|85)|u?int(?:8|16|32|64|128)|float(?:16|32|64)"
+    r"|utf[-_]?(?:8|16|32)|ipv[46]|x86|x64|amd64|arm64|win(?:32|64)|oauth[12]?|http[123]|x509|pkcs[0-9]{1,2}|ed25519"
+    r"|curve25519|secp256[kr]1|aes[-_]?(?:128|192|256)|rsa[-_]?[0-9]{4}|es256|rs256|hs256|mp[34]|h26[45]|log4j|[ijk]18n"
+    r"|v[0-9]{1,2}|[0-9]{4}[-_/][0-9]{2}[-_/][0-9]{2}",
+    re.IGNORECASE,
+)
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NOT_ALNUM: Final = re.compile(r"[^0-9A-Za-z]+")
+_LETTERS_APART: Final = re.compile(r"[A-Za-z]+")
+_CONSONANTS: Final = re.compile(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{5}")
+_MIXED: Final = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_DISTINCT: Final = 8
+_SHORT: Final = 16
+_HEX_LENGTH: Final = 16
+_FEW_DIGITS: Final = 2
+_CHANGES: Final = 0.18
+_CHANGES_FEW_DIGITS: Final = 0.22
+_CHANGES_SHORT: Final = 0.25
+_SHORT_MIXED: Final = 8
+_CHANGES_MIXED: Final = 0.22
+_CHANGES_UNBROKEN: Final = 0.12
+_DIGITS_UNBROKEN: Final = 3
+_CONSONANTS_WEIGH: Final = 2
+
+
+def is_stand_in(text: str) -> bool:
+    """Whether a text only shows where a value goes: `xxxxxx`, `your-key-here`, `${NAME}`, `<TOKEN>`."""
+    return _STAND_IN.search(text) is not None
+
+
+def is_varied(text: str) -> bool:
+    """Whether a text in the form of a provider's key holds a real one: no stand-in, many different characters."""
+    return not is_stand_in(text) and len(set(text)) >= _DISTINCT
+
+
+def is_hex(text: str) -> bool:
+    """Whether all of a text is hexadecimal, in one case."""
+    return _HEX.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID (RFC 9562)."""
+    return _UUID.fullmatch(text) is not None
+
+
+def is_random(text: str, shortest: int = _SHORT) -> bool:
+    """Whether a text of `shortest` characters or more is made of chance, not of words.
+
+    Words keep to one kind of character for long; a random text changes between capitals, small letters and digits
+    every other character.
+    """
+    size = len(text)
+    if size < shortest or is_stand_in(text):
+        return False
+    body = text.rstrip("=")
+    if is_hex(body):
+        letters = sum(character.isalpha() for character in body)
+        return size >= _HEX_LENGTH and len(set(body)) >= _DISTINCT and 0 < letters < len(body)
+    if is_uuid(body):
+        return len(set(body)) >= _DISTINCT
+    return _changes_often(_TECHNICAL.sub(" ", body))
+
+
+def is_mixed(text: str) -> bool:
+    """Whether a short text changes between capitals and small letters as no name does."""
+    letters = sum(character.isalpha() for character in text)
+    return letters >= _SHORT_MIXED and _changes(text) / letters >= _CHANGES_MIXED
+
+
+def without_technical(text: str) -> str:
+    """The text without names of algorithms and widths (`sha256`, `utf-8`), whose digits say nothing."""
+    return _TECHNICAL.sub("", text)
+
+
+def _changes_often(text: str) -> bool:
+    digits = sum(character.isdigit() for character in text)
+    letters = sum(character.isalpha() for character in text)
+    size = digits + letters
+    if not letters or len(set(text)) < min(_DISTINCT, size * 0.6):
+        return False
+    share = _changes(text) / size
+    if size < _SHORT:
+        return digits >= 1 and share >= _CHANGES_SHORT
+    if digits >= _DIGITS_UNBROKEN and text.isalnum():
+        return share >= _CHANGES_UNBROKEN
+    return share >= (_CHANGES if digits >= _FEW_DIGITS else _CHANGES_FEW_DIGITS)
+
+
+def _changes(text: str) -> int:
+    """How often the kind of character changes inside words, a capital at the start of a word apart."""
+    count = 0
+    for word in _NOT_ALNUM.split(text):
+        before = ""
+        for character in word:
+            kind = "d" if character.isdigit() else "U" if character.isupper() else "l"
+            count += before != "" and kind != before and not (before == "U" and kind == "l")
+            before = kind
+    for word in _LETTERS_APART.findall(text):
+        if _MIXED.search(word) or word.islower():
+            count += _CONSONANTS_WEIGH * len(_CONSONANTS.findall(word))
+    return count
