@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from processors.redaction.rule import Validator
+from processors.redaction.tables import read_table
 from processors.redaction.validators.span import value_span, value_text
 
 _MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
 _LOT: Final = re.compile(
-    r"(?:[0-9]|[一二三四五六七八九十百])(?:丁目|番地|番町|番(?!目)|号(?![車線]))|[0-9][-\u2010\u2011\u2013-\u2015\u2212ー\uff0dの][0-9]|[町郷村字][0-9]{1,5}$"
+    r"(?:[0-9]|[一二三四五六七八九十百])(?:丁目|番地|番町|番(?!目)|号(?![車線]))"
+    r"|[0-9][-\u2010\u2011\u2013-\u2015\u2212ー\uff0dの][0-9]|[町郷村字][0-9]{1,5}$"
 )
 _PROSE: Final = re.compile(r"[都道府県市区町村郡][のにはがをでもと][0-9]")
+
+_WORDS: Final = re.compile(r"[^\s'’.-]+")
+_GIVEN: Final = re.compile(r"[一-龠々〆ヶ]{0,3}[ぁ-ん]{0,3}|[ァ-ヺー]{2,5}")
+_TWO_WORDS: Final = re.compile(r"[一-龠々〆ヶァ-ヺー]{1,8}[ \u3000・][一-龠々〆ヶぁ-んァ-ヺー]{1,8}|[ぁ-ん]{2,5}[ \u3000][ぁ-ん]{2,5}")
+_STRONG_LABELS: Final = ("氏名", "名義", "患者名", "顧客名", "契約者名", "申込者名")
+_LONGEST_FAMILY: Final = 4
+_KOREAN_GIVEN: Final = range(1, 3)
 
 
 def jp_address(match: re.Match[str]) -> tuple[int, int] | None:
@@ -24,4 +34,77 @@ def jp_address(match: re.Match[str]) -> tuple[int, int] | None:
     return span if _LOT.search(text) and match.string[span[1] : span[1] + 1] != "目" else None
 
 
-VALIDATORS: Final[dict[str, Validator]] = {"jp_address": jp_address}
+def person(match: re.Match[str]) -> tuple[int, int] | None:
+    """Words in capitals, of which none is one that greets a whole team, names a field or the like."""
+    words = [word.lower() for word in _WORDS.findall(value_text(match))]
+    return value_span(match) if words and _names("no_names").isdisjoint(words) else None
+
+
+def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
+    """A common family name, alone or with a given name, at the end of the text before an honorific."""
+    start, end = value_span(match)
+    for begin in range(start, end):
+        if _is_japanese(match.string[begin:end]):
+            return begin, end
+    return None
+
+
+def japanese_cell(match: re.Match[str]) -> tuple[int, int] | None:
+    """A common family name with a given name, or two words of kanji and kana: the cell of a table."""
+    name = value_text(match)
+    return value_span(match) if _is_japanese(name) or _TWO_WORDS.fullmatch(name) else None
+
+
+def japanese_label(match: re.Match[str]) -> tuple[int, int] | None:
+    """What stands behind a label such as `氏名：`, unless it says what to fill in."""
+    name = value_text(match)
+    if name.isascii():
+        return person(match)
+    if _is_japanese(name) or _TWO_WORDS.fullmatch(name):
+        return value_span(match)
+    strong = any(word in match.group() for word in _STRONG_LABELS)
+    return value_span(match) if strong and name not in _names("not_people") else None
+
+
+def korean_name(match: re.Match[str]) -> tuple[int, int] | None:
+    """A common family name with one or two syllables behind it."""
+    name = value_text(match)
+    if name in _names("not_people"):
+        return None
+    family = name[:2] if name[:2] in _names("korean") else name[:1]
+    given = name[len(family) :].lstrip()
+    return value_span(match) if family in _names("korean") and len(given) in _KOREAN_GIVEN else None
+
+
+def chinese_name(match: re.Match[str]) -> tuple[int, int] | None:
+    """A common family name, alone or with one or two characters behind it, at the start of the text."""
+    start, end = value_span(match)
+    name = match.string[start:end]
+    if any(name.startswith(word) for word in _names("not_people")):
+        return None
+    return (start, end) if name[:1] in _names("chinese") or name[:2] in _names("chinese") else None
+
+
+def _is_japanese(name: str) -> bool:
+    compact = name.replace("\u3000", " ")
+    for size in range(1, min(_LONGEST_FAMILY, len(compact)) + 1):
+        given = compact[size:].lstrip(" ")
+        if compact[:size] in _names("japanese") and _GIVEN.fullmatch(given):
+            return True
+    return False
+
+
+@cache
+def _names(kind: str) -> frozenset[str]:
+    return frozenset(read_table("names.yaml")[kind].split())
+
+
+VALIDATORS: Final[dict[str, Validator]] = {
+    "chinese_name": chinese_name,
+    "japanese_cell": japanese_cell,
+    "japanese_label": japanese_label,
+    "japanese_name": japanese_name,
+    "jp_address": jp_address,
+    "korean_name": korean_name,
+    "person": person,
+}
