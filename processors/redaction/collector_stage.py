@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.signals import Attributes, LogRecord, Record, Resource, Span, Value
 from pipeline.signals.plain import as_text
 from processors.redaction.collector_policy import CollectorPolicy
+from processors.redaction.guard import succeeds
 from processors.redaction.tally import Tally
 
 _ENTITY = "BLOCKED"
@@ -31,6 +32,10 @@ class CollectorStage:
         """Count what is masked and deleted in `tally`."""
         self._policy = policy
         self._tally = tally
+
+    def redact_records(self, records: Sequence[Record]) -> list[Record]:
+        """Redact records; returns those that could not be redacted."""
+        return [record for record in records if not succeeds(self.redact_record, record)]
 
     def redact_record(self, record: Record) -> None:
         """Redact the attributes of a record, of a span's events, and the body of a log record."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pipeline.signals import Attributes, DataPoint, Event, LogRecord, Metric, Record, Resource, Scope, Signal, Span
-from processors.redaction.chunks import Stream, streams_of
+from processors.redaction.chunks import streams_of
+from processors.redaction.guard import succeeds
 from processors.redaction.keys import KeyBook, labelled
 from processors.redaction.policies import Policies
 from processors.redaction.rewriter import Rewriter, Tools
@@ -19,7 +20,8 @@ from processors.redaction.values import COMPOSITE, LARGEST_COUNT, texts_in
 COUNT_ATTRIBUTE: Final = "penstock.redaction.count"
 EVENT_NAME_ATTRIBUTE: Final = "event.name"
 
-_NO_STREAMS: Final[Sequence[Stream]] = ()
+# So many characters are scanned at once: a scan costs something, however short its text.
+_LOT_CHARS: Final = 64 << 10
 
 
 class EntityStage:
@@ -35,21 +37,61 @@ class EntityStage:
         spares_value: Callable[[str], bool],
     ) -> None:
         """Redact with `texts`; what is spared is left alone."""
-        self._keys = KeyBook(texts, Treatment(policies.types), spares_key)
-        self._tools = Tools(texts, policies, self._keys, tally, spares_value)
+        widest = policies.base if policies.is_single else Treatment(policies.types)
+        self._keys = KeyBook(texts, widest, spares_key)
+        self._tools = Tools(texts, policies, widest, self._keys, tally, spares_value)
 
-    def redact_record(self, record: Record) -> None:
-        """Redact one span, log record or data point and write `penstock.redaction.count` where there was something.
+    def redact_records(self, records: Sequence[Record]) -> list[Record]:
+        """Redact spans, log records or data points; returns those that could not be redacted.
 
-        A data point gets no such attribute, since attributes are the identity of its series.
+        `penstock.redaction.count` is written where there was something, though not on data points, since attributes
+        are the identity of their series.
         """
+        failed: list[Record] = []
+        lot: list[tuple[Record, list[str]]] = []
+        size = 0
+        for record in records:
+            try:
+                texts = self._texts_of_record(record)
+            except Exception:  # noqa: BLE001 - whatever went wrong, the record does not leave
+                failed.append(record)
+                continue
+            lot.append((record, texts))
+            size += sum(map(len, texts))
+            if size > _LOT_CHARS:
+                failed += self._redact_lot(lot)
+                lot, size = [], 0
+        return failed + self._redact_lot(lot)
+
+    def _redact_lot(self, lot: Sequence[tuple[Record, list[str]]]) -> list[Record]:
+        """Redact records with one scan over the texts of all."""
+        failed: list[Record] = []
+        try:
+            touched = self._tools.touched([text for _, texts in lot for text in texts])
+        except Exception:  # noqa: BLE001 - as above; one by one, so that only those fail that have to
+            if len(lot) == 1:
+                return [lot[0][0]]
+            return [record for item in lot for record in self._redact_lot([item])]
+        if touched:
+            for record, texts in lot:
+                if not touched.isdisjoint(texts) and not succeeds(self._rewrite_record, record, set(touched)):
+                    failed.append(record)
+        return failed
+
+    def _texts_of_record(self, record: Record) -> list[str]:
         if isinstance(record, Span):
-            count = self._redact_span(record)
+            return self._texts_of_span(record)
+        if isinstance(record, LogRecord):
+            return self._texts_of_log(record)
+        return self._texts_of_point(record)
+
+    def _rewrite_record(self, record: Record, touched: set[str]) -> None:
+        if isinstance(record, Span):
+            count = self._rewrite_span(record, touched)
         elif isinstance(record, LogRecord):
-            count = self._redact_log(record)
+            count = self._rewrite_log(record, touched)
         else:
-            assert isinstance(record, DataPoint)  # noqa: S101 - there are three kinds of records
-            self._redact_point(record)
+            self._rewrite_point(record, touched)
             return
         if count:
             before = record.attributes.get(COUNT_ATTRIBUTE)
@@ -71,7 +113,7 @@ class EntityStage:
 
     # --- spans
 
-    def _redact_span(self, span: Span) -> int:
+    def _texts_of_span(self, span: Span) -> list[str]:
         pb = span.pb
         texts = self._texts_of(span.attributes)
         texts.append(pb.name)
@@ -79,39 +121,43 @@ class EntityStage:
             texts.append(message)
         if state := pb.trace_state:
             texts.append(state)
-        streams = _NO_STREAMS
         if pb.events:
             for event in span.events:
                 texts.append(event.pb.name)
                 texts += self._texts_of(event.attributes)
             if len(pb.events) > 1:
-                streams = streams_of(span)
-                texts += ["".join(stream.pieces) for stream in streams]
+                texts += ["".join(stream.pieces) for stream in streams_of(span)]
         if pb.links:
             for link in span.links:
                 texts.append(link.pb.trace_state)
                 texts += self._texts_of(link.attributes)
-        touched = self._tools.touched(texts)
-        return self._rewrite_span(span, streams, touched) if touched else 0
+        return texts
 
-    def _rewrite_span(self, span: Span, streams: Sequence[Stream], touched: set[str]) -> int:
+    def _rewrite_span(self, span: Span, touched: set[str]) -> int:
         place = Rewriter(self._tools, Signal.TRACES, touched)
-        for stream in streams:
-            stream.write(place.pieces(stream.pieces, "event", stream.key, "assistant"))
-        if streams and place.count:
-            # Chunks that are JSON have other texts now.
-            for event in span.events:
-                place.look_at(self._texts_of(event.attributes))
+        if len(span.pb.events) > 1:
+            self._rewrite_streams(span, place)
         span.name = place.text(span.pb.name, "span.name")
         span.status_message = place.text(span.status_message, "span.status")
         span.trace_state = place.text(span.pb.trace_state, "span.trace_state")
         place.mapping(span.attributes, "span")
-        for event in span.events:
-            self._rewrite_event(event, place)
-        for link in span.links:
-            link.trace_state = place.text(link.pb.trace_state, "link.trace_state")
-            place.mapping(link.attributes, "link")
+        if span.pb.events:
+            for event in span.events:
+                self._rewrite_event(event, place)
+        if span.pb.links:
+            for link in span.links:
+                link.trace_state = place.text(link.pb.trace_state, "link.trace_state")
+                place.mapping(link.attributes, "link")
         return place.count
+
+    def _rewrite_streams(self, span: Span, place: Rewriter) -> None:
+        streams = streams_of(span)
+        for stream in streams:
+            stream.write(place.pieces(stream.pieces, "event", stream.key, "assistant"))
+        if place.count:
+            # Chunks that are JSON have other texts now.
+            for event in span.events:
+                place.look_at(self._texts_of(event.attributes))
 
     def _rewrite_event(self, event: Event, place: Rewriter) -> None:
         role = self._role(event.pb.name, event.attributes) if self._tools.policies.by_role else NO_ROLE
@@ -125,16 +171,19 @@ class EntityStage:
 
     # --- logs and metrics
 
-    def _redact_log(self, record: LogRecord) -> int:
+    def _texts_of_log(self, record: LogRecord) -> list[str]:
         pb = record.pb
         texts = self._texts_of(record.attributes)
-        body = pb.body.string_value or record.body
-        texts += (body,) if isinstance(body, str) else texts_in(body, "", self._keys)
+        if body := pb.body.string_value:
+            texts.append(body)
+        else:
+            texts += texts_in(record.body, "", self._keys)
         texts += (pb.event_name, pb.severity_text)
-        touched = self._tools.touched(texts)
-        if not touched:
-            return 0
+        return texts
+
+    def _rewrite_log(self, record: LogRecord, touched: set[str]) -> int:
         place = Rewriter(self._tools, Signal.LOGS, touched)
+        pb, body = record.pb, record.body
         role = NO_ROLE
         if self._tools.policies.by_role:
             name = pb.event_name or str(record.attributes.get(EVENT_NAME_ATTRIBUTE, ""))
@@ -147,11 +196,19 @@ class EntityStage:
         place.mapping(record.attributes, "log", role)
         return place.count
 
-    def _redact_point(self, point: DataPoint) -> None:
-        self._redact_mapping(point.attributes, Signal.METRICS, "point")
-        if len(getattr(point.pb, "exemplars", ())):
+    def _texts_of_point(self, point: Record) -> list[str]:
+        texts = self._texts_of(point.attributes)
+        if isinstance(point, DataPoint) and len(getattr(point.pb, "exemplars", ())):
             for exemplar in point.exemplars:
-                self._redact_mapping(exemplar.attributes, Signal.METRICS, "exemplar")
+                texts += self._texts_of(exemplar.attributes)
+        return texts
+
+    def _rewrite_point(self, point: Record, touched: set[str]) -> None:
+        place = Rewriter(self._tools, Signal.METRICS, touched)
+        place.mapping(point.attributes, "point")
+        if isinstance(point, DataPoint) and len(getattr(point.pb, "exemplars", ())):
+            for exemplar in point.exemplars:
+                place.mapping(exemplar.attributes, "exemplar")
 
     def _redact_metric(self, metric: Metric) -> None:
         names = {"name": "metric.name", "description": "metric.description", "unit": "metric.unit"}

@@ -56,6 +56,11 @@ class Policies:
         self.by_role = any(condition.roles is not None for condition, _ in rules)
 
     @property
+    def is_single(self) -> bool:
+        """Whether one treatment holds everywhere."""
+        return not self._rules
+
+    @property
     def types(self) -> frozenset[str]:
         """All types that are looked for anywhere."""
         return self.base.types.union(*(treatment.types for _, treatment in self._rules))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Record, Resource
 from processors.redaction.config import RedactionConfig
-
-_Item = TypeVar("_Item", Record, Resource)
+from processors.redaction.guard import succeeds
 
 REASON: Final = "redaction_failed"
 """Why a record was dropped: it could not be redacted, so it does not leave."""
@@ -39,28 +38,23 @@ class Redaction(Processor):
         """Redact every record, and what the records share."""
         for resource in batch.resources():
             self._resource(resource)
-        failed = [record for record in batch.records() if not self._record(record)]
+        records: Sequence[Record] = batch.records()
+        failed: list[Record] = []
+        for stage in self._stages:
+            if broken := stage.redact_records(records):
+                failed += broken
+                gone = set(map(id, broken))
+                records = [record for record in records if id(record) not in gone]
         if failed:
             self.drop(batch, failed, REASON)
             self.host.log.error("Records could not be redacted and were dropped.", count=len(failed))
         self._tally.write()
         return batch
 
-    def _record(self, record: Record) -> bool:
-        return all(self._guarded(stage.redact_record, record) for stage in self._stages)
-
     def _resource(self, resource: Resource) -> None:
         for stage in self._stages:
-            if not self._guarded(stage.redact_resource, resource):
+            if not succeeds(stage.redact_resource, resource):
                 resource.attributes.clear()
                 for scope in resource.scopes:
                     scope.attributes.clear()
                 self.host.log.error("Attributes of a resource could not be redacted and were removed.")
-
-    @staticmethod
-    def _guarded(redact: Callable[[_Item], None], item: _Item) -> bool:
-        try:
-            redact(item)
-        except Exception:  # noqa: BLE001 - whatever went wrong, the item does not leave
-            return False
-        return True

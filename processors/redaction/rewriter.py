@@ -15,7 +15,7 @@ from processors.redaction.roles import NO_ROLE, redact_messages, role_of_attribu
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
 from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of
 from processors.redaction.treatment import Treatment
-from processors.redaction.values import WORD_SEPARATOR, replaced, unused_key
+from processors.redaction.values import COMPOSITE, WORD_SEPARATOR, replaced, unused_key
 
 _MOST_CLEAN: Final = 50_000
 _LONGEST_CLEAN: Final = 256
@@ -29,30 +29,37 @@ class Tools:
     """What a stage redacts with: the text redactor, the policies, what is known about keys, where it counts.
 
     Attributes:
+        widest: finds whatever any policy finds.
         spares_value: whether the configuration leaves a value alone.
         clean: hashes of short texts in which nothing of any type was found although a trigger was.
     """
 
     texts: TextRedactor
     policies: Policies
+    widest: Treatment
     keys: KeyBook
     tally: Tally
     spares_value: Callable[[str], bool]
     clean: set[int] = field(default_factory=set)
 
     def touched(self, texts: list[str]) -> set[str]:
-        """Those texts that may hold something; one scan tells the others apart."""
-        clean = self.clean
-        return {text for i in self.texts.finder.touched(texts) if hash(text := texts[i]) not in clean}
+        """Those texts that hold something, by whatever policy; one scan tells most of the others apart."""
+        indexes = self.texts.finder.touched(texts)
+        return (
+            {text for text in {texts[index] for index in indexes} if self._holds_something(text)} if indexes else set()
+        )
 
-    def redact(self, text: str, treatment: Treatment) -> Redacted | None:
-        """The redacted text, None where there is nothing to redact."""
-        redacted = self.texts.redact(text, treatment)
-        if redacted is None and len(text) <= _LONGEST_CLEAN and treatment.types == self.policies.types:
+    def _holds_something(self, text: str) -> bool:
+        number = hash(text)
+        if number in self.clean:
+            return False
+        if self.texts.redact(text, self.widest) is not None:
+            return True
+        if len(text) <= _LONGEST_CLEAN:
             if len(self.clean) > _MOST_CLEAN:
                 self.clean.clear()
-            self.clean.add(hash(text))
-        return redacted
+            self.clean.add(number)
+        return False
 
 
 class Rewriter:
@@ -78,6 +85,8 @@ class Rewriter:
         keys = self._tools.keys
         by_role = self._tools.policies.by_role
         for key, value in list(attributes.items()):
+            if not self._may_change(key, value):
+                continue
             if by_role:
                 self._role = role_of_attribute(attributes, key) or role
             self._drops = False
@@ -90,6 +99,15 @@ class Rewriter:
         if keys.dirty:
             for key in [key for key in attributes if key in keys.dirty]:
                 self._rename(attributes, key, place)
+
+    def _may_change(self, key: str, value: Value) -> bool:
+        """Whether a value needs a closer look: no text of which nothing was found, and no small number."""
+        kind = value.__class__
+        if kind is str:
+            label = self._tools.keys.special.get(key, "")
+            text: str = value  # type: ignore[assignment]  # `__class__` costs less than isinstance
+            return label is not None and (labelled(label, text) if label else text) in self._touched
+        return kind in COMPOSITE or kind is int
 
     def _rename(self, attributes: Attributes, key: str, place: str) -> None:
         self._place, self._key = f"{place}.key", key
@@ -139,7 +157,7 @@ class Rewriter:
         treatment = self._treatment(path, role)
         if treatment is None:
             return text
-        redacted = self._tools.redact(label + text, treatment)
+        redacted = self._tools.texts.redact(label + text, treatment)
         if redacted is None:
             return text
         new = redacted.text if redacted.failed else redacted.text[len(label) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pipeline.component import Host
@@ -22,13 +23,13 @@ from processors.redaction.user_rules import build_user_rule
 
 
 class Stage(Protocol):
-    """One language of redaction. Either method may raise; then the item must not leave."""
+    """One language of redaction."""
 
-    def redact_record(self, record: Record) -> None:
-        """Redact a record in place."""
+    def redact_records(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Redact records in place; returns those that could not be redacted, which must not leave."""
 
     def redact_resource(self, resource: Resource) -> None:
-        """Redact what the records of a resource share."""
+        """Redact what the records of a resource share. May raise; then that must not leave."""
 
 
 def build_stages(config: RedactionConfig, host: Host) -> tuple[list[Stage], Tally]:

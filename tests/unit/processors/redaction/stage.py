@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.component import Host
@@ -16,9 +16,9 @@ from processors.redaction.loader import load_rules
 from processors.redaction.policies import Condition, Policies
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
-from processors.redaction.treatment import Treatment
+from processors.redaction.treatment import Action, StandIn, Treatment
 
-STAND_INS = {
+STAND_INS: Mapping[Action, StandIn] = {
     "hash": lambda entity, value: f"<{entity}:{abs(hash(value)) % 0xFFFFFF:06x}>",
     "drop": lambda entity, _value: f"<{entity}>",
 }
@@ -42,7 +42,6 @@ def redact(batch: Batch, *args: Any, **kwargs: Any) -> list[Record]:
     entity_stage, tally = stage(*args, **kwargs)
     for resource in batch.resources():
         entity_stage.redact_resource(resource)
-    for record in batch.records():
-        entity_stage.redact_record(record)
+    assert entity_stage.redact_records(batch.records()) == []
     tally.write()
     return list(batch.records())

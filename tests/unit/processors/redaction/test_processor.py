@@ -196,19 +196,20 @@ def test_a_stream_over_the_limit_is_replaced_whole() -> None:
     assert [event.attributes["content"] for event in redacted.events] == ["<REDACTED>", "<REDACTED>"]
 
 
-def test_a_record_that_fails_is_dropped_and_its_neighbours_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["_texts_of_record", "_rewrite_record"])
+def test_a_record_that_fails_is_dropped_and_its_neighbours_stay(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     host = make_host("redaction")
     processor = redaction(host)
     stage = processor._stages[0]
-    redact = stage.redact_record
+    step = getattr(stage, name)
 
-    def fail_on_one(record: Any) -> None:
+    def fail_on_one(record: Any, *args: Any) -> Any:
         if record.attributes.get("poison"):
             raise RuntimeError(MAIL)
-        redact(record)
+        return step(record, *args)
 
-    monkeypatch.setattr(stage, "redact_record", fail_on_one)
-    batch = traces({"a": MAIL}, {"poison": True}, {"b": MAIL})
+    monkeypatch.setattr(stage, name, fail_on_one)
+    batch = traces({"a": MAIL}, {"poison": MAIL}, {"b": MAIL})
     assert processor.process(batch) is batch
     assert [dict(record.attributes) for record in batch.records()] == [
         {"a": "<EMAIL>", "penstock.redaction.count": 1},
