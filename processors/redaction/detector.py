@@ -27,6 +27,7 @@ from processors.redaction.windows import WINDOW_CHARS, windows_of
 _NOT_CONTEXT_BEFORE: Final = 24
 _MOST_RETRIES: Final = 16
 _LONGEST_PLACEHOLDER: Final = 160
+_SEEN_BEYOND: Final = 64  # By validators and by what must not stand before a match.
 
 _END: Final = itemgetter(1)
 
@@ -114,6 +115,20 @@ class Detector:
             else:
                 found += _matches(window, shown)
         return found
+
+    def around(self, hits: Sequence[Hit], places: Sequence[tuple[int, int]]) -> list[Hit]:
+        """The hits whose rules may look at one of the places (disjoint, in order)."""
+        starts = [start for start, _ in places]
+        near = []
+        for hit in hits:
+            for rule in self._owners[hit[0]]:
+                after = bisect_right(starts, hit[1] + rule.after + rule.near[1] + _SEEN_BEYOND)
+                if rule.anywhere or (
+                    after and places[after - 1][1] >= hit[1] - rule.before - rule.near[0] - _SEEN_BEYOND
+                ):
+                    near.append(hit)
+                    break
+        return near
 
     def _wanted_owners(self, types: frozenset[str]) -> list[tuple[Rule, ...]]:
         """The rules of wanted types by trigger."""

@@ -1,17 +1,18 @@
-"""Text inside text: JSON escapes, full-width letters, percent encoding, base64.
+"""Text inside text: escapes of JSON and Python, percent encoding, HTML entities, invisible and full-width characters.
 
-Each decoder gives a `Decoded`: the text as a reader sees it, and a way back from its offsets to those of the original,
+Each encoding gives a `Decoded`: the text as a reader sees it, and a way back from its offsets to those of the original,
 so that what is found in it can be replaced in the original without touching the rest.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import html
+import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 
@@ -23,160 +24,250 @@ class Marker(NamedTuple):
 
 
 FULL_WIDTH: Final = "full_width"
+INVISIBLE: Final = "invisible"
+HTML: Final = "html"
 PERCENT: Final = "percent"
+FORM: Final = "form"
 BASE64: Final = "base64"
+
+_INVISIBLE_CHARACTERS: Final = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u30fc\uff70"
+_SPACES: Final = "\u00a0\u2007\u2009\u202f\u3000"
+_MINUS: Final = "\u2212"
+_WIDE_ALPHANUMERIC: Final = "".join(map(chr, (*range(0xFF10, 0xFF1A), *range(0xFF20, 0xFF3B), *range(0xFF41, 0xFF5B))))
+_ENTITY_NAMES: Final = (
+    "amp|lt|gt|quot|apos|nbsp|shy|commat|period|colon|semi|num|lowbar|hyphen|dash|equals|plus|percnt|sol|bsol|lpar|rpar"
+)
+
+
+def _any_of(characters: str) -> str:
+    """Spelled out: the engines work on bytes, where a class of wide characters has no meaning."""
+    return f"(?:{'|'.join(characters)})"
+
 
 # What a text is scanned for beside the triggers of rules. JSON escapes are no marker: a text full of them is scanned
 # decoded only, which is ten times cheaper.
 MARKERS: Final = (
-    # Spelled out: the engines work on bytes, where a class of wide characters has no meaning.
-    Marker(FULL_WIDTH, "|".join(map(chr, (*range(0xFF10, 0xFF1A), *range(0xFF20, 0xFF3B), *range(0xFF41, 0xFF5B))))),
+    Marker(
+        FULL_WIDTH,
+        f"{_any_of(_WIDE_ALPHANUMERIC)}|[0-9]{_any_of(_DASHES + _MINUS + _SPACES + chr(0xFF0D) + chr(0xFF0E))}[0-9]"
+        f"|{_any_of(chr(0xFF09) + chr(0xFF0B))}[0-9]",
+    ),
+    Marker(INVISIBLE, f"[0-9A-Za-z@._-]{_any_of(_INVISIBLE_CHARACTERS)}[0-9A-Za-z@._-]"),
+    Marker(HTML, f"&(?:#[0-9]{{2,7}}|#[xX][0-9a-fA-F]{{2,6}}|{_ENTITY_NAMES});"),
     Marker(PERCENT, r"%[0-9a-fA-F]{2}"),
+    Marker(FORM, r"[?&][0-9A-Za-z_.-]{1,24}=[0-9A-Za-z%._-]{1,48}\+[0-9A-Za-z%(]"),
     # `+`, `/` and their like are rare in base64 of text, and common between the words of paths.
-    Marker(BASE64, "[0-9A-Za-z]{24}"),
+    Marker(BASE64, ";base64,|[0-9A-Za-z]{20}"),
 )
 
-# Each expression begins with a literal, which `re` looks for at the speed of memchr.
-_HIDING: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|/)")
-_ESCAPE: Final = re.compile(r"""\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt'])""")
-_SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_SURROGATE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_PERCENT_RUN: Final = re.compile(r"%[0-9a-fA-F]{2}(?:%[0-9a-fA-F]{2})*")
-_BASE64_RUN: Final = re.compile(r"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{24,}={0,2}")
-_WORD_RUN: Final = re.compile(r"[0-9A-Za-z]{24,}={0,2}")
-_HEX_RUN: Final = re.compile(r"[0-9a-fA-F-]+")
-_WIDE: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x2212: 0x2D, 0x3000: 0x20}
-_PRINTABLE_SHARE: Final = 0.9
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A way to write characters as others.
+
+    Attributes:
+        run: encoded characters in a row, as the one group of the expression.
+        decode: what such a run says.
+        sizes: for each character of what a run says, how many characters stand for it.
+        encode: writes a stand-in so that a reader who decodes the text sees it; None where it needs nothing.
+    """
+
+    run: re.Pattern[str]
+    decode: Callable[[str], str]
+    sizes: Callable[[str], Sequence[int]]
+    encode: Callable[[str], str] | None = None
 
 
-@dataclass(slots=True)
 class Decoded:
-    """A decoded text and its map: `origins[i]` is where the decoded offset `starts[i]` stands in the original."""
+    """A decoded text with the way from its offsets to those of the original and back."""
 
-    text: str = ""
-    starts: list[int] = field(default_factory=list)
-    origins: list[int] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    """Characters of the original for one decoded character in the stretch that begins there."""
+    __slots__ = ("_decoded_ends", "_encoding", "_ends", "_parts", "_pieces", "_runs", "text")
+
+    def __init__(self, text: str, encoding: Encoding) -> None:
+        """Decode; the way back is only laid out when it is asked for."""
+        self._encoding = encoding
+        # Plain and encoded pieces in turn.
+        self._parts = encoding.run.split(text)
+        self._pieces = self._parts.copy()
+        self._pieces[1::2] = map(encoding.decode, self._parts[1::2])
+        self.text = "".join(self._pieces)
+        self._ends: list[int] | None = None
+        self._decoded_ends: list[int] = []
+        self._runs: dict[int, list[int]] = {}
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """The span of the original that a decoded span stands for; escapes are never cut."""
+        """The span of the original that a decoded span stands for; what stands for one character is never cut."""
         return self._place(start)[0], self._place(end - 1)[1]
 
+    def offset(self, original: int) -> int:
+        """The decoded offset of the character that an offset of the original stands in."""
+        ends = self._lay_out()
+        index = min(bisect_right(ends, original), len(ends) - 1)
+        within = original - (ends[index - 1] if index else 0)
+        before = self._decoded_ends[index - 1] if index else 0
+        if index % 2 == 0:
+            return before + min(within, len(self._parts[index]))
+        return before + bisect_right(self._run(index), within)
+
     def _place(self, offset: int) -> tuple[int, int]:
-        index = bisect_right(self.starts, offset) - 1
-        step = self.steps[index]
-        begin = self.origins[index] + (offset - self.starts[index]) * step
-        return begin, begin + step
+        ends = self._lay_out()
+        index = bisect_right(self._decoded_ends, offset)
+        within = offset - (self._decoded_ends[index - 1] if index else 0)
+        begin = ends[index - 1] if index else 0
+        if index % 2 == 0:
+            return begin + within, begin + within + 1
+        run = self._run(index)
+        return begin + (run[within - 1] if within else 0), begin + run[within]
+
+    def _lay_out(self) -> list[int]:
+        if self._ends is None:
+            self._ends = list(accumulate(map(len, self._parts)))
+            self._decoded_ends = list(accumulate(map(len, self._pieces)))
+        return self._ends
+
+    def _run(self, index: int) -> list[int]:
+        """Where each character of an encoded piece ends in it."""
+        ends = self._runs.get(index)
+        if ends is None:
+            ends = self._runs[index] = list(accumulate(self._encoding.sizes(self._parts[index])))
+        return ends
+
+
+# --- escapes of JSON (RFC 8259 section 7), of JavaScript and of Python
+
+_HIDING: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|/|x[0-9a-fA-F]{2}|U00[01][0-9a-fA-F]{5})")
+_ESCAPE: Final = re.compile(
+    r"""(\\(?:["/bfnrt']|u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|\\(?:\\\\)*"""
+    r"""|x[0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2})*|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"""
+)
+_SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_TWO: Final = 2
+_SURROGATE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HEX_ESCAPE_SIZE: Final = 4
+_SHORT_ESCAPE_SIZE: Final = 6
+_LONG_ESCAPE_SIZE: Final = 10
 
 
 def hides_characters(text: str) -> bool:
     """Whether escapes may hide what a trigger looks for, so that the text has to be decoded before it is scanned."""
     # One character is looked for several times faster than two.
-    return "\\" in text and ("\\u" in text or "\\/" in text) and _HIDING.search(text) is not None
+    return "\\" in text and _HIDING.search(text) is not None
 
 
-def has_json_escapes(text: str) -> bool:
-    """Whether decoding JSON escapes would change the text."""
+def has_escapes(text: str) -> bool:
+    """Whether decoding escapes would change the text."""
     return "\\" in text and _ESCAPE.search(text) is not None
 
 
-def decode_json_escapes(text: str) -> Decoded:
-    """Undo one level of JSON string escapes (RFC 8259 section 7, and of quotes); other backslashes stay."""
-    return _decode(text, _ESCAPE, _unescape)
+def _unescape(run: str) -> str:
+    kind = run[1]
+    if kind == "\\":
+        return run[: len(run) // 2]
+    if len(run) == _TWO:
+        return _SIMPLE.get(kind, kind)
+    if kind == "u":
+        return bytes.fromhex(run.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+    if kind == "U":
+        return bytes.fromhex(run[2:]).decode("utf-32-be", "surrogatepass")
+    return _text_of(bytes.fromhex(run.replace("\\x", "")))
 
 
-def decode_percent(text: str) -> Decoded:
-    """Undo percent encoding (RFC 3986 section 2.1) where it gives UTF-8."""
-    return _decode(text, _PERCENT_RUN, _unquote)
+def _escape_sizes(run: str) -> Sequence[int]:
+    kind = run[1]
+    if kind == "x":
+        data = bytes.fromhex(run.replace("\\x", ""))
+        return [_HEX_ESCAPE_SIZE * size for size in _byte_sizes(data)]
+    if kind == "U":
+        return [_LONG_ESCAPE_SIZE]
+    if kind != "u":
+        return [2] * (len(run) // 2)
+    sizes = []
+    position = 0
+    while position < len(run):
+        sizes.append(2 * _SHORT_ESCAPE_SIZE if _SURROGATE.match(run, position) else _SHORT_ESCAPE_SIZE)
+        position += sizes[-1]
+    return sizes
+
+
+def _text_of(data: bytes) -> str:
+    """Bytes of a Python literal: UTF-8 in those of `bytes`, single characters below 256 in those of `str`."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _byte_sizes(data: bytes) -> Sequence[int]:
+    try:
+        return [len(character.encode()) for character in data.decode()]
+    except UnicodeDecodeError:
+        return [1] * len(data)
+
+
+def escape(text: str) -> str:
+    """A text as it stands inside a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+ESCAPES: Final = Encoding(_ESCAPE, _unescape, _escape_sizes)
+
+# --- percent encoding (RFC 3986 section 2.1), and of forms, where `+` stands for a space
+
+_PERCENT_RUN: Final = r"(?:%[0-9a-fA-F]{2})+"
+_NOT_IN_URLS: Final = re.compile(r"[^0-9A-Za-z<>:*@~_.-]+")
+
+
+def _unquote(run: str) -> str:
+    return " " if run == "+" else bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape")
+
+
+def _quoted_sizes(run: str) -> Sequence[int]:
+    if run == "+":
+        return [1]
+    return [3 * len(character.encode("utf-8", "surrogateescape")) for character in _unquote(run)]
+
+
+def _quote(text: str) -> str:
+    def quoted(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogatepass"))
+
+    return _NOT_IN_URLS.sub(quoted, text)
+
+
+PERCENT_ENCODING: Final = Encoding(re.compile(f"({_PERCENT_RUN})"), _unquote, _quoted_sizes, _quote)
+FORM_ENCODING: Final = Encoding(
+    re.compile(rf"({_PERCENT_RUN}|(?<=[0-9A-Za-z%).,-])\+(?=[0-9A-Za-z%(]))"), _unquote, _quoted_sizes, _quote
+)
+
+# --- HTML entities
+
+_NOT_IN_HTML: Final = {"&": "&amp;", '"': "&quot;", "'": "&#39;", "\\": "&#92;"}
+
+
+def _entity_sizes(run: str) -> Sequence[int]:
+    return [len(run), *[0] * (len(html.unescape(run)) - 1)]
+
+
+def _to_html(text: str) -> str:
+    return "".join([_NOT_IN_HTML.get(character, character) for character in text])
+
+
+ENTITIES: Final = Encoding(
+    re.compile(f"(&(?:#[0-9]{{2,7}}|#[xX][0-9a-fA-F]{{2,6}}|{_ENTITY_NAMES});)"), html.unescape, _entity_sizes, _to_html
+)
+
+# --- characters that look like others, or like nothing
+
+INVISIBLE_CHARACTERS: Final = Encoding(re.compile(f"([{_INVISIBLE_CHARACTERS}]+)"), lambda _run: "", lambda _run: [])
+
+_WIDE: Final = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord(_MINUS): "-"} | dict.fromkeys(map(ord, _SPACES), " ")
+)
+_WIDE_RUN: Final = re.compile(f"[\uff01-\uff5e{_MINUS}{_SPACES}]+")
+_DASH: Final = re.compile(f"(?<=[0-9])[{_DASHES}](?=[0-9])")
 
 
 def fold_full_width(text: str) -> str:
-    """Full-width ASCII as ASCII, character by character: offsets stay."""
-    return text.translate(_WIDE)
-
-
-def base64_texts(text: str) -> Iterator[tuple[int, int, str]]:
-    """Runs of base64 (either alphabet) that hold readable text: (start, end, the text)."""
-    for match in _BASE64_RUN.finditer(text):
-        if decoded := _readable(match.group()):
-            yield match.start(), match.end(), decoded
-            continue
-        for part in _WORD_RUN.finditer(text, match.start(), match.end()):
-            if part.group() != match.group() and (decoded := _readable(part.group())):
-                yield part.start(), part.end(), decoded
-
-
-def encode_base64_like(original: str, text: str) -> str:
-    """Encode text with the alphabet and the padding habit of `original`."""
-    url_safe = "-" in original or "_" in original
-    encoded = (base64.urlsafe_b64encode if url_safe else base64.b64encode)(text.encode()).decode()
-    return encoded if original.endswith("=") or len(original) % 4 == 0 else encoded.rstrip("=")
-
-
-def _readable(run: str) -> str | None:
-    if _HEX_RUN.fullmatch(run):
-        return None
-    padded = run.rstrip("=").replace("-", "+").replace("_", "/")
-    if len(padded) % 4 == 1:
-        return None
-    try:
-        text = base64.b64decode(padded + "=" * (-len(padded) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    readable = sum(character.isprintable() or character.isspace() for character in text)
-    return text if readable >= _PRINTABLE_SHARE * len(text) else None
-
-
-def _decode(text: str, pattern: re.Pattern[str], decode: Callable[[str], list[tuple[str, int]]]) -> Decoded:
-    decoded = Decoded()
-    pieces: list[str] = []
-    length = position = 0
-
-    def add(piece: str, origin: int, step: int) -> None:
-        nonlocal length
-        decoded.starts.append(length)
-        decoded.origins.append(origin)
-        decoded.steps.append(step)
-        pieces.append(piece)
-        length += len(piece)
-
-    for match in pattern.finditer(text):
-        if match.start() > position:
-            add(text[position : match.start()], position, 1)
-        position = match.start()
-        for piece, step in decode(match.group()):
-            add(piece, position, step)
-            position += len(piece) * step
-        position = match.end()
-    add(text[position:], position, 1)
-    decoded.text = "".join(pieces)
-    return decoded
-
-
-def _unescape(run: str) -> list[tuple[str, int]]:
-    if run[1] != "u":
-        return [(_SIMPLE.get(run[1], run[1]), 2)]
-    if not _SURROGATE.search(run):
-        return [(_utf16(run), 6)]
-    pieces = []
-    position = 0
-    while position < len(run):
-        pair = _SURROGATE.match(run, position)
-        step = 12 if pair else 6
-        pieces.append((_utf16(run[position : position + step]), step))
-        position += step
-    return pieces
-
-
-def _utf16(escapes: str) -> str:
-    return bytes.fromhex(escapes.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
-
-
-def _unquote(run: str) -> list[tuple[str, int]]:
-    data = bytes.fromhex(run.replace("%", ""))
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return [(data.decode("latin-1"), 3)]
-    return [(character, 3 * len(character.encode())) for character in text]
+    """Full-width ASCII, and spaces and dashes of other kinds, as ASCII, character by character: offsets stay."""
+    return _DASH.sub("-", _WIDE_RUN.sub(lambda match: match.group().translate(_WIDE), text))

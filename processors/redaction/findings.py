@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from processors.redaction.encodings import escape
 from processors.redaction.rule import Rule
 from processors.redaction.treatment import Treatment
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A span of a text that is to be replaced.
 
     Attributes:
         value: what was found, decoded, where the text shows it encoded; else None.
-        replacement: text to put there instead of the placeholder (a re-encoded blob).
-        inner: what was found inside such a blob.
+        replacement: text to put there instead of the stand-in, written as the place needs it.
+        inner: what was found inside a blob that is replaced by another one.
+        escapes: levels of JSON escapes around the value.
     """
 
     start: int
@@ -25,17 +26,31 @@ class Finding:
     value: str | None = None
     replacement: str | None = None
     inner: tuple[Finding, ...] = ()
+    escapes: int = 0
 
     @property
     def rank(self) -> tuple[bool, int, int]:
         """Of overlapping findings the highest names the place: a value of its own before a blob, type, length."""
-        return self.replacement is None, self.rule.priority, self.end - self.start
+        return not self.inner, self.rule.priority, self.end - self.start
+
+    def shown_in(self, text: str) -> str:
+        """The value, as its owner would read it."""
+        return text[self.start : self.end] if self.value is None else self.value
+
+
+class Edit(NamedTuple):
+    """A span of a text, what is written in its place, and why."""
+
+    start: int
+    end: int
+    text: str
+    finding: Finding
 
 
 def merge(found: Iterable[Finding]) -> list[Finding]:
     """Disjoint findings in order. Where some overlap, the highest in rank stands for the whole they cover."""
     merged: list[Finding] = []
-    for finding in sorted(found, key=lambda item: (item.start, -item.end, item.rule.id)):
+    for finding in sorted(found, key=_order):
         last = merged[-1] if merged else None
         if last is None or finding.start >= last.end:
             merged.append(finding)
@@ -44,22 +59,35 @@ def merge(found: Iterable[Finding]) -> list[Finding]:
     return merged
 
 
+def _order(finding: Finding) -> tuple[int, int, str]:
+    return finding.start, -finding.end, finding.rule.id
+
+
 def _join(first: Finding, second: Finding) -> Finding:
     winner = first if first.rank >= second.rank else second
-    if not winner.rule.absorbs:
+    return spanning(winner, first, second) if winner.rule.absorbs else winner
+
+
+def spanning(winner: Finding, *others: Finding) -> Finding:
+    """A finding grown over others."""
+    start, end = min(other.start for other in others), max(other.end for other in others)
+    if (start, end) == (winner.start, winner.end):
         return winner
-    start, end = min(first.start, second.start), max(first.end, second.end)
-    value = winner.value if (start, end) == (winner.start, winner.end) else None
-    return replace(winner, start=start, end=end, value=value)
+    return winner._replace(start=start, end=end, value=None)
 
 
 def splice(text: str, findings: Sequence[Finding], treatment: Treatment) -> str:
     """The text with each finding replaced."""
+    return spliced(text, [Edit(item.start, item.end, stand_in(text, item, treatment), item) for item in findings])
+
+
+def spliced(text: str, edits: Sequence[Edit]) -> str:
+    """The text with all edits made."""
     pieces = []
     position = 0
-    for finding in findings:
-        pieces += [text[position : finding.start], stand_in(text, finding, treatment)]
-        position = finding.end
+    for start, end, replacement, _ in edits:
+        pieces += [text[position:start], replacement]
+        position = end
     pieces.append(text[position:])
     return "".join(pieces)
 
@@ -68,5 +96,12 @@ def stand_in(text: str, finding: Finding, treatment: Treatment) -> str:
     """What a reader sees in place of a finding."""
     if finding.replacement is not None:
         return finding.replacement
-    value = text[finding.start : finding.end] if finding.value is None else finding.value
-    return treatment.stand_in(finding.rule.entity.name, value)
+    shown = treatment.stand_in(finding.rule.entity.name, finding.shown_in(text))
+    return escaped(shown, finding.escapes)
+
+
+def escaped(text: str, levels: int) -> str:
+    """A text as it stands inside so many JSON strings in one another."""
+    for _ in range(levels):
+        text = escape(text)
+    return text

@@ -4,51 +4,227 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 
-from processors.redaction.findings import Finding, stand_in
+from processors.redaction import encodings
+from processors.redaction.findings import Edit, Finding, escaped, stand_in
 from processors.redaction.treatment import Treatment
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_KEY_BEFORE: Final = re.compile(r'(\\*")\s*:\s*(?:\[[\s0-9,.eE+-]*)?-?$')
+_KEY_BEFORE: Final = re.compile(r"""(\\*["'])\s{0,8}:\s{0,8}(?:\[[\s0-9,.eE+-]*)?-?$""")
 _END_BEHIND: Final = re.compile(r"\s*(?:[,}\]]|$)")
 _LOOK_BACK: Final = 256
+
+# What may stand outside of strings.
+_STRUCTURE: Final = re.compile(r"(?:[\s:,\[\]{}0-9.eE+-]|true|false|null)*")
+_MAY_BEGIN_OUTSIDE: Final = frozenset("0123456789-+.:,[]{} \t\n\r")
+_KEY_BEHIND: Final = re.compile(r'[^"\\]{0,256}\\*"\s*:')
+_UNSAFE: Final = re.compile(r'["\\\x00-\x1f]')
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{}:,"]+|[\[\]{}]')
+_COLON: Final = re.compile(r"\s*:")
 
 
 def may_be_json(text: str) -> bool:
     """Whether a text begins like a JSON object, array or string."""
-    return text.lstrip()[:1] in ("{", "[", '"')
+    return text[:1] in _OPENING if text[:1] > " " else text.lstrip()[:1] in _OPENING
 
 
-def is_at_risk(text: str, findings: Sequence[Finding]) -> bool:
-    """Whether replacing could break JSON: a span with a quote or an escape in it, or a number outside of a string."""
-    return may_be_json(text) and any(_is_risky(text[finding.start : finding.end]) for finding in findings)
+_OPENING: Final = frozenset('{["')
 
 
-def _is_risky(span: str) -> bool:
-    return '"' in span or "\\" in span or _NUMBER.fullmatch(span) is not None
+def edits(text: str, findings: Sequence[Finding], treatment: Treatment) -> list[Edit]:
+    """What is written in place of findings: JSON in the text, and JSON in its strings, stays JSON.
+
+    A number becomes a string; what reaches over several strings is replaced in each of them; keys of one object stay
+    different: `<EMAIL>`, `<EMAIL>#2`.
+    """
+    if not may_be_json(text):
+        return [_loose(text, finding, treatment) for finding in findings]
+    if any(_is_risky(text, finding) for finding in findings) and (documents := _documents(text)):
+        made: list[Edit] = []
+        done = 0
+        for start, end in documents:
+            inside = [item for item in findings if item.start < end and item.end > start]
+            made += [_loose(text, item, treatment) for item in findings if done <= item.start and item.end <= start]
+            made += _Document(text, start, end, treatment).edits(inside)
+            done = end
+        return made + [_loose(text, item, treatment) for item in findings if done <= item.start]
+    return [_inside_string(text, finding, treatment) for finding in findings]
 
 
-def splice_json(text: str, findings: Sequence[Finding], treatment: Treatment) -> str:
-    """The text with each finding replaced; a placeholder for a bare number gets the quotes of its key."""
-    pieces = []
-    position = 0
-    for finding in findings:
-        quote = _quote_for(text, finding)
-        pieces += [text[position : finding.start], quote, stand_in(text, finding, treatment), quote]
-        position = finding.end
-    pieces.append(text[position:])
-    return "".join(pieces)
+# --- without a parser: nothing that is replaced can be more than a part of a string, or the text is no JSON
+
+
+def _loose(text: str, finding: Finding, treatment: Treatment) -> Edit:
+    shown = stand_in(text, finding, treatment)
+    if quote := _quote_for(text, finding):
+        shown = f"{quote}{shown}{quote}"
+    return Edit(finding.start, finding.end, shown, finding)
 
 
 def _quote_for(text: str, finding: Finding) -> str:
+    """The quotes of the key in front of a bare number, in a text that looks like JSON or a Python literal here."""
     if not _NUMBER.fullmatch(text, finding.start, finding.end) or not _END_BEHIND.match(text, finding.end):
         return ""
     key = _KEY_BEFORE.search(text[max(0, finding.start - _LOOK_BACK) : finding.start])
     return key.group(1) if key else ""
+
+
+def _inside_string(text: str, finding: Finding, treatment: Treatment) -> Edit:
+    shown = stand_in(text, finding._replace(escapes=0), treatment)
+    if finding.replacement is None and _UNSAFE.search(shown):
+        quote = text.rfind('"', 0, finding.start)
+        before = len(text[:quote]) - len(text[:quote].rstrip("\\")) if quote > 0 else 0
+        shown = escaped(shown, max(finding.escapes, (before + 1).bit_length()))
+    return Edit(finding.start, finding.end, shown, finding)
+
+
+def _is_risky(text: str, finding: Finding) -> bool:
+    """Whether replacing could break JSON: a quote is in the span, it may be outside of a string, or in a key."""
+    start, end = finding.start, finding.end
+    if text.find('"', start, end) >= 0 or text.find("\\u0022", start, end) >= 0:
+        return True
+    if text[start] in _MAY_BEGIN_OUTSIDE:
+        low = max(0, start - _LOOK_BACK)
+        if _STRUCTURE.fullmatch(text, max(low, text.rfind('"', low, start) + 1), start):
+            return True
+    return _KEY_BEHIND.match(text, end) is not None
+
+
+# --- with a parser
+
+
+def _documents(text: str) -> list[tuple[int, int]]:
+    """The stretches of a text that are JSON: all of it, or lines."""
+    if _is_json(text):
+        return [(0, len(text))]
+    found = []
+    start = 0
+    for line in text.splitlines(keepends=True):
+        if may_be_json(line) and _is_json(line):
+            found.append((start, start + len(line)))
+        start += len(line)
+    return found
+
+
+def _is_json(text: str) -> bool:
+    return _parse(text) is not None
+
+
+def _parse(text: str) -> Any:
+    """A document, None where the text is none; Python's parser reads what orjson does not: NaN, lone surrogates."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict | list | str) else None
+
+
+class _Document:
+    """One JSON document in a text, edited token by token: what holds no finding stays as it is written."""
+
+    def __init__(self, text: str, start: int, end: int, treatment: Treatment) -> None:
+        self._text = text
+        self._span = start, end
+        self._treatment = treatment
+        self._keys: list[set[str] | None] = []
+
+    def edits(self, findings: Sequence[Finding]) -> list[Edit]:
+        """The edits for findings in it, in order."""
+        made: list[Edit] = []
+        waiting = list(reversed(findings))
+        for match in _TOKEN.finditer(self._text, *self._span):
+            start, end = match.span()
+            while waiting and waiting[-1].end <= start:
+                waiting.pop()
+            made += self._token(match.group(), start, end, waiting)
+        return made
+
+    def _token(self, written: str, start: int, end: int, waiting: list[Finding]) -> list[Edit]:
+        if written[0] in "{[":
+            self._keys.append(set() if written == "{" else None)
+            return []
+        if written[0] in "}]":
+            self._keys.pop()
+            return []
+        touching = [item for item in _until(waiting, end) if item.end > start]
+        keys = self._keys[-1] if self._keys else None
+        is_key = written[0] == '"' and keys is not None and _COLON.match(self._text, end) is not None
+        if not touching:
+            if is_key and keys is not None:
+                keys.add(written)
+            return []
+        if written[0] != '"':
+            shown = json.dumps(self._shown(touching[0]), ensure_ascii=False)
+            return [Edit(start, end, shown, touching[0])]
+        made = self._string(written, start, touching)
+        return self._unique(written, start, made, keys) if is_key and keys is not None else made
+
+    def _string(self, token: str, start: int, touching: Sequence[Finding]) -> list[Edit]:
+        """Edits inside one string; in JSON that the string holds, they follow its own tokens."""
+        low, high = start + 1, start + len(token) - 1
+        content = token[1:-1]
+        if any(_is_risky(self._text, item) for item in touching):
+            decoded = encodings.Decoded(content, encodings.ESCAPES)
+            if may_be_json(decoded.text) and _is_json(decoded.text):
+                return self._nested(decoded, low, high, touching)
+        return [
+            Edit(max(low, item.start), min(high, item.end), encodings.escape(self._shown(item)), item)
+            for item in touching
+            if max(low, item.start) < min(high, item.end)
+        ]
+
+    def _nested(self, decoded: encodings.Decoded, low: int, high: int, touching: Sequence[Finding]) -> list[Edit]:
+        inner = []
+        for item in touching:
+            start = decoded.offset(max(low, item.start) - low)
+            end = decoded.offset(min(high, item.end) - 1 - low) + 1
+            inner.append(item._replace(start=start, end=end, value=item.shown_in(self._text)))
+        made = []
+        for edit in edits(decoded.text, inner, self._treatment):
+            begin, behind = decoded.original(edit.start, edit.end)
+            made.append(Edit(low + begin, low + behind, encodings.escape(edit.text), edit.finding))
+        return made
+
+    def _unique(self, token: str, start: int, made: list[Edit], keys: set[str]) -> list[Edit]:
+        """The edits of a key, with a number behind where the object has such a key already."""
+        pieces = []
+        position = start
+        for edit in made:
+            pieces += [self._text[position : edit.start], edit.text]
+            position = edit.end
+        key = "".join([*pieces, self._text[position : start + len(token)]])
+        number = 1
+        unique = key
+        while unique in keys:
+            number += 1
+            unique = f'{key[:-1]}#{number}"'
+        keys.add(unique)
+        if unique == key:
+            return made
+        end = start + len(token) - 1
+        suffix = f"#{number}"
+        last = made[-1]
+        if last.end == end:
+            return [*made[:-1], last._replace(text=last.text + suffix)]
+        return [*made, Edit(end, end, suffix, last.finding)]
+
+    def _shown(self, finding: Finding) -> str:
+        return stand_in(self._text, finding._replace(escapes=0), self._treatment)
+
+
+def _until(waiting: list[Finding], end: int) -> Iterator[Finding]:
+    """The findings that begin before an offset; `waiting` has the next one last."""
+    for finding in reversed(waiting):
+        if finding.start >= end:
+            return
+        yield finding
 
 
 def is_intact(before: str, after: str) -> bool:
@@ -66,14 +242,6 @@ def is_intact(before: str, after: str) -> bool:
     return True
 
 
-def _parse(text: str) -> Any:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict | list | str) else None
-
-
 def _json_strings(old: Any, new: Any) -> list[tuple[str, str]]:
     """Pairs of strings at the same place that look like JSON themselves."""
     found = []
@@ -87,31 +255,3 @@ def _json_strings(old: Any, new: Any) -> list[tuple[str, str]]:
         elif isinstance(left, str) and isinstance(right, str) and left != right and may_be_json(left):
             found.append((left, right))
     return found
-
-
-def rewrite(text: str, redact: Callable[[str], str]) -> str:
-    """Parse JSON, redact keys, strings and numbers, and write it again in the same style of escapes and spaces.
-
-    Raises:
-        ValueError: the text is no JSON.
-    """
-    spaced = '": ' in text or '", ' in text
-    return json.dumps(
-        _rewritten(json.loads(text), redact),
-        ensure_ascii=text.isascii(),
-        separators=(", ", ": ") if spaced else (",", ":"),
-    )
-
-
-def _rewritten(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact(key): _rewritten(item, redact) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rewritten(item, redact) for item in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    text = json.dumps(value)
-    replaced = redact(text)
-    return value if replaced == text else replaced

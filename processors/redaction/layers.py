@@ -1,24 +1,34 @@
-"""Finds sensitive data in a text however it is encoded: escapes, full-width letters, percent encoding, base64."""
+"""Finds sensitive data in a text however it is encoded: escapes, look-alike letters, percent encoding, base64."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from processors.redaction import encodings
+from processors.redaction import base64_text, encodings, json_text
 from processors.redaction.detector import Detector
-from processors.redaction.findings import Finding, merge, splice
+from processors.redaction.findings import Edit, Finding, merge, spliced, stand_in
 from processors.redaction.treatment import Treatment
 from processors.redaction.triggers import SEPARATOR
 from processors.redaction.windows import WINDOW_CHARS, lots_of, windows_of
 
 _DEEPEST: Final = 10
-_LONGEST_HIDING: Final = 6
+_MOST_PASSES: Final = 8
+_LONGEST_HIDING: Final = 10
 _LONGEST_CHARACTER_BYTES: Final = 4
+_LOOKS: Final = 40
+_FREE_LOOKS: Final = 1 << 16
 
-# Long words look like base64 often enough to be worth a look before anything else is decoded.
-_ONLY_BASE64: Final = frozenset({encodings.BASE64})
+_DECODED_ONLY: Final = (
+    (encodings.INVISIBLE, encodings.INVISIBLE_CHARACTERS),
+    (encodings.HTML, encodings.ENTITIES),
+)
+_ALSO_DECODED: Final = (
+    (encodings.PERCENT, encodings.PERCENT_ENCODING),
+    (encodings.FORM, encodings.FORM_ENCODING),
+)
 
 
 class TooMuch(Exception):  # noqa: N818 - a limit, not a mistake
@@ -31,6 +41,17 @@ class Limits:
 
     max_bytes: int = 16 << 20
     max_hits: int = 200_000
+
+
+class Found(NamedTuple):
+    """What is to be redacted in a text: disjoint, in order.
+
+    Attributes:
+        settled: the redacted text needs no second look: what replacing could uncover is among the findings.
+    """
+
+    findings: list[Finding]
+    settled: bool
 
 
 class Finder:
@@ -78,47 +99,202 @@ class Finder:
         Raises:
             TooMuch: a limit is exceeded.
         """
+        return self.search(text, treatment).findings
+
+    def search(self, text: str, treatment: Treatment) -> Found:
+        """As `find`, and whether a second look is of use.
+
+        Raises:
+            TooMuch: a limit is exceeded.
+        """
         largest = self._limits.max_bytes
         if len(text) * _LONGEST_CHARACTER_BYTES > largest < len(text.encode("utf-8", "surrogatepass")):
             raise TooMuch
-        return merge(self._find(text, treatment, 0))
+        search = _Search(self._detector, self._limits, treatment, len(text))
+        findings = search.find(text, 0)
+        return Found(findings, search.settled)
 
-    def _find(self, text: str, treatment: Treatment, depth: int) -> list[Finding]:
-        if depth > _DEEPEST:
+
+class _Search:
+    """One look through a text; the work is bounded by its length.
+
+    Attributes:
+        settled: see Found.
+    """
+
+    def __init__(self, detector: Detector, limits: Limits, treatment: Treatment, size: int) -> None:
+        self._detector = detector
+        self._most_hits = limits.max_hits
+        self._treatment = treatment
+        self._left = _LOOKS * size + _FREE_LOOKS
+        self.settled = True
+
+    def find(self, text: str, depth: int) -> list[Finding]:
+        """What is to be redacted: disjoint, in order."""
+        self._left -= len(text)
+        if depth > _DEEPEST or self._left < 0:
             raise TooMuch
-        if encodings.hides_characters(text):
-            return self._find_decoded(encodings.decode_json_escapes(text), treatment, depth)
+        if encodings.has_escapes(text):
+            return self._in_escapes(text, depth)
         hits, markers = self._detector.scan(text)
         if not hits:
             return []
-        if len(hits) > self._limits.max_hits:
+        if len(hits) > self._most_hits:
             raise TooMuch
-        if len(markers) == len(hits) and markers == _ONLY_BASE64 and next(encodings.base64_texts(text), None) is None:
-            return []
-        if encodings.has_json_escapes(text):
-            return self._find_decoded(encodings.decode_json_escapes(text), treatment, depth)
-        if encodings.FULL_WIDTH in markers:
-            return self._find(encodings.fold_full_width(text), treatment, depth + 1)
-        found = list(self._detector.verify(text, hits, treatment.types))
-        if (allows := treatment.allows) is not None:
-            found = [finding for finding in found if not allows(text[finding.start : finding.end])]
-        if encodings.PERCENT in markers:
-            found += self._find_decoded(encodings.decode_percent(text), treatment, depth)
+        if not markers:
+            return self._plain(text, hits)
+        found = self._in_look_alikes(text, markers, depth)
+        if found is None:
+            found = merge([*self._encoded(text, markers, depth), *self._plain(text, hits)])
+        return found
+
+    # --- layers that are looked at decoded only
+
+    def _in_escapes(self, text: str, depth: int) -> list[Finding]:
+        decoded = encodings.Decoded(text, encodings.ESCAPES)
+        found = self.find(decoded.text, depth + 1)
+        return [
+            finding._replace(
+                start=span[0], end=span[1], value=finding.shown_in(decoded.text), escapes=finding.escapes + 1
+            )
+            for finding in found
+            for span in (decoded.original(finding.start, finding.end),)
+        ]
+
+    def _in_look_alikes(self, text: str, markers: frozenset[str], depth: int) -> list[Finding] | None:
+        """Findings in the text as it looks to a reader; None where it looks as it is."""
+        for marker, encoding in _DECODED_ONLY:
+            if marker in markers:
+                decoded = encodings.Decoded(text, encoding)
+                if decoded.text != text:
+                    return self._unsettled(self._mapped(decoded, self.find(decoded.text, depth + 1), encoding))
+        if encodings.FULL_WIDTH in markers and (folded := encodings.fold_full_width(text)) != text:
+            found = self.find(folded, depth + 1)
+            return self._unsettled([finding._replace(value=finding.shown_in(folded)) for finding in found])
+        return None
+
+    def _unsettled(self, found: list[Finding]) -> list[Finding]:
+        self.settled = self.settled and not found
+        return found
+
+    def _mapped(
+        self, decoded: encodings.Decoded, found: Sequence[Finding], encoding: encodings.Encoding
+    ) -> list[Finding]:
+        """Findings of a decoded text as findings of the original, with what is to be written there."""
+        if encoding.encode is None:
+            edits = [Edit(finding.start, finding.end, "", finding) for finding in found]
+        else:
+            edits = json_text.edits(decoded.text, found, self._treatment)
+        mapped = []
+        for start, end, shown, finding in edits:
+            span = decoded.original(start, end)
+            written = finding.replacement if encoding.encode is None else encoding.encode(shown)
+            mapped.append(
+                finding._replace(start=span[0], end=span[1], value=finding.shown_in(decoded.text), replacement=written)
+            )
+        return mapped
+
+    # --- layers beside the text as it stands
+
+    def _encoded(self, text: str, markers: frozenset[str], depth: int) -> list[Finding]:
+        found: list[Finding] = []
+        for marker, encoding in _ALSO_DECODED:
+            if marker in markers:
+                decoded = encodings.Decoded(text, encoding)
+                if decoded.text != text:
+                    found += self._mapped(decoded, self.find(decoded.text, depth + 1), encoding)
         if encodings.BASE64 in markers:
-            found += self._find_base64(text, treatment, depth)
-        return found
+            found += self._in_base64(text, depth)
+        return self._unsettled(found)
 
-    def _find_decoded(self, decoded: encodings.Decoded, treatment: Treatment, depth: int) -> list[Finding]:
-        found = []
-        for finding in self._find(decoded.text, treatment, depth + 1):
-            start, end = decoded.original(finding.start, finding.end)
-            value = decoded.text[finding.start : finding.end] if finding.value is None else finding.value
-            found.append(replace(finding, start=start, end=end, value=value))
-        return found
-
-    def _find_base64(self, text: str, treatment: Treatment, depth: int) -> Iterator[Finding]:
-        for start, end, decoded in encodings.base64_texts(text):
-            inner = merge(self._find(decoded, treatment, depth + 1))
+    def _in_base64(self, text: str, depth: int) -> Iterator[Finding]:
+        for blob in base64_text.blobs(text):
+            inner = self.find(blob.text, depth + 1)
             if inner:
-                redacted = encodings.encode_base64_like(text[start:end], splice(decoded, inner, treatment))
-                yield Finding(start, end, inner[0].rule, replacement=redacted, inner=tuple(inner))
+                written = spliced(blob.text, json_text.edits(blob.text, inner, self._treatment))
+                yield Finding(blob.start, blob.end, inner[0].rule, replacement=blob.encode(written), inner=tuple(inner))
+
+    # --- a text as it stands
+
+    def _plain(self, text: str, hits: Sequence[tuple[int, int]]) -> list[Finding]:
+        """Findings, and what replacing them uncovers: edges and words that were too far away before."""
+        found = merge(self._verified(text, hits))
+        for _ in range(_MOST_PASSES):
+            more = self._uncovered(text, found) if found else ()
+            if not more:
+                return found
+            found = more
+        raise TooMuch
+
+    def _verified(self, text: str, hits: Sequence[tuple[int, int]]) -> list[Finding]:
+        found = self._detector.verify(text, hits, self._treatment.types)
+        if (allows := self._treatment.allows) is not None:
+            return [finding for finding in found if not allows(text[finding.start : finding.end])]
+        return found
+
+    def _uncovered(self, text: str, found: list[Finding]) -> list[Finding]:
+        """The findings with those that only show once these are replaced; empty where there are none."""
+        edits = [Edit(item.start, item.end, stand_in(text, item, self._treatment), item) for item in found]
+        redacted = spliced(text, edits)
+        self._left -= len(redacted)
+        if self._left < 0:
+            raise TooMuch
+        places = _places(edits)
+        hits = self._detector.around(self._detector.scan(redacted).hits, places)
+        more = [
+            finding
+            for finding in merge(self._verified(redacted, hits) if hits else ())
+            if not _is_inside(finding, places)
+        ]
+        return _united(found, more, places) if more else []
+
+
+def _places(edits: Sequence[Edit]) -> list[tuple[int, int]]:
+    """Where the stand-ins are in the spliced text."""
+    places = []
+    shift = 0
+    for start, end, shown, _ in edits:
+        places.append((start + shift, start + shift + len(shown)))
+        shift += len(shown) - (end - start)
+    return places
+
+
+def _is_inside(finding: Finding, places: Sequence[tuple[int, int]]) -> bool:
+    index = bisect_right(places, finding.start, key=_start_of) - 1
+    return index >= 0 and finding.end <= places[index][1]
+
+
+def _united(found: Sequence[Finding], more: Sequence[Finding], places: Sequence[tuple[int, int]]) -> list[Finding]:
+    """Findings of a text and of the spliced one, as findings of the text: one that touches others takes them in."""
+    united = list(found)
+    for finding in more:
+        first = bisect_right(places, finding.start, key=_end_of)
+        last = bisect_left(places, finding.end, key=_start_of)
+        touched = found[first:last]
+        moved = finding._replace(
+            start=finding.start - _shift(found, places, first), end=finding.end - _shift(found, places, last)
+        )
+        if touched:
+            start, end = min(moved.start, touched[0].start), max(moved.end, touched[-1].end)
+            # What begins or ends inside a stand-in has no place of its own in the text.
+            if finding.start >= places[first][0]:
+                start = touched[0].start
+            if finding.end <= places[last - 1][1]:
+                end = touched[-1].end
+            moved = moved._replace(start=start, end=end)
+            united = [item for item in united if item not in touched]
+        united.append(moved)
+    return merge(united)
+
+
+def _shift(found: Sequence[Finding], places: Sequence[tuple[int, int]], count: int) -> int:
+    """How much further right a text stands in the spliced text behind so many stand-ins."""
+    return places[count - 1][1] - found[count - 1].end if count else 0
+
+
+def _start_of(place: tuple[int, int]) -> int:
+    return place[0]
+
+
+def _end_of(place: tuple[int, int]) -> int:
+    return place[1]

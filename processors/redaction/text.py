@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from processors.redaction import json_text
-from processors.redaction.findings import Finding, splice
+from processors.redaction.findings import Finding, spliced
 from processors.redaction.layers import Finder, TooMuch
 from processors.redaction.treatment import Treatment
 
 FAILED_PLACEHOLDER: Final = "<REDACTED>"
 """Stands for a value that could not be examined."""
 
-Key = tuple[bytes, Treatment]
+Key = tuple[int, int, Treatment]
 
 _MOST_PASSES: Final = 8
 _CACHE_MIN_CHARS: Final = 16
@@ -28,11 +26,18 @@ _CACHE_MAX_CHARS: Final = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A text after redaction: what was replaced in it, by entity type; `failed` when it was replaced whole."""
+    """A text after redaction.
+
+    Attributes:
+        entities: the type of each value that was replaced.
+        failed: it was replaced whole.
+        dropped: the treatment wants the whole attribute removed.
+    """
 
     text: str
     entities: tuple[str, ...]
     failed: bool = False
+    dropped: bool = False
 
 
 class TextRedactor:
@@ -58,37 +63,21 @@ class TextRedactor:
 
     def _redact(self, text: str, treatment: Treatment) -> Redacted | None:
         """Redact until nothing is found: what one pass replaces can uncover an edge that the next one needs."""
-        result = self._pass(text, treatment)
-        if result is None:
-            return None
+        entities: list[str] = []
+        dropped = False
         for _ in range(_MOST_PASSES):
-            more = self._pass(result.text, treatment)
-            if more is None:
-                return result
-            result = Redacted(more.text, result.entities + more.entities)
+            findings, settled = self.finder.search(text, treatment)
+            if findings:
+                names = entities_of(findings)
+                entities += names
+                dropped = dropped or any(map(treatment.drops, names))
+                before = text
+                text = spliced(before, json_text.edits(before, findings, treatment))
+                # Replacing a value by itself changes nothing, however often.
+                settled = settled or text == before
+            if settled or not findings:
+                return Redacted(text, tuple(entities), dropped=dropped) if entities else None
         raise TooMuch
-
-    def _pass(self, text: str, treatment: Treatment) -> Redacted | None:
-        findings = self.finder.find(text, treatment)
-        if not findings:
-            return None
-        result = (
-            json_text.splice_json(text, findings, treatment)
-            if json_text.may_be_json(text)
-            else splice(text, findings, treatment)
-        )
-        if json_text.is_at_risk(text, findings) and not json_text.is_intact(text, result):
-            counts: Counter[str] = Counter()
-            result = json_text.rewrite(text, lambda leaf: self._leaf(leaf, treatment, counts))
-            return Redacted(result, tuple(counts.elements()))
-        return Redacted(result, tuple(entities_of(findings)))
-
-    def _leaf(self, text: str, treatment: Treatment, counts: Counter[str]) -> str:
-        redacted = self._pass(text, treatment)
-        if redacted is None:
-            return text
-        counts.update(redacted.entities)
-        return redacted.text
 
 
 def entities_of(findings: Iterable[Finding]) -> list[str]:
@@ -100,10 +89,9 @@ def entities_of(findings: Iterable[Finding]) -> list[str]:
 
 
 class _Memory:
-    """Results by keyed hash of the text (so that no raw text is kept), bounded by entries and characters."""
+    """Results by the hash of the text (keyed by Python; no raw text is kept), bounded by entries and characters."""
 
     def __init__(self) -> None:
-        self._secret = os.urandom(16)
         self._entries: OrderedDict[Key, Redacted | None] = OrderedDict()
         self._chars = 0
         self._lock = threading.Lock()
@@ -112,8 +100,7 @@ class _Memory:
         """The key of a text that is worth remembering."""
         if len(text) < _CACHE_MIN_CHARS:
             return None
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._secret).digest()
-        return digest, treatment
+        return hash(text), len(text), treatment
 
     def __contains__(self, key: Key) -> bool:
         return key in self._entries

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from processors.redaction.detector import Detector
 from processors.redaction.entities import load_types
-from processors.redaction.findings import Finding
-from processors.redaction.layers import Finder, Limits
+from processors.redaction.layers import Finder, Found, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.text import Redacted, TextRedactor
 from processors.redaction.treatment import Treatment
@@ -63,7 +62,7 @@ def test_a_number_in_json_inside_json() -> None:
 def test_json_that_splicing_would_break_is_rewritten() -> None:
     text = '{"refund": [[-4242424242424242]], "mail": "jane.sample@example.com", "big": 123456789012345678901234567890}'
     assert json.loads(redact(text)) == {
-        "refund": [["-<CREDIT_CARD>"]],
+        "refund": [["<CREDIT_CARD>"]],
         "mail": "<EMAIL>",
         "big": 123456789012345678901234567890,
     }
@@ -84,20 +83,20 @@ def test_an_error_in_the_detector_replaces_the_text_whole(monkeypatch: pytest.Mo
     def fail(_text: str, _treatment: Treatment) -> Any:
         raise RuntimeError
 
-    monkeypatch.setattr(finder, "find", fail)
+    monkeypatch.setattr(finder, "search", fail)
     assert TextRedactor(finder).redact(MAIL, ALL) == Redacted("<REDACTED>", (), failed=True)
 
 
 def test_a_repeated_text_is_examined_once(monkeypatch: pytest.MonkeyPatch) -> None:
     finder = Finder(Detector(RULES))
-    find = finder.find
+    search = finder.search
     calls = []
 
-    def counted(text: str, treatment: Treatment) -> list[Finding]:
+    def counted(text: str, treatment: Treatment) -> Found:
         calls.append(text)
-        return find(text, treatment)
+        return search(text, treatment)
 
-    monkeypatch.setattr(finder, "find", counted)
+    monkeypatch.setattr(finder, "search", counted)
     redactor = TextRedactor(finder)
     prompt = f"You are a helpful assistant. Write to {MAIL}. " * 5
     first = redactor.redact(prompt, ALL)
