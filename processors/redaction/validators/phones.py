@@ -14,24 +14,30 @@ from processors.redaction.words import context_pattern
 _DATE: Final = re.compile(
     r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9])"
 )
+_SHORT_DATE: Final = re.compile(r"(?<![0-9./-])[0-3]?[0-9](?P<s>[./-])[0-3]?[0-9](?P=s)[0-9]{2}(?![0-9./-])")
 # `+3.14` and `+35236450.6`, but not `+1.4155550137`, which is how domain registries write numbers (RFC 5733).
 _FRACTION: Final = re.compile(r"\+(?:[0-9]{4,}\.[0-9]+|[0-9]\.[0-9]{1,6}|[0-9]{1,3}\.0+)")
+_DECIMAL: Final = re.compile(r"[0-9]*\.[0-9]*")
 _EXTENSION: Final = re.compile(r" ?(?:x|ext).*$")
 _SEPARATORS: Final = " ()./-"
-_UNIX_TIME: Final = re.compile(r"1[0-9]{9}|1[0-9]{12}")
+_GROUP: Final = re.compile(r"[0-9]+")
+_UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
+_NETWORK_ADDRESS: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 _SHORTEST_DIGITS: Final = 7
 _LONGEST_DIGITS: Final = 15
+_SHORTEST_AREA_AND_NUMBER: Final = 8
+_SHORTEST_WITH_PREFIX: Final = 9
+_LONGEST_NATIONAL: Final = 11
 
 
 def international(match: re.Match[str]) -> tuple[int, int] | None:
-    """A number with its country code; groups behind it that make it too long are left alone."""
+    """A number with its country code behind + or 00; groups behind it that make it too long are left alone."""
     start, _ = value_span(match)
     if _FRACTION.fullmatch(value_text(match)):
         return None
     for stop in _shorter(match):
         text = match.string[start:stop]
-        grouped = any(separator in text for separator in _SEPARATORS)
-        if is_international(_digits(text), possible_is_enough=grouped):
+        if is_international(_digits(text).removeprefix("00"), possible_is_enough=_is_grouped(text)):
             return start, stop
     return None
 
@@ -39,12 +45,12 @@ def international(match: re.Match[str]) -> tuple[int, int] | None:
 def national(match: re.Match[str]) -> tuple[int, int] | None:
     """A number without country code in the form of a region of `data/phone_regions.yaml`."""
     text = value_text(match)
-    if _DATE.search(text):
+    if _is_date(text) or not _is_evenly_grouped(text):
         return None
-    grouped = any(separator in text for separator in _SEPARATORS)
-    if not grouped and not _has_context(match):
+    if not _is_grouped(text) and not _has_context(match):
         return None
-    return value_span(match) if is_national(digits_of(text)) else None
+    digits = digits_of(text)
+    return value_span(match) if len(digits) >= _SHORTEST_WITH_PREFIX and is_national(digits) else None
 
 
 def north_america(match: re.Match[str]) -> tuple[int, int] | None:
@@ -54,17 +60,50 @@ def north_america(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match) if formed or _has_context(match) else None
 
 
+def with_area(match: re.Match[str]) -> tuple[int, int] | None:
+    """An area code in parentheses and the groups behind it, eight to eleven digits."""
+    count = len(digits_of(value_text(match)))
+    return value_span(match) if _SHORTEST_AREA_AND_NUMBER <= count <= _LONGEST_NATIONAL else None
+
+
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
-    """Digits behind a label: seven to fifteen, no date, no Unix time."""
+    """Digits behind a label: seven to fifteen, no date, no Unix time, no network address, no decimal fraction."""
     text = value_text(match)
-    if _DATE.search(text) or _UNIX_TIME.fullmatch(text):
+    if _is_date(text) or _UNIX_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _NETWORK_ADDRESS.fullmatch(text):
         return None
-    return value_span(match) if _SHORTEST_DIGITS <= len(digits_of(text)) <= _LONGEST_DIGITS else None
+    return value_span(match) if _SHORTEST_DIGITS <= len(_digits(text)) <= _LONGEST_DIGITS else None
+
+
+def alone(match: re.Match[str]) -> tuple[int, int] | None:
+    """A text that is nothing but digits as they are dialled: with the 0 of long distance, or in groups."""
+    text = value_text(match)
+    digits = digits_of(text)
+    if _is_date(text) or _DECIMAL.fullmatch(text) or len(digits) < _SHORTEST_AREA_AND_NUMBER:
+        return None
+    if digits.startswith("00"):
+        return international(match)
+    return value_span(match) if is_national(digits) else None
 
 
 def _digits(text: str) -> str:
     """The digits without extension and without the trunk prefix that some write: `+44 (0)20`."""
     return digits_of(_EXTENSION.sub("", text.replace("(0)", "")))
+
+
+def _is_date(text: str) -> bool:
+    return _DATE.search(text) is not None or _SHORT_DATE.search(text) is not None
+
+
+def _is_grouped(text: str) -> bool:
+    return any(separator in text for separator in _SEPARATORS)
+
+
+def _is_evenly_grouped(text: str) -> bool:
+    """Whether groups look dialled: a dot divides more than two, a slash comes once, and no long one follows others."""
+    if "." in text and text.count(".") < 2:  # noqa: PLR2004 - one dot is a decimal point
+        return False
+    groups = _GROUP.findall(text)
+    return text.count("/") <= 1 and all(len(group) <= 8 for group in groups) or len(groups) == 1
 
 
 def _has_context(match: re.Match[str]) -> bool:
@@ -82,8 +121,10 @@ def _shorter(match: re.Match[str]) -> Iterator[int]:
 
 
 VALIDATORS: Final[dict[str, Validator]] = {
+    "phone_alone": alone,
     "phone_international": international,
     "phone_labelled": labelled,
     "phone_national": national,
     "phone_north_america": north_america,
+    "phone_with_area": with_area,
 }
