@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from bisect import bisect_right
@@ -9,13 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import hyperscan
 
-if TYPE_CHECKING:
-    from processors.redaction.triggers import Hit, Trigger
-
+from processors.redaction.triggers import Hit, Trigger
 
 # What an expression needs of a text, from the most to the least selective; the first that is true of it names its
 # database. Expressions of one kind share what Vectorscan skips text by (a literal, a first character), so that three
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 _NOT_LITERAL: Final = re.compile(r"\[(?:\\.|[^\]\\])*\]|\{[0-9,]+\}|\\[A-Za-z]|\(\?[:i]")
 _LITERAL: Final = re.compile(r"[0-9A-Za-z]{3}|[^\x00-\x7f]{2}")
 _GUARD: Final = re.compile(r"\(\?:\^\|(?:\n|\\n|.*?\[\^(?:\\.|[^\]\\])*\])\)")
-_DIGIT_LED: Final = re.compile(r"(?:\\?\()*(?:\[[0-9][^A-Za-z\]]*\]|[0-9])")
-_CAPITAL_LED: Final = re.compile(r"(?:\\?\()*\[[^a-z\]]*A-Z[^a-z\]]*\]")
+_DIGIT_LED: Final = re.compile(r"(?:\\?\((?:\?:)?)*(?:\[[0-9][^A-Za-z\]]*\]|[0-9])")
+_CAPITAL_LED: Final = re.compile(r"(?:\\?\((?:\?:)?)*\[[^a-z\]]*A-Z[^a-z\]]*\]")
 
 
 def _kind(expression: str) -> str:
@@ -87,6 +86,17 @@ class VectorscanEngine:
             found |= _marked(data, places, ends[0], *marker)
         return sorted(found)
 
+    def owners(self, texts: Sequence[str], joined: str) -> set[tuple[int, int]]:
+        """(index of a text, number of a trigger) for all hits; markers are not among them."""
+        data = joined.encode("utf-8", "surrogatepass")
+        hits: list[Hit] = []
+        for database, scratch in self._scratches()[0]:
+            database.scan(data, _collect, 0, hits, scratch)
+        if not hits:
+            return set()
+        places = _places(texts, joined)
+        return {(bisect_right(places, end - 1), number) for number, end in hits}
+
     def hits(self, text: str) -> list[Hit]:
         """All hits of one text, offsets in characters."""
         data = text.encode("utf-8", "surrogatepass")
@@ -101,6 +111,17 @@ class VectorscanEngine:
             marker[0].scan(data, _collect, 0, marks, marker[1])
             hits += [(number, 0) for number, _ in marks]
         return hits
+
+
+def count_in(expression: str, sample: str) -> float:
+    """How many hits an expression has in a text; infinite where Vectorscan cannot look for it."""
+    try:
+        database = _compile([Trigger(expression)], [0])
+    except hyperscan.HyperscanError:
+        return math.inf
+    hits: list[Hit] = []
+    database.scan(sample.encode(), _collect, 0, hits, hyperscan.Scratch(database))
+    return len(hits)
 
 
 def _places(texts: Sequence[str], joined: str) -> list[int]:
