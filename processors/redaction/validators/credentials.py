@@ -31,7 +31,7 @@ class _Value(NamedTuple):
 _LINK: Final = re.compile(
     r"""
     (?P<tail>[\w-]{0,48})
-    (?:["'`\])*]|&quot;|&\#3[49];|[ ]\)){0,4}
+    (?:["'`\])*」』]|&quot;|&\#3[49];|[ ]\)){0,4}
     (?:
       (?P<field>(?:[ ]?,)?\s{1,24}["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?)
     | (?P<pair>[ ]{0,3},\s{0,8}(?=["'`]) | ,(?=[^\s,"']) | [ \t]{0,24}\|[ \t]{0,8} | \t)
@@ -44,14 +44,14 @@ _LINK: Final = re.compile(
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
     | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:：]?|[ ]?[:：=])[ ]?(?=\S))
-    | (?P<particle>[ ]?(?:は|が|を|는|은|이|가|를|是|为|為)[ ]?[:：]?[ ]?)
+    | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:：]?[ ]?)
     | (?P<space>[ ]{1,8}(?=\S))
     )
     """.replace("VERBS", "|".join(re.escape(verb) for verb in words_of(["$verbs"]))),
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _QUOTED: Final = re.compile(
-    r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>[^\n]{1,4096}?)(?P=quote)|[「『“‘«](?P<cjk>[^\n」』”’»]{1,256})[」』”’»]"
+    r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>(?![\"'`])[^\n]{1,4096}?)(?P=quote)|[「『“‘«](?P<cjk>[^\n」』”’»]{1,256})[」』”’»]"
 )
 _OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“‘«(\[*<]|<!\[CDATA\[)?")
 _BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
@@ -60,10 +60,11 @@ _QUERY_END: Final = re.compile(r"[&#]")
 _IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
 _CODE_BEHIND: Final = frozenset("([{")
 _REFERENCE: Final = re.compile(
-    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|@[\w.-]+|[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*){1,6}|env[.:]\w+|vault:.*|arn:.*"
+    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|%s:%s|@[a-z_.]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
+_MEMBER: Final = re.compile(r"[A-Za-z_]+[0-9]?(?:(?:\.|::|->)[A-Za-z_]+[0-9]?){1,6}")
 
 
 def _value_behind(text: str, start: int) -> _Value | None:
@@ -82,6 +83,8 @@ def _value_behind(text: str, start: int) -> _Value | None:
         return None
     begin = bare.start()
     value = bare.group()
+    if "..." in value:
+        return None
     if ending := _BARE_END.search(value):
         value = value[: ending.start()]
     if _IN_QUERY.search(text, max(0, start - 40), start):
@@ -107,7 +110,7 @@ _NOT_PASSWORD_ENDS: Final = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_BARE: Final = re.compile(
-    r"(?:--?|[#%](?:define|global)[ ]|\bset[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
+    r"(?:--?|[#%](?:define|global)[ ]|\bset[ ]|\b(?:with|login|encrypted)[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
 )
 _KEY_WORD_BEHIND: Final = frozenset(":=")
 _NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
@@ -143,7 +146,9 @@ def _is_password(value: _Value) -> bool:
     if is_mixed(text) or _HYPHENATED.fullmatch(text):
         return _PASSWORD_ITSELF.search(text) is None
     if has_digit:
-        return value.quoted or not (_IDENTIFIER.fullmatch(text) or _PASSWORD_ITSELF.match(text))
+        return value.quoted or not (
+            _IDENTIFIER.fullmatch(text) or _MEMBER.fullmatch(text) or _PASSWORD_ITSELF.match(text)
+        )
     if _SPECIAL.search(text[:-1]):
         return firm or value.quoted
     if text[-1] in "!@#$%^*" and firm:
@@ -156,13 +161,15 @@ def _is_password(value: _Value) -> bool:
 _WORDS: Final = words_of(["$secret_words"])
 _SHORT_WORDS: Final = words_of(["$secret_words_short"])
 _KEY_WORD: Final = re.compile(
-    f"(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _WORDS)})"
-    f"|(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _SHORT_WORDS)})(?![a-z])"
+    f"(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _SHORT_WORDS)})(?![a-z])"
+    f"|(?:{'|'.join(word.replace(' ', '[ _-]?') for word in _WORDS)})"
 )
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z]+[0-9]*|[A-Z]+(?![a-z])[0-9]*")
 _NOT_SECRET: Final = frozenset(words_of(["$not_secret_words"]))
 _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _KEY_ALONE: Final = re.compile(r"(?<![\w.-])[\"']?(?:key|keys|auth|api)\Z", re.IGNORECASE)
+_STRONG: Final = re.compile(r"(?:secret|token|credential)\Z", re.IGNORECASE)
+_SHORTEST_SECRET: Final = 8
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
 _SHORT_SECRET: Final = 10
@@ -186,7 +193,8 @@ def secret(match: re.Match[str]) -> tuple[int, int] | None:
 def _is_secret(text: str, start: int, value: _Value) -> bool:
     shown = value.text
     firm = value.link in _FIRM
-    shortest = _SHORT_SECRET if firm else _SECRET
+    strong = _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start)
+    shortest = (_SHORTEST_SECRET if strong else _SHORT_SECRET) if firm else _SECRET
     if value.link == "space" and not _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start):
         shortest = _SECRET_APART
         if is_hex(shown) or is_uuid(shown):
@@ -201,9 +209,13 @@ def _is_secret(text: str, start: int, value: _Value) -> bool:
 def _is_named_otherwise(text: str, start: int, value: _Value) -> bool:
     """Whether the name says that its value is something else: `max_tokens`, `public_key`, `secret_name`."""
     before = _NAME_BEFORE.search(text, max(0, start - _LOOK_BACK), start)
-    name = (before.group() if before else "") + text[start : value.tail_end]
-    parts = [part.lower() for part in _NAME_PARTS.findall(name)]
-    return not _NOT_SECRET.isdisjoint(parts) or (bool(parts) and parts[-1] in _NOT_SECRET_ENDS)
+    tail = text[start : value.tail_end]
+    parts = _parts((before.group() if before else "") + tail)
+    return not _NOT_SECRET.isdisjoint(parts) or not _NOT_SECRET_ENDS.isdisjoint(_parts(tail)[-1:])
+
+
+def _parts(name: str) -> list[str]:
+    return [part.lower() for part in _NAME_PARTS.findall(name)]
 
 
 # --- carriers ---
@@ -235,7 +247,7 @@ def cookie(match: re.Match[str]) -> tuple[int, int] | None:
 def url_password(match: re.Match[str]) -> tuple[int, int] | None:
     """What stands between the user and the host, unless it is a reference to what is filled in later."""
     text = value_text(match)
-    return None if is_stand_in(text) or _REFERENCE.fullmatch(text) or text.isdigit() else value_span(match)
+    return None if is_stand_in(text) or text.startswith("$") else value_span(match)
 
 
 def user_password(match: re.Match[str]) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _STAND_IN: Final = re.compile(
-    r"(.)\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
+    r"([^A/+=])\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
     r"|\*{3}|\.\.\.|…|^\[.*\]$|^x+$",
     re.IGNORECASE,
 )
@@ -15,16 +15,18 @@ _TECHNICAL: Final = re.compile(
     r"sha[-_]?(?:1|2|3|224|256|384|512)|md[245]|base(?:16|32|58|64|85)|u?int(?:8|16|32|64|128)|float(?:16|32|64)"
     r"|utf[-_]?(?:8|16|32)|ipv[46]|x86|x64|amd64|arm64|win(?:32|64)|oauth[12]?|http[123]|x509|pkcs[0-9]{1,2}|ed25519"
     r"|curve25519|secp256[kr]1|aes[-_]?(?:128|192|256)|rsa[-_]?[0-9]{4}|es256|rs256|hs256|mp[34]|h26[45]|log4j|[ijk]18n"
-    r"|v[0-9]{1,2}|[0-9]{4}[-_/][0-9]{2}[-_/][0-9]{2}",
+    r"|(?<![0-9A-Za-z])v[0-9]{1,2}(?![0-9A-Za-z])|[0-9]{4}[-_/][0-9]{2}[-_/][0-9]{2}",
     re.IGNORECASE,
 )
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_ALNUM: Final = re.compile(r"[^0-9A-Za-z]+")
 _LETTERS_APART: Final = re.compile(r"[A-Za-z]+")
+_DIGIT: Final = re.compile(r"[0-9]")
 _CONSONANTS: Final = re.compile(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{5}")
 _MIXED: Final = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
 _DISTINCT: Final = 8
+_DISTINCT_AT_END: Final = 5
 _SHORT: Final = 16
 _HEX_LENGTH: Final = 16
 _FEW_DIGITS: Final = 2
@@ -45,7 +47,7 @@ def is_stand_in(text: str) -> bool:
 
 def is_varied(text: str) -> bool:
     """Whether a text in the form of a provider's key holds a real one: no stand-in, many different characters."""
-    return not is_stand_in(text) and len(set(text)) >= _DISTINCT
+    return not is_stand_in(text) and len(set(text)) >= _DISTINCT and len(set(text[-_SHORT:])) >= _DISTINCT_AT_END
 
 
 def is_hex(text: str) -> bool:
@@ -71,7 +73,7 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
     if is_hex(body):
         letters = sum(character.isalpha() for character in body)
         return size >= _HEX_LENGTH and len(set(body)) >= _DISTINCT and 0 < letters < len(body)
-    if is_uuid(body):
+    if _UUID.search(body):
         return len(set(body)) >= _DISTINCT
     return _changes_often(_TECHNICAL.sub(" ", body))
 
@@ -111,6 +113,6 @@ def _changes(text: str) -> int:
             count += before != "" and kind != before and not (before == "U" and kind == "l")
             before = kind
     for word in _LETTERS_APART.findall(text):
-        if _MIXED.search(word) or word.islower():
+        if _MIXED.search(word) or word.islower() or _DIGIT.search(text):
             count += _CONSONANTS_WEIGH * len(_CONSONANTS.findall(word))
     return count
