@@ -153,6 +153,9 @@ def _in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
     found = []
     characters = position = 0
     for number, end in sorted(hits, key=_end_of):
+        # `[^a]` matches the first byte of a character as well.
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end += 1
         if end != position:
             characters += len(data[position:end].decode("utf-8", "surrogatepass"))
             position = end

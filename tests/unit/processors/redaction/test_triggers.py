@@ -15,6 +15,7 @@ TRIGGERS = (
     Trigger("secret", caseless=True),
     Trigger("電話"),
     Trigger("(?:^|[^0-9])7"),
+    Trigger("tel[^a-z]"),
 )
 
 
@@ -25,6 +26,7 @@ TRIGGERS = (
         ("12345", [(1, 3), (1, 4), (1, 5)]),
         ("é123 SeCrEt 電話 é7", [(1, 4), (2, 11), (3, 14), (4, 17)]),
         ("7" + "x" * 30, [(0, 0), (4, 1)]),
+        ("é tel電話", [(3, 7), (5, 6)]),
     ],
 )
 def test_hits_in_characters(text: str, hits: list[tuple[int, int]]) -> None:
