@@ -152,7 +152,8 @@ def _in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
     """Turn byte offsets into character offsets, counting each stretch of the text once."""
     found = []
     characters = position = 0
-    for number, end in sorted(hits, key=_end_of):
+    for number, offset in sorted(hits, key=_end_of):
+        end = offset
         # `[^a]` matches the first byte of a character as well.
         while end < len(data) and data[end] & 0xC0 == 0x80:
             end += 1

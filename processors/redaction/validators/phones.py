@@ -23,6 +23,9 @@ _SEPARATORS: Final = " ()./-"
 _GROUP: Final = re.compile(r"[0-9]+")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _NETWORK_ADDRESS: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
+_GAP: Final = re.compile(r"[^0-9{}\[\]]{0,24}")
+_LONGEST_GAP: Final = 24
+_LONGEST_LABEL: Final = 16
 _SHORTEST_DIGITS: Final = 7
 _LONGEST_DIGITS: Final = 15
 _SHORTEST_AREA_AND_NUMBER: Final = 8
@@ -69,6 +72,8 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
     """Digits behind a label: seven to fifteen, no date, no Unix time, no network address, no decimal fraction."""
     text = value_text(match)
+    if not _follows_label(match):
+        return None
     if _is_date(text) or _UNIX_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _NETWORK_ADDRESS.fullmatch(text):
         return None
     return value_span(match) if _SHORTEST_DIGITS <= len(_digits(text)) <= _LONGEST_DIGITS else None
@@ -100,14 +105,23 @@ def _is_grouped(text: str) -> bool:
 
 def _is_evenly_grouped(text: str) -> bool:
     """Whether groups look dialled: a dot divides more than two, a slash comes once, and no long one follows others."""
-    if "." in text and text.count(".") < 2:  # noqa: PLR2004 - one dot is a decimal point
+    if "." in text and text.count(".") < 2:
         return False
     groups = _GROUP.findall(text)
-    return text.count("/") <= 1 and all(len(group) <= 8 for group in groups) or len(groups) == 1
+    return (text.count("/") <= 1 and all(len(group) <= 8 for group in groups)) or len(groups) == 1
 
 
 def _has_context(match: re.Match[str]) -> bool:
     return context_pattern(("$phone",)).search(text_before(match, 40)) is not None
+
+
+def _follows_label(match: re.Match[str]) -> bool:
+    """Whether nothing but a few words stands between the label and the number."""
+    before = text_before(match, _LONGEST_LABEL + _LONGEST_GAP)
+    label = None
+    for label in context_pattern(("$phone_label",)).finditer(before):
+        pass
+    return label is not None and _GAP.fullmatch(before, label.end()) is not None
 
 
 def _shorter(match: re.Match[str]) -> Iterator[int]:
