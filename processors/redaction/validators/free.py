@@ -19,7 +19,9 @@ _PROSE: Final = re.compile(r"[都道府県市区町村郡][のにはがをでも
 
 _WORDS: Final = re.compile(r"[^\s'’.-]+")
 _GIVEN: Final = re.compile(r"[一-龠々〆ヶ]{0,3}[ぁ-ん]{0,3}|[ァ-ヺー]{2,5}")
-_TWO_WORDS: Final = re.compile(r"[一-龠々〆ヶァ-ヺー]{1,8}[ \u3000・][一-龠々〆ヶぁ-んァ-ヺー]{1,8}|[ぁ-ん]{2,5}[ \u3000][ぁ-ん]{2,5}")
+_TWO_WORDS: Final = re.compile(
+    r"[一-龠々〆ヶァ-ヺー]{1,8}[ \u3000・][一-龠々〆ヶぁ-んァ-ヺー]{1,8}|[ぁ-ん]{2,5}[ \u3000][ぁ-ん]{2,5}"
+)
 _STRONG_LABELS: Final = ("氏名", "名義", "患者名", "顧客名", "契約者名", "申込者名")
 _LONGEST_FAMILY: Final = 4
 _KOREAN_GIVEN: Final = range(1, 3)
@@ -38,6 +40,12 @@ def person(match: re.Match[str]) -> tuple[int, int] | None:
     """Words in capitals, of which none is one that greets a whole team, names a field or the like."""
     words = [word.lower() for word in _WORDS.findall(value_text(match))]
     return value_span(match) if words and _names("no_names").isdisjoint(words) else None
+
+
+def street(match: re.Match[str]) -> tuple[int, int] | None:
+    """A house number and a street, unless the words between are those of a heading or a count."""
+    words = [word.lower() for word in _WORDS.findall(value_text(match))]
+    return value_span(match) if _names("no_streets").isdisjoint(words) else None
 
 
 def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
@@ -63,13 +71,13 @@ def japanese_label(match: re.Match[str]) -> tuple[int, int] | None:
     if _is_japanese(name) or _TWO_WORDS.fullmatch(name):
         return value_span(match)
     strong = any(word in match.group() for word in _STRONG_LABELS)
-    return value_span(match) if strong and name not in _names("not_people") else None
+    return value_span(match) if strong and name not in _names("japanese_others") else None
 
 
 def korean_name(match: re.Match[str]) -> tuple[int, int] | None:
     """A common family name with one or two syllables behind it."""
     name = value_text(match)
-    if name in _names("not_people"):
+    if name in _names("korean_others"):
         return None
     family = name[:2] if name[:2] in _names("korean") else name[:1]
     given = name[len(family) :].lstrip()
@@ -80,7 +88,7 @@ def chinese_name(match: re.Match[str]) -> tuple[int, int] | None:
     """A common family name, alone or with one or two characters behind it, at the start of the text."""
     start, end = value_span(match)
     name = match.string[start:end]
-    if any(name.startswith(word) for word in _names("not_people")):
+    if any(name.startswith(word) for word in _names("chinese_others")):
         return None
     return (start, end) if name[:1] in _names("chinese") or name[:2] in _names("chinese") else None
 
@@ -107,4 +115,5 @@ VALIDATORS: Final[dict[str, Validator]] = {
     "jp_address": jp_address,
     "korean_name": korean_name,
     "person": person,
+    "street": street,
 }
