@@ -8,7 +8,8 @@ from typing import Final
 
 from processors.redaction.rule import Validator
 from processors.redaction.tables import read_table
-from processors.redaction.validators.span import value_span, value_text
+from processors.redaction.validators.span import text_before, value_span, value_text
+from processors.redaction.words import context_pattern
 
 _MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
 _LOT: Final = re.compile(
@@ -17,13 +18,16 @@ _LOT: Final = re.compile(
 )
 _PROSE: Final = re.compile(r"[都道府県市区町村郡][のにはがをでもと][0-9]")
 
-_WORDS: Final = re.compile(r"[^\s'’.-]+")
+_WORDS: Final = re.compile(r"[^\s'\u2019.-]+")
 _GIVEN: Final = re.compile(r"[一-龠々〆ヶ]{0,3}[ぁ-ん]{0,3}|[ァ-ヺー]{2,5}")
 _TWO_WORDS: Final = re.compile(
     r"[一-龠々〆ヶァ-ヺー]{1,8}[ \u3000・][一-龠々〆ヶぁ-んァ-ヺー]{1,8}|[ぁ-ん]{2,5}[ \u3000][ぁ-ん]{2,5}"
 )
 _STRONG_LABELS: Final = ("氏名", "名義", "患者名", "顧客名", "契約者名", "申込者名")
 _LONGEST_FAMILY: Final = 4
+_DIGIT: Final = re.compile(r"[0-9]")
+_BIRTH_BEFORE: Final = 40
+_BIRTH_BEHIND: Final = 16
 _KOREAN_GIVEN: Final = range(1, 3)
 
 
@@ -57,6 +61,19 @@ def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
     return None
 
 
+def date_of_birth(match: re.Match[str]) -> tuple[int, int] | None:
+    """A date beside a word of birth, with no other date or number between them."""
+    words = context_pattern(("$birth",))
+    start, end = value_span(match)
+    before = text_before(match, _BIRTH_BEFORE)
+    named = [word.end() for word in words.finditer(before)]
+    if named and not _DIGIT.search(before, named[-1]):
+        return start, end
+    after = match.string[end : end + _BIRTH_BEHIND]
+    word = words.search(after)
+    return (start, end) if word and not _DIGIT.search(after[: word.start()]) else None
+
+
 def japanese_cell(match: re.Match[str]) -> tuple[int, int] | None:
     """A common family name with a given name, or two words of kanji and kana: the cell of a table."""
     name = value_text(match)
@@ -64,7 +81,7 @@ def japanese_cell(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def japanese_label(match: re.Match[str]) -> tuple[int, int] | None:
-    """What stands behind a label such as `氏名：`, unless it says what to fill in."""
+    """What stands behind a label such as `氏名`, unless it says what to fill in."""
     name = value_text(match)
     if name.isascii():
         return person(match)
@@ -109,6 +126,7 @@ def _names(kind: str) -> frozenset[str]:
 
 VALIDATORS: Final[dict[str, Validator]] = {
     "chinese_name": chinese_name,
+    "date_of_birth": date_of_birth,
     "japanese_cell": japanese_cell,
     "japanese_label": japanese_label,
     "japanese_name": japanese_name,
