@@ -118,10 +118,8 @@ def _has_context(match: re.Match[str]) -> bool:
 def _follows_label(match: re.Match[str]) -> bool:
     """Whether nothing but a few words stands between the label and the number."""
     before = text_before(match, _LONGEST_LABEL + _LONGEST_GAP)
-    label = None
-    for label in context_pattern(("$phone_label",)).finditer(before):
-        pass
-    return label is not None and _GAP.fullmatch(before, label.end()) is not None
+    ends = [label.end() for label in context_pattern(("$phone_label",)).finditer(before)]
+    return bool(ends) and _GAP.fullmatch(before, ends[-1]) is not None
 
 
 def _shorter(match: re.Match[str]) -> Iterator[int]:
