@@ -5,22 +5,34 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-_DATA_URL: Final = ";base64,"
-_RUN: Final = re.compile(
-    r"(?:(?<=;base64,)[0-9A-Za-z+/_-]{8,}|(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_-]{20,})"
-    r"(?:\r?\n[0-9A-Za-z+/]{20,})*(?:\r?\n[0-9A-Za-z+/]{1,76}={1,2})?={0,2}"
-)
+from processors.redaction.triggers import Trigger, build_engine
+from processors.redaction.windows import windows_of
+
+_ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+_ANY: Final = "[0-9A-Za-z+/_-]"
+_QUANTUM: Final = 4
+_QUANTA: Final = 5
+_QUANTA_IN_DATA_URL: Final = 2
+
+# Kinds of bytes in UTF-8 text (ASCII, leading, continuing), and how the first two and the last of three bytes may
+# follow one another.
+_KINDS: Final = {"a": (9, 10, 13, *range(0x20, 0x7F)), "c": tuple(range(0x80, 0xC0)), "l": tuple(range(0xC2, 0xF5))}
+_FIRST: Final = ("aa:al", "al:c", "lc:acl")
+_NEXT: Final = (*_FIRST, "cc:acl", "ca:al", "cl:c")
+
+_RUN: Final = re.compile(r"[0-9A-Za-z+/_-]{8,}(?:\r?\n[0-9A-Za-z+/]{20,})*(?:\r?\n[0-9A-Za-z+/]{1,76}={1,2})?={0,2}")
 _WORD: Final = re.compile(r"[0-9A-Za-z]{20,}={0,2}")
-_SEPARATOR: Final = re.compile(r"[+/_-]")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]+")
 _STANDARD: Final = str.maketrans("-_", "+/", "\r\n=")
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
-_MOST_PARTS: Final = 16
+_MOST_TRIED: Final = 16
 _HEAD_CHARS: Final = 20
 _CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
@@ -58,33 +70,74 @@ class Blob:
         return line_end.join(encoded[low : low + width] for low in range(0, len(encoded), width))
 
 
-def blobs(text: str) -> Iterator[Blob]:
-    """The runs of base64 in a text that hold readable text, in order, disjoint."""
-    for match in _RUN.finditer(text):
-        if blob := _blob(match.start(), match.group()):
-            yield blob
-        else:
-            yield from _parts(match.start(), match.group())
+def _class(values: Iterable[int]) -> str:
+    letters = "".join(sorted({_ALPHABET[value] for value in values}))
+    return f"[{re.escape(letters.replace('/', '/_'))}{'-' if '+' in letters else ''}]"
 
 
-def _parts(start: int, run: str) -> Iterator[Blob]:
-    """Text behind or between words that only look like base64: `/files/<blob>/raw`."""
-    done = tried = 0
-    for separator in _SEPARATOR.finditer(run):
-        if tried >= _MOST_PARTS:
-            return
-        low = separator.end()
-        if low >= done and len(run) - low >= _HEAD_CHARS:
+def _quantum(kinds: str) -> str:
+    """Four letters that may stand for three bytes of such kinds; bits of neighbours are not compared."""
+    first, second = _KINDS[kinds[0]], _KINDS[kinds[1]]
+    thirds = [byte for kind in kinds[3:] for byte in _KINDS[kind]]
+    return (
+        _class({byte >> 2 for byte in first})
+        + _class({(left & 3) << 4 | right >> 4 for left in first for right in second})
+        + _class({(left & 15) << 2 | right >> 6 for left in second for right in thirds})
+        + _ANY
+    )
+
+
+def _beginning(quanta: int) -> str:
+    """How base64 of text begins: one word in two hundred of that length does."""
+    return f"(?:{'|'.join(map(_quantum, _FIRST))})(?:{'|'.join(map(_quantum, _NEXT))}){{{quanta - 1}}}"
+
+
+_BEGINNINGS: Final = (
+    # The letter of an escape such as `\\n` may stand right before.
+    (rf"(?:^|\\[bfnrt]|[^0-9A-Za-z]){_beginning(_QUANTA)}", _QUANTA * _QUANTUM),
+    (f";base64,{_beginning(_QUANTA_IN_DATA_URL)}", _QUANTA_IN_DATA_URL * _QUANTUM),
+)
+_LONGEST_BEGINNING: Final = 32
+
+
+@cache
+def blob_finder() -> Blobs:
+    """The one that all share: it takes a while to compile."""
+    return Blobs()
+
+
+class Blobs:
+    """Finds base64 of text. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """Compile what finds the beginnings."""
+        self._engine = build_engine([Trigger(expression) for expression, _ in _BEGINNINGS])
+
+    def __call__(self, text: str) -> Iterator[Blob]:
+        """The runs of base64 in a text that hold readable text, in order, disjoint."""
+        done = run_end = tried = 0
+        for start in self._starts(text):
+            if start < done:
+                continue
+            if start >= run_end:
+                match = _RUN.match(text, start)
+                tried, run_end = 0, match.end() if match else start
             tried += 1
-            word = _WORD.match(run, low)
-            blob = _blob(start + low, run[low:]) or (_blob(start + low, word.group()) if word else None)
-            if blob:
+            if tried > _MOST_TRIED or run_end == start:
+                continue
+            word = _WORD.match(text, start)
+            # Other words of a path may follow: `/files/<blob>/raw`.
+            if blob := _blob(start, text[start:run_end]) or (_blob(start, word.group()) if word else None):
                 yield blob
-                done = blob.end - start
-    if not tried or done:
-        return
-    if (first := _WORD.match(run)) and (blob := _blob(start, first.group())):
-        yield blob
+                done = blob.end
+
+    def _starts(self, text: str) -> list[int]:
+        starts = {
+            low + end - _BEGINNINGS[number][1]
+            for low, piece in windows_of(text, _LONGEST_BEGINNING)
+            for number, end in self._engine.hits(piece)
+        }
+        return sorted(starts)
 
 
 def _blob(start: int, run: str) -> Blob | None:

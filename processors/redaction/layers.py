@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from processors.redaction import base64_text, encodings, json_text
+from processors.redaction import encodings, json_text
+from processors.redaction.base64_text import Blobs, blob_finder
 from processors.redaction.detector import Detector
 from processors.redaction.findings import Edit, Finding, merge, spliced, stand_in
 from processors.redaction.treatment import Treatment
@@ -61,6 +62,7 @@ class Finder:
         """Find with `detector`, within `limits`."""
         self._detector = detector
         self._limits = limits
+        self._blobs = blob_finder()
 
     def touched(self, texts: Sequence[str]) -> Sequence[int]:
         """Indexes of the texts in which `find` may find something; in all others it finds nothing."""
@@ -110,7 +112,7 @@ class Finder:
         largest = self._limits.max_bytes
         if len(text) * _LONGEST_CHARACTER_BYTES > largest < len(text.encode("utf-8", "surrogatepass")):
             raise TooMuch
-        search = _Search(self._detector, self._limits, treatment, len(text))
+        search = _Search(self._detector, self._blobs, self._limits, treatment, len(text))
         findings = search.find(text, 0)
         return Found(findings, search.settled)
 
@@ -122,8 +124,9 @@ class _Search:
         settled: see Found.
     """
 
-    def __init__(self, detector: Detector, limits: Limits, treatment: Treatment, size: int) -> None:
+    def __init__(self, detector: Detector, blobs: Blobs, limits: Limits, treatment: Treatment, size: int) -> None:
         self._detector = detector
+        self._blobs = blobs
         self._most_hits = limits.max_hits
         self._treatment = treatment
         self._left = _LOOKS * size + _FREE_LOOKS
@@ -208,7 +211,7 @@ class _Search:
         return self._unsettled(found)
 
     def _in_base64(self, text: str, depth: int) -> Iterator[Finding]:
-        for blob in base64_text.blobs(text):
+        for blob in self._blobs(text):
             inner = self.find(blob.text, depth + 1)
             if inner:
                 written = spliced(blob.text, json_text.edits(blob.text, inner, self._treatment))
@@ -222,7 +225,8 @@ class _Search:
         for _ in range(_MOST_PASSES):
             more = self._uncovered(text, found) if found else ()
             if not more:
-                return found
+                kept = self._treatment.kept
+                return [finding for finding in found if finding.rule.entity.name not in kept] if kept else found
             found = more
         raise TooMuch
 
