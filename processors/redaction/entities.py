@@ -37,8 +37,8 @@ class Selection:
 
     def __init__(self, own: Iterable[str] = ()) -> None:
         """Know the types of the configuration's own rules beside those that ship; they belong to `default` too."""
-        types = load_types()
-        every = frozenset(types).union(own)
+        types, own = load_types(), frozenset(own)
+        every = own.union(types)
         default = {name for name, entity in types.items() if entity.default}
         self._sets = {ALL: every, DEFAULT: default.union(own), **load_groups(), **{name: {name} for name in every}}
 

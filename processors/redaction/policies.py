@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from processors.redaction.actions import MASKS, PLACEHOLDER, fixed, rest_of
 from processors.redaction.config import RedactionConfig
-from processors.redaction.policy_config import ActionWord, Allowed, Choice, FixedText, Match
+from processors.redaction.policy_config import Allowed, Choice, FixedText, Match
 from processors.redaction.pseudonyms import Pseudonyms
 from processors.redaction.treatment import Action, StandIn, Treatment
 
@@ -76,21 +76,26 @@ class Policies:
         """
         for condition, treatment in self._rules:
             if condition.holds(signal, place, key, role):
-                return treatment if treatment.types else None
-        return self.base if self.base.types else None
+                return _unless_idle(treatment)
+        return _unless_idle(self.base)
 
     def identity(self, treatment: Treatment) -> Treatment:
         """The treatment of ids of users, sessions and conversations: a value found there becomes a pseudonym.
 
-        Where the treatment drops, it still drops.
+        Where the treatment drops or keeps, it still does.
         """
         found = self._identities.get(treatment)
         if found is None:
             actions: dict[str, Action] = {
-                entity: "drop" if treatment.drops(entity) else "hash" for entity in treatment.types
+                entity: action if (action := treatment.action(entity)) in ("drop", "keep") else "hash"
+                for entity in treatment.types
             }
             found = self._identities[treatment] = replace(treatment, actions=actions)
         return found
+
+
+def _unless_idle(treatment: Treatment) -> Treatment | None:
+    return treatment if treatment.types > treatment.kept else None
 
 
 def compile_policies(config: RedactionConfig, pipeline: str, key: bytes) -> Policies:
@@ -124,20 +129,19 @@ class _Compiler:
 
     def treatment(self, types: frozenset[str], *choices: Choice) -> Treatment:
         """The treatment of types by choices, of which the first that says something decides."""
-        words = {entity: self._word(entity, choices) for entity in types}
-        actions: dict[str, Action] = {entity: word for entity, word in words.items() if word != "keep"}
+        actions = {entity: self._action(entity, choices) for entity in types}
         mask = next((choice.mask for choice in choices if choice.mask is not None), PLACEHOLDER)
         stand_ins: dict[Action, StandIn] = {"partial": rest_of, "hash": self._hash}
         stand_ins["mask"] = fixed(mask.text) if isinstance(mask, FixedText) else MASKS[mask]
         return Treatment(
-            frozenset(actions),
+            types,
             actions,
             stand_ins,
             allows=_allows(self._config.allow, mask.text if isinstance(mask, FixedText) else ""),
             dry_run=self._config.dry_run,
         )
 
-    def _word(self, entity: str, choices: Sequence[Choice]) -> ActionWord:
+    def _action(self, entity: str, choices: Sequence[Choice]) -> Action:
         """What the first choice says that says something: of the type by name, of a group of it, of all types."""
         for choice in choices:
             said = choice.actions.get(entity) or self._of_group(entity, choice)
@@ -148,7 +152,7 @@ class _Compiler:
                 return said
         return "mask"
 
-    def _of_group(self, entity: str, choice: Choice) -> ActionWord | None:
+    def _of_group(self, entity: str, choice: Choice) -> Action | None:
         named = self._selection.named
         return next((word for name, word in choice.actions.items() if entity in named(name)), None)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, Pattern, PipelineRef
 from processors.redaction.treatment import Action
 
-ActionWord = Literal["mask", "partial", "hash", "drop", "keep"]
 Signal = Literal["traces", "logs", "metrics"]
 Role = Literal["system", "user", "assistant", "tool"]
 Place = Literal[
@@ -41,7 +40,10 @@ Place = Literal[
 ]
 """Where text stands. `span`, `event`, `link`, `log`, `point`, `exemplar`, `resource`, `scope`: attributes of these."""
 
-_LONGEST_FIXED_TEXT = 100
+FULL_WIDTH: Final = ("\uff01", "\uff5e")
+"""The first and the last of the full-width forms of ASCII (Unicode, Halfwidth and Fullwidth Forms)."""
+
+_LONGEST_FIXED_TEXT: Final = 100
 
 
 class FixedText(ConfigModel):
@@ -68,10 +70,10 @@ class Choice(ConfigModel):
         description="Entity types to redact: `all`, `default`, or a list of types and groups, `-TYPE` taking one out.",
         examples=["all", ["default", "IP_ADDRESS"], ["all", "-PHONE"]],
     )
-    action: ActionWord | None = Field(
+    action: Action | None = Field(
         None, description="What becomes of values: `mask` (if not set), `partial`, `hash`, `drop` or `keep`."
     )
-    actions: dict[str, ActionWord] = Field(
+    actions: dict[str, Action] = Field(
         default_factory=dict,
         description="The action of single types or groups.",
         examples=[{"EMAIL": "hash", "payment": "partial"}],
@@ -116,7 +118,7 @@ class UserRule(ConfigModel):
     not_context: tuple[str, ...] = Field((), description="Words that must not stand right before.")
     near: tuple[int, int] = Field((48, 16), description="How many characters before and behind the match are near.")
     validator: str | None = Field(None, description="A check that the value must pass, by name; see docs/redaction.md.")
-    action: ActionWord | None = Field(None, description="The action of the type, where `actions` does not say.")
+    action: Action | None = Field(None, description="The action of the type, where `actions` does not say.")
     positive: tuple[str, ...] = Field((), description="Texts in which the rule must find something; tried at start.")
     negative: tuple[str, ...] = Field((), description="Texts in which it must find nothing; tried at start.")
 
@@ -135,6 +137,8 @@ class UserRule(ConfigModel):
             rule = build_user_rule(self)
         except UnknownName as error:
             raise InvalidKey(str(error), "validator") from error
+        if any(FULL_WIDTH[0] <= letter <= FULL_WIDTH[1] for letter in self.pattern.source):
+            raise InvalidKey("full-width letters and digits are looked at as ASCII: write them as ASCII", "pattern")
         if self.pattern.regex.search("") is not None:
             raise InvalidKey("matches the empty text, so it would match everywhere", "pattern")
         if (failing := failing_sample(rule)) is not None:
@@ -142,8 +146,3 @@ class UserRule(ConfigModel):
             what = "finds nothing in this text" if kind == "positive" else "finds something in this text"
             raise InvalidKey(f"the rule {what}", kind, index)
         return self
-
-
-def action_of(word: ActionWord) -> Action | None:
-    """The action of a word; None for `keep`."""
-    return None if word == "keep" else word

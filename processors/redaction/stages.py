@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from pipeline.component import Host
@@ -16,6 +17,7 @@ from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.numbering import load_common_plans
 from processors.redaction.policies import Policies, compile_policies
+from processors.redaction.policy_config import UserRule
 from processors.redaction.pseudonyms import PROCESS_KEY
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
@@ -59,9 +61,14 @@ def _entity_stage(config: RedactionConfig, policies: Policies, tally: Tally) -> 
 
 def build_finder(config: RedactionConfig, types: frozenset[str]) -> Finder:
     """What finds the types by the rules that ship and those of the configuration."""
-    rules = [*load_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(config.rules))]
-    wanted = [rule for rule in rules if rule.entity.name in types]
-    return Finder(Detector(wanted), Limits(config.max_value_bytes, config.max_value_hits))
+    return Finder(_detector(types, config.rules), Limits(config.max_value_bytes, config.max_value_hits))
+
+
+@lru_cache(maxsize=8)
+def _detector(types: frozenset[str], own: tuple[UserRule, ...]) -> Detector:
+    """One detector for all instances that look for the same: its databases take time and memory."""
+    rules = [*load_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own))]
+    return Detector([rule for rule in rules if rule.entity.name in types])
 
 
 def _key(config: RedactionConfig, host: Host) -> bytes:

@@ -32,17 +32,38 @@ class UnknownName(ValueError):  # noqa: N818 - says what it is
     """There is no validator of that name."""
 
 
+class LinearMatch:
+    """A match as `re` gives it: groups can be named."""
+
+    __slots__ = ("_match", "re", "string")
+
+    def __init__(self, match: Any, pattern: LinearPattern) -> None:
+        """Take a match of `re2`."""
+        self._match = match
+        self.re = pattern
+        self.string: str = match.string
+
+    def span(self, group: int | str = 0) -> tuple[int, int]:
+        """Where a group matched; (-1, -1) where it took no part."""
+        span: tuple[int, int] = self._match.span(self.re.groupindex[group] if isinstance(group, str) else group)
+        return span
+
+    def start(self, group: int | str = 0) -> int:
+        """Where a group begins; -1 where it took no part."""
+        return self.span(group)[0]
+
+
 class LinearPattern:
     """An RE2 expression that takes any text, lone surrogates included, and finds with the same offsets."""
 
     def __init__(self, regex: Any) -> None:
         """Search with a compiled expression of `re2`."""
         self._regex = regex
+        self.groupindex: dict[str, int] = regex.groupindex
 
-    def finditer(self, text: str) -> Iterator[Any]:
+    def finditer(self, text: str) -> Iterator[LinearMatch]:
         """The matches in a text, in order."""
-        matches: Iterator[Any] = self._regex.finditer(_SURROGATE.sub("\ufffd", text))
-        return matches
+        return (LinearMatch(match, self) for match in self._regex.finditer(_SURROGATE.sub("\ufffd", text)))
 
 
 def build_user_rule(config: UserRule, name: str = "rules") -> Rule:
@@ -90,13 +111,25 @@ def _validator(name: str | None) -> tuple[Validator | None, tuple[Check, ...]]:
     if name is None:
         return None, ()
     if name in CHECKS:
-        return None, (CHECKS[name],)
+        return None, (_tolerant(CHECKS[name]),)
     if name in _LOOKS:
         return _LOOKS[name], ()
     known = validator_names()
     close = get_close_matches(name, known, 1)
     hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(known)}"
     raise UnknownName(f'unknown validator "{name}"; {hint}')
+
+
+def _tolerant(check: Check) -> Check:
+    """A check that takes any value: what it cannot read is none of its kind."""
+
+    def passes(value: str) -> bool:
+        try:
+            return check(value)
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    return passes
 
 
 def failing_sample(rule: Rule) -> tuple[str, int] | None:
