@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 from bisect import bisect_right
 from collections import defaultdict
@@ -14,25 +13,16 @@ from typing import Any, Final
 
 import hyperscan
 
-from processors.redaction.triggers import Hit, Trigger
+from processors.redaction.trigger_kinds import alternatives, between_separators, kind_of, split
+from processors.redaction.triggers import SEPARATOR, Hit, Trigger
 
-# What an expression needs of a text, from the most to the least selective; the first that is true of it names its
-# database. Expressions of one kind share what Vectorscan skips text by (a literal, a first character), so that three
-# databases together take less than half of the time of one with everything in it.
-_NOT_LITERAL: Final = re.compile(r"\[(?:\\.|[^\]\\])*\]|\{[0-9,]+\}|\\[A-Za-z]|\(\?[:i]")
-_LITERAL: Final = re.compile(r"[0-9A-Za-z]{3}|[^\x00-\x7f]{2}")
-_GUARD: Final = re.compile(r"\(\?:\^\|(?:\n|\\n|.*?\[\^(?:\\.|[^\]\\])*\])\)")
-_DIGIT_LED: Final = re.compile(r"(?:\\?\((?:\?:)?)*(?:\[[0-9][^A-Za-z\]]*\]|[0-9])")
-_CAPITAL_LED: Final = re.compile(r"(?:\\?\((?:\?:)?)*\[[^a-z\]]*A-Z[^a-z\]]*\]")
+_SEPARATOR: Final = SEPARATOR.encode()
 
+_Pair = tuple[Any, Any]
+"""A database and a scratch for it."""
 
-def _kind(expression: str) -> str:
-    body = _GUARD.sub("", expression, count=1)
-    if _LITERAL.search(_NOT_LITERAL.sub(" ", body)):
-        return "literal"
-    if _DIGIT_LED.match(body):
-        return "digit"
-    return "capital" if _CAPITAL_LED.match(body) else "sign"
+_Expression = tuple[int, str, Trigger]
+"""(number of a trigger, the trigger's expression or a part of it, the trigger)."""
 
 
 def _collect(number: int, _start: int, end: int, _flags: int, hits: Any) -> None:
@@ -48,75 +38,94 @@ class VectorscanEngine:
     """A few databases; a scratch of each for each thread."""
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
-        """Compile the databases (milliseconds)."""
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+        """Compile the databases (seconds for thousands of triggers)."""
+        plain: defaultdict[str, list[_Expression]] = defaultdict(list)
+        markers: defaultdict[str, list[_Expression]] = defaultdict(list)
         for number, trigger in enumerate(triggers):
-            groups["marker" if trigger.marker else _kind(trigger.expression)].append(number)
-        markers = groups.pop("marker", [])
-        self._marker_database = _compile(triggers, markers) if markers else None
-        self._databases = [_compile(triggers, numbers) for numbers in groups.values()]
+            parts = alternatives(trigger.expression) if trigger.marker else split(trigger.expression)
+            for part in parts:
+                kind = kind_of(part)
+                if trigger.marker:
+                    markers[kind if kind == "run" else "other"].append((number, part, trigger))
+                else:
+                    caseless = trigger.caseless and kind == "literal"
+                    plain["caseless" if caseless else kind].append((number, part, trigger))
+        self._databases = [_compile(expressions) for expressions in plain.values()]
+        self._marker_databases = [_compile(expressions) for expressions in markers.values()]
         self._local = threading.local()
 
-    def _scratches(self) -> tuple[list[tuple[Any, Any]], tuple[Any, Any] | None]:
-        """Each database with the scratch of this thread, and that of the markers."""
+    def _scratches(self) -> tuple[list[_Pair], list[_Pair]]:
+        """The databases of triggers and those of markers, each with the scratch of this thread."""
         try:
             return self._local.scratches  # type: ignore[no-any-return]  # `local` has no types
         except AttributeError:
             pairs = [(database, hyperscan.Scratch(database)) for database in self._databases]
-            marker = self._marker_database
-            self._local.scratches = pairs, marker and (marker, hyperscan.Scratch(marker))
-            return self._local.scratches  # type: ignore[no-any-return]  # as above
+            markers = [(database, hyperscan.Scratch(database)) for database in self._marker_databases]
+            self._local.scratches = pairs, markers
+            return pairs, markers
 
     def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
         """Indexes of the texts with any hit, in order."""
-        data = joined.encode("utf-8", "surrogatepass")
-        pairs, marker = self._scratches()
+        data = _between_separators(joined)
+        pairs, markers = self._scratches()
         hits: list[Hit] = []
         for database, scratch in pairs:
             database.scan(data, _collect, 0, hits, scratch)
-        ends: list[int] = []
-        if marker is not None:
-            with suppress(hyperscan.ScanTerminated):
-                marker[0].scan(data, _stop, 0, ends, marker[1])
-        if not hits and not ends:
+        marked = [(pair, end) for pair in markers if (end := _first(data, pair))]
+        if not hits and not marked:
             return ()
         places = _places(texts, joined)
         found = {bisect_right(places, end - 1) for _, end in hits}
-        if marker is not None and ends:
-            found |= _marked(data, places, ends[0], *marker)
-        return sorted(found)
+        for pair, end in marked:
+            found |= _marked(data, places, end, pair)
+        # What is found in the separator behind the last text belongs to that text.
+        return sorted({min(index, len(texts) - 1) for index in found})
 
     def owners(self, texts: Sequence[str], joined: str) -> set[tuple[int, int]]:
         """(index of a text, number of a trigger) for all hits; markers are not among them."""
-        data = joined.encode("utf-8", "surrogatepass")
+        data = _between_separators(joined)
         hits: list[Hit] = []
         for database, scratch in self._scratches()[0]:
             database.scan(data, _collect, 0, hits, scratch)
         if not hits:
             return set()
         places = _places(texts, joined)
-        return {(bisect_right(places, end - 1), number) for number, end in hits}
+        return {(min(bisect_right(places, end - 1), len(texts) - 1), number) for number, end in hits}
 
     def hits(self, text: str) -> list[Hit]:
         """All hits of one text, offsets in characters."""
-        data = text.encode("utf-8", "surrogatepass")
-        pairs, marker = self._scratches()
+        data = _between_separators(text)
+        pairs, markers = self._scratches()
         hits: list[Hit] = []
         for database, scratch in pairs:
             database.scan(data, _collect, 0, hits, scratch)
-        if hits and not text.isascii():
-            hits = _in_characters(data, hits)
-        if marker is not None:
-            marks: list[Hit] = []
-            marker[0].scan(data, _collect, 0, marks, marker[1])
-            hits += [(number, 0) for number, _ in marks]
-        return hits
+        if hits:
+            longest = len(data) - 2
+            hits = list({(number, min(end - 1, longest)) for number, end in hits})
+            if not text.isascii():
+                hits = _in_characters(data[1:-1], hits)
+        marks: list[Hit] = []
+        for database, scratch in markers:
+            database.scan(data, _collect, 0, marks, scratch)
+        return hits + [(number, 0) for number in {number for number, _ in marks}] if marks else hits
+
+
+def _between_separators(text: str) -> bytes:
+    return b"".join((_SEPARATOR, text.encode("utf-8", "surrogatepass"), _SEPARATOR))
+
+
+def _first(data: bytes | memoryview, pair: _Pair) -> int:
+    """The end of the first hit, 0 where there is none."""
+    ends: list[int] = []
+    with suppress(hyperscan.ScanTerminated):
+        pair[0].scan(data, _stop, 0, ends, pair[1])
+    return ends[0] if ends else 0
 
 
 def count_in(expression: str, sample: str) -> float:
     """How many hits an expression has in a text; infinite where Vectorscan cannot look for it."""
     try:
-        database = _compile([Trigger(expression)], [0])
+        database = _compile([(0, expression, Trigger(expression))])
     except hyperscan.HyperscanError:
         return math.inf
     hits: list[Hit] = []
@@ -125,27 +134,26 @@ def count_in(expression: str, sample: str) -> float:
 
 
 def _places(texts: Sequence[str], joined: str) -> list[int]:
-    """Where each text ends in the joined bytes, its separator included."""
+    """Where each text ends in the joined bytes between separators, the separator behind it included."""
     if joined.isascii():
-        return list(accumulate([len(text) + 1 for text in texts]))
-    return list(accumulate([len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts]))
+        sizes = [len(text) + 1 for text in texts]
+    else:
+        sizes = [len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts]
+    return list(accumulate(sizes, initial=1))[1:]
 
 
-def _marked(data: bytes, places: Sequence[int], end: int, database: Any, scratch: Any) -> set[int]:
+def _marked(data: bytes, places: Sequence[int], end: int, pair: _Pair) -> set[int]:
     """Indexes of the texts with a marker: a scan stops at the first one and goes on with the next text."""
     found = set()
     view = memoryview(data)
     while True:
-        index = bisect_right(places, end - 1)
+        index = min(bisect_right(places, end - 1), len(places) - 1)
         found.add(index)
         start = places[index]
-        ends: list[int] = []
-        try:
-            database.scan(view[start:], _stop, 0, ends, scratch)
-        except hyperscan.ScanTerminated:
-            end = start + ends[0]
-        else:
+        behind = _first(view[start:], pair)
+        if not behind:
             return found
+        end = start + behind
 
 
 def _in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
@@ -168,13 +176,13 @@ def _end_of(hit: Hit) -> int:
     return hit[1]
 
 
-def _compile(triggers: Sequence[Trigger], numbers: Sequence[int]) -> Any:
+def _compile(expressions: Sequence[_Expression]) -> Any:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[triggers[number].expression.encode() for number in numbers],
-        ids=list(numbers),
-        elements=len(numbers),
-        flags=[_flags(triggers[number]) for number in numbers],
+        expressions=[between_separators(expression).encode() for _, expression, _ in expressions],
+        ids=[number for number, _, _ in expressions],
+        elements=len(expressions),
+        flags=[_flags(trigger) for _, _, trigger in expressions],
     )
     return database
 
