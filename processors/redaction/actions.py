@@ -43,6 +43,12 @@ def rest_of(entity: str, value: str) -> str:
     return "".join(reversed(written))
 
 
+def is_rest(value: str) -> bool:
+    """Whether a value is what stars or `rest_of` leave: nothing readable before the last star, and little behind."""
+    head, star, tail = value.rpartition("*")
+    return bool(star) and not any(map(_is_plain, head)) and sum(map(_is_plain, tail)) <= _LONGEST_REST
+
+
 def _is_plain(letter: str) -> bool:
     return letter.isalnum()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from processors.redaction.actions import MASKS, PLACEHOLDER, fixed, rest_of
+from processors.redaction.actions import MASKS, PLACEHOLDER, STARS, fixed, is_rest, rest_of
 from processors.redaction.config import RedactionConfig
 from processors.redaction.policy_config import Allowed, Choice, FixedText, Match
 from processors.redaction.pseudonyms import Pseudonyms
@@ -137,7 +137,11 @@ class _Compiler:
             types,
             actions,
             stand_ins,
-            allows=_allows(self._config.allow, mask.text if isinstance(mask, FixedText) else ""),
+            allows=_allows(
+                self._config.allow,
+                mask.text if isinstance(mask, FixedText) else "",
+                leaves_stars=mask == STARS or "partial" in actions.values(),
+            ),
             dry_run=self._config.dry_run,
         )
 
@@ -157,15 +161,20 @@ class _Compiler:
         return next((word for name, word in choice.actions.items() if entity in named(name)), None)
 
 
-def _allows(allowed: Allowed, stand_in: str) -> Callable[[str], bool] | None:
+def _allows(allowed: Allowed, stand_in: str, *, leaves_stars: bool) -> Callable[[str], bool] | None:
     """Whether a value is on the allow list, or is what an earlier pass put in the place of one."""
-    if not (allowed.values or allowed.patterns or stand_in):
+    if not (allowed.values or allowed.patterns or stand_in or leaves_stars):
         return None
     values = frozenset(map(_caseless, allowed.values))
     matches = [pattern.regex.fullmatch for pattern in allowed.patterns]
 
     def allows(value: str) -> bool:
-        return value == stand_in or _caseless(value) in values or any(match(value) is not None for match in matches)
+        return (
+            (leaves_stars and is_rest(value))
+            or value == stand_in
+            or _caseless(value) in values
+            or any(match(value) is not None for match in matches)
+        )
 
     return allows
 

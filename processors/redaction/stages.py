@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from pipeline.component import Host
@@ -19,6 +19,7 @@ from processors.redaction.numbering import load_common_plans
 from processors.redaction.policies import Policies, compile_policies
 from processors.redaction.policy_config import UserRule
 from processors.redaction.pseudonyms import PROCESS_KEY
+from processors.redaction.rule import Rule
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
 from processors.redaction.user_rules import build_user_rule
@@ -67,8 +68,13 @@ def build_finder(config: RedactionConfig, types: frozenset[str]) -> Finder:
 @lru_cache(maxsize=8)
 def _detector(types: frozenset[str], own: tuple[UserRule, ...]) -> Detector:
     """One detector for all instances that look for the same: its databases take time and memory."""
-    rules = [*load_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own))]
+    rules = [*_shipped_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own))]
     return Detector([rule for rule in rules if rule.entity.name in types])
+
+
+@cache
+def _shipped_rules() -> Sequence[Rule]:
+    return load_rules()
 
 
 def _key(config: RedactionConfig, host: Host) -> bytes:
