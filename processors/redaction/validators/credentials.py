@@ -33,14 +33,15 @@ _LINK: Final = re.compile(
     (?P<tail>[\w-]{0,48})
     (?:["'`\])*」』]|&quot;|&\#3[49];|[ ]\)){0,4}
     (?:
-      (?P<field>(?:[ ]?,)?\s{1,24}["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?)
+      (?P<field>(?:[ ]?,)?\s{1,24}["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?
+        | [ ]?\{\s{1,12}(?:type\s{1,12}=\s{1,4}\w{1,12}\s{1,12})?default\s{1,12}=\s{1,4})
     | (?P<pair>[ ]{0,3},\s{0,8}(?=["'`]) | ,(?=[^\s,"']) | [ \t]{0,24}\|[ \t]{0,8} | \t)
     | (?P<markup>\s{0,2}>\s{0,8})
     | (?P<operator>
         (?:[ ]?,[ ]?\w{1,12})?
         \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|：|＝|←|<-)\s{0,12}
-        (?:[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
-        (?:[\w.]{1,32}\([ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|\)[ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
+        (?:[&*]?[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
+        (?:[\w.]{1,32}[\[(][ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|[\])][ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
     | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:：]?|[ ]?[:：=])[ ]?(?=\S))
@@ -60,8 +61,9 @@ _QUERY_END: Final = re.compile(r"[&#]")
 _IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
 _CODE_BEHIND: Final = frozenset("([{")
 _REFERENCE: Final = re.compile(
-    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|%s:%s|@[a-z_.]+|env[.:]\w+|vault:.*|arn:.*"
+    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
+    r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
 _MEMBER: Final = re.compile(r"[A-Za-z_]+[0-9]?(?:(?:\.|::|->)[A-Za-z_]+[0-9]?){1,6}")
@@ -96,6 +98,7 @@ def _value_behind(text: str, start: int) -> _Value | None:
 
 _SHORTEST_PASSWORD: Final = 5
 _LONGEST_PASSWORD: Final = 256
+_PIN: Final = re.compile(r"暗証番号")
 _SPECIAL: Final = re.compile(r"[!@#$%^&*?~+=]")
 _DIGITS: Final = re.compile(r"[0-9]")
 _HYPHENATED: Final = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){3,7}")
@@ -106,11 +109,12 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_]+[0-9]?")
 _WORD: Final = re.compile(r"[a-z]{6,20}|[A-Z][a-z]{5,20}")
 _NOT_PASSWORD_ENDS: Final = re.compile(
     r"(?:length|len|size|count|min|max|policy|type|field|id|name|file|path|url|uri|hint|prompt|label|reset|expir\w*|regex|pattern|"
-    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|attempts|age|days|error)s?[\])\"']*\Z",
+    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|attempts|age|days|error|_at|date|time)s?[\])\"']*\Z",
     re.IGNORECASE,
 )
+_IN_ARN: Final = re.compile(r"arn:[\w:/-]*\Z")
 _BEFORE_BARE: Final = re.compile(
-    r"(?:--?|[#%](?:define|global)[ ]|\bset[ ]|\b(?:with|login|encrypted)[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
+    r"(?:--?|[#%](?:define|global)[ ]|\b(?:set|setenv|env|arg|export)[ ](?:-\w{1,4}[ ])?|\b(?:with|login|encrypted)[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
 )
 _KEY_WORD_BEHIND: Final = frozenset(":=")
 _NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
@@ -124,8 +128,10 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
     if text[start - 1] in _KEY_WORD_BEHIND:
         start -= 1
     value = _value_behind(text, start)
-    if value is None or not _SHORTEST_PASSWORD <= len(value.text) <= _LONGEST_PASSWORD:
+    if value is None or len(value.text) > _LONGEST_PASSWORD:
         return None
+    if len(value.text) < _SHORTEST_PASSWORD:
+        return (value.start, value.end) if _PIN.match(text, max(0, start - 4)) and value.text.isdigit() else None
     if _NOT_PASSWORD_ENDS.search(text, start, value.tail_end):
         return None
     if value.link == "space" and not (value.quoted or _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start)):
@@ -143,12 +149,12 @@ def _is_password(value: _Value) -> bool:
     has_digit = _DIGITS.search(plain) is not None
     if not has_letter:
         return has_digit and firm and text.isdigit() and (value.quoted or len(text) > _SHORTEST_PASSWORD)
-    if is_mixed(text) or _HYPHENATED.fullmatch(text):
-        return _PASSWORD_ITSELF.search(text) is None
     if has_digit:
         return value.quoted or not (
             _IDENTIFIER.fullmatch(text) or _MEMBER.fullmatch(text) or _PASSWORD_ITSELF.match(text)
         )
+    if is_mixed(text) or _HYPHENATED.fullmatch(text):
+        return _PASSWORD_ITSELF.search(text) is None
     if _SPECIAL.search(text[:-1]):
         return firm or value.quoted
     if text[-1] in "!@#$%^*" and firm:
@@ -173,7 +179,7 @@ _SHORTEST_SECRET: Final = 8
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
 _SHORT_SECRET: Final = 10
-_SECRET: Final = 16
+_SECRET: Final = 12
 _SECRET_APART: Final = 20
 
 
@@ -209,6 +215,8 @@ def _is_secret(text: str, start: int, value: _Value) -> bool:
 def _is_named_otherwise(text: str, start: int, value: _Value) -> bool:
     """Whether the name says that its value is something else: `max_tokens`, `public_key`, `secret_name`."""
     before = _NAME_BEFORE.search(text, max(0, start - _LOOK_BACK), start)
+    if _IN_ARN.search(text, max(0, start - _LOOK_BACK), start):
+        return True
     tail = text[start : value.tail_end]
     parts = _parts((before.group() if before else "") + tail)
     return not _NOT_SECRET.isdisjoint(parts) or not _NOT_SECRET_ENDS.isdisjoint(_parts(tail)[-1:])
