@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -116,6 +116,12 @@ class Detector:
                 found += _matches(window, shown)
         return found
 
+    def candidates(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> Iterator[tuple[Rule, re.Match[str]]]:
+        """Matches of patterns near hits, whether `accept` takes them or not; for explanations."""
+        for rule, low, _, high in _windows(hits, self._wanted_owners(types)):
+            matches = rule.pattern.finditer(text) if rule.anywhere else rule.pattern.finditer(text, low, high)
+            yield from ((rule, match) for match in matches)
+
     def around(self, hits: Sequence[Hit], places: Sequence[tuple[int, int]]) -> list[Hit]:
         """The hits whose rules may look at one of the places (disjoint, in order)."""
         starts = [start for start, _ in places]
@@ -194,7 +200,7 @@ def _matches(window: _Window, text: str) -> list[Finding]:
     stuck_at = retries = 0
     # A match has a hit in it, unless hits are words beside it, so none begins behind the last one.
     while position < last and (match := search(text, position, high)):
-        span = _accept(rule, match)
+        span = accept(rule, match)
         if span is not None:
             found.append(Finding(*span, rule))
             position = max(span[1], match.start() + 1)
@@ -210,7 +216,7 @@ def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[tuple[int, i
     """Matches in the whole text; what lies inside a placeholder is none."""
     found = []
     for match in rule.pattern.finditer(text):
-        span = _accept(rule, match)
+        span = accept(rule, match)
         if span is None:
             continue
         before = bisect_right(placeholders, (span[0], len(text)))
@@ -219,7 +225,8 @@ def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[tuple[int, i
     return found
 
 
-def _accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:
+def accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:
+    """The span to redact of a match of the rule's pattern; None where the rule's conditions do not hold."""
     span = value_span(match) if rule.validator is None else rule.validator(match)
     if span is None or span[0] >= span[1]:
         return None
