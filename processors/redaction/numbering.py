@@ -7,6 +7,7 @@ against the plans takes one or two.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -39,9 +40,9 @@ class _Plan:
         return (digits,)
 
 
-def is_national(digits: str) -> bool:
-    """Whether the digits are a number as dialled within one of the regions of `data/phone_regions.yaml`."""
-    return any(_plan(region).knows(digits) for region in read_table("phone_regions.yaml"))
+def is_national(digits: str, regions: Iterable[str] = ()) -> bool:
+    """Whether the digits are a number as dialled within one of the regions, else of `data/phone_regions.yaml`."""
+    return any(_plan(region).knows(digits) for region in regions or read_table("phone_regions.yaml"))
 
 
 def is_international(digits: str, *, possible_is_enough: bool) -> bool:

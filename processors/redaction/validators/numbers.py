@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-from processors.redaction.checks.common import luhn, one_digit
+from processors.redaction.checks.common import luhn, mod_97, one_digit
 from processors.redaction.checks.europe import uk_driving_licence as is_uk_driving_licence
 from processors.redaction.rule import Validator
 from processors.redaction.tables import read_table
@@ -17,6 +17,8 @@ from processors.redaction.words import context_pattern
 _MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 _CARD_SEPARATORS: Final = " -"
+_IBAN_SEPARATORS: Final = " -"
+_NO_WORDS: Final = re.compile(r"[0-9 ,;/.-]{1,64}")
 
 _DATE: Final = re.compile(r"(?:19|20)[0-9]{2}[- ]?[01][0-9][- ]?[0-3][0-9]")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,2}")
@@ -56,13 +58,12 @@ def iban(match: re.Match[str]) -> tuple[int, int] | None:
     wanted: int = read_table("iban_lengths.yaml").get(text[start : start + 2].upper(), 0)
     stop, count = start, 0
     while stop < end and count < wanted:
-        count += text[stop] != " "
+        count += text[stop] not in _IBAN_SEPARATORS
         stop += 1
-    if not wanted or count < wanted or (stop < end and text[stop] != " "):
+    if not wanted or count < wanted or (stop < end and text[stop] not in _IBAN_SEPARATORS):
         return None
-    compact = text[start:stop].replace(" ", "")
-    number = int("".join([str(int(character, 36)) for character in compact[4:] + compact[:4]]))
-    return (start, stop) if number % 97 == 1 else None
+    compact = text[start:stop].replace(" ", "").replace("-", "").upper()
+    return (start, stop) if mod_97(compact[4:] + compact[:4]) == 1 else None
 
 
 def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
@@ -70,6 +71,11 @@ def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
     if "." in value_text(match) and not context_pattern(("$ssn",)).search(text_before(match, 48)):
         return None
     return value_span(match)
+
+
+def among_numbers(match: re.Match[str]) -> tuple[int, int] | None:
+    """A number in a short text of nothing but numbers."""
+    return value_span(match) if _NO_WORDS.fullmatch(match.string) else None
 
 
 def uk_driving_licence(match: re.Match[str]) -> tuple[int, int] | None:
@@ -95,6 +101,7 @@ def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 VALIDATORS: Final[dict[str, Validator]] = {
+    "among_numbers": among_numbers,
     "bank_account": bank_account,
     "credit_card": credit_card,
     "iban": iban,

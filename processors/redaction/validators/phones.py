@@ -8,6 +8,7 @@ from typing import Final
 
 from processors.redaction.numbering import is_international, is_national
 from processors.redaction.rule import Validator
+from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 from processors.redaction.words import context_pattern
 
@@ -24,13 +25,17 @@ _GROUP: Final = re.compile(r"[0-9]+")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _NETWORK_ADDRESS: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 _GAP: Final = re.compile(r"[^0-9{}\[\]]{0,24}")
+_GAP_BEHIND: Final = re.compile(r"[^0-9{}\[\]\n,;|]{1,12}")
 _LONGEST_GAP: Final = 24
 _LONGEST_LABEL: Final = 16
 _SHORTEST_DIGITS: Final = 7
 _LONGEST_DIGITS: Final = 15
-_SHORTEST_AREA_AND_NUMBER: Final = 8
-_SHORTEST_WITH_PREFIX: Final = 9
+_SHORTEST_LONGEST_COUNTRY_CODE: Final = 3
+_AREA_AND_NUMBER: Final = 8
 _LONGEST_NATIONAL: Final = 11
+_LONGEST_COUNTRY_CODE: Final = 3
+_AREA_AND_NUMBER: Final = 2
+_WITHOUT_PREFIX: Final = ("TR", "PH", "US", "CA")
 
 
 def international(match: re.Match[str]) -> tuple[int, int] | None:
@@ -46,14 +51,11 @@ def international(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def national(match: re.Match[str]) -> tuple[int, int] | None:
-    """A number without country code in the form of a region of `data/phone_regions.yaml`."""
+    """A number without country code in the form of a region of `data/phone_regions.yaml`, in groups as they dial it."""
     text = value_text(match)
     if _is_date(text) or not _is_evenly_grouped(text):
         return None
-    if not _is_grouped(text) and not _has_context(match):
-        return None
-    digits = digits_of(text)
-    return value_span(match) if len(digits) >= _SHORTEST_WITH_PREFIX and is_national(digits) else None
+    return value_span(match) if is_national(digits_of(text)) else None
 
 
 def north_america(match: re.Match[str]) -> tuple[int, int] | None:
@@ -70,23 +72,33 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
-    """Digits behind a label: seven to fifteen, no date, no Unix time, no network address, no decimal fraction."""
+    """Digits beside a label: what `told` takes."""
+    return told(match) if _has_label(match) else None
+
+
+def told(match: re.Match[str]) -> tuple[int, int] | None:
+    """Digits of which words say that they are dialled: seven to fifteen, no date, time, network address, fraction."""
     text = value_text(match)
-    if not _follows_label(match):
-        return None
     if _is_date(text) or _UNIX_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _NETWORK_ADDRESS.fullmatch(text):
         return None
     return value_span(match) if _SHORTEST_DIGITS <= len(_digits(text)) <= _LONGEST_DIGITS else None
 
 
 def alone(match: re.Match[str]) -> tuple[int, int] | None:
-    """A text that is nothing but digits as they are dialled: with the 0 of long distance, or in groups."""
+    """A text that is nothing but digits as they are dialled: with the 0 of long distance, in groups, or ten."""
     text = value_text(match)
     digits = digits_of(text)
-    if _is_date(text) or _DECIMAL.fullmatch(text) or len(digits) < _SHORTEST_AREA_AND_NUMBER:
+    if _is_date(text) or not _is_dotted_evenly(text) or len(digits) < _SHORTEST_AREA_AND_NUMBER:
         return None
     if digits.startswith("00"):
         return international(match)
+    if not _is_evenly_grouped(text):
+        return None
+    if not digits.startswith("0") and len(digits) > _LONGEST_NATIONAL:
+        has_code = len(_GROUP.findall(text)[0]) <= _LONGEST_COUNTRY_CODE
+        return value_span(match) if has_code and is_international(digits, possible_is_enough=False) else None
+    if not digits.startswith(("0", "1")) and digits == text:
+        return value_span(match) if is_national(digits, _WITHOUT_PREFIX) else None
     return value_span(match) if is_national(digits) else None
 
 
@@ -104,22 +116,38 @@ def _is_grouped(text: str) -> bool:
 
 
 def _is_evenly_grouped(text: str) -> bool:
-    """Whether groups look dialled: a dot divides more than two, a slash comes once, and no long one follows others."""
-    if "." in text and text.count(".") < 2:
-        return False
-    groups = _GROUP.findall(text)
-    return (text.count("/") <= 1 and all(len(group) <= 8 for group in groups)) or len(groups) == 1
+    """Whether the groups of a number with a 0 before it are ones that people make."""
+    if not text.lstrip("(").startswith("0") or not _is_grouped(text):
+        return True
+    groups = [len(group) for group in _GROUP.findall(text)]
+    return groups in read_table("phone_groups.yaml") or (text.startswith("(") and len(groups) == _AREA_AND_NUMBER)
+
+
+def _is_dotted_evenly(text: str) -> bool:
+    """Whether dots divide what people dial, and no fraction, version or network address."""
+    if "." not in text:
+        return True
+    groups = text.split(".")
+    return len(groups) > _AREA_AND_NUMBER and min(map(len, groups)) > 1 and not _NETWORK_ADDRESS.fullmatch(text)
 
 
 def _has_context(match: re.Match[str]) -> bool:
     return context_pattern(("$phone",)).search(text_before(match, 40)) is not None
 
 
-def _follows_label(match: re.Match[str]) -> bool:
-    """Whether nothing but a few words stands between the label and the number."""
+def _has_label(match: re.Match[str]) -> bool:
+    """Whether nothing but a few words stands between the label and the number, or the number and the label."""
+    labels = context_pattern(("$phone_label",))
     before = text_before(match, _LONGEST_LABEL + _LONGEST_GAP)
-    ends = [label.end() for label in context_pattern(("$phone_label",)).finditer(before)]
-    return bool(ends) and _GAP.fullmatch(before, ends[-1]) is not None
+    ends = [label.end() for label in labels.finditer(before)]
+    if ends and _GAP.fullmatch(before, ends[-1]):
+        return True
+    end = value_span(match)[1]
+    behind = labels.search(match.string, end, end + _LONGEST_GAP)
+    is_ordered = context_pattern(("$order",)).search(before)
+    return (
+        behind is not None and not is_ordered and _GAP_BEHIND.fullmatch(match.string, end, behind.start()) is not None
+    )
 
 
 def _shorter(match: re.Match[str]) -> Iterator[int]:
@@ -138,5 +166,6 @@ VALIDATORS: Final[dict[str, Validator]] = {
     "phone_labelled": labelled,
     "phone_national": national,
     "phone_north_america": north_america,
+    "phone_told": told,
     "phone_with_area": with_area,
 }
