@@ -12,6 +12,7 @@ from processors.redaction import encodings
 from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding
 from processors.redaction.rule import Rule
+from processors.redaction.trigger_kinds import seen_in_json
 from processors.redaction.triggers import (
     LONGEST_TRIGGER,
     MARKER_TRIGGERS,
@@ -19,7 +20,6 @@ from processors.redaction.triggers import (
     Trigger,
     TriggerEngine,
     build_engine,
-    seen_in_json,
 )
 from processors.redaction.validators.span import value_span
 from processors.redaction.windows import WINDOW_CHARS, windows_of

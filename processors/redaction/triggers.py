@@ -20,10 +20,6 @@ Hit = tuple[int, int]
 LONGEST_TRIGGER: Final = 160
 """No match of a trigger is longer (characters), so that windows over a large text need to overlap by no more."""
 
-_GUARD: Final = re.compile(r"\(\?:\^\|\[\^((?:\\.|[^\]\\])*)\]\)")
-_DIGIT_LED: Final = re.compile(r"\[[0-9][^A-Za-z\]]*\]|[0-9]")
-_LETTERS: Final = {"A-Z": "AC-Z", "a-z": "ac-eg-mo-qsu-z"}
-
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
@@ -46,24 +42,6 @@ class TriggerEngine(Protocol):
 
     def hits(self, text: str) -> list[Hit]:
         """All trigger hits in a text, and one hit (n, 0) for each marker in it."""
-
-
-def seen_in_json(expression: str) -> str:
-    r"""A trigger whose guard `(?:^|[^...])` also lets `\n`, `\t` and their like pass, as JSON writes them.
-
-    The letter of such an escape stands right before what follows it. A trigger that begins with a digit lets those
-    letters pass wherever they stand, since a longer guard would halve the speed of all digits.
-    """
-    guard = _GUARD.match(expression)
-    if guard is None:
-        return expression
-    body = expression[guard.end() :]
-    if not _DIGIT_LED.match(body):
-        return rf"(?:^|\\[bfnrt]|[^{guard[1]}]){body}"
-    letters = guard[1]
-    for whole, rest in _LETTERS.items():
-        letters = letters.replace(whole, rest)
-    return f"(?:^|[^{letters}]){body}"
 
 
 class RegexEngine:

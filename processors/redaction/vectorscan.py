@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
 
@@ -177,12 +178,22 @@ def _end_of(hit: Hit) -> int:
 
 
 def _compile(expressions: Sequence[_Expression]) -> Any:
+    return _database(
+        tuple([between_separators(expression) for _, expression, _ in expressions]),
+        tuple([number for number, _, _ in expressions]),
+        tuple([_flags(trigger) for _, _, trigger in expressions]),
+    )
+
+
+# Every processor with the same rules has the same databases, and the markers of encodings are the same for all.
+@lru_cache(maxsize=64)
+def _database(expressions: tuple[str, ...], ids: tuple[int, ...], flags: tuple[int, ...]) -> Any:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[between_separators(expression).encode() for _, expression, _ in expressions],
-        ids=[number for number, _, _ in expressions],
-        elements=len(expressions),
-        flags=[_flags(trigger) for _, _, trigger in expressions],
+        expressions=[expression.encode() for expression in expressions],
+        ids=list(ids),
+        elements=len(ids),
+        flags=list(flags),
     )
     return database
 
