@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pipeline.component import Host
 from pipeline.signals import Record, Resource
+from pipeline.telemetry.log import Log
 from processors.redaction.collector_policy import CollectorPolicy
 from processors.redaction.collector_stage import CollectorStage
 from processors.redaction.config import RedactionConfig
@@ -42,7 +43,7 @@ def build_stages(config: RedactionConfig, host: Host) -> tuple[list[Stage], Tall
     if config.has_collector_keys:
         stages.append(CollectorStage(CollectorPolicy(config), tally))
     if config.has_entities:
-        policies = compile_policies(config, host.pipeline, _key(config, host))
+        policies = compile_policies(config, host.pipeline, pseudonym_key(config, host.log))
         if policies.types:
             stages.append(_entity_stage(config, policies, tally))
     return stages, tally
@@ -68,8 +69,13 @@ def build_finder(config: RedactionConfig, types: frozenset[str]) -> Finder:
 @lru_cache(maxsize=8)
 def _detector(types: frozenset[str], own: tuple[UserRule, ...]) -> Detector:
     """One detector for all instances that look for the same: its databases take time and memory."""
+    return Detector(rules_for(types, own))
+
+
+def rules_for(types: frozenset[str], own: Sequence[UserRule]) -> list[Rule]:
+    """The rules that find the types: those that ship, and those of the configuration."""
     rules = [*_shipped_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own))]
-    return Detector([rule for rule in rules if rule.entity.name in types])
+    return [rule for rule in rules if rule.entity.name in types]
 
 
 @cache
@@ -77,9 +83,10 @@ def _shipped_rules() -> Sequence[Rule]:
     return load_rules()
 
 
-def _key(config: RedactionConfig, host: Host) -> bytes:
+def pseudonym_key(config: RedactionConfig, log: Log) -> bytes:
+    """The key of pseudonyms: `hmac_key`, else one for this run of the process."""
     if config.hmac_key is not None:
         return config.hmac_key.get_secret_value().encode()
     return PROCESS_KEY.take(
-        lambda: host.log.info("No hmac_key is set: pseudonyms are made with a random key and change with every start.")
+        lambda: log.info("No hmac_key is set: pseudonyms are made with a random key and change with every start.")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any, Final
 
 from processors.redaction.checks import CHECKS
@@ -123,6 +124,7 @@ def _validator(name: str | None) -> tuple[Validator | None, tuple[Check, ...]]:
 def _tolerant(check: Check) -> Check:
     """A check that takes any value: what it cannot read is none of its kind."""
 
+    @wraps(check)
     def passes(value: str) -> bool:
         try:
             return check(value)
