@@ -91,7 +91,6 @@ def few_letters(text: str) -> bool:
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "ean": ean,
     "few_letters": few_letters,
     "imei": imei,
     "letters_and_digits": letters_and_digits,

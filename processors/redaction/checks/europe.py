@@ -87,13 +87,6 @@ def de_health_insurance(text: str) -> bool:
     return total % 10 == int(text[9])
 
 
-def mrz(text: str) -> bool:
-    """The last digit checks the places before it by weights 7, 3, 1 (ICAO 9303 part 3)."""
-    values = [_DOCUMENT_LETTERS.index(character) for character in text[:-1]]
-    total = sum([value * weight for value, weight in zip(values, (7, 3, 1) * 4, strict=False)])
-    return text[-1] == str(total % 10)
-
-
 def fr_nir(text: str) -> bool:
     """Sex, year, month (or a code where it is unknown), thirteen places checked by 97; Corsica is 2A and 2B (INSEE)."""
     number = text[:13].replace("2A", "19").replace("2B", "18")
@@ -230,7 +223,6 @@ CHECKS: Final[dict[str, Check]] = {
     "fr_siret": fr_siret,
     "it_fiscal_code": it_fiscal_code,
     "it_vat": it_vat,
-    "mrz": mrz,
     "nl_bsn": nl_bsn,
     "no_fnr": no_fnr,
     "pl_pesel": pl_pesel,

@@ -18,8 +18,11 @@ REGIONS = read_table("phone_regions.yaml")
 def test_example_numbers_of_a_region(region: str, kind: int) -> None:
     number = phonenumbers.example_number_for_type(region, kind)
     assert number is not None
-    national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-    assert is_national(digits_of(national))
+    national = digits_of(phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+    if (region, kind) == ("AR", PhoneNumberType.MOBILE):
+        # Dialled within the country a 15 goes into the middle of mobile numbers, which only words tell.
+        national = phonenumbers.national_significant_number(number)
+    assert is_national(national)
     assert is_international(phonenumbers.format_number(number, PhoneNumberFormat.E164)[1:], possible_is_enough=False)
 
 
