@@ -91,11 +91,21 @@ def corpus() -> Iterator[Path]:
     yield from sorted(path for suffix in ("md", "rst") for path in packages.glob(f"**/*.{suffix}"))
 
 
+ADDRESSES: Final = ("EMAIL", "IP_ADDRESS")
+"""Code and documents are full of these: what is found is what it looks like."""
+
+
+def addresses(types: Counter[str]) -> int:
+    """How many of the findings are addresses."""
+    return sum(types[name] for name in ADDRESSES)
+
+
 def alarms_in(paths: Iterable[Path], entities: str, shown: int) -> Iterator[str]:
     """What redaction finds in a corpus, by rule, with its speed."""
     finder = Finder(Detector(load_rules()))
     treatment = Treatment(select_entities(entities))
     rules: Counter[str] = Counter()
+    types: Counter[str] = Counter()
     characters = size_bytes = 0
     spent_ns = 0
     for path in paths:
@@ -109,14 +119,17 @@ def alarms_in(paths: Iterable[Path], entities: str, shown: int) -> Iterator[str]
         size_bytes += len(text.encode())
         for finding in found:
             rules[finding.rule.id] += 1
+            types[finding.rule.entity.name] += 1
             if rules[finding.rule.id] <= shown:
                 place = _place({"text": text}, {"start": finding.start, "end": finding.end})
                 yield f"ALARM {path.name} {finding.rule.id} {place}"
     yield table(("rule", "alarms"), [(name, str(count)) for name, count in rules.most_common()])
-    yield (
-        f"{size_bytes / 1e6:.1f} MB: {rules.total()} alarms, {1e4 * rules.total() / characters:.3f} per 10,000 "
-        f"characters, {1e3 * size_bytes / spent_ns:.0f} MB/s"
-    )
+    yield f"{size_bytes / 1e6:.1f} MB, {1e3 * size_bytes / spent_ns:.0f} MB/s"
+    for what, count in (
+        ("all", types.total()),
+        (f"without {' and '.join(ADDRESSES)}", types.total() - addresses(types)),
+    ):
+        yield f"alarms, {what}: {count}, {1e4 * count / characters:.3f} per 10,000 characters"
 
 
 def main() -> None:
