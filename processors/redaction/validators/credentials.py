@@ -1,4 +1,4 @@
-"""Secrets and passwords that only their key word shows: `DB_PASSWORD=...`, `"api_key": "..."`, パスワードは「...」です."""
+"""Secrets and passwords that only their key word shows: `DB_PASSWORD=...`, `"api_key": "..."`, パスワードは「...」."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Final, NamedTuple
 
 from processors.redaction.rule import Validator
 from processors.redaction.validators.looks import is_hex, is_mixed, is_random, is_stand_in, is_uuid, without_technical
-from processors.redaction.validators.span import value_span, value_text
 from processors.redaction.words import words_of
 
 
-class _Value(NamedTuple):
+class Value(NamedTuple):
     """What stands behind a key word, and how it is written.
 
     Attributes:
@@ -39,28 +38,28 @@ _LINK: Final = re.compile(
     | (?P<markup>\s{0,2}>\s{0,8})
     | (?P<operator>
         (?:[ ]?,[ ]?\w{1,12})?
-        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|：|＝|←|<-)\s{0,12}
+        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|\uff1a|\uff1d|←|<-)\s{0,12}
         (?:[&*]?[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
         (?:[\w.]{1,32}[\[(][ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|[\])][ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
-    | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:：]?|[ ]?[:：=])[ ]?(?=\S))
-    | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:：]?[ ]?)
+    | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?|[ ]?[:\uff1a=])[ ]?(?=\S))
+    | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:\uff1a]?[ ]?)
     | (?P<space>[ ]{1,8}(?=\S))
     )
     """.replace("VERBS", "|".join(re.escape(verb) for verb in words_of(["$verbs"]))),
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _QUOTED: Final = re.compile(
-    r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>(?![\"'`])[^\n]{1,4096}?)(?P=quote)|[「『“‘«](?P<cjk>[^\n」』”’»]{1,256})[」』”’»]"
+    r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>(?![\"'`])[^\n]{1,4096}?)(?P=quote)|[「『“\u2018«](?P<cjk>[^\n」』”\u2019»]{1,256})[」』”\u2019»]"
 )
-_OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“‘«(\[*<]|<!\[CDATA\[)?")
+_OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“\u2018«(\[*<]|<!\[CDATA\[)?")
 _BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
 _BARE_END: Final = re.compile(r"&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE)
 _QUERY_END: Final = re.compile(r"[&#]")
 _IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
-_CODE_BEHIND: Final = frozenset("([{")
-_REFERENCE: Final = re.compile(
+_CODE_BEHIND: Final = ("(", "[", "{")
+REFERENCE: Final = re.compile(
     r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
@@ -69,7 +68,7 @@ _REFERENCE: Final = re.compile(
 _MEMBER: Final = re.compile(r"[A-Za-z_]+[0-9]?(?:(?:\.|::|->)[A-Za-z_]+[0-9]?){1,6}")
 
 
-def _value_behind(text: str, start: int) -> _Value | None:
+def _value_behind(text: str, start: int) -> Value | None:
     """The value that follows a key word, which ends at `start`."""
     link = _LINK.match(text, start)
     if link is None:
@@ -78,10 +77,10 @@ def _value_behind(text: str, start: int) -> _Value | None:
     quoted = _QUOTED.match(text, place)
     if quoted:
         group = "value" if quoted["value"] is not None else "cjk"
-        return _Value(*quoted.span(group), quoted[group], True, how, tail_end)
+        return Value(*quoted.span(group), quoted[group], True, how, tail_end)
     opening = _OPENING.match(text, place)
     bare = _BARE.match(text, opening.end() if opening else place)
-    if bare is None or text[bare.end() : bare.end() + 1] in _CODE_BEHIND and bare.end() < len(text):
+    if bare is None or text[bare.end() : bare.end() + 1] in _CODE_BEHIND:
         return None
     begin = bare.start()
     value = bare.group()
@@ -91,7 +90,7 @@ def _value_behind(text: str, start: int) -> _Value | None:
         value = value[: ending.start()]
     if _IN_QUERY.search(text, max(0, start - 40), start):
         value = _QUERY_END.split(value)[0]
-    return _Value(begin, begin + len(value), value, False, how, tail_end)
+    return Value(begin, begin + len(value), value, False, how, tail_end)
 
 
 # --- passwords ---
@@ -114,7 +113,9 @@ _NOT_PASSWORD_ENDS: Final = re.compile(
 )
 _IN_ARN: Final = re.compile(r"arn:[\w:/-]*\Z")
 _BEFORE_BARE: Final = re.compile(
-    r"(?:--?|[#%](?:define|global)[ ]|\b(?:set|setenv|env|arg|export)[ ](?:-\w{1,4}[ ])?|\b(?:with|login|encrypted)[ ]|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z", re.IGNORECASE
+    r"(?:--?|[#%](?:define|global)[ ]|\b(?:set|setenv|env|arg|export)[ ](?:-\w{1,4}[ ])?|\b(?:with|login|encrypted)[ ]"
+    r"|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z",
+    re.IGNORECASE,
 )
 _KEY_WORD_BEHIND: Final = frozenset(":=")
 _NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
@@ -136,12 +137,12 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
         return None
     if value.link == "space" and not (value.quoted or _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start)):
         return None
-    return (value.start, value.end) if _is_password(value) else None
+    return (value.start, value.end) if is_password(value) else None
 
 
-def _is_password(value: _Value) -> bool:
+def is_password(value: Value) -> bool:
     text = value.text
-    if is_stand_in(text) or " " in text or _REFERENCE.fullmatch(text):
+    if is_stand_in(text) or " " in text or REFERENCE.fullmatch(text):
         return False
     firm = value.link in _FIRM
     plain = without_technical(text)
@@ -176,9 +177,10 @@ _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _KEY_ALONE: Final = re.compile(r"(?<![\w.-])[\"']?(?:key|keys|auth|api)\Z", re.IGNORECASE)
 _STRONG: Final = re.compile(r"(?:secret|token|credential)\Z", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
+_MIXED_IDENTIFIER: Final = 0.32
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
-_SHORT_SECRET: Final = 10
+SHORT_SECRET: Final = 10
 _SECRET: Final = 12
 _SECRET_APART: Final = 20
 
@@ -191,28 +193,33 @@ def secret(match: re.Match[str]) -> tuple[int, int] | None:
     for word in reversed(list(_KEY_WORD.finditer(shown))):
         start = low + word.end()
         value = _value_behind(text, start)
-        if value is not None and value.start <= end and _is_secret(text, start, value):
+        if value is None or value.start > end or len(text[start : value.start].encode()) > _GAP:
+            continue
+        if _is_secret(text, start, value):
             return value.start, value.end
     return None
 
 
-def _is_secret(text: str, start: int, value: _Value) -> bool:
+def _is_secret(text: str, start: int, value: Value) -> bool:
     shown = value.text
     firm = value.link in _FIRM
-    strong = _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start)
-    shortest = (_SHORTEST_SECRET if strong else _SHORT_SECRET) if firm else _SECRET
+    shortest = SHORT_SECRET if firm else _SECRET
+    if value.link == "operator" and value.tail_end == start:
+        shortest = _SHORTEST_SECRET if _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start) else shortest
     if value.link == "space" and not _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start):
         shortest = _SECRET_APART
         if is_hex(shown) or is_uuid(shown):
             return False
-    if not is_random(shown, shortest) or " " in shown or _REFERENCE.fullmatch(shown):
+    if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown):
+        return False
+    if not (value.quoted or _DIGITS.search(shown) or is_mixed(shown, _MIXED_IDENTIFIER)):
         return False
     if firm and (is_hex(shown) or is_uuid(shown)) and _KEY_ALONE.search(text, max(0, start - _LOOK_BACK), start):
         return False
     return not _is_named_otherwise(text, start, value)
 
 
-def _is_named_otherwise(text: str, start: int, value: _Value) -> bool:
+def _is_named_otherwise(text: str, start: int, value: Value) -> bool:
     """Whether the name says that its value is something else: `max_tokens`, `public_key`, `secret_name`."""
     before = _NAME_BEFORE.search(text, max(0, start - _LOOK_BACK), start)
     if _IN_ARN.search(text, max(0, start - _LOOK_BACK), start):
@@ -226,71 +233,4 @@ def _parts(name: str) -> list[str]:
     return [part.lower() for part in _NAME_PARTS.findall(name)]
 
 
-# --- carriers ---
-
-_COOKIE_NAME_ENOUGH: Final = re.compile(r"(?:j|php)?sess(?:ion)?_?id|connect\.sid|asp", re.IGNORECASE)
-_COOKIE: Final = re.compile(r"cookie", re.IGNORECASE)
-_COOKIE_LINE: Final = 2000
-_BASE64: Final = re.compile(r"[0-9A-Za-z+/]+={0,2}")
-_BASE64_UNIT: Final = 4
-_DATA: Final = re.compile(r"(?:^|[\s{,\"])(?:data|stringData)\"?:")
-
-
-def random_value(match: re.Match[str]) -> tuple[int, int] | None:
-    """A value made of chance, whatever its name."""
-    text = value_text(match)
-    return value_span(match) if is_random(text, _SHORT_SECRET) and not _REFERENCE.fullmatch(text) else None
-
-
-def cookie(match: re.Match[str]) -> tuple[int, int] | None:
-    """The value of a session cookie: a name that only cookies have, or the word on the same line before it."""
-    text, start = match.string, match.start()
-    line = text.rfind("\n", max(0, start - _COOKIE_LINE), start)
-    known = _COOKIE_NAME_ENOUGH.search(match.group().partition("=")[0])
-    if not known and not _COOKIE.search(text, max(line, start - _COOKIE_LINE, 0), start):
-        return None
-    return value_span(match) if is_random(value_text(match).replace("%", ""), _SHORT_SECRET) else None
-
-
-def url_password(match: re.Match[str]) -> tuple[int, int] | None:
-    """What stands between the user and the host, unless it is a reference to what is filled in later."""
-    text = value_text(match)
-    return None if is_stand_in(text) or text.startswith("$") else value_span(match)
-
-
-def user_password(match: re.Match[str]) -> tuple[int, int] | None:
-    """A password on a command line or in SQL: not the user's name again, no number, no reference, no plain word."""
-    text = value_text(match)
-    user = match.groupdict().get("user")
-    start, end = value_span(match)
-    value = _Value(start, end, text, bool(match.groupdict().get("quote")), "operator", start)
-    return (start, end) if text != user and not text.isdigit() and _is_password(value) else None
-
-
-def kubernetes_data(match: re.Match[str]) -> tuple[int, int] | None:
-    """A value under `data:` of a Secret, in base64 (a manifest's other values are words)."""
-    value = value_text(match)
-    text = match.string
-    if not _DATA.search(text, max(0, match.start() - _COOKIE_LINE), match.start() + 1):
-        return None
-    return value_span(match) if len(value) % _BASE64_UNIT == 0 and _BASE64.fullmatch(value) else None
-
-
-def seed_phrase(match: re.Match[str]) -> tuple[int, int] | None:
-    """Twelve to twenty-four words (BIP-39) that make no sentence."""
-    words = match.group().split(" ")
-    return None if _SENTENCE.intersection(words) else match.span()
-
-
-_SENTENCE: Final = frozenset("the and are that was were for with you your has have not but this from they which when can will".split())
-
-VALIDATORS: Final[dict[str, Validator]] = {
-    "cookie": cookie,
-    "kubernetes_data": kubernetes_data,
-    "password": password,
-    "random_value": random_value,
-    "secret": secret,
-    "seed_phrase": seed_phrase,
-    "url_password": url_password,
-    "user_password": user_password,
-}
+VALIDATORS: Final[dict[str, Validator]] = {"password": password, "secret": secret}

@@ -78,10 +78,10 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
     return _changes_often(_TECHNICAL.sub(" ", body))
 
 
-def is_mixed(text: str) -> bool:
-    """Whether a short text changes between capitals and small letters as no name does."""
+def is_mixed(text: str, share: float = _CHANGES_MIXED) -> bool:
+    """Whether a short text changes between capitals and small letters as no name does: a `share` of its letters."""
     letters = sum(character.isalpha() for character in text)
-    return letters >= _SHORT_MIXED and _changes(text) / letters >= _CHANGES_MIXED
+    return letters >= _SHORT_MIXED and _changes(text) / letters >= share
 
 
 def without_technical(text: str) -> str:
@@ -110,7 +110,7 @@ def _changes(text: str) -> int:
         before = ""
         for character in word:
             kind = "d" if character.isdigit() else "U" if character.isupper() else "l"
-            count += before != "" and kind != before and not (before == "U" and kind == "l")
+            count += before not in ("", kind) and not (before == "U" and kind == "l")
             before = kind
     for word in _LETTERS_APART.findall(text):
         if _MIXED.search(word) or word.islower() or _DIGIT.search(text):

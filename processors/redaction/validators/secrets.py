@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from processors.redaction.rule import Validator
-from processors.redaction.validators import credentials
+from processors.redaction.validators import carriers, credentials
 from processors.redaction.validators.looks import is_stand_in, is_varied
 from processors.redaction.validators.span import value_span, value_text
 
@@ -66,8 +66,8 @@ def jwt(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match) if isinstance(header, dict) and "alg" in header else None
 
 
-def base58check(match: re.Match[str]) -> tuple[int, int] | None:
-    """The last four bytes are the double SHA-256 of those before them (Bitcoin's Base58Check)."""
+def wallet_key(match: re.Match[str]) -> tuple[int, int] | None:
+    """The last four bytes are the double SHA-256 of those before them (the WIF of Bitcoin)."""
     number = 0
     for character in value_text(match):
         number = number * 58 + _BASE58.index(character)
@@ -98,8 +98,8 @@ def _in_base(number: int, digits: str, width: int) -> str:
 
 
 VALIDATORS: Final[dict[str, Validator]] = {
+    **carriers.VALIDATORS,
     **credentials.VALIDATORS,
-    "base58check": base58check,
     "checksummed": checksummed,
     "gitlab_routable": gitlab_routable,
     "jwt": jwt,
@@ -107,4 +107,5 @@ VALIDATORS: Final[dict[str, Validator]] = {
     "pem": pem,
     "placeholder": no_placeholder,
     "random_looking": random_looking,
+    "wallet_key": wallet_key,
 }
