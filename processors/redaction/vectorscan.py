@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import hyperscan
 
-from processors.redaction.trigger_kinds import alternatives, between_separators, kind_of, split
+from processors.redaction.trigger_kinds import alternatives, between_separators, database_of, split
 from processors.redaction.triggers import SEPARATOR, Hit, Trigger
 
 _SEPARATOR: Final = SEPARATOR.encode()
@@ -45,12 +45,11 @@ class VectorscanEngine:
         for number, trigger in enumerate(triggers):
             parts = alternatives(trigger.expression) if trigger.marker else split(trigger.expression)
             for part in parts:
-                kind = kind_of(part)
+                name = database_of(part, caseless=trigger.caseless)
                 if trigger.marker:
-                    markers[kind if kind == "run" else "other"].append((number, part, trigger))
+                    markers["runs" if name == "runs" else "others"].append((number, part, trigger))
                 else:
-                    caseless = trigger.caseless and kind == "literal"
-                    plain["caseless" if caseless else kind].append((number, part, trigger))
+                    plain[name].append((number, part, trigger))
         self._databases = [_compile(expressions) for expressions in plain.values()]
         self._marker_databases = [_compile(expressions) for expressions in markers.values()]
         self._local = threading.local()
