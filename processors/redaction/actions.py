@@ -13,6 +13,7 @@ PLACEHOLDER: Final = "placeholder"
 _SEPARATORS: Final = frozenset(" -./()+:@_")
 _LONGEST_REST: Final = 4
 _SMALLEST_SHARE: Final = 3
+_SHORTEST: Final = 8
 
 
 def stars(_entity: str, value: str) -> str:
@@ -26,11 +27,14 @@ def fixed(text: str) -> StandIn:
 
 
 def rest_of(entity: str, value: str) -> str:
-    """Stars with the last four letters and digits: `****-****-****-4242`; fewer where four are more than a third.
+    """Stars with the last four letters and digits: `****-****-****-4242`.
+
+    Fewer where four are more than a third, none of less than eight.
 
     Separators stay where they are, but not in credentials, where they may be part of the secret.
     """
-    kept = min(_LONGEST_REST, sum(map(_is_plain, value)) // _SMALLEST_SHARE)
+    plain = sum(map(_is_plain, value))
+    kept = min(_LONGEST_REST, plain // _SMALLEST_SHARE) if plain >= _SHORTEST else 0
     entity_type = load_types().get(entity)
     separators = _SEPARATORS if entity_type and entity_type.group != "secret" else frozenset[str]()
     written = []

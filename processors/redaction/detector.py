@@ -30,6 +30,7 @@ _LONGEST_PLACEHOLDER: Final = 160
 _SEEN_BEYOND: Final = 64  # By validators and by what must not stand before a match.
 
 _END: Final = itemgetter(1)
+_START: Final = itemgetter(0)
 
 # Their triggers come first.
 _ENCODINGS: Final = tuple(marker.name for marker in encodings.MARKERS)
@@ -114,7 +115,8 @@ class Detector:
                 found += _matches_anywhere(window[0], text, placeholders)
             else:
                 found += _matches(window, shown)
-        return found
+        # Filler is no value, even where a rule takes it for one.
+        return [finding for finding in found if not _is_inside(finding[:2], placeholders)] if placeholders else found
 
     def candidates(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> Iterator[tuple[Rule, re.Match[str]]]:
         """Matches of patterns near hits, whether `accept` takes them or not; for explanations."""
@@ -217,12 +219,15 @@ def _matches_anywhere(rule: Rule, text: str, placeholders: Sequence[tuple[int, i
     found = []
     for match in rule.pattern.finditer(text):
         span = accept(rule, match)
-        if span is None:
-            continue
-        before = bisect_right(placeholders, (span[0], len(text)))
-        if not before or span[1] > placeholders[before - 1][1]:
+        if span is not None and not _is_inside(span, placeholders):
             found.append(Finding(*span, rule))
     return found
+
+
+def _is_inside(span: tuple[int, int], places: Sequence[tuple[int, int]]) -> bool:
+    """Whether a span lies in one of the places (disjoint, in order)."""
+    before = bisect_right(places, span[0], key=_START)
+    return before > 0 and span[1] <= places[before - 1][1]
 
 
 def accept(rule: Rule, match: re.Match[str]) -> tuple[int, int] | None:

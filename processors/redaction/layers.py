@@ -233,7 +233,11 @@ class _Search:
     def _verified(self, text: str, hits: Sequence[tuple[int, int]]) -> list[Finding]:
         found = self._detector.verify(text, hits, self._treatment.types)
         if (allows := self._treatment.allows) is not None:
-            return [finding for finding in found if not allows(text[finding.start : finding.end])]
+            return [
+                finding
+                for finding in found
+                if not allows(text[finding.start : finding.end], text[max(0, finding.start - 1) : finding.start])
+            ]
         return found
 
     def _uncovered(self, text: str, found: list[Finding]) -> list[Finding]:

@@ -161,16 +161,16 @@ class _Compiler:
         return next((word for name, word in choice.actions.items() if entity in named(name)), None)
 
 
-def _allows(allowed: Allowed, stand_in: str, *, leaves_stars: bool) -> Callable[[str], bool] | None:
+def _allows(allowed: Allowed, stand_in: str, *, leaves_stars: bool) -> Callable[[str, str], bool] | None:
     """Whether a value is on the allow list, or is what an earlier pass put in the place of one."""
     if not (allowed.values or allowed.patterns or stand_in or leaves_stars):
         return None
     values = frozenset(map(_caseless, allowed.values))
     matches = [pattern.regex.fullmatch for pattern in allowed.patterns]
 
-    def allows(value: str) -> bool:
+    def allows(value: str, before: str) -> bool:
         return (
-            (leaves_stars and is_rest(value))
+            (leaves_stars and is_rest(before + value))
             or value == stand_in
             or _caseless(value) in values
             or any(match(value) is not None for match in matches)

@@ -29,7 +29,7 @@ class Treatment:
             what it is, and no other type claims it.
         actions: the action by type; absent types are masked.
         stand_ins: what writes the stand-in by action; absent ones write the placeholder.
-        allows: whether a value (decoded, as it was found) is never to be redacted; None where nothing is allowed.
+        allows: (value, the character before it) -> whether it is never to be redacted; None where nothing is allowed.
         dry_run: findings are counted and nothing is changed.
         kept: the types with the action `keep`.
     """
@@ -37,7 +37,7 @@ class Treatment:
     types: frozenset[str]
     actions: Mapping[str, Action] = field(default_factory=dict)
     stand_ins: Mapping[Action, StandIn] = field(default_factory=dict)
-    allows: Callable[[str], bool] | None = None
+    allows: Callable[[str, str], bool] | None = None
     dry_run: bool = False
     kept: frozenset[str] = field(init=False)
 
