@@ -33,6 +33,7 @@ _STANDARD: Final = str.maketrans("-_", "+/", "\r\n=")
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 _MOST_TRIED: Final = 16
+_MOST_CUTS: Final = 4
 _HEAD_CHARS: Final = 20
 _CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
@@ -125,9 +126,7 @@ class Blobs:
             tried += 1
             if tried > _MOST_TRIED or run_end == start:
                 continue
-            word = _WORD.match(text, start)
-            # Other words of a path may follow: `/files/<blob>/raw`.
-            if blob := _blob(start, text[start:run_end]) or (_blob(start, word.group()) if word else None):
+            if blob := _longest(start, text[start:run_end]):
                 yield blob
                 done = blob.end
 
@@ -138,6 +137,19 @@ class Blobs:
             for number, end in self._engine.hits(piece)
         }
         return sorted(starts)
+
+
+def _longest(start: int, run: str) -> Blob | None:
+    """The text that a run begins with. Other words of a path may follow it: `/files/<blob>/raw`."""
+    shorter = run
+    for _ in range(_MOST_CUTS):
+        if blob := _blob(start, shorter):
+            return blob
+        shorter = shorter[: max(0, *map(shorter.rfind, "/-_+"))]
+        if len(shorter) < _HEAD_CHARS:
+            break
+    word = _WORD.match(run)
+    return _blob(start, word.group()) if word else None
 
 
 def _blob(start: int, run: str) -> Blob | None:

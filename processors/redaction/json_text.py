@@ -170,6 +170,7 @@ class _Document:
         """Edits inside one string; in JSON that the string holds, they follow its own tokens."""
         low, high = start + 1, start + len(token) - 1
         content = token[1:-1]
+        touching = [item for item in touching if max(low, item.start) < min(high, item.end)]
         if any(_is_risky(self._text, item) for item in touching):
             decoded = encodings.Decoded(content, encodings.ESCAPES)
             if may_be_json(decoded.text) and _is_json(decoded.text):
@@ -177,7 +178,6 @@ class _Document:
         return [
             Edit(max(low, item.start), min(high, item.end), encodings.escape(self._shown(item)), item)
             for item in touching
-            if max(low, item.start) < min(high, item.end)
         ]
 
     def _nested(self, decoded: encodings.Decoded, low: int, high: int, touching: Sequence[Finding]) -> list[Edit]:
@@ -208,6 +208,8 @@ class _Document:
         keys.add(unique)
         if unique == key:
             return made
+        if not made:
+            return []
         end = start + len(token) - 1
         suffix = f"#{number}"
         last = made[-1]

@@ -26,9 +26,10 @@ _DECODED_ONLY: Final = (
     (encodings.INVISIBLE, encodings.INVISIBLE_CHARACTERS),
     (encodings.HTML, encodings.ENTITIES),
 )
+# The first that a text shows signs of.
 _ALSO_DECODED: Final = (
-    (encodings.PERCENT, encodings.PERCENT_ENCODING),
     (encodings.FORM, encodings.FORM_ENCODING),
+    (encodings.PERCENT, encodings.PERCENT_ENCODING),
 )
 
 
@@ -201,11 +202,11 @@ class _Search:
 
     def _encoded(self, text: str, markers: frozenset[str], depth: int) -> list[Finding]:
         found: list[Finding] = []
-        for marker, encoding in _ALSO_DECODED:
-            if marker in markers:
-                decoded = encodings.Decoded(text, encoding)
-                if decoded.text != text:
-                    found += self._mapped(decoded, self.find(decoded.text, depth + 1), encoding)
+        encoding = next((encoding for marker, encoding in _ALSO_DECODED if marker in markers), None)
+        if encoding is not None:
+            decoded = encodings.Decoded(text, encoding)
+            if decoded.text != text:
+                found = self._mapped(decoded, self.find(decoded.text, depth + 1), encoding)
         if encodings.BASE64 in markers:
             found += self._in_base64(text, depth)
         return self._unsettled(found)

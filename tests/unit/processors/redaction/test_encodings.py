@@ -1,0 +1,89 @@
+"""Every encoding leads back to exactly the characters that it was written with."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.redaction import encodings
+from processors.redaction.encodings import Decoded, Encoding
+
+ENCODINGS = {
+    "escapes": encodings.ESCAPES,
+    "percent": encodings.PERCENT_ENCODING,
+    "form": encodings.FORM_ENCODING,
+    "html": encodings.ENTITIES,
+    "invisible": encodings.INVISIBLE_CHARACTERS,
+}
+PIECES = [
+    "a",
+    "é",
+    "\U0001f600",
+    "\\",
+    "\\\\",
+    '\\"',
+    "\\n",
+    "\\u0041",
+    "\\ud83d\\ude00",
+    "\\ud83d",
+    "\\x41",
+    "\\xe3\\x81\\x82",
+    "\\xe3",
+    "\\U0001f600",
+    "\\'",
+    "%",
+    "%41",
+    "%E3%81%82",
+    "%E3",
+    "%ff",
+    "+",
+    "&amp;",
+    "&#64;",
+    "&",
+    "\u200b",
+    "\u00ad",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+@given(st.sampled_from(sorted(ENCODINGS)), texts)
+def test_each_character_comes_from_what_decodes_to_it(name: str, text: str) -> None:
+    encoding = ENCODINGS[name]
+    decoded = Decoded(text, encoding)
+    end = 0
+    for offset, character in enumerate(decoded.text):
+        start, behind = decoded.original(offset, offset + 1)
+        assert start >= end
+        assert decoded.offset(start) == offset
+        assert text[start:behind] == character or character in _decoded(text[start:behind], encoding)
+        end = behind
+
+
+def _decoded(piece: str, encoding: Encoding) -> str:
+    # A part of a run of bytes that are no UTF-8 by themselves is read byte by byte.
+    return Decoded(piece, encoding).text + Decoded(piece, encodings.FORM_ENCODING).text + " "
+
+
+@given(st.text())
+def test_escaping_is_undone_by_decoding(text: str) -> None:
+    assert Decoded(encodings.escape(text), encodings.ESCAPES).text == text
+
+
+@pytest.mark.parametrize("name", ["percent", "form", "html"])
+@given(text=st.text())
+def test_a_stand_in_is_read_as_it_was_meant(name: str, text: str) -> None:
+    encode = ENCODINGS[name].encode
+    assert encode is not None
+    assert Decoded(encode(text), ENCODINGS[name]).text == text
+
+
+@given(st.text())
+def test_folding_keeps_every_offset(text: str) -> None:
+    assert len(encodings.fold_full_width(text)) == len(text)
+
+
+@pytest.mark.parametrize("text", ["C:\\dir\\go", "a\\dz", "\\q", "\\u12", "no escapes"])
+def test_other_backslashes_are_no_escapes(text: str) -> None:
+    assert not encodings.has_escapes(text)
+    assert Decoded(text, encodings.ESCAPES).text == text

@@ -1,0 +1,103 @@
+"""Replacing in JSON: documents and documents inside strings stay valid, types stay types, keys stay different."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.redaction.detector import Detector
+from processors.redaction.entities import load_types
+from processors.redaction.findings import Finding, merge, spliced
+from processors.redaction.json_text import edits, is_intact
+from processors.redaction.layers import Finder
+from processors.redaction.loader import load_rules
+from processors.redaction.text import TextRedactor
+from processors.redaction.treatment import Treatment
+
+RULES = load_rules()
+RULE = next(rule for rule in RULES if rule.entity.name == "EMAIL")
+REDACTOR = TextRedactor(Finder(Detector(RULES)))
+ALL = Treatment(frozenset(load_types()))
+MAIL: Final = "jane.sample@example.com"
+OTHER: Final = "joe.sample@example.com"
+CARD: Final = 4242424242424242
+
+
+def redact(text: str) -> str:
+    result = REDACTOR.redact(text, ALL)
+    return text if result is None else result.text
+
+
+def test_keys_of_an_object_stay_different() -> None:
+    text = json.dumps([{MAIL: 1, OTHER: {MAIL: 2}, "x": 3}, {OTHER: 4}])
+    assert redact(text) == '[{"<EMAIL>": 1, "<EMAIL>#2": {"<EMAIL>": 2}, "x": 3}, {"<EMAIL>": 4}]'
+    assert redact(redact(text)) == redact(text)
+
+
+def test_a_key_that_an_earlier_pass_left_is_not_taken_again() -> None:
+    assert redact(f'{{"<EMAIL>": 1, "{MAIL}": 2}}') == '{"<EMAIL>": 1, "<EMAIL>#2": 2}'
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_keys_and_numbers_in_json_inside_json(levels: int) -> None:
+    text = json.dumps({MAIL: CARD, OTHER: [CARD, 1.50], "n": -CARD})
+    for _ in range(levels):
+        text = json.dumps({"arguments": text, "\u6771": "\U0001f600"})
+    redacted = redact(text)
+    for _ in range(levels):
+        redacted = json.loads(redacted)["arguments"]
+    assert json.loads(redacted) == {
+        "<EMAIL>": "<CREDIT_CARD>",
+        "<EMAIL>#2": ["<CREDIT_CARD>", 1.5],
+        "n": "<CREDIT_CARD>",
+    }
+
+
+def test_what_holds_nothing_stays_as_it_is_written() -> None:
+    text = f'{{ "a" : 1.50, "b":1E5,\n"c" :[ {CARD} , 007e1 ], "\\u0041": "\\/" }}'.replace("007e1", "7e1")
+    assert redact(text) == text.replace(str(CARD), '"<CREDIT_CARD>"')
+
+
+@given(
+    st.recursive(
+        st.one_of(st.text(max_size=6), st.integers(), st.floats(allow_nan=False), st.none(), st.booleans()),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4),
+            st.dictionaries(st.text(max_size=4), inner, max_size=4),
+            inner.map(json.dumps),
+        ),
+        max_leaves=10,
+    ).filter(lambda value: isinstance(value, list | dict | str)),
+    st.data(),
+    st.booleans(),
+)
+def test_findings_anywhere_leave_json_valid(value: Any, data: st.DataObject, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    places = st.integers(0, len(text))
+    drawn = data.draw(st.lists(st.tuples(places, places), max_size=4))
+    spans = [(min(span), max(span)) for span in drawn if span[0] != span[1]]
+    findings = merge([Finding(start, end, RULE) for start, end in spans if _cuts_no_escape(text, start, end)])
+    made = edits(text, findings, ALL)
+    assert [(edit.start, edit.end) for edit in made] == sorted((edit.start, edit.end) for edit in made)
+    redacted = spliced(text, made)
+    assert type(json.loads(redacted)) is type(value)
+    assert is_intact(text, redacted)
+
+
+def _cuts_no_escape(text: str, start: int, end: int) -> bool:
+    """Findings come from decoded text, so that they hold whole escapes."""
+    window = text[max(0, start - 12) : end + 12]
+    return "\\" not in window
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN, "card": 4242424242424242}', '["\ud800", 4242424242424242]'])
+def test_what_only_python_reads_stays_readable(text: str) -> None:
+    assert "<CREDIT_CARD>" in json.loads(json.dumps(list(_leaves(json.loads(redact(text))))))
+
+
+def _leaves(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
