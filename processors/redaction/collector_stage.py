@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +10,7 @@ from pipeline.signals import Attributes, LogRecord, Record, Resource, Span, Valu
 from pipeline.signals.plain import as_text
 from processors.redaction.collector_policy import CollectorPolicy, KeyKind, Possible
 from processors.redaction.guard import succeeds
+from processors.redaction.summary import COUNTS, NAMES, summarize
 from processors.redaction.tally import Tally
 
 _ENTITY = "BLOCKED"
@@ -181,23 +182,13 @@ class CollectorStage:
             self._tally.add(_ENTITY, "mask", place)
         for _ in summary.redacted:
             self._tally.add(_ENTITY, "drop", place)
-        if self._policy.summary in ("info", "debug"):
-            names = self._policy.summary == "debug"
+        if self._policy.summary in (COUNTS, NAMES):
+            names = self._policy.summary == NAMES
             for what in ("redacted", "masked", "allowed", "ignored"):
                 keys: list[str] = getattr(summary, what)
                 if keys:
-                    _summarize(attributes, f"redaction.{where}{what}", keys, names=names and what != "ignored")
+                    summarize(attributes, f"redaction.{where}{what}", keys, names=names and what != "ignored")
 
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
-
-
-def _summarize(attributes: MutableMapping[str, Value], prefix: str, keys: list[str], *, names: bool) -> None:
-    """Add to what an earlier redaction processor may have written."""
-    if names:
-        before = attributes.get(f"{prefix}.keys")
-        known = before.split(",") if isinstance(before, str) and before else []
-        attributes[f"{prefix}.keys"] = ",".join(sorted([*keys, *known]))
-    count = attributes.get(f"{prefix}.count")
-    attributes[f"{prefix}.count"] = len(keys) + (count if isinstance(count, int) else 0)

@@ -35,11 +35,12 @@ class EntityStage:
         *,
         spares_key: Callable[[str], bool],
         spares_value: Callable[[str], bool],
+        summary: str = "",
     ) -> None:
         """Redact with `texts`; what is spared is left alone."""
         widest = policies.base if policies.is_single else Treatment(policies.types)
         self._keys = KeyBook(texts, widest, spares_key)
-        self._tools = Tools(texts, policies, widest, self._keys, tally, spares_value)
+        self._tools = Tools(texts, policies, widest, self._keys, tally, spares_value, summary)
 
     def redact_records(self, records: Sequence[Record]) -> list[Record]:
         """Redact spans, log records or data points; returns those that could not be redacted.
@@ -191,6 +192,7 @@ class EntityStage:
         new_body = place.value(body, "log.body", role)
         if new_body is not body:
             record.body = new_body
+            place.tell(record.attributes, {"masked": ["body"]}, "body.")
         record.event_name = place.text(pb.event_name, "log.event_name")
         record.severity_text = place.text(pb.severity_text, "log.severity_text")
         place.mapping(record.attributes, "log", role)

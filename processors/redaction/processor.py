@@ -46,15 +46,22 @@ class Redaction(Processor):
                 gone = set(map(id, broken))
                 records = [record for record in records if id(record) not in gone]
         if failed:
-            self.drop(batch, failed, REASON)
-            self.host.log.error("Records could not be redacted and were dropped.", count=len(failed))
-        self._tally.write()
+            self._fail(batch, failed)
+        if count := self._tally.write():
+            self.host.log.error("Values or records could not be examined.", count=count)
         return batch
+
+    def _fail(self, batch: Batch, failed: list[Record]) -> None:
+        for _ in failed:
+            self._tally.fail("error", "record")
+        if not self.config.dry_run:
+            self.drop(batch, failed, REASON)
 
     def _resource(self, resource: Resource) -> None:
         for stage in self._stages:
             if not succeeds(stage.redact_resource, resource):
-                resource.attributes.clear()
-                for scope in resource.scopes:
-                    scope.attributes.clear()
-                self.host.log.error("Attributes of a resource could not be redacted and were removed.")
+                self._tally.fail("error", "resource")
+                if not self.config.dry_run:
+                    resource.attributes.clear()
+                    for scope in resource.scopes:
+                        scope.attributes.clear()

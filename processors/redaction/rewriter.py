@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,13 +12,17 @@ from processors.redaction.json_text import is_intact
 from processors.redaction.keys import KeyBook, labelled
 from processors.redaction.policies import Policies
 from processors.redaction.roles import NO_ROLE, redact_messages, role_of_attribute
+from processors.redaction.summary import COUNTS, NAMES, summarize
 from processors.redaction.tally import UNKNOWN_ENTITY, Tally
-from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of
+from processors.redaction.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of, reason_of
 from processors.redaction.treatment import Treatment
 from processors.redaction.values import COMPOSITE, WORD_SEPARATOR, replaced, unused_key
 
 _MOST_CLEAN: Final = 50_000
 _LONGEST_CLEAN: Final = 256
+
+# Attributes that are the identity of a series stay as many as they are.
+_SERIES: Final = ("point", "exemplar", "metric.metadata")
 
 _DRY_RUN: Final = "dry_run"
 """Counted as action where nothing is changed."""
@@ -31,6 +35,7 @@ class Tools:
     Attributes:
         widest: finds whatever any policy finds.
         spares_value: whether the configuration leaves a value alone.
+        summary: the Collector's key: which attributes tell what was done.
         clean: hashes of short texts in which nothing of any type was found although a trigger was.
     """
 
@@ -40,6 +45,7 @@ class Tools:
     keys: KeyBook
     tally: Tally
     spares_value: Callable[[str], bool]
+    summary: str = ""
     clean: set[int] = field(default_factory=set)
 
     def touched(self, texts: list[str]) -> set[str]:
@@ -84,6 +90,8 @@ class Rewriter:
         """Redact values and keys of a mapping; `role` is that of the event or the record it belongs to."""
         keys = self._tools.keys
         by_role = self._tools.policies.by_role
+        masked: list[str] = []
+        dropped: list[str] = []
         for key, value in list(attributes.items()):
             if not self._may_change(key, value):
                 continue
@@ -93,12 +101,30 @@ class Rewriter:
             new = self._value(value, place, key)
             if self._drops:
                 del attributes[key]
+                dropped.append(key)
             elif new is not value:
                 attributes[key] = new
+                masked.append(key)
         self._role = NO_ROLE
         if keys.dirty:
             for key in [key for key in attributes if key in keys.dirty]:
                 self._rename(attributes, key, place)
+        if place not in _SERIES:
+            self.tell(attributes, {"masked": masked, "redacted": dropped})
+
+    def tell(self, attributes: Attributes, done: Mapping[str, Sequence[str]], where: str = "") -> None:
+        """Write the summary where the configuration asks for it: keys by what was done with their values."""
+        summary = self._tools.summary
+        if summary not in (COUNTS, NAMES):
+            return
+        for what, keys in done.items():
+            if keys:
+                names = [self._shown(key) for key in keys]
+                summarize(attributes, f"redaction.{where}{what}", names, names=summary == NAMES)
+
+    def _shown(self, key: str) -> str:
+        redacted = self._tools.texts.redact(key, self._tools.widest) if key in self._tools.keys.dirty else None
+        return redacted.text if redacted else key
 
     def _may_change(self, key: str, value: Value) -> bool:
         """Whether a value needs a closer look: no text of which nothing was found, and no small number."""
@@ -181,6 +207,7 @@ class Rewriter:
             self._drops = self._drops or (treatment.drops(entity) and not treatment.dry_run)
         if redacted.failed:
             tally.add(UNKNOWN_ENTITY, _DRY_RUN if treatment.dry_run else "replace", self._place)
+            tally.fail(redacted.reason, self._place)
         self.count += len(redacted.entities) + redacted.failed
 
     # --- texts in pieces
@@ -207,9 +234,9 @@ class Rewriter:
                 findings = across_pieces(pieces, findings, separator)
             new = splice_pieces(pieces, findings, treatment, separator) if findings else pieces
             redacted = Redacted("", tuple(entities_of(findings)))
-        except Exception:  # noqa: BLE001 - whatever went wrong, the text does not pass
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the text does not pass
             new = [FAILED_PLACEHOLDER] * len(pieces)
-            redacted = Redacted("", (), failed=True)
+            redacted = Redacted("", (), failed=True, reason=reason_of(error))
         self._count(redacted, treatment)
         if treatment.dry_run or new is pieces:
             return pieces

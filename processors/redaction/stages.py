@@ -58,6 +58,7 @@ def _entity_stage(config: RedactionConfig, policies: Policies, tally: Tally) -> 
         tally,
         spares_key=spared.ignores_key,
         spares_value=spared.allows_value,
+        summary=config.summary,
     )
 
 

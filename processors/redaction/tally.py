@@ -18,15 +18,27 @@ class Tally:
         """Count for one component."""
         self._meter = meter
         self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
 
     def add(self, entity: str, action: str, place: str) -> None:
         """Count one value."""
         self._counts[entity, action, place] += 1
 
-    def write(self) -> None:
-        """Move the counts into `penstock_redaction_values`."""
-        if not self._counts:
-            return
+    def fail(self, reason: str, place: str) -> None:
+        """Count one value, or one record, that could not be examined."""
+        self._failures[reason, place] += 1
+
+    def write(self) -> int:
+        """Move the counts into `penstock_redaction_values` and `penstock_redaction_failures`; returns the failures."""
+        failed = self._failures.total()
+        for (reason, place), count in self._failures.items():
+            self._meter.counter(
+                "penstock_redaction_failures",
+                "Values and records that could not be examined; they were replaced or dropped.",
+                reason=reason,
+                place=place,
+            ).inc(count)
+        self._failures.clear()
         for (entity, action, place), count in self._counts.items():
             self._meter.counter(
                 "penstock_redaction_values",
@@ -36,3 +48,4 @@ class Tally:
                 place=place,
             ).inc(count)
         self._counts.clear()
+        return failed

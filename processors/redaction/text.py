@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from processors.redaction import json_text
@@ -32,12 +32,14 @@ class Redacted:
         entities: the type of each value that was replaced.
         failed: it was replaced whole.
         dropped: the treatment wants the whole attribute removed.
+        reason: why it failed: `limit` or `error`.
     """
 
     text: str
     entities: tuple[str, ...]
     failed: bool = False
     dropped: bool = False
+    reason: str = field(default="", compare=False)
 
 
 class TextRedactor:
@@ -55,8 +57,8 @@ class TextRedactor:
             return self._memory[key]
         try:
             result = self._redact(text, treatment)
-        except Exception:  # noqa: BLE001 - whatever went wrong, the value does not pass
-            return Redacted(FAILED_PLACEHOLDER, (), failed=True)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the value does not pass
+            return Redacted(FAILED_PLACEHOLDER, (), failed=True, reason=reason_of(error))
         if key is not None:
             self._memory.put(key, result)
         return result
@@ -78,6 +80,11 @@ class TextRedactor:
             if settled or not findings:
                 return Redacted(text, tuple(entities), dropped=dropped) if entities else None
         raise TooMuch
+
+
+def reason_of(error: Exception) -> str:
+    """Why a value could not be examined, for the metrics."""
+    return "limit" if isinstance(error, TooMuch) else "error"
 
 
 def entities_of(findings: Iterable[Finding]) -> list[str]:

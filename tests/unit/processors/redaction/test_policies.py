@@ -105,6 +105,40 @@ def test_dry_run_counts_and_changes_nothing() -> None:
     assert metric_value(host, "penstock_redaction_values_total", **labels) == 2
 
 
+@pytest.mark.parametrize(
+    ("summary", "added"),
+    [
+        ("", {}),
+        ("info", {"redaction.masked.count": 2, "redaction.redacted.count": 1}),
+        (
+            "debug",
+            {
+                "redaction.masked.keys": "b,to: <EMAIL>",
+                "redaction.masked.count": 2,
+                "redaction.redacted.keys": "card",
+                "redaction.redacted.count": 1,
+            },
+        ),
+    ],
+)
+def test_summary_beside_entities(summary: str, added: dict[str, Any]) -> None:
+    values = {"b": MAIL, f"to: {MAIL}": MAIL, "card": CARD, "c": "fine"}
+    new = attributes(values, entities="default", actions={"CREDIT_CARD": "drop"}, summary=summary)
+    assert {key: value for key, value in new.items() if key.startswith("redaction.")} == added
+
+
+def test_summary_of_a_body() -> None:
+    batch = logs(f"mail {MAIL}")
+    configured(Redaction, entities="default", summary="debug").process(batch)
+    assert batch.records()[0].attributes["redaction.body.masked.keys"] == "body"
+
+
+def test_failures_are_counted_with_their_reason() -> None:
+    host = make_host("redaction")
+    assert attributes({"text": TEXT}, host, max_value_bytes=8)["text"] == "<REDACTED>"
+    assert metric_value(host, "penstock_redaction_failures_total", reason="limit", place="span") == 1
+
+
 # --- policies
 
 
