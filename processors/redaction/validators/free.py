@@ -28,6 +28,7 @@ _LONGEST_FAMILY: Final = 4
 _DIGIT: Final = re.compile(r"[0-9]")
 _BIRTH_BEFORE: Final = 40
 _BIRTH_BEHIND: Final = 16
+_CHINESE_NAME: Final = 3
 _KOREAN_GIVEN: Final = range(1, 3)
 
 
@@ -80,6 +81,14 @@ def japanese_cell(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match) if _is_japanese(name) or _TWO_WORDS.fullmatch(name) else None
 
 
+def cjk_name(match: re.Match[str]) -> tuple[int, int] | None:
+    """A Japanese, Korean or Chinese name of a common family, given name included."""
+    name = value_text(match)
+    japanese = len(name) > 2 and _is_japanese(name)
+    chinese = len(name) == _CHINESE_NAME and name[0] in _names("chinese") and name not in _names("chinese_others")
+    return value_span(match) if japanese or chinese else korean_name(match)
+
+
 def japanese_label(match: re.Match[str]) -> tuple[int, int] | None:
     """What stands behind a label such as `氏名`, unless it says what to fill in."""
     name = value_text(match)
@@ -112,6 +121,8 @@ def chinese_name(match: re.Match[str]) -> tuple[int, int] | None:
 
 def _is_japanese(name: str) -> bool:
     compact = name.replace("\u3000", " ")
+    if compact in _names("japanese_others"):
+        return False
     for size in range(1, min(_LONGEST_FAMILY, len(compact)) + 1):
         given = compact[size:].lstrip(" ")
         if compact[:size] in _names("japanese") and _GIVEN.fullmatch(given):
@@ -126,6 +137,7 @@ def _names(kind: str) -> frozenset[str]:
 
 VALIDATORS: Final[dict[str, Validator]] = {
     "chinese_name": chinese_name,
+    "cjk_name": cjk_name,
     "date_of_birth": date_of_birth,
     "japanese_cell": japanese_cell,
     "japanese_label": japanese_label,
