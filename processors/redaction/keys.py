@@ -21,6 +21,9 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _JOINTS: Final = re.compile(r"[._\s-]+")
 _LABEL_PARTS: Final = 2
 
+# What values begin like. Where a trigger fires on a label with one of them, and not on that alone, the label matters.
+_BEGINNINGS: Final = ("0", "000-00-0000", "Xk7Qp2mZ", "xk qp", "Xk Qp", "+0 0", "/xk", "山田", "カナ")
+
 
 @cache
 def place_pattern(name: str) -> re.Pattern[str]:
@@ -98,5 +101,12 @@ class KeyBook:
             self.dirty.add(key)
         elif not self._no_label.search(key):
             label = label_of(key)
-            if label and self._texts.finder.is_context(label):
+            if label and self._is_context(label):
                 self.special[key] = label
+
+    def _is_context(self, label: str) -> bool:
+        """Whether some rule reads a label in front of a value."""
+        finder = self._texts.finder
+        alone = set(finder.touched(list(_BEGINNINGS)))
+        beginnings = [text for index, text in enumerate(_BEGINNINGS) if index not in alone]
+        return finder.is_context(label) or bool(finder.touched([label + text for text in beginnings]))
