@@ -263,3 +263,45 @@ def test_events_and_log_records_have_the_role_of_their_message() -> None:
         assert isinstance(record.body, dict)
         bodies.append(record.body["content"])
     assert bodies == [MAIL, "<EMAIL>"]
+
+
+TOKEN = "Zk4\x71Wm9vTb2XhRs7LcNe5Jd8YpQf3A"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("db.password", "hunter2!"),
+        ("user_password", "c0rrect-horse"),
+        ("apiKey", TOKEN),
+        ("x-api-key", TOKEN),
+        ("client_secret", TOKEN),
+        ("http.request.header.x-api-key", [TOKEN]),
+        ("http.request.header.authorization", [f"Bearer {TOKEN}"]),
+        ("http.request.header.authorization", "Basic amFuZTpodW50ZXIyaHVudGVy"),
+        ("http.request.header.cookie", [f"theme=dark; sessionid={TOKEN}"]),
+        ("http.response.header.set-cookie", [f"sessionid={TOKEN}; Path=/; HttpOnly"]),
+        ("request", {"headers": {"x-api-key": TOKEN}}),
+        ("request", {"auth": {"client_secret": TOKEN}}),
+        ("process.command_args", ["psql", "--password", "hunter2!x"]),
+        ("process.command_args", ["curl", "-u", "jane:hunter2!x", "https://shop.example.org"]),
+        ("process.command_args", ["app", "--api-key", TOKEN, "--port", "80"]),
+        ("url.full", "https://jane:hunter2!x@shop.example.org/a?b=1"),
+        ("url.query", f"page=2&access_token={TOKEN}&sort=asc"),
+        ("http.target", f"/v1/chat?api_key={TOKEN}"),
+    ],
+)
+def test_secrets_under_keys_and_in_requests(key: str, value: Any) -> None:
+    new = attributes_of({key: value}, treatment("default"))[key]
+    kept = ("hunter2", "c0rrect", TOKEN, "amFuZTpodW50ZXIy")
+    assert not any(part in repr(new) for part in kept)
+    assert type(new) is type(value)
+    assert "<REDACTED>" not in repr(new)
+
+
+def test_the_neighbourhood_of_a_secret_stays_readable() -> None:
+    url = f"https://jane:hunter2!x@shop.example.org/a?access_token={TOKEN}&sort=asc"
+    new = attributes_of({"url.full": url}, treatment("default"))["url.full"]
+    assert new.startswith("https://")
+    assert new.endswith("&sort=asc")
+    assert "@shop.example.org/a?access_token=<SECRET>" in new
