@@ -25,7 +25,8 @@ _TWO_WORDS: Final = re.compile(
 )
 _STRONG_LABELS: Final = ("氏名", "名義", "患者名", "顧客名", "契約者名", "申込者名")
 _LONGEST_FAMILY: Final = 4
-_DIGIT: Final = re.compile(r"[0-9]")
+# What parts a date from a word of birth: another number, also one that was redacted, or a paragraph.
+_PARTED: Final = re.compile(r"[0-9]|<[A-Z]|\(A{4}|\n\s*\n")
 _BIRTH_BEFORE: Final = 40
 _BIRTH_BEHIND: Final = 16
 _CHINESE_NAME: Final = 3
@@ -63,16 +64,16 @@ def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def date_of_birth(match: re.Match[str]) -> tuple[int, int] | None:
-    """A date beside a word of birth, with no other date or number between them."""
+    """A date beside a word of birth, with no other date or number between them, redacted or not."""
     words = context_pattern(("$birth",))
     start, end = value_span(match)
     before = text_before(match, _BIRTH_BEFORE)
     named = [word.end() for word in words.finditer(before)]
-    if named and not _DIGIT.search(before, named[-1]):
+    if named and not _PARTED.search(before, named[-1]):
         return start, end
     after = match.string[end : end + _BIRTH_BEHIND]
     word = words.search(after)
-    return (start, end) if word and not _DIGIT.search(after[: word.start()]) else None
+    return (start, end) if word and not _PARTED.search(after[: word.start()]) else None
 
 
 def japanese_cell(match: re.Match[str]) -> tuple[int, int] | None:
