@@ -32,20 +32,20 @@ _LINK: Final = re.compile(
     (?P<tail>[\w-]{0,48})
     (?:["'`\])*」』]|&quot;|&\#3[49];|[ ]\)){0,4}
     (?:
-      (?P<field>(?:[ ]?,)?\s{1,24}["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?
+      (?P<field>(?:[ ]?,\s{0,24}|\s{1,24})["']?value["']?[ ]?[:=]\s{0,4} | \.value[ ]?[:=][ ]?
         | [ ]?\{\s{1,12}(?:type\s{1,12}=\s{1,4}\w{1,12}\s{1,12})?default\s{1,12}=\s{1,4})
     | (?P<pair>[ ]{0,3},\s{0,8}(?=["'`]) | ,(?=[^\s,"']) | [ \t]{0,24}\|[ \t]{0,8} | \t)
     | (?P<markup>\s{0,2}>\s{0,8})
     | (?P<operator>
         (?:[ ]?,[ ]?\w{1,12})?
-        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|\uff1a|\uff1d|←|<-)\s{0,12}
+        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|\uff1a|\uff1d|←|<-)(?:[*_`]{1,2}(?=\s))?\s{0,12}(?:[|>][+-]?[ ]?\n\s{1,16})?
         (?:[&*]?[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
         (?:[\w.]{1,32}[\[(][ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|[\])][ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
-    | (?P<words>(?:[ ][\w'/-]{1,20}){0,5}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?|[ ]?[:\uff1a=])[ ]?(?=\S))
+    | (?P<words>(?:,?[ ][\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?|[ ]?[:\uff1a=→⇒]|[ ]\(|[ ][–—-](?=[ ]))[ ]?(?=\S))
     | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:\uff1a]?[ ]?)
-    | (?P<space>[ ]{1,8}(?=\S))
+    | (?P<space>[ ]{1,8}(?=\S)|(?=[「『“]))
     )
     """.replace("VERBS", "|".join(re.escape(verb) for verb in words_of(["$verbs"]))),
     re.VERBOSE | re.IGNORECASE | re.ASCII,
@@ -55,12 +55,14 @@ _QUOTED: Final = re.compile(
 )
 _OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“\u2018«(\[*<]|<!\[CDATA\[)?")
 _BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
-_BARE_END: Final = re.compile(r"&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE)
+_BARE_END: Final = re.compile(
+    r"&[A-Za-z_][\w.-]{0,30}=|&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE
+)
 _QUERY_END: Final = re.compile(r"[&#]")
 _IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
 _CODE_BEHIND: Final = ("(", "[", "{")
 REFERENCE: Final = re.compile(
-    r"\$[A-Za-z_{(].*|%[A-Za-z_]\w*%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
+    r"\$[A-Za-z_]+[0-9]?|\$[{(].*|%[A-Za-z_]+%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
@@ -104,6 +106,9 @@ _HYPHENATED: Final = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){3,7}")
 _PASSWORD_ITSELF: Final = re.compile(
     r"pass|pwd|secret|token|user|admin_|credential|input|field|string|value|login|hash|required|invalid", re.IGNORECASE
 )
+_NAMED_PASSWORD: Final = re.compile(r"(?:pass|pwd|secret|token|user|field|input|string)\w*", re.IGNORECASE)
+_ENDS_SENTENCE: Final = ("!", "?")
+_INNER_CAPITAL: Final = re.compile(r"(?=.{8})[A-Za-z]{1,20}[a-z][A-Z][A-Za-z]{1,20}")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]+[0-9]?")
 _WORD: Final = re.compile(r"[a-z]{6,20}|[A-Z][a-z]{5,20}")
 _NOT_PASSWORD_ENDS: Final = re.compile(
@@ -117,7 +122,9 @@ _BEFORE_BARE: Final = re.compile(
     r"|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z",
     re.IGNORECASE,
 )
-_KEY_WORD_BEHIND: Final = frozenset(":=")
+# What the detector shows in place of `<PASSWORD>`, which holds a key word.
+_FILLER: Final = "AAA"
+_KEY_WORD_BEHIND: Final = (":", "=", "\uff1a")
 _NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
 _LOOK_BACK: Final = 96
 _FIRM: Final = frozenset({"operator", "pair", "field", "markup", "fallback"})
@@ -126,7 +133,9 @@ _FIRM: Final = frozenset({"operator", "pair", "field", "markup", "fallback"})
 def password(match: re.Match[str]) -> tuple[int, int] | None:
     """A password behind its key word; the match ends with the word, or with the operator behind a short one."""
     text, start = match.string, match.end()
-    if text[start - 1] in _KEY_WORD_BEHIND:
+    if text[start - 3 : start] == _FILLER:
+        return None
+    if text[start - 1 : start] in _KEY_WORD_BEHIND:
         start -= 1
     value = _value_behind(text, start)
     if value is None or len(value.text) > _LONGEST_PASSWORD:
@@ -141,26 +150,43 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def is_password(value: Value) -> bool:
+    """Whether a value in the place of a password is one: no reference, no type, no word of the sentence."""
     text = value.text
     if is_stand_in(text) or " " in text or REFERENCE.fullmatch(text):
         return False
-    firm = value.link in _FIRM
     plain = without_technical(text)
-    has_letter = any(character.isalpha() for character in plain)
-    has_digit = _DIGITS.search(plain) is not None
-    if not has_letter:
-        return has_digit and firm and text.isdigit() and (value.quoted or len(text) > _SHORTEST_PASSWORD)
-    if has_digit:
-        return value.quoted or not (
-            _IDENTIFIER.fullmatch(text) or _MEMBER.fullmatch(text) or _PASSWORD_ITSELF.match(text)
-        )
+    if not any(character.isalpha() for character in plain):
+        return _is_number(value)
+    if _DIGITS.search(plain):
+        return value.quoted or is_mixed(text) or not _is_name(text)
     if is_mixed(text) or _HYPHENATED.fullmatch(text):
         return _PASSWORD_ITSELF.search(text) is None
-    if _SPECIAL.search(text[:-1]):
-        return firm or value.quoted
-    if text[-1] in "!@#$%^*" and firm:
-        return _PASSWORD_ITSELF.search(text) is None
-    return value.quoted and firm and _WORD.fullmatch(text) is not None and _PASSWORD_ITSELF.search(text) is None
+    specials = len(_SPECIAL.findall(text))
+    if specials > (text[-1] in _ENDS_SENTENCE):
+        return value.link in _FIRM or value.quoted or specials > 1
+    return _is_word(value)
+
+
+def _is_number(value: Value) -> bool:
+    least = _SHORTEST_PASSWORD if value.quoted and value.link in _FIRM else _SHORTEST_PASSWORD + 1
+    return value.text.isdigit() and len(value.text) >= least and (value.link != "space" or value.quoted)
+
+
+def _is_name(text: str) -> bool:
+    names = (_IDENTIFIER, _MEMBER, _NAMED_PASSWORD)
+    return any(name.fullmatch(text) for name in names)
+
+
+def _is_word(value: Value) -> bool:
+    """Letters alone: in quotes behind an operator; in a sentence only with capitals inside."""
+    text = value.text
+    if _PASSWORD_ITSELF.search(text):
+        return False
+    if value.link not in _FIRM:
+        return value.link != "space" and _INNER_CAPITAL.fullmatch(text) is not None
+    if text[-1] in _ENDS_SENTENCE:
+        return text[-1] != "?"
+    return value.quoted and value.link != "pair" and _WORD.fullmatch(text) is not None
 
 
 # --- secrets ---
@@ -174,8 +200,8 @@ _KEY_WORD: Final = re.compile(
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z]+[0-9]*|[A-Z]+(?![a-z])[0-9]*")
 _NOT_SECRET: Final = frozenset(words_of(["$not_secret_words"]))
 _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
-_KEY_ALONE: Final = re.compile(r"(?<![\w.-])[\"']?(?:key|keys|auth|api)\Z", re.IGNORECASE)
-_STRONG: Final = re.compile(r"(?:secret|token|credential)\Z", re.IGNORECASE)
+_LONGEST_KEY_ALONE: Final = 4
+_STRONG: Final = re.compile(r"(?:secret|token|credential|api[ _-]?key)\Z", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
 _MIXED_IDENTIFIER: Final = 0.32
 _GAP: Final = 48
@@ -208,15 +234,24 @@ def _is_secret(text: str, start: int, value: Value) -> bool:
         shortest = _SHORTEST_SECRET if _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start) else shortest
     if value.link == "space" and not _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start):
         shortest = _SECRET_APART
-        if is_hex(shown) or is_uuid(shown):
+        if (is_hex(shown) or is_uuid(shown)) and not _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start):
             return False
     if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown):
         return False
     if not (value.quoted or _DIGITS.search(shown) or is_mixed(shown, _MIXED_IDENTIFIER)):
         return False
-    if firm and (is_hex(shown) or is_uuid(shown)) and _KEY_ALONE.search(text, max(0, start - _LOOK_BACK), start):
+    if firm and (is_hex(shown) or is_uuid(shown)) and _is_key_alone(text, start):
         return False
     return not _is_named_otherwise(text, start, value)
+
+
+def _is_key_alone(text: str, start: int) -> bool:
+    """Whether the whole name is `key`, as of entries in caches and maps; `the acme key: ...` is none."""
+    before = text[max(0, start - _LOOK_BACK) : start]
+    name = before.rstrip("keysapiKEYSAPI")
+    if len(before) - len(name) > _LONGEST_KEY_ALONE or name[-1:].isalnum() or name.endswith(("_", "-", ".")):
+        return False
+    return text[start : start + 1] == "=" or not (name.endswith(" ") and name.rstrip(" ")[-1:].isalnum())
 
 
 def _is_named_otherwise(text: str, start: int, value: Value) -> bool:

@@ -33,8 +33,9 @@ _FEW_DIGITS: Final = 2
 _CHANGES: Final = 0.18
 _CHANGES_FEW_DIGITS: Final = 0.22
 _CHANGES_SHORT: Final = 0.25
+_CHANGES_NO_DIGIT: Final = 0.12
 _SHORT_MIXED: Final = 8
-_CHANGES_MIXED: Final = 0.22
+_CHANGES_MIXED: Final = 0.18
 _CHANGES_UNBROKEN: Final = 0.12
 _DIGITS_UNBROKEN: Final = 3
 _CONSONANTS_WEIGH: Final = 2
@@ -96,6 +97,8 @@ def _changes_often(text: str) -> bool:
     if not letters or len(set(text)) < min(_DISTINCT, size * 0.6):
         return False
     share = _changes(text) / size
+    if not digits and _case_changes(text) < _CHANGES_NO_DIGIT * size:
+        return False
     if size < _SHORT:
         return digits >= 1 and share >= _CHANGES_SHORT
     if digits >= _DIGITS_UNBROKEN and text.isalnum():
@@ -105,6 +108,14 @@ def _changes_often(text: str) -> bool:
 
 def _changes(text: str) -> int:
     """How often the kind of character changes inside words, a capital at the start of a word apart."""
+    count = _case_changes(text)
+    for word in _LETTERS_APART.findall(text):
+        if _MIXED.search(word) or word.islower() or _DIGIT.search(text):
+            count += _CONSONANTS_WEIGH * len(_CONSONANTS.findall(word))
+    return count
+
+
+def _case_changes(text: str) -> int:
     count = 0
     for word in _NOT_ALNUM.split(text):
         before = ""
@@ -112,7 +123,4 @@ def _changes(text: str) -> int:
             kind = "d" if character.isdigit() else "U" if character.isupper() else "l"
             count += before not in ("", kind) and not (before == "U" and kind == "l")
             before = kind
-    for word in _LETTERS_APART.findall(text):
-        if _MIXED.search(word) or word.islower() or _DIGIT.search(text):
-            count += _CONSONANTS_WEIGH * len(_CONSONANTS.findall(word))
     return count
