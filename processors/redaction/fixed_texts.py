@@ -14,7 +14,7 @@ from processors.redaction.user_rules import build_user_rule
 
 def finding_rule(text: str, own: Iterable[UserRule]) -> str | None:
     """The id of a rule that finds something in a text, None where none does."""
-    for rules in (load_rules(), [build_user_rule(rule) for rule in own]):
+    for rules in (load_rules(), [build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own)]):
         treatment = Treatment(frozenset(rule.entity.name for rule in rules))
         for finding in Finder(Detector(rules)).find(text, treatment):
             return finding.rule.id

@@ -34,6 +34,25 @@ def test_limits_alone_do_not_change_the_mode() -> None:
     assert not config.has_collector_keys
 
 
+@pytest.mark.parametrize("keys", [{"summary": "debug"}, {"hmac_key": "k"}, {"summary": "debug", "hmac_key": "k"}])
+def test_common_keys_alone_are_the_collectors(keys: dict[str, Any]) -> None:
+    config = RedactionConfig.model_validate(keys)
+    assert (config.has_collector_keys, config.has_entities) == (True, False)
+
+
+@pytest.mark.parametrize("own", [{"entities": "all"}, {"dry_run": True}, {"action": "hash"}, {"max_value_hits": 5}])
+def test_common_keys_beside_one_of_ours_serve_entities(own: dict[str, Any]) -> None:
+    config = RedactionConfig.model_validate({"summary": "debug", "hmac_key": "k" * 32, **own})
+    assert (config.has_collector_keys, config.has_entities) == (False, True)
+
+
+@pytest.mark.parametrize("own", [{"mask": "stars"}, {"policies": [{"match": {}}]}, {"actions": {"EMAIL": "hash"}}])
+def test_a_choice_beside_the_collectors_keys_holds_both(own: dict[str, Any]) -> None:
+    config = RedactionConfig.model_validate({"allow_all_keys": True, **own})
+    assert (config.has_collector_keys, config.has_entities) == (True, True)
+    assert config.entity_types == select_entities("default")
+
+
 @pytest.mark.parametrize("name", ["md5", "SHA1", "sha3"])
 def test_hash_functions_in_any_case(name: str) -> None:
     assert RedactionConfig.model_validate({"hash_function": name}).hash_function == name.lower()
@@ -53,6 +72,20 @@ def test_hash_functions_in_any_case(name: str) -> None:
         ({"db_sanitizer": {"sql": {"enabled": True}}}, "not supported"),
         ({"block_values": ["x"]}, "Extra inputs"),
         ({"max_value_bytes": 0}, "greater than or equal"),
+        ({"entities": "all", "hmac_key": "short"}, "at least 32 bytes"),
+        ({"allow_all_keys": True, "dry_run": True}, "no dry run"),
+        ({"allow_all_keys": True, "allow": {"values": ["x"]}}, "say which ones with entities"),
+        ({"allow_all_keys": True, "hash_digits": 8}, "say which ones with entities"),
+        ({"hash_digits": 5}, "greater than or equal"),
+        ({"action": "erase"}, "action"),
+        ({"actions": {"EMIAL": "hash"}}, 'did you mean "EMAIL"'),
+        ({"policies": [{"match": {}, "entities": ["EMIAL"]}]}, 'did you mean "EMAIL"'),
+        ({"policies": [{"match": {"places": ["nowhere"]}}]}, "places"),
+        ({"policies": [{"entities": "all"}]}, "match"),
+        ({"mask": {"text": "jane@example.com"}}, "would find this text again"),
+        ({"mask": {"text": 'a"b'}}, "fit into JSON"),
+        ({"mask": {"text": ""}}, "fit into JSON"),
+        ({"rules": [{"type": "CODE", "pattern": "[a-z]+"}], "mask": {"text": "gone"}}, r"the rule rules\[0\]"),
     ],
 )
 def test_what_cannot_be_honoured_is_an_error(config: dict[str, Any], reason: str) -> None:
