@@ -116,7 +116,7 @@ def _lines(report: _Report, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _line(report: _Report, item: Explanation, options: argparse.Namespace) -> str:
-    facts = [f"rule {item.rule}"]
+    facts = [f"rule {item.rule} ({item.provider})" if item.provider else f"rule {item.rule}"]
     facts += [f"passed {name}" for name in item.conditions]
     facts += [f'context "{item.context}"'] if item.context else []
     facts += [f"written {item.layer}"] if item.layer != "plain" else []

@@ -34,6 +34,7 @@ class Explanation:
 
     entity: str
     rule: str
+    provider: str
     start: int
     end: int
     layer: str
@@ -172,6 +173,7 @@ def explanations(
         yield Explanation(
             entity,
             finding.rule.id,
+            finding.rule.provider,
             finding.start,
             finding.end,
             _layer(finding, text),

@@ -120,6 +120,7 @@ def build_rule(data: RuleData, types: dict[str, EntityType]) -> Rule:
             priority=entity.priority if data.priority is None else data.priority,
             positive=tuple(data.positive),
             negative=tuple(data.negative),
+            provider=data.provider or "",
             by_words=words_only and not data.alone,
         )
     except (KeyError, ValueError, re.error) as error:

@@ -49,6 +49,7 @@ class Rule:
         near: how many characters before the match and behind it count as near.
         absorbs: a finding grows over what overlaps it; False where the neighbourhood is to stay readable.
         priority: of several rules that found something at one place, the highest names it.
+        provider: whose format it is; empty where it is nobody's.
         by_words: context words are the triggers: a match lies near a hit, not on it.
         anywhere: triggers say only that a text may have matches; the pattern is searched in all of it.
         positive: texts in which the rule finds something; tests run them.
@@ -71,5 +72,6 @@ class Rule:
     priority: int
     positive: tuple[str, ...]
     negative: tuple[str, ...]
+    provider: str = ""
     by_words: bool = False
     anywhere: bool = False

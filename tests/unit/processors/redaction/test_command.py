@@ -88,6 +88,7 @@ def test_json_for_programs(run: Any) -> None:
         {
             "entity": "EMAIL",
             "rule": "email",
+            "provider": "",
             "start": 5,
             "end": 28,
             "layer": "plain",
