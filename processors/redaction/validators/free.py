@@ -57,8 +57,12 @@ def street(match: re.Match[str]) -> tuple[int, int] | None:
 def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
     """A common family name, alone or with a given name, at the end of the text before an honorific."""
     start, end = value_span(match)
+    text = match.string
+    families = _names("japanese")
     for begin in range(start, end):
-        if _is_japanese(match.string[begin:end]):
+        if (text[begin : begin + 2] in families or text[begin] in families or text[begin : begin + 3] in families) and (
+            _is_japanese(text[begin:end])
+        ):
             return begin, end
     return None
 
