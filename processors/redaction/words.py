@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -27,12 +28,32 @@ def words_of(items: Iterable[str]) -> tuple[str, ...]:
 
 @cache
 def context_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    """An expression that finds any of the words (or `$lists`), in any case; an ASCII word does not touch a letter."""
+    """An expression that finds any of the words (or `$lists`), in any case.
+
+    An ASCII word touches no letter, but for a capital behind it: `phone` is in `phoneNumber`.
+    """
     ordered = sorted(words_of(words), key=len, reverse=True)
-    ascii_words = [_escaped(word) for word in ordered if word.isascii()]
-    other_words = [_escaped(word) for word in ordered if not word.isascii()]
-    parts = [f"(?<![A-Za-z])(?:{'|'.join(ascii_words)})(?![a-z])"] if ascii_words else []
-    return re.compile("|".join([*parts, *other_words]), re.IGNORECASE)
+    ascii_words = [word for word in ordered if word.isascii()]
+    mixed_words = [word for word in ordered if not word.isascii() and word[0].isascii()]
+    other_words = [word for word in ordered if not word[0].isascii()]
+    parts = [f"(?<![A-Za-z])(?:{_any_of(ascii_words)})(?![a-z])"] if ascii_words else []
+    parts += [f"(?<![A-Za-z])(?:{_any_of(mixed_words)})"] if mixed_words else []
+    # Most characters are ASCII, and are done with here.
+    parts += [rf"(?=[^\x00-\x7f])(?:{_any_of(other_words)})"] if other_words else []
+    return re.compile("|".join(parts))
+
+
+def _any_of(words: list[str]) -> str:
+    """The words, longest first, by their first letter: `re` looks at a class before it tries what follows it."""
+    by_letter: defaultdict[str, list[str]] = defaultdict(list)
+    for word in words:
+        by_letter[word[0].lower()].append(_escaped(word[1:]))
+    return "|".join([f"{_either_case(letter)}(?i:{'|'.join(rests)})" for letter, rests in by_letter.items()])
+
+
+def _either_case(letter: str) -> str:
+    upper = letter.upper()
+    return f"[{letter}{upper}]" if upper != letter and len(upper) == 1 else re.escape(letter)
 
 
 def word_trigger(word: str) -> str:
