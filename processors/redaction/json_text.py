@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -44,14 +45,7 @@ def edits(text: str, findings: Sequence[Finding], treatment: Treatment) -> list[
     if not may_be_json(text):
         return [_loose(text, finding, treatment) for finding in findings]
     if any(_is_risky(text, finding) for finding in findings) and (documents := _documents(text)):
-        made: list[Edit] = []
-        done = 0
-        for start, end in documents:
-            inside = [item for item in findings if item.start < end and item.end > start]
-            made += [_loose(text, item, treatment) for item in findings if done <= item.start and item.end <= start]
-            made += _Document(text, start, end, treatment).edits(inside)
-            done = end
-        return made + [_loose(text, item, treatment) for item in findings if done <= item.start]
+        return list(_in_documents(text, documents, findings, treatment))
     return [_inside_string(text, finding, treatment) for finding in findings]
 
 
@@ -97,6 +91,24 @@ def _is_risky(text: str, finding: Finding) -> bool:
 # --- with a parser
 
 
+def _in_documents(
+    text: str, documents: Sequence[tuple[int, int]], findings: Sequence[Finding], treatment: Treatment
+) -> Iterator[Edit]:
+    """Edits in documents and between them; both they and the findings are in order."""
+    waiting = deque(findings)
+    for start, end in documents:
+        while waiting and waiting[0].end <= start:
+            yield _loose(text, waiting.popleft(), treatment)
+        inside = []
+        while waiting and waiting[0].start < end:
+            inside.append(waiting.popleft())
+        yield from _Document(text, start, end, treatment).edits(inside)
+        if inside and inside[-1].end > end:
+            # What reaches into the next line is replaced there, too.
+            waiting.appendleft(inside[-1]._replace(start=end))
+    yield from [_loose(text, finding, treatment) for finding in waiting]
+
+
 def _documents(text: str) -> list[tuple[int, int]]:
     """The stretches of a text that are JSON: all of it, or lines."""
     if _is_json(text):
@@ -133,7 +145,7 @@ class _Document:
         self._text = text
         self._span = start, end
         self._treatment = treatment
-        self._keys: list[set[str] | None] = []
+        self._keys: list[dict[str, int] | None] = []
 
     def edits(self, findings: Sequence[Finding]) -> list[Edit]:
         """The edits for findings in it, in order."""
@@ -148,7 +160,7 @@ class _Document:
 
     def _token(self, written: str, start: int, end: int, waiting: list[Finding]) -> list[Edit]:
         if written[0] in "{[":
-            self._keys.append(set() if written == "{" else None)
+            self._keys.append({} if written == "{" else None)
             return []
         if written[0] in "}]":
             self._keys.pop()
@@ -158,7 +170,7 @@ class _Document:
         is_key = written[0] == '"' and keys is not None and _COLON.match(self._text, end) is not None
         if not touching:
             if is_key and keys is not None:
-                keys.add(written)
+                keys.setdefault(written, 1)
             return []
         if written[0] != '"':
             shown = json.dumps(self._shown(touching[0]), ensure_ascii=False)
@@ -192,7 +204,7 @@ class _Document:
             made.append(Edit(low + begin, low + behind, encodings.escape(edit.text), edit.finding))
         return made
 
-    def _unique(self, token: str, start: int, made: list[Edit], keys: set[str]) -> list[Edit]:
+    def _unique(self, token: str, start: int, made: list[Edit], keys: dict[str, int]) -> list[Edit]:
         """The edits of a key, with a number behind where the object has such a key already."""
         pieces = []
         position = start
@@ -200,12 +212,13 @@ class _Document:
             pieces += [self._text[position : edit.start], edit.text]
             position = edit.end
         key = "".join([*pieces, self._text[position : start + len(token)]])
-        number = 1
         unique = key
+        number = keys.get(key, 0)
         while unique in keys:
             number += 1
             unique = f'{key[:-1]}#{number}"'
-        keys.add(unique)
+        keys[key] = max(number, 1)
+        keys.setdefault(unique, 1)
         if unique == key:
             return made
         if not made:
