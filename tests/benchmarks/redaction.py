@@ -1,56 +1,125 @@
-"""CPU time of redaction: `python -m tests.benchmarks.redaction`. Clean and dirty spans, and raw text in MB/s."""
+"""CPU time of redaction beside its goals: `python -m tests.benchmarks.redaction [--quick] [--collector]`."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
+import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.signals import Batch, Signal
 from pipeline.signals.intake import parse
 from pipeline.testing import configured
+from processors.redaction.entities import load_types
+from processors.redaction.layers import Finder
 from processors.redaction.loader import load_rules
 from processors.redaction.processor import Redaction
+from processors.redaction.stages import build_finder
+from processors.redaction.text import TextRedactor
+from processors.redaction.treatment import Treatment
+from tests.benchmarks.cases import FORWARD, configuration
+from tests.benchmarks.end_to_end import COLLECTORS, cpu_s
+from tests.benchmarks.load import send
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape, requests
+from tests.benchmarks.sink import Sink
+from tests.servers.processes import free_ports
 
 SPANS = 100
-REQUESTS = 60
-WARM_UP = 10
+WARM_UP = 6
 PARAGRAPH_CHARS = 600
-SOURCE_BYTES = 4 << 20
+SPAN_CHARS = 3600
+LARGE_CHARS = 36_000
+SMALL_ATTRIBUTES = 20
 JAPANESE = "会議の議事録を要約してください。売上は前年比で増加し、担当者は来週までに資料を準備します。"
+
+Change = Callable[[Any, random.Random], None]
 
 
 def main() -> None:
-    """Print one row for each kind of text."""
+    """Print one row for each goal."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a fifth of the work")
+    parser.add_argument("--collector", action="store_true", help="also run the real Collector on the same spans")
+    arguments = parser.parse_args()
+    count = 12 if arguments.quick else 60
+    size = 1 << 20 if arguments.quick else 8 << 20
+    for name, measured, goal in chain(
+        _span_rows(count), _text_rows(size), _collector_rows(count) if arguments.collector else ()
+    ):
+        sys.stdout.write(f"{name:44} {measured:>12}   {goal}\n")
+        sys.stdout.flush()
+
+
+def _span_rows(count: int) -> Iterator[Sequence[str]]:
     everything = {"entities": "all"}
-    print(f"{'per span':44} {'us':>8}")
-    for name, batches, config in (
-        ("660 B, clean", _batches(TEXT_FREE), everything),
-        ("3.6 KB, clean", _batches(TEXT), everything),
-        ("3.6 KB, clean, default policy", _batches(TEXT), {}),
-        ("3.6 KB, Japanese as \\uXXXX, clean", _batches(TEXT, _japanese), everything),
-        ("3.6 KB, a hit per paragraph", _batches(TEXT, _dirty), everything),
-        ("3.6 KB, clean, 12 expressions of the Collector", _batches(TEXT), _collector_config()),
+    collector = _collector_config()
+    for name, shape, change, config, goal in (
+        ("660 B, clean", TEXT_FREE, None, everything, ""),
+        ("3.6 KB, clean", TEXT, None, everything, "10 us"),
+        ("3.6 KB, clean, default policy", TEXT, None, {}, "10 us"),
+        ("3.6 KB, Japanese as \\uXXXX, clean", TEXT, _japanese, everything, ""),
+        ("3.6 KB, a hit per paragraph", TEXT, _dirty, everything, "72 us"),
+        ("3.6 KB, 12 expressions of the Collector", TEXT, None, collector, "1/20 of the Collector"),
     ):
-        print(f"{name:44} {_us_per_span(batches, config):8.1f}")
-    print(f"\n{'per text':44} {'MB/s':>8}")
-    source = list(_source_files())
-    for name, texts in (
-        ("source code of the standard library", source),
-        ("the same in pieces of 3.6 KB", [t[i : i + 3600] for t in source for i in range(0, len(t), 3600)]),
-    ):
-        print(f"{name:44} {_megabytes_per_second(texts):8.1f}")
+        needed = _us_per_span(_batches(shape, count, change), config)
+        yield f"span: {name}", f"{needed:.1f} us", goal
+    without = _us_per_span(_batches(TEXT_FREE, count), everything)
+    needed = (_us_per_span(_batches(TEXT_FREE, count, _small), everything) - without) / SMALL_ATTRIBUTES
+    yield "attribute of 32 bytes", f"{needed:.2f} us", "1.5 us"
+    large = replace(TEXT, text_chars=LARGE_CHARS)
+    needed = _us_per_span(islice(_batches(large, 0), WARM_UP // 2), everything, warm_up=1)
+    yield "clean text", f"{2 * LARGE_CHARS / needed:.0f} MB/s", "300 MB/s"
 
 
-def _batches(shape: Shape, change: Callable[[Any, random.Random], None] | None = None) -> Iterator[Batch]:
+def _text_rows(size: int) -> Iterator[Sequence[str]]:
+    library, packages = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
+    documents = [path for suffix in ("md", "rst") for path in sorted(packages.glob(f"**/*.{suffix}"))]
+    for name, paths in (("code of the standard library", sorted(library.glob("*.py"))), ("documents", documents)):
+        texts = _pieces(paths, size)
+        if texts:
+            yield f"{name}, in pieces of 3.6 KB", f"{_megabytes_per_second(texts):.0f} MB/s", "50 MB/s"
+    text = "".join(_pieces(sorted(library.glob("*.py")), size))
+    yield "the code in one text", f"{_megabytes_per_second([text]):.0f} MB/s", "50 MB/s"
+
+
+def _collector_rows(count: int) -> Iterator[Sequence[str]]:
+    """What the processor adds to the CPU time of the real Collector, beside what ours needs for the same spans."""
+    ours = _us_per_span(_batches(TEXT, count), _collector_config())
+    theirs = _collector_us(("redaction",), count) - _collector_us((), count)
+    yield "the Collector, 12 expressions, 3.6 KB", f"{theirs:.1f} us", ""
+    yield "its CPU time in ours", f"{theirs / ours:.0f}", "20"
+
+
+def _collector_us(processors: tuple[str, ...], count: int) -> float:
+    case = replace(FORWARD, processors=processors)
+    bodies = requests(TEXT, spans=SPANS, count=count)
+    grpc_port, http_port = free_ports(2)
+    with tempfile.TemporaryDirectory() as folder, Sink() as sink:
+        config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port)
+        if processors:
+            config["processors"] = {"redaction": _collector_config()}
+        with COLLECTORS["otelcol"](config, Path(folder), ports=[grpc_port, http_port]) as server:
+            send("grpc", grpc_port, bodies, count)
+            sink.wait_for(count * SPANS)
+            before = cpu_s(server.pid)
+            send("grpc", grpc_port, bodies, 2 * count)
+            sink.wait_for(3 * count * SPANS)
+            return (cpu_s(server.pid) - before) * 1e6 / (2 * count * SPANS)
+
+
+def _batches(shape: Shape, count: int, change: Change | None = None) -> Iterator[Batch]:
     rng = random.Random(7)
-    for raw in requests(shape, spans=SPANS, count=REQUESTS + WARM_UP):
+    for raw in requests(shape, spans=SPANS, count=count + WARM_UP):
         message = Signal.TRACES.request_class.FromString(raw)
         if change is not None:
             for span in message.resource_spans[0].scope_spans[0].spans:  # type: ignore[union-attr]
@@ -58,8 +127,13 @@ def _batches(shape: Shape, change: Callable[[Any, random.Random], None] | None =
         yield parse(Signal.TRACES, message.SerializeToString())
 
 
+@cache
+def _samples() -> list[str]:
+    return [sample for rule in load_rules() for sample in rule.positive]
+
+
 def _dirty(span: Any, rng: random.Random) -> None:
-    samples = [sample for rule in load_rules() for sample in rule.positive]
+    samples = _samples()
     for pair in span.attributes:
         if pair.key.endswith(".messages"):
             messages = json.loads(pair.value.string_value)
@@ -74,6 +148,12 @@ def _japanese(span: Any, rng: random.Random) -> None:
         if pair.key.endswith(".messages"):
             text = "".join(rng.choices(JAPANESE, k=280))
             pair.value.string_value = json.dumps([{"role": "user", "parts": [{"type": "text", "content": text}]}])
+
+
+def _small(span: Any, rng: random.Random) -> None:
+    for index in range(SMALL_ATTRIBUTES):
+        value = " ".join(rng.choices(("order", "was", "shipped", "today", "and", "paid", "later", "again"), k=8))[:32]
+        span.attributes.add(key=f"app.note.{index}").value.string_value = value
 
 
 def _collector_config() -> dict[str, Any]:
@@ -96,7 +176,7 @@ def _collector_config() -> dict[str, Any]:
     }
 
 
-def _us_per_span(batches: Iterator[Batch], config: dict[str, Any]) -> float:
+def _us_per_span(batches: Iterator[Batch], config: dict[str, Any], warm_up: int = WARM_UP) -> float:
     """The lower quartile of the requests: what else runs on the machine only adds."""
     processor: Redaction = configured(Redaction, **config)
     spent_ns = []
@@ -106,26 +186,32 @@ def _us_per_span(batches: Iterator[Batch], config: dict[str, Any]) -> float:
         began = time.process_time_ns()
         processor.process(batch)
         spent_ns.append(time.process_time_ns() - began)
-    return statistics.quantiles(spent_ns[WARM_UP:], n=4)[0] / 1e3 / SPANS
+    return statistics.quantiles(spent_ns[warm_up:], n=4)[0] / 1e3 / SPANS
 
 
-def _source_files() -> Iterator[str]:
+def _pieces(paths: Sequence[Path], most: int) -> list[str]:
+    pieces: list[str] = []
     size = 0
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+    for path in paths:
         text = path.read_text(encoding="utf-8", errors="replace")
+        pieces += [text[start : start + SPAN_CHARS] for start in range(0, len(text), SPAN_CHARS)]
         size += len(text)
-        yield text
-        if size > SOURCE_BYTES:
-            return
+        if size > most:
+            break
+    return pieces
 
 
 def _megabytes_per_second(texts: Sequence[str]) -> float:
-    processor: Redaction = configured(Redaction, entities="all")
-    redactor = processor._stages[0]._policy.texts  # type: ignore[attr-defined]
-    redactor.redact("warm-up")
+    """All texts as a pipeline works on them: one scan over a lot of them, then those with candidates one by one."""
+    types = frozenset(load_types())
+    finder: Finder = build_finder(Redaction.Config(entities="all"), types)
+    redactor, treatment = TextRedactor(finder), Treatment(types)
+    redactor.redact("a first text mail@example.com", treatment)
     began = time.process_time_ns()
-    for text in texts:
-        redactor.redact(text)
+    for start in range(0, len(texts), SPANS):
+        some = texts[start : start + SPANS]
+        for index in finder.touched(some):
+            redactor.redact(some[index], treatment)
     return sum(len(text.encode()) for text in texts) * 1e3 / (time.process_time_ns() - began)
 
 
