@@ -38,12 +38,14 @@ _LINK: Final = re.compile(
     | (?P<markup>\s{0,2}>\s{0,8})
     | (?P<operator>
         (?:[ ]?,[ ]?\w{1,12})?
-        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|\uff1a|\uff1d|←|<-)(?:[*_`]{1,2}(?=\s))?\s{0,12}(?:[|>][+-]?[ ]?\n\s{1,16})?
+        \s{0,24}(?:[:=]{1,3}>?|[-=~]>|[?|+!]{1,2}=|\uff1a|\uff1d|←|<-)(?:[*_`]{1,2}(?=\s))?\s{0,12}
+        (?:[|>][+-]?[ ]?\n\s{1,16})?
         (?:[&*]?[A-Za-z][\w.]{1,24}(?:\[\w{1,12}\])?\??[ ]?=[ ]?(?=["'`]))?
         (?:[\w.]{1,32}[\[(][ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|[\])][ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
-    | (?P<words>(?:,?[ ][\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?|[ ]?[:\uff1a=→⇒]|[ ]\(|[ ][–—-](?=[ ]))[ ]?(?=\S))
+    | (?P<words>(?:,?[ ][\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?
+        |[ ]?[:\uff1a=→⇒]|[ ]\(|[ ][\u2013\u2014-](?=[ ]))[ ]?(?=\S))
     | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:\uff1a]?[ ]?)
     | (?P<space>[ ]{1,8}(?=\S)|(?=[「『“]))
     )
@@ -64,6 +66,7 @@ _CODE_BEHIND: Final = ("(", "[", "{")
 REFERENCE: Final = re.compile(
     r"\$[A-Za-z_]+[0-9]?|\$[{(].*|%[A-Za-z_]+%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
+    r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}|(?:session|user|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
@@ -106,6 +109,7 @@ _HYPHENATED: Final = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){3,7}")
 _PASSWORD_ITSELF: Final = re.compile(
     r"pass|pwd|secret|token|user|admin_|credential|input|field|string|value|login|hash|required|invalid", re.IGNORECASE
 )
+_ASSIGNMENT: Final = re.compile(r"[a-z_]{3,}=")
 _NAMED_PASSWORD: Final = re.compile(r"(?:pass|pwd|secret|token|user|field|input|string)\w*", re.IGNORECASE)
 _ENDS_SENTENCE: Final = ("!", "?")
 _INNER_CAPITAL: Final = re.compile(r"(?=.{8})[A-Za-z]{1,20}[a-z][A-Z][A-Za-z]{1,20}")
@@ -153,6 +157,8 @@ def is_password(value: Value) -> bool:
     """Whether a value in the place of a password is one: no reference, no type, no word of the sentence."""
     text = value.text
     if is_stand_in(text) or " " in text or REFERENCE.fullmatch(text):
+        return False
+    if value.link not in _FIRM and _ASSIGNMENT.match(text):
         return False
     plain = without_technical(text)
     if not any(character.isalpha() for character in plain):
