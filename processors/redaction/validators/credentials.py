@@ -66,7 +66,7 @@ _CODE_BEHIND: Final = ("(", "[", "{")
 REFERENCE: Final = re.compile(
     r"\$[A-Za-z_]+[0-9]?|\$[{(].*|%[A-Za-z_]+%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
     r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
-    r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}|(?:session|user|order|cache|item|product|tenant)[:#/].*"
+    r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}|(?:session|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
@@ -209,7 +209,6 @@ _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _LONGEST_KEY_ALONE: Final = 4
 _STRONG: Final = re.compile(r"(?:secret|token|credential|api[ _-]?key)\Z", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
-_MIXED_IDENTIFIER: Final = 0.32
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
 SHORT_SECRET: Final = 10
@@ -243,8 +242,6 @@ def _is_secret(text: str, start: int, value: Value) -> bool:
         if (is_hex(shown) or is_uuid(shown)) and not _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start):
             return False
     if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown):
-        return False
-    if not (value.quoted or _DIGITS.search(shown) or is_mixed(shown, _MIXED_IDENTIFIER)):
         return False
     if firm and (is_hex(shown) or is_uuid(shown)) and _is_key_alone(text, start):
         return False

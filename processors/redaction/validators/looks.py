@@ -34,6 +34,7 @@ _CHANGES: Final = 0.18
 _CHANGES_FEW_DIGITS: Final = 0.22
 _CHANGES_SHORT: Final = 0.25
 _CHANGES_NO_DIGIT: Final = 0.12
+_CAPITALS: Final = 0.3
 _SHORT_MIXED: Final = 8
 _CHANGES_MIXED: Final = 0.18
 _CHANGES_UNBROKEN: Final = 0.12
@@ -79,10 +80,10 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
     return _changes_often(_TECHNICAL.sub(" ", body))
 
 
-def is_mixed(text: str, share: float = _CHANGES_MIXED) -> bool:
-    """Whether a short text changes between capitals and small letters as no name does: a `share` of its letters."""
+def is_mixed(text: str) -> bool:
+    """Whether a short text changes between capitals and small letters as no name does."""
     letters = sum(character.isalpha() for character in text)
-    return letters >= _SHORT_MIXED and _changes(text) / letters >= share
+    return letters >= _SHORT_MIXED and _changes(text) / letters >= _CHANGES_MIXED
 
 
 def without_technical(text: str) -> str:
@@ -97,13 +98,20 @@ def _changes_often(text: str) -> bool:
     if not letters or len(set(text)) < min(_DISTINCT, size * 0.6):
         return False
     share = _changes(text) / size
-    if not digits and _case_changes(text) < _CHANGES_NO_DIGIT * size:
-        return False
+    if not digits:
+        return _letters_by_chance(text, size)
     if size < _SHORT:
         return digits >= 1 and share >= _CHANGES_SHORT
     if digits >= _DIGITS_UNBROKEN and text.isalnum():
         return share >= _CHANGES_UNBROKEN
     return share >= (_CHANGES if digits >= _FEW_DIGITS else _CHANGES_FEW_DIGITS)
+
+
+def _letters_by_chance(text: str, size: int) -> bool:
+    """Letters alone: half of them capitals, which in the names of programs begin words only."""
+    capitals = sum(character.isupper() for character in text) / size
+    often = size >= _SHORT and _case_changes(text) >= _CHANGES_NO_DIGIT * size
+    return often and _CAPITALS < capitals < 1 - _CAPITALS
 
 
 def _changes(text: str) -> int:
