@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pipeline.arguments import Parser
 from pipeline.config import load
 from pipeline.errors import PenstockError
+from pipeline.signals import Signal
 from pipeline.telemetry.log import Log
 from processors.redaction.collector_policy import CollectorPolicy
 from processors.redaction.config import RedactionConfig
@@ -24,6 +25,7 @@ from processors.redaction.keys import KeyBook, labelled
 from processors.redaction.layers import Finder, Limits, TooMuch
 from processors.redaction.numbering import load_common_plans
 from processors.redaction.policies import Policies, compile_policies
+from processors.redaction.requests import RequestRedactor, requests_in
 from processors.redaction.stages import pseudonym_key, rules_for
 from processors.redaction.text import Redacted, TextRedactor
 from processors.redaction.treatment import Treatment
@@ -47,12 +49,19 @@ class _Report:
 
 
 def redact(argv: Sequence[str]) -> int:
-    """Show what redaction makes of a text (standard input), and why: rule, validator, context, position."""
+    """Show what redaction makes of standard input, and why: rule, validator, context, position.
+
+    Reads a text of any kind, or export requests in OTLP/JSON, one a line; of these every place is redacted as in a
+    pipeline, and what was done is counted.
+    """
     options = _parser().parse_args(argv)
     config = _config(options)
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if requests := requests_in(text):
+        return _redact_requests(requests, config, options)
     if not config.has_entities:
         raise PenstockError("the configuration has the Collector's keys alone: it looks for no entities (--entities)")
-    report = _examined(sys.stdin.buffer.read().decode("utf-8", "replace"), config, options)
+    report = _examined(text, config, options)
     if options.format == "json":
         sys.stdout.write(json.dumps(_as_json(report, options), ensure_ascii=False, indent=2) + "\n")
         return 0
@@ -61,6 +70,18 @@ def redact(argv: Sequence[str]) -> int:
     if not options.quiet:
         gap = "" if report.output.endswith("\n") or not report.output else "\n"
         sys.stderr.write(gap + "".join(f"{line}\n" for line in _lines(report, options)))
+    return 0
+
+
+def _redact_requests(
+    requests: Sequence[tuple[Signal, bytes]], config: RedactionConfig, options: argparse.Namespace
+) -> int:
+    redactor = RequestRedactor(config, options.pipeline)
+    for signal, request in requests:
+        sys.stdout.write(redactor.redact(signal, request) + "\n")
+    sys.stdout.flush()
+    if not options.quiet:
+        sys.stderr.writelines(f"{line}\n" for line in sorted(redactor.counts()))
     return 0
 
 

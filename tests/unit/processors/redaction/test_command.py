@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PenstockError
+from pipeline.signals import otlp_json
+from pipeline.testing import trace_request
 from processors.redaction.command import redact
 
 MAIL = "jane.sample@example.com"
@@ -140,6 +142,29 @@ def _minimal(folder: Path, redaction: str = "{}") -> Path:
         "service: {pipelines: {traces: {receivers: [nop], processors: [redaction], exporters: [nop]}}}\n"
     )
     return file
+
+
+@pytest.mark.parametrize("form", ["one a line", "pretty"])
+def test_requests_are_redacted_as_in_a_pipeline(run: Any, form: str) -> None:
+    request = json.loads(
+        otlp_json.encode(trace_request({"to": MAIL, "gen_ai.response.id": "078-05-1120"}, name=f"to {MAIL}"))
+    )
+    text = json.dumps(request, indent=2) if form == "pretty" else f"{json.dumps(request)}\n\n{json.dumps(request)}\n"
+    out, why = run(text)
+    lines = out.splitlines()
+    assert len(lines) == (1 if form == "pretty" else 2)
+    span = json.loads(lines[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert span["name"] == "to <EMAIL>"
+    assert {a["key"]: a["value"].get("stringValue") for a in span["attributes"]} == {
+        "to": "<EMAIL>",
+        "gen_ai.response.id": "078-05-1120",
+        "penstock.redaction.count": None,
+    }
+    assert why == [f"{len(lines)} EMAIL in span.name: mask", f"{len(lines)} EMAIL in span: mask"]
+
+
+def test_other_json_is_text(run: Any) -> None:
+    assert run(f'{{"resource": "{MAIL}"}}', "-q")[0] == '{"resource": "<EMAIL>"}'
 
 
 @pytest.mark.parametrize(
