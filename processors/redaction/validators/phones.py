@@ -35,7 +35,7 @@ _SHORTEST_AREA_AND_NUMBER: Final = 8
 _LONGEST_NATIONAL: Final = 11
 _LONGEST_COUNTRY_CODE: Final = 3
 _AREA_AND_NUMBER: Final = 2
-_WITHOUT_PREFIX: Final = ("TR", "PH", "US", "CA")
+_MOBILE: Final = {"5": "TR", "9": "PH"}
 
 
 def international(match: re.Match[str]) -> tuple[int, int] | None:
@@ -73,7 +73,8 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
     """Digits beside a label: what `told` takes."""
-    return told(match) if _has_label(match) else None
+    span = told(match)
+    return span if span is not None and _has_label(match) else None
 
 
 def told(match: re.Match[str]) -> tuple[int, int] | None:
@@ -98,7 +99,9 @@ def alone(match: re.Match[str]) -> tuple[int, int] | None:
         has_code = len(_GROUP.findall(text)[0]) <= _LONGEST_COUNTRY_CODE
         return value_span(match) if has_code and is_international(digits, possible_is_enough=False) else None
     if not digits.startswith(("0", "1")) and digits == text:
-        return value_span(match) if is_national(digits, _WITHOUT_PREFIX) else None
+        # Ids of ten digits are common: only what begins as mobile numbers alone do is told from them.
+        is_mobile = digits.startswith(tuple(_MOBILE)) and is_national(digits, _MOBILE.values())
+        return value_span(match) if is_mobile else None
     return value_span(match) if is_national(digits) else None
 
 
