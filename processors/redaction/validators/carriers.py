@@ -6,31 +6,10 @@ import re
 from typing import Final
 
 from processors.redaction.rule import Validator
-from processors.redaction.validators.credentials import REFERENCE, SHORT_SECRET, Value, is_password
+from processors.redaction.validators.credentials import REFERENCE, SENTENCE, SHORT_SECRET, Value, is_password
 from processors.redaction.validators.looks import is_random, is_stand_in
 from processors.redaction.validators.span import value_span, value_text
 
-_SENTENCE: Final = frozenset(
-    (
-        "the",
-        "and",
-        "are",
-        "that",
-        "was",
-        "were",
-        "for",
-        "with",
-        "you",
-        "your",
-        "has",
-        "have",
-        "not",
-        "but",
-        "this",
-        "from",
-        "they",
-    )
-)
 _COOKIE_NAME_ENOUGH: Final = re.compile(r"(?:j|php)?sess(?:ion)?_?id|connect\.sid|asp", re.IGNORECASE)
 _COOKIE: Final = re.compile(r"cookie", re.IGNORECASE)
 _COOKIE_LINE: Final = 2000
@@ -56,10 +35,13 @@ def cookie(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match) if is_random(value_text(match).replace("%", ""), SHORT_SECRET) else None
 
 
+_PORT: Final = re.compile(r"[0-9]{2,5}(?:[?#/]|\Z)")
+
+
 def url_password(match: re.Match[str]) -> tuple[int, int] | None:
     """What stands between the user and the host, unless it is a reference to what is filled in later."""
     text = value_text(match)
-    return None if is_stand_in(text) or text.startswith("$") else value_span(match)
+    return None if is_stand_in(text) or text.startswith("$") or _PORT.match(text) else value_span(match)
 
 
 def user_password(match: re.Match[str]) -> tuple[int, int] | None:
@@ -85,7 +67,7 @@ def kubernetes_data(match: re.Match[str]) -> tuple[int, int] | None:
 def seed_phrase(match: re.Match[str]) -> tuple[int, int] | None:
     """Twelve to twenty-four words (BIP-39) that make no sentence."""
     words = match.group().split(" ")
-    return None if _SENTENCE.intersection(words) else match.span()
+    return None if SENTENCE.intersection(words) else match.span()
 
 
 VALIDATORS: Final[dict[str, Validator]] = {

@@ -44,7 +44,7 @@ _LINK: Final = re.compile(
         (?:[\w.]{1,32}[\[(][ ]?["'][\w.-]{1,48}["'][ ]?(?:,[ ]?|[\])][ ]?(?:or|\|\||\?\?|\?:)[ ]?)(?=["']))?
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
-    | (?P<words>(?:,?[ ][\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?
+    | (?P<words>(?:,?[ ](?!\d)[\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?
         |[ ]?[:\uff1a=→⇒]|[ ]\(|[ ][\u2013\u2014-](?=[ ]))[ ]?(?=\S))
     | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:\uff1a]?[ ]?)
     | (?P<space>[ ]{1,8}(?=\S)|(?=[「『“]))
@@ -106,6 +106,8 @@ _PIN: Final = re.compile(r"暗証番号")
 _SPECIAL: Final = re.compile(r"[!@#$%^&*?~+=]")
 _DIGITS: Final = re.compile(r"[0-9]")
 _HYPHENATED: Final = re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){3,7}")
+SENTENCE: Final = frozenset(words_of(["$sentence_words"]))
+_PASSPHRASE: Final = re.compile(r"[a-z]{3,10}(?: [a-z]{3,10}){3,7}")
 _PASSWORD_ITSELF: Final = re.compile(
     r"pass|pwd|secret|token|user|admin_|credential|input|field|string|value|login|hash|required|invalid", re.IGNORECASE
 )
@@ -156,7 +158,9 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
 def is_password(value: Value) -> bool:
     """Whether a value in the place of a password is one: no reference, no type, no word of the sentence."""
     text = value.text
-    if is_stand_in(text) or " " in text or REFERENCE.fullmatch(text):
+    if " " in text:
+        return value.quoted and value.link in _FIRM and _is_passphrase(text)
+    if is_stand_in(text) or REFERENCE.fullmatch(text):
         return False
     if value.link not in _FIRM and _ASSIGNMENT.match(text):
         return False
@@ -173,9 +177,15 @@ def is_password(value: Value) -> bool:
     return _is_word(value)
 
 
+def _is_passphrase(text: str) -> bool:
+    """Words that make no sentence: `correct horse battery staple`."""
+    words = text.split(" ")
+    return _PASSPHRASE.fullmatch(text) is not None and SENTENCE.isdisjoint(words) and not _PASSWORD_ITSELF.search(text)
+
+
 def _is_number(value: Value) -> bool:
     least = _SHORTEST_PASSWORD if value.quoted and value.link in _FIRM else _SHORTEST_PASSWORD + 1
-    return value.text.isdigit() and len(value.text) >= least and (value.link != "space" or value.quoted)
+    return value.text.isdigit() and len(value.text) >= least
 
 
 def _is_name(text: str) -> bool:
