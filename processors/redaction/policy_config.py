@@ -44,6 +44,7 @@ FULL_WIDTH: Final = ("\uff01", "\uff5e")
 """The first and the last of the full-width forms of ASCII (Unicode, Halfwidth and Fullwidth Forms)."""
 
 _LONGEST_FIXED_TEXT: Final = 100
+_QUOTES: Final = frozenset("\"'`\\")
 
 
 class FixedText(ConfigModel):
@@ -54,10 +55,10 @@ class FixedText(ConfigModel):
     @field_validator("text")
     @classmethod
     def _fits_everywhere(cls, value: str) -> str:
-        if not 1 <= len(value) <= _LONGEST_FIXED_TEXT or not value.isprintable() or '"' in value or "\\" in value:
+        if not 1 <= len(value) <= _LONGEST_FIXED_TEXT or not value.isprintable() or set(value) & _QUOTES:
             raise ValueError(
                 f"write 1 to {_LONGEST_FIXED_TEXT} printable characters without quotes and backslashes: "
-                "the text must fit into JSON"
+                "the text must fit into JSON and source text"
             )
         return value
 

@@ -84,6 +84,7 @@ def test_hash_functions_in_any_case(name: str) -> None:
         ({"policies": [{"entities": "all"}]}, "match"),
         ({"mask": {"text": "jane@example.com"}}, "would find this text again"),
         ({"mask": {"text": 'a"b'}}, "fit into JSON"),
+        ({"mask": {"text": "it's"}}, "fit into JSON"),
         ({"mask": {"text": ""}}, "fit into JSON"),
         ({"rules": [{"type": "CODE", "pattern": "[a-z]+"}], "mask": {"text": "gone"}}, r"the rule rules\[0\]"),
     ],

@@ -105,6 +105,24 @@ def test_dry_run_counts_and_changes_nothing() -> None:
     assert metric_value(host, "penstock_redaction_values_total", **labels) == 2
 
 
+def test_a_dry_run_keeps_what_cannot_be_examined() -> None:
+    host = make_host("redaction")
+    assert attributes({"text": TEXT}, host, dry_run=True, max_value_bytes=8)["text"] == TEXT
+    assert metric_value(host, "penstock_redaction_failures_total", reason="limit", place="span") == 1
+
+
+def test_a_dry_run_drops_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError
+
+    for dry_run, left in ((True, 1), (False, 0)):
+        processor = configured(Redaction, dry_run=dry_run)
+        monkeypatch.setattr(processor._stages[0], "_texts_of_record", fail)
+        batch = traces({"text": TEXT})
+        processor.process(batch)
+        assert len(batch.records()) == left
+
+
 @pytest.mark.parametrize(
     ("summary", "added"),
     [
