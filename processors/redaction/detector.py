@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
@@ -45,6 +46,8 @@ class Scan(NamedTuple):
     markers: frozenset[str]
 
 
+_NO_TEXTS: Final[dict[str, list[Hit]]] = {}
+
 _NOTHING: Final = Scan((), frozenset())
 
 _Window = tuple[Rule, int, int, int]
@@ -67,6 +70,7 @@ class Detector:
         self._engine = engine or build_engine(self.triggers)
         self._has_anywhere = any(map(_is_anywhere, self._rules))
         self._placeholder = _placeholders({rule.entity.name for rule in self._rules})
+        self._recent = threading.local()
         self._wanted: dict[frozenset[str], list[tuple[Rule, ...]]] = {}
 
     def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
@@ -74,7 +78,10 @@ class Detector:
 
         `joined` has all texts with SEPARATOR in between.
         """
-        return self._engine.touched(texts, joined)
+        found = self._engine.touched(texts, joined)
+        # A text in which something may be found is asked for next.
+        self._recent.hits = {texts[index]: hits for index, hits in found.items()}
+        return list(found)
 
     def touches(self, text: str) -> bool:
         """Whether something may be found in one text of any size."""
@@ -91,10 +98,17 @@ class Detector:
 
     def scan(self, text: str) -> Scan:
         """Candidates and signs of encodings."""
-        hits = self._engine.hits(text) if len(text) <= WINDOW_CHARS else self._hits_in_pieces(text)
+        hits = self._hits(text)
         if not hits:
             return _NOTHING
         return Scan(hits, frozenset([_ENCODINGS[number] for number, _ in hits if number < len(_ENCODINGS)]))
+
+    def _hits(self, text: str) -> Sequence[Hit]:
+        if len(text) > WINDOW_CHARS:
+            return self._hits_in_pieces(text)
+        recent: dict[str, list[Hit]] = getattr(self._recent, "hits", _NO_TEXTS)
+        known = recent.pop(text, None)
+        return self._engine.hits(text) if known is None else known
 
     def _hits_in_pieces(self, text: str) -> list[Hit]:
         found: set[Hit] = {(number, 0) for number, rules in enumerate(self._owners) if any(map(_is_anywhere, rules))}

@@ -78,6 +78,9 @@ class Presence:
                 if len(some[0]) > WINDOW_CHARS:
                     found[some[0]].update(self._numbers)
                     continue
+                # An expression may ask for the very character that keeps texts apart.
+                for text in [text for text in some if SEPARATOR in text]:
+                    found[text].update(self._numbers)
                 for index, number in self._engine.owners(some, SEPARATOR.join(some)):
                     found[some[index]].add(self._numbers[number])
         return found

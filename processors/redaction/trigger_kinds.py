@@ -24,7 +24,6 @@ _RUN: Final = re.compile(r"\[[^\]]*\]\{[0-9]+\}")
 _GAP: Final = re.compile(r"\{[0-9]+,[0-9]*\}|[\].)][*+]")
 _NO_LITERAL: Final = re.compile(r"\{[0-9,]+\}|\(\?i?:|\\[A-Za-z]|\\?.[?*]|[()|?*+.^$]")
 _WIDE_CLASS: Final = re.compile(r"0-9|A-Z|a-z")
-_SIMPLE_GUARD: Final = re.compile(r"\(\?:\^\|(?:(\\\\\[[a-z]+\]\|(?=\[\^[^\\\n]*\]\)))|(\[\^[^\\\n\]]*\])\))")
 _WORD_END: Final = "(?:[^A-Za-z]|$)"
 _QUANTIFIERS: Final = tuple("?*+{")
 _ESCAPED: Final = re.compile(r"\\([^0-9A-Za-z])")
@@ -99,12 +98,28 @@ def seen_in_json(expression: str) -> str:
     return rf"(?:^|\\[bfnrt]|[^{excluded}]){body}"
 
 
-def between_separators(expression: str) -> str:
-    """An expression for a text with a line break before and behind it: what is anchored looks for the line break."""
-    expression = _SIMPLE_GUARD.sub(lambda guard: f"(?:{guard[1]}" if guard[1] else guard[2], expression, count=1)
-    for whole, short in ((_WORD_END, "[^A-Za-z]"), ("(?:^|\n)", "\n"), ("(?:\n|$)", "\n")):
-        expression = expression.replace(whole, short)
-    return "".join(["\n" if piece in "^$" else piece for piece in _PIECE.findall(expression)])
+def between_separators(expression: str, separator: str) -> str:
+    """An expression for texts with separators around them, over which it does not reach.
+
+    What is anchored looks for the separator; `[^...]` and `.` do not match it, but for a guard in front, and for what
+    ends a word.
+    """
+    guard = GUARD.match(expression)
+    body = expression[guard.end() :] if guard else expression
+    word = body.endswith(_WORD_END)
+    body = body.removesuffix(_WORD_END)
+    for anchored in ("(?:^|\n)", "(?:\n|$)"):
+        body = body.replace(anchored, f"[\n{separator}]")
+    written = [_kept_apart(piece, separator) for piece in _PIECE.findall(body)]
+    front = guard.group().replace("(?:^|", "(?:", 1) if guard else ""
+    return "".join([front, *written, "[^A-Za-z]" * word])
+
+
+def _kept_apart(piece: str, separator: str) -> str:
+    if piece.startswith("[^"):
+        hyphen = "-" if piece.startswith("[^-") else ""
+        return f"[^{hyphen}{separator}{piece[2 + len(hyphen) :]}"
+    return {"^": separator, "$": separator, ".": f"[^\n{separator}]"}.get(piece, piece)
 
 
 def split(expression: str) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Final, Protocol
 
 from processors.redaction.encodings import MARKERS
 
-SEPARATOR: Final = "\n"
+SEPARATOR: Final = "\x1e"
+"""Stands between texts that are scanned together; no trigger reaches over it."""
 
 Hit = tuple[int, int]
 """(number of the trigger, end of its match in characters)."""
@@ -37,8 +38,8 @@ class Trigger:
 class TriggerEngine(Protocol):
     """Finds triggers in text. Safe to use from several threads."""
 
-    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
-        """Indexes of the texts with any hit, in order; `joined` has them all, with SEPARATOR in between."""
+    def touched(self, texts: Sequence[str], joined: str) -> dict[int, list[Hit]]:
+        """The hits of each text that has any, by its index, in order; `joined` has SEPARATOR between the texts."""
 
     def hits(self, text: str) -> list[Hit]:
         """All trigger hits in a text, and one hit (n, 0) for each marker in it."""
@@ -56,9 +57,9 @@ class RegexEngine:
             if not trigger.marker
         ]
 
-    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
-        """Indexes of the texts with any hit."""
-        return [index for index, text in enumerate(texts) if self.hits(text)]
+    def touched(self, texts: Sequence[str], joined: str) -> dict[int, list[Hit]]:
+        """The hits of each text that has any."""
+        return {index: hits for index, text in enumerate(texts) if (hits := self.hits(text))}
 
     def hits(self, text: str) -> list[Hit]:
         """All hits, each once."""

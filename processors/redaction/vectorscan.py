@@ -64,26 +64,32 @@ class VectorscanEngine:
             self._local.scratches = pairs, markers
             return pairs, markers
 
-    def touched(self, texts: Sequence[str], joined: str) -> Sequence[int]:
-        """Indexes of the texts with any hit, in order."""
-        data = _between_separators(joined)
+    def touched(self, texts: Sequence[str], joined: str) -> dict[int, list[Hit]]:
+        """The hits of each text that has any, by its index, in order."""
+        data = _joined_bytes(texts, joined)
         pairs, markers = self._scratches()
         hits: list[Hit] = []
         for database, scratch in pairs:
             database.scan(data, _collect, 0, hits, scratch)
         marked = [(pair, end) for pair in markers if (end := _first(data, pair))]
         if not hits and not marked:
-            return ()
+            return {}
         places = _places(texts, joined)
-        found = {bisect_right(places, end - 1) for _, end in hits}
-        for pair, end in marked:
-            found |= _marked(data, places, end, pair)
-        # What is found in the separator behind the last text belongs to that text.
-        return sorted({min(index, len(texts) - 1) for index in found})
+        found: defaultdict[int, list[Hit]] = defaultdict(list)
+        for number, end in hits:
+            # What ends in the separator behind a text belongs to that text.
+            index = min(bisect_right(places, end - 1), len(texts) - 1)
+            found[index].append((number, end))
+        for index, ends in found.items():
+            start = places[index - 1] if index else 1
+            found[index] = _places_in(texts[index], data[start : places[index] - 1], start, ends)
+        for index in set().union(*(_marked(data, places, end, pair) for pair, end in marked)):
+            found[index] += self._markers_of(texts[index].encode("utf-8", "surrogatepass"))
+        return {index: found[index] for index in sorted(found)}
 
     def owners(self, texts: Sequence[str], joined: str) -> set[tuple[int, int]]:
         """(index of a text, number of a trigger) for all hits; markers are not among them."""
-        data = _between_separators(joined)
+        data = _joined_bytes(texts, joined)
         hits: list[Hit] = []
         for database, scratch in self._scratches()[0]:
             database.scan(data, _collect, 0, hits, scratch)
@@ -94,20 +100,32 @@ class VectorscanEngine:
 
     def hits(self, text: str) -> list[Hit]:
         """All hits of one text, offsets in characters."""
-        data = _between_separators(text)
-        pairs, markers = self._scratches()
+        data = _between_separators(text.replace(SEPARATOR, " "))
         hits: list[Hit] = []
-        for database, scratch in pairs:
+        for database, scratch in self._scratches()[0]:
             database.scan(data, _collect, 0, hits, scratch)
         if hits:
-            longest = len(data) - 2
-            hits = list({(number, min(end - 1, longest)) for number, end in hits})
-            if not text.isascii():
-                hits = _in_characters(data[1:-1], hits)
+            hits = _places_in(text, data[1:-1], 1, hits)
+        return hits + self._markers_of(data)
+
+    def _markers_of(self, data: bytes) -> list[Hit]:
         marks: list[Hit] = []
-        for database, scratch in markers:
+        for database, scratch in self._scratches()[1]:
             database.scan(data, _collect, 0, marks, scratch)
-        return hits + [(number, 0) for number in {number for number, _ in marks}] if marks else hits
+        return [(number, 0) for number in {number for number, _ in marks}] if marks else marks
+
+
+def _joined_bytes(texts: Sequence[str], joined: str) -> bytes:
+    """The joined texts as they are scanned; a separator inside of a text is none."""
+    if joined.count(SEPARATOR) >= len(texts):
+        joined = SEPARATOR.join([text.replace(SEPARATOR, " ") for text in texts])
+    return _between_separators(joined)
+
+
+def _places_in(text: str, data: bytes, start: int, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits of one text, each once, with offsets in its characters instead of those in what was scanned."""
+    own = {(number, min(end - start, len(data))) for number, end in hits}
+    return list(own) if text.isascii() else _in_characters(data, list(own))
 
 
 def _between_separators(text: str) -> bytes:
@@ -178,7 +196,7 @@ def _end_of(hit: Hit) -> int:
 
 def _compile(expressions: Sequence[_Expression]) -> Any:
     return _database(
-        tuple([between_separators(expression) for _, expression, _ in expressions]),
+        tuple([between_separators(expression, SEPARATOR) for _, expression, _ in expressions]),
         tuple([number for number, _, _ in expressions]),
         tuple([_flags(trigger) for _, _, trigger in expressions]),
     )

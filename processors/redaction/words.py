@@ -57,11 +57,12 @@ def _either_case(letter: str) -> str:
 
 
 def word_trigger(word: str) -> str:
-    """The trigger for a context word; a short one must stand by itself."""
+    """The trigger for a context word, which touches no letter before it; a short one must stand by itself."""
     escaped = _escaped(word)
-    if word.isascii() and len(word) <= _SHORT:
-        return f"(?:^|[^A-Za-z]){escaped}(?:[^A-Za-z]|$)"
-    return escaped
+    if not word[0].isascii():
+        return escaped
+    behind = "(?:[^A-Za-z]|$)" if word.isascii() and len(word) <= _SHORT else ""
+    return f"(?:^|[^A-Za-z]){escaped}{behind}"
 
 
 def _escaped(word: str) -> str:

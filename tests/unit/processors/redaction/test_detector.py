@@ -16,7 +16,7 @@ from processors.redaction.findings import splice
 from processors.redaction.layers import Finder, Limits, TooMuch
 from processors.redaction.loader import load_rules
 from processors.redaction.treatment import Treatment
-from processors.redaction.triggers import RegexEngine
+from processors.redaction.triggers import SEPARATOR, RegexEngine, build_engine
 
 RULES = load_rules()
 ALL = Treatment(frozenset(load_types()))
@@ -157,6 +157,15 @@ def test_touched_names_the_texts_with_candidates() -> None:
     texts = ["nothing", f"mail {MAIL}", "日本語", "\\u65e5", "plain", "\\u672c", "4242424242424242"]
     assert list(FINDER.touched(texts)) == [1, 3, 5, 6]
     assert list(SLOW_FINDER.touched(texts)) == [1, 3, 5, 6]
+
+
+def test_no_trigger_reaches_over_the_end_of_a_text() -> None:
+    texts = [*SAMPLES, "key", "12345678", "api", "password", ": 4111", "é", "separator \x1e inside", "日本 name"]
+    engine = build_engine(DETECTOR.triggers)
+    found = engine.touched(texts, SEPARATOR.join(texts))
+    assert {index: sorted(hits) for index, hits in found.items()} == {
+        index: sorted(hits) for index, text in enumerate(texts) if (hits := engine.hits(text))
+    }
 
 
 @pytest.mark.parametrize("before", ["\n", "\t", '"', "\\"])

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from processors.redaction.trigger_kinds import seen_in_json
-from processors.redaction.triggers import RegexEngine, Trigger, TriggerEngine, build_engine
+from processors.redaction.triggers import SEPARATOR, RegexEngine, Trigger, TriggerEngine, build_engine
 from processors.redaction.vectorscan import VectorscanEngine
 
 TRIGGERS = (
@@ -37,7 +37,7 @@ def test_hits_in_characters(text: str, hits: list[tuple[int, int]]) -> None:
 
 def test_a_marker_behind_another_one_is_not_missed() -> None:
     texts = ["x" * 20, "", "y" * 20, "clean", "z" * 20 + " 123"]
-    joined = "\n".join(texts)
+    joined = SEPARATOR.join(texts)
     assert list(VectorscanEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
     assert list(RegexEngine(TRIGGERS).touched(texts, joined)) == [0, 2, 4]
 
@@ -45,8 +45,8 @@ def test_a_marker_behind_another_one_is_not_missed() -> None:
 def test_each_text_with_a_marker_is_told() -> None:
     texts = [("é" if index % 2 else "x") * 30 for index in range(40)] + ["z" * 21]
     expected = [*range(0, 40, 2), 40]
-    assert list(VectorscanEngine(TRIGGERS).touched(texts, "\n".join(texts))) == expected
-    assert list(RegexEngine(TRIGGERS).touched(texts, "\n".join(texts))) == expected
+    assert list(VectorscanEngine(TRIGGERS).touched(texts, SEPARATOR.join(texts))) == expected
+    assert list(RegexEngine(TRIGGERS).touched(texts, SEPARATOR.join(texts))) == expected
 
 
 @pytest.mark.parametrize("body", ["AKIA", "[0-9]{3}-[0-9]", "[A-Z]{2}[0-9]"])
