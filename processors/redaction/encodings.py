@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from processors.redaction.windows import WINDOW_CHARS
+
 
 class Marker(NamedTuple):
     """An encoding that a text may use, and the expression that shows it."""
@@ -62,6 +64,9 @@ MARKERS: Final = (
 )
 
 
+_LONGEST_ESCAPE: Final = 12
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """A way to write characters as others.
@@ -88,9 +93,9 @@ class Decoded:
         """Decode; the way back is only laid out when it is asked for."""
         self._encoding = encoding
         # Plain and encoded pieces in turn.
-        self._parts = encoding.run.split(text)
+        self._parts = encoding.run.split(text) if len(text) <= WINDOW_CHARS else _split_in_windows(encoding.run, text)
         self._pieces = self._parts.copy()
-        self._pieces[1::2] = map(encoding.decode, self._parts[1::2])
+        self._pieces[1::2] = [encoding.decode(run) if run else "" for run in self._parts[1::2]]
         self.text = "".join(self._pieces)
         self._ends: list[int] | None = None
         self._decoded_ends: list[int] = []
@@ -134,12 +139,33 @@ class Decoded:
         return ends
 
 
+def _split_in_windows(run: re.Pattern[str], text: str) -> list[str]:
+    """Plain and encoded pieces in turn, from windows of a large text; an encoded piece between two may be empty."""
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        window = text[position : position + WINDOW_CHARS]
+        pieces = run.split(window)
+        size = len(window)
+        if position + size < len(text):
+            # What stands at the end may go on behind it.
+            kept = pieces[-1][:-_LONGEST_ESCAPE] if len(pieces[-1]) > _LONGEST_ESCAPE else ""
+            held = len(pieces[-1]) - len(kept) if kept or len(pieces) == 1 else len(pieces[-1]) + len(pieces[-2])
+            if held < size:
+                pieces = [*pieces[:-1], kept] if kept else pieces[:-2]
+                size -= held
+        parts += ["", *pieces] if parts else pieces
+        position += size
+    return parts
+
+
 # --- escapes of JSON (RFC 8259 section 7), of JavaScript and of Python
 
 _HIDING: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|/|x[0-9a-fA-F]{2}|U00[01][0-9a-fA-F]{5})")
+# Runs are bounded, so that windows of large texts can be cut between them.
 _ESCAPE: Final = re.compile(
-    r"""(\\(?:["/bfnrt']|u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|\\(?:\\\\)*"""
-    r"""|x[0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2})*|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"""
+    r"""(\\(?:["/bfnrt']|u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4}){0,9999}|\\(?:\\\\){0,9999}"""
+    r"""|x[0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2}){0,9999}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"""
 )
 _SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TWO: Final = 2
@@ -214,7 +240,7 @@ ESCAPES: Final = Encoding(_ESCAPE, _unescape, _escape_sizes)
 
 # --- percent encoding (RFC 3986 section 2.1), and of forms, where `+` stands for a space
 
-_PERCENT_RUN: Final = r"(?:%[0-9a-fA-F]{2})+"
+_PERCENT_RUN: Final = r"(?:%[0-9a-fA-F]{2}){1,9999}"
 _NOT_IN_URLS: Final = re.compile(r"[^0-9A-Za-z<>:*@~_.-]+")
 
 
@@ -259,7 +285,9 @@ ENTITIES: Final = Encoding(
 
 # --- characters that look like others, or like nothing
 
-INVISIBLE_CHARACTERS: Final = Encoding(re.compile(f"([{_INVISIBLE_CHARACTERS}]+)"), lambda _run: "", lambda _run: [])
+INVISIBLE_CHARACTERS: Final = Encoding(
+    re.compile(f"([{_INVISIBLE_CHARACTERS}]{{1,9999}})"), lambda _run: "", lambda _run: []
+)
 
 _WIDE: Final = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord(_MINUS): "-"} | dict.fromkeys(map(ord, _SPACES), " ")

@@ -87,3 +87,18 @@ def test_folding_keeps_every_offset(text: str) -> None:
 def test_other_backslashes_are_no_escapes(text: str) -> None:
     assert not encodings.has_escapes(text)
     assert Decoded(text, encodings.ESCAPES).text == text
+
+
+short = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+
+
+@given(st.sampled_from(sorted(ENCODINGS)), st.lists(short, max_size=30).map("q".join), st.integers(100, 150))
+def test_large_texts_decode_the_same_in_windows(name: str, text: str, window: int) -> None:
+    encoding = ENCODINGS[name]
+    whole = Decoded(text, encoding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encodings, "WINDOW_CHARS", window)
+        cut = Decoded(text, encoding)
+    spans = [whole.original(offset, offset + 1) for offset in range(len(whole.text))]
+    assert cut.text == whole.text
+    assert [cut.original(offset, offset + 1) for offset in range(len(cut.text))] == spans

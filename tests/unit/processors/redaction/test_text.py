@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -18,7 +21,8 @@ from processors.redaction.treatment import Treatment
 
 RULES = load_rules()
 ALL = Treatment(frozenset(load_types()))
-REDACTOR = TextRedactor(Finder(Detector(RULES)))
+FINDER = Finder(Detector(RULES))
+REDACTOR = TextRedactor(FINDER)
 MAIL = "jane.sample@example.com"
 CARD = 4242424242424242
 SAMPLES = [sample for rule in RULES for sample in (*rule.positive, *rule.negative)]
@@ -125,6 +129,18 @@ _json_values: st.SearchStrategy[Any] = st.recursive(
 def test_any_json_stays_json(value: Any, ascii_only: bool) -> None:
     redacted = redact(json.dumps(value, ensure_ascii=ascii_only))
     assert type(json.loads(redacted)) is type(value)
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(SAMPLES), st.text()), max_size=4).map(" ".join),
+    st.sampled_from([str, json.dumps, repr, lambda text: base64.b64encode(text.encode()).decode(), quote]),
+)
+def test_no_match_of_the_input_is_found_in_the_output(text: str, encode: Callable[[str], str]) -> None:
+    text = encode(text.encode(errors="replace").decode())
+    before = {finding.shown_in(text) for finding in FINDER.find(text, ALL)}
+    after = redact(text)
+    assert before.isdisjoint({finding.shown_in(after) for finding in FINDER.find(after, ALL)})
+    after.encode()
 
 
 @given(st.lists(st.one_of(st.sampled_from(SAMPLES), st.text()), max_size=4).map(" ".join))
