@@ -36,15 +36,16 @@ class Redaction(Processor):
 
     def process(self, batch: Batch) -> Batch | None:
         """Redact every record, and what the records share."""
-        for resource in batch.resources():
-            self._resource(resource)
         records: Sequence[Record] = batch.records()
         failed: list[Record] = []
+        broken = [resource for resource in batch.resources() if not self._resource(resource)]
+        if broken:
+            failed = [record for record in records if record.resource in broken]
+            records = _without(records, failed)
         for stage in self._stages:
-            if broken := stage.redact_records(records):
-                failed += broken
-                gone = set(map(id, broken))
-                records = [record for record in records if id(record) not in gone]
+            if unfinished := stage.redact_records(records):
+                failed += unfinished
+                records = _without(records, unfinished)
         if failed:
             self._fail(batch, failed)
         if count := self._tally.write():
@@ -57,11 +58,18 @@ class Redaction(Processor):
         if not self.config.dry_run:
             self.drop(batch, failed, REASON)
 
-    def _resource(self, resource: Resource) -> None:
-        for stage in self._stages:
-            if not succeeds(stage.redact_resource, resource):
-                self._tally.fail("error", "resource")
-                if not self.config.dry_run:
-                    resource.attributes.clear()
-                    for scope in resource.scopes:
-                        scope.attributes.clear()
+    def _resource(self, resource: Resource) -> bool:
+        """Redact what the records of a resource share; False where that failed, and they must not leave with it."""
+        if all(succeeds(stage.redact_resource, resource) for stage in self._stages):
+            return True
+        self._tally.fail("error", "resource")
+        if not self.config.dry_run:
+            resource.attributes.clear()
+            for scope in resource.scopes:
+                scope.attributes.clear()
+        return False
+
+
+def _without(records: Sequence[Record], gone: Sequence[Record]) -> list[Record]:
+    ids = set(map(id, gone))
+    return [record for record in records if id(record) not in ids]

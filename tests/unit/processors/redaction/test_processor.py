@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.component import Host
 from pipeline.signals import Batch, DataPoint, LogRecord, Span
+from pipeline.signals.intake import parse
 from pipeline.testing import configured, log_request, logs, make_host, metric_value, metrics, traces
 from processors.redaction.processor import REASON, Redaction
 
@@ -137,7 +138,7 @@ def test_an_id_of_a_user_becomes_a_pseudonym() -> None:
     ids = {"user.id": MAIL, "session.id": "8f3a", "enduser.id": f"mail {MAIL.upper()}"}
     new = redacted_span(traces(ids)).attributes
     assert re.fullmatch("<EMAIL:[0-9a-f]{6}>", str(new["user.id"]))
-    assert new["enduser.id"] == f"mail {new['user.id']}"
+    assert new["enduser.id"] == f"mail {new['user.id']!s}"
     assert new["session.id"] == "8f3a"
 
 
@@ -220,14 +221,27 @@ def test_a_record_that_fails_is_dropped_and_its_neighbours_stay(name: str, monke
     assert registry.get_sample_value("penstock_dropped_items_total", labels) == 1.0
 
 
-def test_resource_attributes_that_fail_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    processor = redaction()
+def test_records_of_a_resource_that_fails_are_dropped_and_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = make_host("redaction")
+    processor = redaction(host)
+    stage = processor._stages[0]
+    redact = stage.redact_resource
 
-    def fail(_resource: Any) -> None:
-        raise RuntimeError
+    def fail_on_one(resource: Any) -> None:
+        if resource.attributes.get("poison"):
+            raise RuntimeError
+        redact(resource)
 
-    monkeypatch.setattr(processor._stages[0], "redact_resource", fail)
-    assert redacted_span(traces({}, resource={"owner": MAIL}), processor).resource.attributes == {}
+    monkeypatch.setattr(stage, "redact_resource", fail_on_one)
+    batch = traces({"a": 1}, {"b": 2}, resource={"owner": MAIL, "poison": True}, scope=MAIL)
+    other = traces({"c": MAIL}, resource={"owner": MAIL})
+    batch = parse(batch.signal, batch.serialize() + other.serialize())
+    processor.process(batch)
+    batch.settle()
+    assert MAIL.encode() not in batch.serialize()
+    assert [record.attributes["c"] for record in batch.records()] == ["<EMAIL>"]
+    labels = {"component": "redaction", "reason": REASON, "otel_signal": "traces"}
+    assert host.meter.registry.collector.get_sample_value("penstock_dropped_items_total", labels) == 2.0
 
 
 def test_counts_by_entity_action_and_place() -> None:
