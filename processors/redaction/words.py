@@ -13,6 +13,9 @@ import yaml
 
 _SHORT: Final = 4
 
+# The trigger engine knows the other case of ASCII letters alone.
+_OTHER_LETTER: Final = re.compile(r"[^\x00-\x7f]")
+
 
 def words_of(items: Iterable[str]) -> tuple[str, ...]:
     """The words that a rule names: `$list` stands for the words of a list in `data/words`, anything else for itself.
@@ -58,11 +61,16 @@ def _either_case(letter: str) -> str:
 
 def word_trigger(word: str) -> str:
     """The trigger for a context word, which touches no letter before it; a short one must stand by itself."""
-    escaped = _escaped(word)
+    escaped = _OTHER_LETTER.sub(_in_both_cases, _escaped(word))
     if not word[0].isascii():
         return escaped
     behind = "(?:[^A-Za-z]|$)" if word.isascii() and len(word) <= _SHORT else ""
     return f"(?:^|[^A-Za-z]){escaped}{behind}"
+
+
+def _in_both_cases(match: re.Match[str]) -> str:
+    lower, upper = match[0].lower(), match[0].upper()
+    return lower if lower == upper else f"(?:{lower}|{upper})"
 
 
 def _escaped(word: str) -> str:
