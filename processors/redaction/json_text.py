@@ -187,17 +187,17 @@ class _Document:
             decoded = encodings.Decoded(content, encodings.ESCAPES)
             if may_be_json(decoded.text) and _is_json(decoded.text):
                 return self._nested(decoded, low, high, touching)
-        return [
-            Edit(max(low, item.start), min(high, item.end), encodings.escape(self._shown(item)), item)
-            for item in touching
-        ]
+        return [Edit(max(low, item.start), min(high, item.end), self._in_string(item), item) for item in touching]
 
     def _nested(self, decoded: encodings.Decoded, low: int, high: int, touching: Sequence[Finding]) -> list[Edit]:
         inner = []
         for item in touching:
             start = decoded.offset(max(low, item.start) - low)
             end = decoded.offset(min(high, item.end) - 1 - low) + 1
-            inner.append(item._replace(start=start, end=end, value=item.shown_in(self._text)))
+            written = item.replacement
+            if written is not None:
+                written = encodings.Decoded(written, encodings.ESCAPES).text
+            inner.append(item._replace(start=start, end=end, value=item.shown_in(self._text), replacement=written))
         made = []
         for edit in edits(decoded.text, inner, self._treatment):
             begin, behind = decoded.original(edit.start, edit.end)
@@ -229,6 +229,10 @@ class _Document:
         if last.end == end:
             return [*made[:-1], last._replace(text=last.text + suffix)]
         return [*made, Edit(end, end, suffix, last.finding)]
+
+    def _in_string(self, finding: Finding) -> str:
+        # A replacement is written for its place already.
+        return encodings.escape(self._shown(finding)) if finding.replacement is None else finding.replacement
 
     def _shown(self, finding: Finding) -> str:
         return stand_in(self._text, finding._replace(escapes=0), self._treatment)

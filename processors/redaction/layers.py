@@ -157,13 +157,22 @@ class _Search:
     def _in_escapes(self, text: str, depth: int) -> list[Finding]:
         decoded = encodings.Decoded(text, encodings.ESCAPES)
         found = self.find(decoded.text, depth + 1)
-        return [
-            finding._replace(
-                start=span[0], end=span[1], value=finding.shown_in(decoded.text), escapes=finding.escapes + 1
+        mapped = []
+        for finding in found:
+            start, end = decoded.original(finding.start, finding.end)
+            replacement = finding.replacement
+            if replacement is not None:
+                replacement = encodings.escape(replacement)
+            mapped.append(
+                finding._replace(
+                    start=start,
+                    end=end,
+                    value=finding.shown_in(decoded.text),
+                    replacement=replacement,
+                    escapes=finding.escapes + 1,
+                )
             )
-            for finding in found
-            for span in (decoded.original(finding.start, finding.end),)
-        ]
+        return mapped
 
     def _in_look_alikes(self, text: str, markers: frozenset[str], depth: int) -> list[Finding] | None:
         """Findings in the text as it looks to a reader; None where it looks as it is."""

@@ -161,6 +161,16 @@ def test_a_stand_in_with_quotes_in_json_in_json(levels: int) -> None:
     assert json.loads(redacted) == {"mail": 'a "b" \\ c'}
 
 
+def test_wrapped_base64_in_json_stays_wrapped() -> None:
+    text = f"some words of a longer text with {MAIL} in it " * 4
+    document = json.dumps({"card": 4242424242424242, "blob": base64.encodebytes(text.encode()).decode()})
+    for wrap in (document, json.dumps({"arguments": document})):
+        redacted = json.loads(redact(wrap))
+        redacted = json.loads(redacted["arguments"]) if "arguments" in redacted else redacted
+        assert base64.decodebytes(redacted["blob"].encode()).decode() == text.replace(MAIL, "<EMAIL>")
+        assert "\n" in redacted["blob"].rstrip()
+
+
 def test_an_attribute_is_dropped_where_the_treatment_says_so() -> None:
     treatment = Treatment(frozenset({"EMAIL", "CREDIT_CARD"}), actions={"EMAIL": "drop"})
     mail, card = REDACTOR.redact(f"to {MAIL}", treatment), REDACTOR.redact("card 4242 4242 4242 4242", treatment)
