@@ -71,11 +71,20 @@ class RegexEngine:
 
 def build_engine(expressions: Sequence[Trigger]) -> TriggerEngine:
     """The fastest engine that can be had here."""
-    try:
-        from processors.redaction.vectorscan import VectorscanEngine  # noqa: PLC0415 - an optional dependency
-    except ImportError:
+    if not has_vectorscan():
         return RegexEngine(expressions)
+    from processors.redaction.vectorscan import VectorscanEngine  # noqa: PLC0415 - an optional dependency
+
     return VectorscanEngine(expressions)
+
+
+def has_vectorscan() -> bool:
+    """Whether the fast engine is there; where it is not, the start of the program should say so."""
+    try:
+        import processors.redaction.vectorscan  # noqa: F401, PLC0415 - an optional dependency
+    except ImportError:
+        return False
+    return True
 
 
 MARKER_TRIGGERS: Final = tuple(Trigger(marker.expression, marker=True) for marker in MARKERS)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from processors.redaction.trigger_kinds import seen_in_json
-from processors.redaction.triggers import SEPARATOR, RegexEngine, Trigger, TriggerEngine, build_engine
+from processors.redaction.triggers import SEPARATOR, RegexEngine, Trigger, TriggerEngine, build_engine, has_vectorscan
 from processors.redaction.vectorscan import VectorscanEngine
 
 TRIGGERS = (
@@ -65,8 +65,10 @@ def test_a_trigger_without_a_guard_stays_as_it_is() -> None:
 
 def test_vectorscan_is_used_where_it_is_installed() -> None:
     assert isinstance(build_engine(TRIGGERS), VectorscanEngine)
+    assert has_vectorscan()
 
 
 def test_the_slower_engine_stands_in_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "processors.redaction.vectorscan", None)
     assert isinstance(build_engine(TRIGGERS), RegexEngine)
+    assert not has_vectorscan()
