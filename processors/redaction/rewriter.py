@@ -106,6 +106,7 @@ class Rewriter:
                 attributes[key] = new
                 masked.append(key)
         self._role = NO_ROLE
+        keys.learn(attributes)
         if keys.dirty:
             for key in [key for key in attributes if key in keys.dirty]:
                 self._rename(attributes, key, place)
@@ -130,7 +131,7 @@ class Rewriter:
         """Whether a value needs a closer look: no text of which nothing was found, and no small number."""
         kind = value.__class__
         if kind is str:
-            label = self._tools.keys.special.get(key, "")
+            label = self._tools.keys.label(key)
             text: str = value  # type: ignore[assignment]  # `__class__` costs less than isinstance
             return label is not None and (labelled(label, text) if label else text) in self._touched
         return kind in COMPOSITE or kind is int

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.signals import Batch, LogRecord, Span, Value
 from pipeline.testing import logs, make_host, metric_value, metrics, traces
+from processors.redaction import keys
 from processors.redaction.policies import Condition
 from tests.unit.processors.redaction.stage import redact, treatment
 
@@ -38,6 +39,18 @@ def test_a_key_in_a_map_or_over_a_list_says_what_its_values_are() -> None:
         "form": {"ssn": "<US_SSN>", "size": BARE_SSN},
         "ssn": ["<US_SSN>", "none"],
     }
+
+
+def test_a_full_book_of_keys_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_MOST_KEYS", 2)
+    records: list[dict[str, Value]] = [
+        {f"ssn.{n}.ssn": BARE_SSN, f"m{n}": {f"a{n}": {"ssn": BARE_SSN}}, f"to {n} {MAIL}": n} for n in range(5)
+    ]
+    batch = traces(*records)
+    redact(batch)
+    output = batch.serialize()
+    assert BARE_SSN.encode() not in output
+    assert MAIL.encode() not in output
 
 
 def test_a_number_is_looked_at_where_its_key_says_what_it_is() -> None:

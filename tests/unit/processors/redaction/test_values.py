@@ -30,7 +30,7 @@ def no_words(_path: str, words: Sequence[str]) -> Sequence[str]:
 
 
 def test_texts_with_their_labels() -> None:
-    value: Value = {
+    value: dict[str, Value] = {
         "ssn": "1",
         "note": ["a", {"b": b"c"}],
         "gen_ai.response.id": "no",
