@@ -60,12 +60,13 @@ _BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
 _BARE_END: Final = re.compile(
     r"&[A-Za-z_][\w.-]{0,30}=|&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE
 )
+_QUOTES: Final = 6
 _QUERY_END: Final = re.compile(r"[&#]")
 _IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
 _CODE_BEHIND: Final = ("(", "[", "{")
 REFERENCE: Final = re.compile(
     r"\$[A-Za-z_]+[0-9]?|\$[{(].*|%[A-Za-z_]+%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
-    r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,5}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
+    r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,8}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
     r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}|(?:session|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
@@ -73,21 +74,21 @@ REFERENCE: Final = re.compile(
 _MEMBER: Final = re.compile(r"[A-Za-z_]+[0-9]?(?:(?:\.|::|->)[A-Za-z_]+[0-9]?){1,6}")
 
 
-def _value_behind(text: str, start: int) -> Value | None:
-    """The value that follows a key word, which ends at `start`."""
+def _value_behind(text: str, start: int, longest: int) -> Value | None:
+    """The value, of `longest` characters at most, that follows a key word, which ends at `start`."""
     link = _LINK.match(text, start)
     if link is None:
         return None
     place, how, tail_end = link.end(), link.lastgroup or "", link.end("tail")
-    quoted = _QUOTED.match(text, place)
+    quoted = _QUOTED.match(text, place, place + longest + _QUOTES)
     if quoted:
         group = "value" if quoted["value"] is not None else "cjk"
         return Value(*quoted.span(group), quoted[group], True, how, tail_end)
     opening = _OPENING.match(text, place)
-    bare = _BARE.match(text, opening.end() if opening else place)
+    begin = opening.end() if opening else place
+    bare = _BARE.match(text, begin, begin + longest)
     if bare is None or text[bare.end() : bare.end() + 1] in _CODE_BEHIND:
         return None
-    begin = bare.start()
     value = bare.group()
     if "..." in value:
         return None
@@ -102,6 +103,8 @@ def _value_behind(text: str, start: int) -> Value | None:
 
 _SHORTEST_PASSWORD: Final = 5
 _LONGEST_PASSWORD: Final = 256
+# Attributes of a form in HTML.
+_MARKUP: Final = re.compile(r"(?:placeholder|type|autocomplete|class|label|title|hint|for|id)=", re.IGNORECASE)
 _PIN: Final = re.compile(r"暗証番号")
 _SPECIAL: Final = re.compile(r"[!@#$%^&*?~+=]")
 _DIGITS: Final = re.compile(r"[0-9]")
@@ -112,6 +115,7 @@ _PASSWORD_ITSELF: Final = re.compile(
     r"pass|pwd|secret|token|user|admin_|credential|input|field|string|value|login|hash|required|invalid", re.IGNORECASE
 )
 _ASSIGNMENT: Final = re.compile(r"[a-z_]{3,}=")
+_NAME_OF_PASSWORD: Final = re.compile(r"(?:[a-z]{1,12}[_.-])?(?:password|passwd|pwd|secret|token)[A-Z_.-][A-Za-z]")
 _NAMED_PASSWORD: Final = re.compile(r"(?:pass|pwd|secret|token|user|field|input|string)\w*", re.IGNORECASE)
 _ENDS_SENTENCE: Final = ("!", "?")
 _INNER_CAPITAL: Final = re.compile(r"(?=.{8})[A-Za-z]{1,20}[a-z][A-Z][A-Za-z]{1,20}")
@@ -119,7 +123,7 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_]+[0-9]?")
 _WORD: Final = re.compile(r"[a-z]{6,20}|[A-Z][a-z]{5,20}")
 _NOT_PASSWORD_ENDS: Final = re.compile(
     r"(?:length|len|size|count|min|max|policy|type|field|id|name|file|path|url|uri|hint|prompt|label|reset|expir\w*|regex|pattern|"
-    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|attempts|age|days|error|_at|date|time)s?[\])\"']*\Z",
+    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|algorithm|attempts|age|days|error|_at|date|time)s?[\])\"']*\Z",
     re.IGNORECASE,
 )
 _IN_ARN: Final = re.compile(r"arn:[\w:/-]*\Z")
@@ -143,12 +147,14 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
         return None
     if text[start - 1 : start] in _KEY_WORD_BEHIND:
         start -= 1
-    value = _value_behind(text, start)
-    if value is None or len(value.text) > _LONGEST_PASSWORD:
+    value = _value_behind(text, start, _LONGEST_PASSWORD)
+    if value is None:
         return None
     if len(value.text) < _SHORTEST_PASSWORD:
         return (value.start, value.end) if _PIN.match(text, max(0, start - 4)) and value.text.isdigit() else None
-    if _NOT_PASSWORD_ENDS.search(text, start, value.tail_end):
+    if _NOT_PASSWORD_ENDS.search(text, start, value.tail_end) or _MARKUP.search(text, value.tail_end, value.start):
+        return None
+    if text.startswith("/etc/passwd", max(0, start - len("/etc/passwd"))):
         return None
     if value.link == "space" and not (value.quoted or _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start)):
         return None
@@ -168,6 +174,8 @@ def is_password(value: Value) -> bool:
     if not any(character.isalpha() for character in plain):
         return _is_number(value)
     if _DIGITS.search(plain):
+        if _NAME_OF_PASSWORD.match(text):
+            return False
         return value.quoted or is_mixed(text) or not _is_name(text)
     if is_mixed(text) or _HYPHENATED.fullmatch(text):
         return _PASSWORD_ITSELF.search(text) is None
@@ -219,6 +227,7 @@ _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _LONGEST_KEY_ALONE: Final = 4
 _STRONG: Final = re.compile(r"(?:secret|token|credential|api[ _-]?key)\Z", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
+_LONGEST_SECRET: Final = 2048
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
 SHORT_SECRET: Final = 10
@@ -233,7 +242,7 @@ def secret(match: re.Match[str]) -> tuple[int, int] | None:
     shown = text[low:end].lower()
     for word in reversed(list(_KEY_WORD.finditer(shown))):
         start = low + word.end()
-        value = _value_behind(text, start)
+        value = _value_behind(text, start, _LONGEST_SECRET)
         if value is None or value.start > end or len(text[start : value.start].encode()) > _GAP:
             continue
         if _is_secret(text, start, value):

@@ -7,7 +7,7 @@ from typing import Final
 
 _STAND_IN: Final = re.compile(
     r"([^A/+=])\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
-    r"|\*{3}|\.\.\.|…|^\[.*\]$|^x+$",
+    r"|\*{3}|\.\.\.|…|^\[.*\]$|^x+$|^ENC\[|^\{cipher\}|^\$ANSIBLE_VAULT",
     re.IGNORECASE,
 )
 # Names of algorithms and of widths: digits in them say nothing.
@@ -21,6 +21,9 @@ _TECHNICAL: Final = re.compile(
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOT_ALNUM: Final = re.compile(r"[^0-9A-Za-z]+")
+# Words between separators: `db-credentials-x7k2p` is a name with a random end.
+_WORDS: Final = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]?(?=[a-z]{0,9}[aeiou])[a-z]{2,16}(?![0-9A-Za-z])|[^0-9A-Za-z]")
+_SHORTEST_REST: Final = 8
 _LETTERS_APART: Final = re.compile(r"[A-Za-z]+")
 _DIGIT: Final = re.compile(r"[0-9]")
 _CONSONANTS: Final = re.compile(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{5}")
@@ -75,9 +78,10 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
     if is_hex(body):
         letters = sum(character.isalpha() for character in body)
         return size >= _HEX_LENGTH and len(set(body)) >= _DISTINCT and 0 < letters < len(body)
-    if _UUID.search(body):
+    if _UUID.search(body) and "/" not in body:
         return len(set(body)) >= _DISTINCT
-    return _changes_often(_TECHNICAL.sub(" ", body))
+    plain = _TECHNICAL.sub(" ", body)
+    return len(_WORDS.sub("", plain)) >= min(shortest, _SHORTEST_REST) and _changes_often(plain)
 
 
 def is_mixed(text: str) -> bool:
