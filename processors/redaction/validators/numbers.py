@@ -13,9 +13,6 @@ from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 from processors.redaction.words import context_pattern
 
-# Weights of the eleven leading digits of an individual number (Order of the Ministry of Internal Affairs No. 85, 2014).
-_MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
-
 _CARD_SEPARATORS: Final = " -"
 _IBAN_SEPARATORS: Final = " -"
 _NO_WORDS: Final = re.compile(r"[0-9 ,;/.-]{1,64}")
@@ -92,20 +89,11 @@ def bank_account(match: re.Match[str]) -> tuple[int, int] | None:
     return None if _DATE.fullmatch(text) or _UNIX_TIME.fullmatch(text) else value_span(match)
 
 
-def jp_my_number(match: re.Match[str]) -> tuple[int, int] | None:
-    """An individual number (個人番号): the twelfth digit checks the eleven before it."""
-    digits = [int(character) for character in digits_of(value_text(match))]
-    remainder = sum(digit * weight for digit, weight in zip(digits, _MY_NUMBER_WEIGHTS, strict=False)) % 11
-    check = 0 if remainder <= 1 else 11 - remainder
-    return value_span(match) if digits[11] == check else None
-
-
 VALIDATORS: Final[dict[str, Validator]] = {
     "among_numbers": among_numbers,
     "bank_account": bank_account,
     "credit_card": credit_card,
     "iban": iban,
-    "jp_my_number": jp_my_number,
     "uk_driving_licence": uk_driving_licence,
     "us_ssn": us_ssn,
 }
