@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-ANYTHING: Final = "(?s)."
+ANYTHING: Final = r"[^\n]|\n"
 """Found in every text."""
 
 _READ_DIFFERENTLY: Final = re.compile(r"\[:|\\[pPQECz]|\\x\{|\{,|\(\?[a-z]*U")

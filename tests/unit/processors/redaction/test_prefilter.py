@@ -6,7 +6,7 @@ import re
 
 import pytest
 import re2
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.redaction.prefilter import ANYTHING, required
@@ -51,19 +51,20 @@ _sources = st.recursive(
             lambda pair: f"(?:{pair[0]}){pair[1]}"
         ),
         st.lists(inner, min_size=1, max_size=4).map("".join),
-        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"(?P<value>{'|'.join(parts)})"),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({'|'.join(parts)})"),
     ),
     max_leaves=8,
 )
 _texts = st.text(st.sampled_from("abckKsS1 \n日\u212a\u017f_-"), max_size=12)
 
 
+@settings(max_examples=1000)
 @given(_sources, _texts, st.booleans())
 def test_a_text_with_a_match_has_one_of_them(source: str, text: str, caseless: bool) -> None:
-    assume(source.count("(?P<value>") <= 1)
     source = f"(?i){source}" if caseless else source
     match = re2.search(source, text)
-    assume(match is not None and match.group())
+    if match is None or not match.group():
+        return
     expressions = [Trigger(expression, marker=True) for expression in required(source)]
     assert any(trigger.compile().search(text) for trigger in expressions)
     assert build_engine(expressions).hits(text)
