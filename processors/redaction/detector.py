@@ -23,7 +23,7 @@ from processors.redaction.triggers import (
     build_engine,
 )
 from processors.redaction.validators.span import value_span
-from processors.redaction.windows import WINDOW_CHARS, windows_of
+from processors.redaction.windows import WINDOW_CHARS, join, windows_of
 
 _NOT_CONTEXT_BEFORE: Final = 24
 _MOST_RETRIES: Final = 16
@@ -111,10 +111,17 @@ class Detector:
         return self._engine.hits(text) if known is None else known
 
     def _hits_in_pieces(self, text: str) -> list[Hit]:
-        found: set[Hit] = {(number, 0) for number, rules in enumerate(self._owners) if any(map(_is_anywhere, rules))}
+        in_all = {(number, 0) for number, rules in enumerate(self._owners) if any(map(_is_anywhere, rules))}
+        found: list[Hit] = []
+        before: set[Hit] = set()
         for low, piece in windows_of(text, LONGEST_TRIGGER):
-            found.update([(number, end and end + low) for number, end in self._engine.hits(piece)])
-        return list(found)
+            hits = self._engine.hits(piece)
+            in_all.update([hit for hit in hits if not hit[1]])
+            placed = {(number, end + low) for number, end in hits if end}
+            # In their order, since sorting them all at once would hold the interpreter.
+            found += sorted(placed - before, key=_END)
+            before = placed
+        return [*in_all, *found]
 
     def verify(self, text: str, hits: Sequence[Hit], types: frozenset[str]) -> list[Finding]:
         """What stands at the candidates, of the wanted types; findings may overlap."""
@@ -189,7 +196,7 @@ def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
         pieces += [text[position:start], "(", "A" * (end - start - 2), "("]
         position = end
     pieces.append(text[position:])
-    return "".join(pieces)
+    return join(pieces)
 
 
 def _windows(hits: Sequence[Hit], owners: Sequence[Sequence[Rule]]) -> list[_Window]:

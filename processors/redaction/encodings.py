@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from processors.redaction.windows import WINDOW_CHARS
+from processors.redaction.windows import WINDOW_CHARS, join
 
 
 class Marker(NamedTuple):
@@ -96,7 +96,7 @@ class Decoded:
         self._parts = encoding.run.split(text) if len(text) <= WINDOW_CHARS else _split_in_windows(encoding.run, text)
         self._pieces = self._parts.copy()
         self._pieces[1::2] = [encoding.decode(run) if run else "" for run in self._parts[1::2]]
-        self.text = "".join(self._pieces)
+        self.text = join(self._pieces)
         self._ends: list[int] | None = None
         self._decoded_ends: list[int] = []
         self._runs: dict[int, list[int]] = {}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from processors.redaction.encodings import escape
 from processors.redaction.rule import Rule
 from processors.redaction.treatment import Treatment
+from processors.redaction.windows import join
 
 
 class Finding(NamedTuple):
@@ -89,7 +90,7 @@ def spliced(text: str, edits: Sequence[Edit]) -> str:
         pieces += [text[position:start], replacement]
         position = end
     pieces.append(text[position:])
-    return "".join(pieces)
+    return join(pieces)
 
 
 def stand_in(text: str, finding: Finding, treatment: Treatment) -> str:

@@ -8,6 +8,16 @@ from typing import Final
 WINDOW_CHARS: Final = 256 << 10
 """A text above it is worked on piece by piece."""
 
+_MOST_PIECES: Final = 1 << 16
+
+
+def join(pieces: Sequence[str]) -> str:
+    """The pieces as one text; of very many, some are joined at a time."""
+    if len(pieces) <= _MOST_PIECES:
+        return "".join(pieces)
+    lots = range(0, len(pieces), _MOST_PIECES)
+    return "".join(["".join(pieces[start : start + _MOST_PIECES]) for start in lots])
+
 
 def windows_of(text: str, overlap: int) -> Iterator[tuple[int, str]]:
     """The pieces of a text, each with its offset; each begins `overlap` characters before the last one's end."""

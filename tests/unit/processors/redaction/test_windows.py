@@ -9,7 +9,7 @@ from processors.redaction.entities import load_types
 from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.treatment import Treatment
-from processors.redaction.windows import WINDOW_CHARS, lots_of, windows_of
+from processors.redaction.windows import WINDOW_CHARS, join, lots_of, windows_of
 
 FINDER = Finder(Detector(load_rules()), Limits(max_bytes=64 << 20))
 ALL = Treatment(frozenset(load_types()))
@@ -22,6 +22,12 @@ def test_pieces_overlap_and_leave_nothing_out() -> None:
     assert [low for low, _ in pieces] == [0, WINDOW_CHARS - 7, 2 * WINDOW_CHARS - 7]
     assert all(text[low : low + len(piece)] == piece for low, piece in pieces)
     assert pieces[0][1] + "".join(piece[7:] for _, piece in pieces[1:]) == text
+
+
+def test_very_many_pieces_are_joined_like_few() -> None:
+    pieces = [str(number) for number in range(200_000)]
+    assert join(pieces) == "".join(pieces)
+    assert join([]) == ""
 
 
 def test_an_empty_text_is_one_piece() -> None:
