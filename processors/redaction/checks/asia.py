@@ -58,6 +58,7 @@ _AU_ACN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 1)
 _AU_MEDICARE_WEIGHTS: Final = (1, 3, 7, 9, 1, 3, 7, 9)
 
 _LONGEST_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_EAN_WEIGHTS: Final = (1, 3) * 6 + (1,)
 _MILLISECONDS: Final = range(1_600_000_000_000, 1_900_000_000_000)
 
 
@@ -130,6 +131,11 @@ def th_province(digits: str) -> bool:
 def no_milliseconds(digits: str) -> bool:
     """Thirteen digits that are no Unix time in milliseconds between 2020 and 2030."""
     return int(digits) not in _MILLISECONDS
+
+
+def no_article(digits: str) -> bool:
+    """Thirteen digits that are no EAN of an article; numbers from 2 are given by shops and mean nothing elsewhere."""
+    return digits[0] == "2" or _weighted(digits, _EAN_WEIGHTS) % 10 != 0
 
 
 def aadhaar(digits: str) -> bool:
@@ -205,6 +211,7 @@ CHECKS: Final[dict[str, Check]] = {
     "kr_foreigner_shape": kr_foreigner_shape,
     "kr_resident": kr_resident,
     "kr_resident_shape": kr_resident_shape,
+    "no_article": no_article,
     "no_milliseconds": no_milliseconds,
     "sg_nric": sg_nric,
     "th_identity": th_identity,

@@ -86,6 +86,7 @@ def test_another_check_digit_is_refused(check: str, value: str) -> None:
         ("kr_foreigner", "9111241678906"),
         ("kr_resident", "9601215021413"),
         ("kr_resident_shape", "9602301234567"),
+        ("no_article", "4006381333931"),
         ("no_milliseconds", "1712345678123"),
         ("th_identity", "0234567890123"),
         ("th_province", "1284567890121"),
