@@ -122,16 +122,22 @@ class EntityStage:
             texts.append(message)
         if state := pb.trace_state:
             texts.append(state)
-        if pb.events:
-            for event in span.events:
-                texts.append(event.pb.name)
-                texts += self._texts_of(event.attributes)
-            if len(pb.events) > 1:
-                texts += ["".join(stream.pieces) for stream in streams_of(span)]
+        if not span.no_events:
+            texts += self._texts_of_events(span)
         if pb.links:
             for link in span.links:
                 texts.append(link.pb.trace_state)
                 texts += self._texts_of(link.attributes)
+        return texts
+
+    def _texts_of_events(self, span: Span) -> list[str]:
+        texts: list[str] = []
+        for event in span.events:
+            texts.append(event.pb.name)
+            texts += self._texts_of(event.attributes)
+        if len(span.events) > 1:
+            texts += ["".join(stream.pieces) for stream in streams_of(span)]
+        span.no_events = not span.events
         return texts
 
     def _rewrite_span(self, span: Span, touched: set[str]) -> int:
