@@ -13,7 +13,8 @@ from processors.redaction.validators.span import digits_of, text_before, value_s
 from processors.redaction.words import context_pattern
 
 _DATE: Final = re.compile(
-    r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9])"
+    r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9]"
+    r"|(?<![0-9])(?:19|20)[0-9]{2}[/-](?:19|20)[0-9]{2}(?![0-9]))"
 )
 _SHORT_DATE: Final = re.compile(r"(?<![0-9./-])[0-3]?[0-9](?P<s>[./-])[0-3]?[0-9](?P=s)[0-9]{2}(?![0-9./-])")
 # `+3.14` and `+35236450.6`, but not `+1.4155550137`, which is how domain registries write numbers (RFC 5733).
@@ -26,11 +27,13 @@ _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _NETWORK_ADDRESS: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _GAP: Final = re.compile(r"[^0-9{}\[\]]{0,24}")
+_GAP_OF_SHORT: Final = re.compile(r"[^0-9{}\[\]]{0,12}")
 _GAP_BEHIND: Final = re.compile(r"[^0-9{}\[\]\n,;|]{1,12}")
 _LONGEST_GAP: Final = 24
 _LONGEST_LABEL: Final = 16
 _SHORTEST_DIGITS: Final = 7
 _LONGEST_DIGITS: Final = 15
+_SHORTEST_TOLD: Final = 9
 _SHORTEST_AREA_AND_NUMBER: Final = 8
 _LONGEST_NATIONAL: Final = 11
 _LONGEST_COUNTRY_CODE: Final = 3
@@ -72,13 +75,20 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
-    """Digits beside a label: what `told` takes."""
-    span = told(match)
-    return span if span is not None and _has_label(match) else None
+    """Digits beside a label: seven to fifteen, no date, time, network address or fraction."""
+    text = value_text(match)
+    is_short = len(text) <= _SHORTEST_DIGITS and text.isdigit()
+    span = _plain(match)
+    return span if span is not None and _has_label(match, _GAP_OF_SHORT if is_short else _GAP) else None
 
 
 def told(match: re.Match[str]) -> tuple[int, int] | None:
-    """Digits of which words say that they are dialled: seven to fifteen, no date, time, network address, fraction."""
+    """Digits behind `call` or the like: what `labelled` takes, in groups or long enough to be no count."""
+    text = value_text(match)
+    return None if text.isdigit() and len(text) < _SHORTEST_TOLD else _plain(match)
+
+
+def _plain(match: re.Match[str]) -> tuple[int, int] | None:
     text = value_text(match)
     if _is_date(text) or _UNIX_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _NETWORK_ADDRESS.fullmatch(text):
         return None
@@ -138,12 +148,12 @@ def _has_context(match: re.Match[str]) -> bool:
     return context_pattern(("$phone",)).search(text_before(match, 40)) is not None
 
 
-def _has_label(match: re.Match[str]) -> bool:
+def _has_label(match: re.Match[str], gap: re.Pattern[str]) -> bool:
     """Whether nothing but a few words stands between the label and the number, or the number and the label."""
     labels = context_pattern(("$phone_label",))
     before = text_before(match, _LONGEST_LABEL + _LONGEST_GAP)
     ends = [label.end() for label in labels.finditer(before)]
-    if ends and _GAP.fullmatch(before, ends[-1]):
+    if ends and gap.fullmatch(before, ends[-1]):
         return True
     end = value_span(match)[1]
     behind = labels.search(match.string, end, end + _LONGEST_GAP)
