@@ -126,7 +126,7 @@ class Blobs:
             tried += 1
             if tried > _MOST_TRIED or run_end == start:
                 continue
-            if blob := _longest(start, text[start:run_end]):
+            if _may_be_text(text[start : start + _HEAD_CHARS]) and (blob := _longest(start, text[start:run_end])):
                 yield blob
                 done = blob.end
 
@@ -156,8 +156,6 @@ def _blob(start: int, run: str) -> Blob | None:
     if _HEX.fullmatch(run):
         return None
     body = run.translate(_STANDARD)
-    if not _may_be_text(body[:_HEAD_CHARS]):
-        return None
     whole, rest = divmod(len(body), 4)
     # One character alone holds no byte: it is what is left where the text was cut off.
     data = binascii.a2b_base64(body[: whole * 4 + (rest if rest > 1 else 0)] + "=" * (4 - rest if rest > 1 else 0))
@@ -172,7 +170,8 @@ def _blob(start: int, run: str) -> Blob | None:
 
 def _may_be_text(head: str) -> bool:
     """Whether the first bytes are text: a cheap no for images and for words."""
-    data = binascii.a2b_base64(head[: len(head) // 4 * 4])
+    letters = head.translate(_STANDARD)
+    data = binascii.a2b_base64(letters[: len(letters) // 4 * 4])
     if len(data.translate(None, _CONTROL_BYTES)) != len(data):
         return False
     try:

@@ -20,8 +20,10 @@ _END_BEHIND: Final = re.compile(r"\s*(?:[,}\]]|$)")
 _LOOK_BACK: Final = 256
 
 # What may stand outside of strings.
-_STRUCTURE: Final = re.compile(r"(?:[\s:,\[\]{}0-9.eE+-]|true|false|null)*")
-_MAY_BEGIN_OUTSIDE: Final = frozenset("0123456789-+.:,[]{} \t\n\r")
+_STRUCTURE: Final = re.compile(r"(?:[\s:,\[\]{}0-9.eE+-]|true|false|null)*(?:t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?)?")
+_OUTSIDE: Final = frozenset("0123456789-+.E:,[]{} \t\n\rtruefalsn")
+# `[` and `{` begin a document inside a string.
+_BEHIND_STRING: Final = frozenset(" \t\n\r,:]}[{")
 _KEY_BEHIND: Final = re.compile(r'[^"\\]{0,256}\\*"\s*:')
 _UNSAFE: Final = re.compile(r'["\\\x00-\x1f]')
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s\[\]{}:,"]+|[\[\]{}]')
@@ -81,11 +83,18 @@ def _is_risky(text: str, finding: Finding) -> bool:
     start, end = finding.start, finding.end
     if text.find('"', start, end) >= 0 or text.find("\\u0022", start, end) >= 0:
         return True
-    if text[start] in _MAY_BEGIN_OUTSIDE:
-        low = max(0, start - _LOOK_BACK)
-        if _STRUCTURE.fullmatch(text, max(low, text.rfind('"', low, start) + 1), start):
-            return True
-    return _KEY_BEHIND.match(text, end) is not None
+    return _may_be_outside(text, start) or _KEY_BEHIND.match(text, end) is not None
+
+
+def _may_be_outside(text: str, start: int) -> bool:
+    """Whether an offset may lie outside of all strings, as far as the last quote before it tells."""
+    if text[start] not in _OUTSIDE:
+        return False
+    low = max(0, start - _LOOK_BACK)
+    quote = text.rfind('"', low, start)
+    if quote >= 0 and text[quote + 1] not in _BEHIND_STRING:
+        return False
+    return _STRUCTURE.fullmatch(text, max(low, quote + 1), start) is not None
 
 
 # --- with a parser

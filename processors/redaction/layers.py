@@ -149,7 +149,7 @@ class _Search:
             return self._plain(text, hits)
         found = self._in_look_alikes(text, markers, depth)
         if found is None:
-            found = merge([*self._encoded(text, markers, depth), *self._plain(text, hits)])
+            found = merge([*self._plain(text, hits), *self._encoded(text, markers, depth)])
         return found
 
     # --- layers that are looked at decoded only

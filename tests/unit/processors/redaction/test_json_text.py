@@ -62,9 +62,10 @@ def test_what_holds_nothing_stays_as_it_is_written() -> None:
     assert redact(text) == text.replace(str(CARD), '"<CREDIT_CARD>"')
 
 
+# Nothing is found inside `true`, `false` and `null`: they are left out.
 @given(
     st.recursive(
-        st.one_of(st.text(max_size=6), st.integers(), st.floats(allow_nan=False), st.none(), st.booleans()),
+        st.one_of(st.text(max_size=6), st.integers(), st.floats(allow_nan=False, allow_infinity=False)),
         lambda inner: st.one_of(
             st.lists(inner, max_size=4),
             st.dictionaries(st.text(max_size=4), inner, max_size=4),
