@@ -179,3 +179,10 @@ def test_only_recordings_with_planted_values_change(dialect: str) -> None:
             # As text, since NaN is not equal to itself.
             assert repr(list(contents(after))) == repr(list(contents(before)))
             assert [names_of(record) for record in after.records()] == [names_of(record) for record in before.records()]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_second_pass_changes_nothing(dialect: str) -> None:
+    for recording in recordings(dialect):
+        once = redacted(EVERYTHING, recording.batch(normalized=False)).serialize()
+        assert redacted(EVERYTHING, parse(recording.signal, once)).serialize() == once
