@@ -56,7 +56,9 @@ _QUOTED: Final = re.compile(
     r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>(?![\"'`])[^\n]{1,4096}?)(?P=quote)|[「『“\u2018«](?P<cjk>[^\n」』”\u2019»]{1,256})[」』”\u2019»]"
 )
 _OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“\u2018«(\[*<]|<!\[CDATA\[)?")
-_BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]{1,4096}")
+_BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]+")
+# Few `=` stand in a secret: what goes on behind many of them is a list of assignments.
+_BARE_SECRET: Final = re.compile(r"[!#$%&*+./0-9:?@A-Z^_a-z~-]+(?:={1,2}[!#$%&*+./0-9:?@A-Z^_a-z~-]+){0,4}={0,2}")
 _BARE_END: Final = re.compile(
     r"&[A-Za-z_][\w.-]{0,30}=|&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE
 )
@@ -86,7 +88,7 @@ def _value_behind(text: str, start: int, longest: int) -> Value | None:
         return Value(*quoted.span(group), quoted[group], True, how, tail_end)
     opening = _OPENING.match(text, place)
     begin = opening.end() if opening else place
-    bare = _BARE.match(text, begin, begin + longest)
+    bare = (_BARE if longest == _LONGEST_PASSWORD else _BARE_SECRET).match(text, begin, begin + longest)
     if bare is None or text[bare.end() : bare.end() + 1] in _CODE_BEHIND:
         return None
     value = bare.group()
@@ -102,7 +104,7 @@ def _value_behind(text: str, start: int, longest: int) -> Value | None:
 # --- passwords ---
 
 _SHORTEST_PASSWORD: Final = 5
-_LONGEST_PASSWORD: Final = 256
+_LONGEST_PASSWORD: Final = 128
 # Attributes of a form in HTML.
 _MARKUP: Final = re.compile(r"(?:placeholder|type|autocomplete|class|label|title|hint|for|id)=", re.IGNORECASE)
 _PIN: Final = re.compile(r"暗証番号")
@@ -227,7 +229,8 @@ _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _LONGEST_KEY_ALONE: Final = 4
 _STRONG: Final = re.compile(r"(?:secret|token|credential|api[ _-]?key)\Z", re.IGNORECASE)
 _SHORTEST_SECRET: Final = 8
-_LONGEST_SECRET: Final = 2048
+_LONGEST_SECRET: Final = 1536
+_MOST_WORDS: Final = 3
 _GAP: Final = 48
 _KEY_WORD_LENGTH: Final = 16
 SHORT_SECRET: Final = 10
@@ -240,7 +243,7 @@ def secret(match: re.Match[str]) -> tuple[int, int] | None:
     text, end = match.string, match.end()
     low = max(0, end - 2 * _GAP - _KEY_WORD_LENGTH)
     shown = text[low:end].lower()
-    for word in reversed(list(_KEY_WORD.finditer(shown))):
+    for word in list(_KEY_WORD.finditer(shown))[: -_MOST_WORDS - 1 : -1]:
         start = low + word.end()
         value = _value_behind(text, start, _LONGEST_SECRET)
         if value is None or value.start > end or len(text[start : value.start].encode()) > _GAP:

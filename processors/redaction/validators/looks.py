@@ -32,6 +32,8 @@ _DISTINCT: Final = 8
 _DISTINCT_AT_END: Final = 5
 _SHORT: Final = 16
 _HEX_LENGTH: Final = 16
+# So many characters show what a long text is like.
+_ENOUGH: Final = 96
 _FEW_DIGITS: Final = 2
 _CHANGES: Final = 0.18
 _CHANGES_FEW_DIGITS: Final = 0.22
@@ -72,9 +74,9 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
     every other character.
     """
     size = len(text)
-    if size < shortest or is_stand_in(text):
+    if size < shortest or is_stand_in(text[:_ENOUGH]):
         return False
-    body = text.rstrip("=")
+    body = text[:_ENOUGH].rstrip("=")
     if is_hex(body):
         letters = sum(character.isalpha() for character in body)
         return size >= _HEX_LENGTH and len(set(body)) >= _DISTINCT and 0 < letters < len(body)
@@ -86,13 +88,14 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
 
 def is_mixed(text: str) -> bool:
     """Whether a short text changes between capitals and small letters as no name does."""
+    text = text[:_ENOUGH]
     letters = sum(character.isalpha() for character in text)
     return letters >= _SHORT_MIXED and _changes(text) / letters >= _CHANGES_MIXED
 
 
 def without_technical(text: str) -> str:
     """The text without names of algorithms and widths (`sha256`, `utf-8`), whose digits say nothing."""
-    return _TECHNICAL.sub("", text)
+    return _TECHNICAL.sub("", text[:_ENOUGH]) if _DIGIT.search(text) else text
 
 
 def _changes_often(text: str) -> bool:
