@@ -18,7 +18,7 @@ SEPARATOR: Final = "\x1e"
 Hit = tuple[int, int]
 """(number of the trigger, end of its match in characters)."""
 
-LONGEST_TRIGGER: Final = 160
+LONGEST_TRIGGER: Final = 512
 """No match of a trigger is longer (characters), so that windows over a large text need to overlap by no more."""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The parser of `re` has no public name.
+from re import _parser  # type: ignore[attr-defined]
+
 import pytest
 
 from processors.redaction.detector import Detector
@@ -9,6 +12,7 @@ from processors.redaction.entities import load_types
 from processors.redaction.layers import Finder, Limits
 from processors.redaction.loader import load_rules
 from processors.redaction.treatment import Treatment
+from processors.redaction.triggers import LONGEST_TRIGGER
 from processors.redaction.windows import WINDOW_CHARS, join, lots_of, windows_of
 
 FINDER = Finder(Detector(load_rules()), Limits(max_bytes=64 << 20))
@@ -53,6 +57,11 @@ def test_wide_characters_and_placeholders_in_a_large_text() -> None:
     text = "日本語 <EMAIL> 😀 " * (WINDOW_CHARS // 16) + MAIL
     start = text.index(MAIL)
     assert [(found.start, found.end) for found in FINDER.find(text, ALL)] == [(start, len(text))]
+
+
+def test_no_trigger_is_longer_than_what_windows_share() -> None:
+    lengths = {trigger: _parser.parse(trigger).getwidth()[1] for rule in load_rules() for trigger in rule.triggers}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_TRIGGER} == {}
 
 
 def test_a_small_text_beside_a_large_one_is_told_by_its_index() -> None:
