@@ -70,6 +70,12 @@ def us_ssn(match: re.Match[str]) -> tuple[int, int] | None:
     return value_span(match)
 
 
+def document(match: re.Match[str]) -> tuple[int, int] | None:
+    """A number of a document: no date, no time of a clock, no stand-in of one digit."""
+    digits = digits_of(value_text(match))
+    return None if _DATE.fullmatch(digits) or _UNIX_TIME.fullmatch(digits) or one_digit(digits) else value_span(match)
+
+
 def among_numbers(match: re.Match[str]) -> tuple[int, int] | None:
     """A number in a short text of nothing but numbers."""
     return value_span(match) if _NO_WORDS.fullmatch(match.string) else None
@@ -93,6 +99,7 @@ VALIDATORS: Final[dict[str, Validator]] = {
     "among_numbers": among_numbers,
     "bank_account": bank_account,
     "credit_card": credit_card,
+    "document": document,
     "iban": iban,
     "uk_driving_licence": uk_driving_licence,
     "us_ssn": us_ssn,

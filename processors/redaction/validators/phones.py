@@ -14,7 +14,7 @@ from processors.redaction.words import context_pattern
 
 _DATE: Final = re.compile(
     r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9]"
-    r"|(?<![0-9])(?:19|20)[0-9]{2}[/-](?:19|20)[0-9]{2}(?![0-9]))"
+    r"|(?<![0-9])(?:19|20)[0-9]{2}(?:[/-](?:19|20)[0-9]{2}|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))(?![0-9]))"
 )
 _SHORT_DATE: Final = re.compile(r"(?<![0-9./-])[0-3]?[0-9](?P<s>[./-])[0-3]?[0-9](?P=s)[0-9]{2}(?![0-9./-])")
 # `+3.14` and `+35236450.6`, but not `+1.4155550137`, which is how domain registries write numbers (RFC 5733).
@@ -26,14 +26,21 @@ _GROUP: Final = re.compile(r"[0-9]+")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _NETWORK_ADDRESS: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
-_GAP: Final = re.compile(r"[^0-9{}\[\]]{0,24}")
-_GAP_OF_SHORT: Final = re.compile(r"[^0-9{}\[\]]{0,12}")
+# A field such as `phone_count` is none of a number, but `phone_home` is.
+_OTHER_FIELD: Final = "(?!_(?!home|work|mobile|cell|office|main|primary|e164|raw|value)[a-z])"
+_GAP: Final = re.compile(rf"{_OTHER_FIELD}[^0-9{{}}\[\]]{{0,24}}")
+_GAP_OF_SHORT: Final = re.compile(
+    r"[^0-9A-Za-z_{}\[\]]{0,4}(?:(?:number|num|no|nr|nummer|is|at|on|under|unter|ist|lautet|est|es|le|el)\b"
+    r"[^0-9A-Za-z_{}\[\]]{0,4}){0,3}",
+    re.IGNORECASE,
+)
 _GAP_BEHIND: Final = re.compile(r"[^0-9{}\[\]\n,;|]{1,12}")
 _LONGEST_GAP: Final = 24
 _LONGEST_LABEL: Final = 16
 _SHORTEST_DIGITS: Final = 7
 _LONGEST_DIGITS: Final = 15
 _SHORTEST_TOLD: Final = 9
+_SHORTEST_GROUP: Final = 2
 _SHORTEST_AREA_AND_NUMBER: Final = 8
 _LONGEST_NATIONAL: Final = 11
 _LONGEST_COUNTRY_CODE: Final = 3
@@ -77,7 +84,7 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
     """Digits beside a label: seven to fifteen, no date, time, network address or fraction."""
     text = value_text(match)
-    is_short = len(text) <= _SHORTEST_DIGITS and text.isdigit()
+    is_short = len(text) < _SHORTEST_TOLD and text.isdigit()
     span = _plain(match)
     return span if span is not None and _has_label(match, _GAP_OF_SHORT if is_short else _GAP) else None
 
@@ -91,6 +98,8 @@ def told(match: re.Match[str]) -> tuple[int, int] | None:
 def _plain(match: re.Match[str]) -> tuple[int, int] | None:
     text = value_text(match)
     if _is_date(text) or _UNIX_TIME.fullmatch(text) or _DECIMAL.fullmatch(text) or _NETWORK_ADDRESS.fullmatch(text):
+        return None
+    if text.count(".") > 1 and min(map(len, text.split("."))) < _SHORTEST_GROUP:
         return None
     return value_span(match) if _SHORTEST_DIGITS <= len(_digits(text)) <= _LONGEST_DIGITS else None
 
