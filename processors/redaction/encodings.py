@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+import orjson
+
 from processors.redaction.windows import WINDOW_CHARS, join
 
 
@@ -164,8 +166,11 @@ def _split_in_windows(run: re.Pattern[str], text: str) -> list[str]:
 _HIDING: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|/|x[0-9a-fA-F]{2}|U00[01][0-9a-fA-F]{5})")
 # Runs are bounded, so that windows of large texts can be cut between them.
 _ESCAPE: Final = re.compile(
-    r"""(\\(?:["/bfnrt']|u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4}){0,9999}|\\(?:\\\\){0,9999}"""
-    r"""|x[0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2}){0,9999}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"""
+    r"""(\\(?:["/bfnrt']|u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4}){0,9999}+|\\(?:\\\\){0,9999}+"""
+    r"""|x[0-9a-fA-F]{2}(?:\\x[0-9a-fA-F]{2}){0,9999}+|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))"""
+)
+_ONE_ESCAPE: Final = re.compile(
+    r"""\\(?:["/\\bfnrt']|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"""
 )
 _SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TWO: Final = 2
@@ -183,7 +188,7 @@ def hides_characters(text: str) -> bool:
 
 def has_escapes(text: str) -> bool:
     """Whether decoding escapes would change the text."""
-    return "\\" in text and _ESCAPE.search(text) is not None
+    return "\\" in text and _ONE_ESCAPE.search(text) is not None
 
 
 def _unescape(run: str) -> str:
@@ -193,7 +198,11 @@ def _unescape(run: str) -> str:
     if len(run) == _TWO:
         return _SIMPLE.get(kind, kind)
     if kind == "u":
-        return bytes.fromhex(run.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
+        try:
+            return str(orjson.loads(f'"{run}"'))
+        except orjson.JSONDecodeError:
+            # A surrogate that stands alone.
+            return bytes.fromhex(run.replace("\\u", "")).decode("utf-16-be", "surrogatepass")
     if kind == "U":
         return bytes.fromhex(run[2:]).decode("utf-32-be", "surrogatepass")
     return _text_of(bytes.fromhex(run.replace("\\x", "")))
@@ -240,7 +249,7 @@ ESCAPES: Final = Encoding(_ESCAPE, _unescape, _escape_sizes)
 
 # --- percent encoding (RFC 3986 section 2.1), and of forms, where `+` stands for a space
 
-_PERCENT_RUN: Final = r"(?:%[0-9a-fA-F]{2}){1,9999}"
+_PERCENT_RUN: Final = r"(?:%[0-9a-fA-F]{2}){1,9999}+"
 _NOT_IN_URLS: Final = re.compile(r"[^0-9A-Za-z<>:*@~_.-]+")
 
 
