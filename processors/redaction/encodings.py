@@ -271,9 +271,7 @@ def _quote(text: str) -> str:
 
 
 PERCENT_ENCODING: Final = Encoding(re.compile(f"({_PERCENT_RUN})"), _unquote, _quoted_sizes, _quote)
-FORM_ENCODING: Final = Encoding(
-    re.compile(rf"({_PERCENT_RUN}|(?<=[0-9A-Za-z%).,-])\+(?=[0-9A-Za-z%(]))"), _unquote, _quoted_sizes, _quote
-)
+FORM_ENCODING: Final = Encoding(re.compile(rf"({_PERCENT_RUN}|\+(?=[0-9A-Za-z%(]))"), _unquote, _quoted_sizes, _quote)
 
 # --- HTML entities
 
