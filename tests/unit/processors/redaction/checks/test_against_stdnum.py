@@ -10,8 +10,6 @@ import pytest
 
 from processors.redaction.checks import CHECKS
 
-pytest.importorskip("stdnum")
-
 # Check, module of stdnum, shape: `d` a digit, `L` a letter or digit, anything else itself.
 SAME = [
     ("br_cnpj", "br.cnpj", "dddddddddddddd"),
