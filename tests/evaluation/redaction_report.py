@@ -31,7 +31,6 @@ class Goal:
 
     f1: float
     leak: float = 1.0
-    hit: float = 1.0
 
     def falls_short(self, report: Report) -> list[str]:
         """What was not reached."""
@@ -41,17 +40,17 @@ class Goal:
             found.append(f"F1 {figures.f1:.3f} < {self.f1}")
         if figures.leak > self.leak:
             found.append(f"leak {figures.leak:.3f} > {self.leak}")
-        if report.negatives.share_hit > self.hit:
-            found.append(f"negatives hit {report.negatives.share_hit:.2%} > {self.hit:.1%}")
         return found
 
 
 GOALS: Final = {
-    "secrets": Goal(f1=0.95, leak=0.04, hit=0.005),
-    "pii": Goal(f1=0.97, leak=0.03, hit=0.005),
+    "secrets": Goal(f1=0.95, leak=0.04),
+    "pii": Goal(f1=0.97, leak=0.03),
     "research": Goal(f1=0.95),
 }
 JAPANESE_RECALL: Final = 0.95
+NEGATIVES_HIT: Final = 0.005
+"""Of all texts in which there is nothing to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +128,12 @@ def _language_of_structured(document: Document, entity: Mapping[str, Any]) -> st
     return "free" if entity["type"] in FREE else str(document["lang"])
 
 
+def negatives_hit(measured: Iterable[Measured]) -> tuple[int, int]:
+    """Texts without anything to find in which something was replaced under `all`, and how many such texts there are."""
+    negatives = [row.report.negatives for row in measured if (row.policy, row.part) == ("all", "all")]
+    return sum(some.hit for some in negatives), sum(some.documents for some in negatives)
+
+
 def _gaps(measured: Iterable[Measured]) -> Iterator[str]:
     """Where what was held out does worse than what rules were written with."""
     f1 = {(row.file, row.policy, row.part): row.report.structured.f1 for row in measured}
@@ -147,10 +152,14 @@ def main() -> int:
     measured = list(measure(arguments.texts))
     _say(table(_COLUMNS, [row.row() for row in measured]), "")
     _say(*_gaps(measured), "")
+    hit, documents = negatives_hit(measured)
+    _say(f"negatives of all files: {hit} of {documents} hit, {hit / documents:.2%}", "")
     verdicts = redaction_recordings.evaluate(load_recordings(arguments.recordings))
     _say(*redaction_recordings.summary(verdicts, arguments.wrong), "")
     _say(*alarms_in(corpus(), "all", arguments.wrong), "")
     short = [fault for row in measured for fault in row.falls_short()]
+    if hit > NEGATIVES_HIT * documents:
+        short.append(f"negatives hit: {hit} of {documents}")
     short += [f"{way}: something is left or damaged" for way, verdict in verdicts.items() if not verdict.is_clean]
     _say(*(f"short: {fault}" for fault in short))
     return bool(short)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.redaction_report import Measured, measure
+from tests.evaluation.redaction_report import Measured, measure, negatives_hit
 
 EXCERPT = Path(__file__).parents[1] / "data" / "redaction"
 FILES = sorted(path.name for path in EXCERPT.glob("*.jsonl"))
@@ -29,6 +29,12 @@ def test_the_default_policy_finds_its_own_types_as_well(measured: dict[tuple[str
     figures = measured[file, "default"].report.structured
     assert figures.recall >= 0.95
     assert figures.leak <= 0.04
+
+
+def test_texts_without_anything_to_find_stay(measured: dict[tuple[str, str], Measured]) -> None:
+    hit, documents = negatives_hit(measured.values())
+    assert documents >= 70
+    assert hit == 0
 
 
 def test_what_the_default_policy_leaves_alone_stays(measured: dict[tuple[str, str], Measured]) -> None:
