@@ -234,3 +234,45 @@ def test_more_work_than_its_length_allows_is_an_error() -> None:
         text = _base64(text)
     with pytest.raises(TooMuch):
         Finder(DETECTOR, Limits()).find(text, MAILS)
+
+
+def _mathematical(text: str) -> str:
+    return "".join(chr(0x1D41A + ord(letter) - ord("a")) if letter.isalpha() else letter for letter in text)
+
+
+def _in_digits_from(zero: int) -> Callable[[str], str]:
+    return lambda text: "".join(chr(zero + int(letter)) if letter.isdigit() else letter for letter in text)
+
+
+@pytest.mark.parametrize(
+    ("value", "write"),
+    [
+        *[
+            (MAIL, character.join)
+            for character in "\u00ad\u034f\u180e\u200b\u200e\u200f\u202d\u2060\u2063\u2068\ufe0f\ufeff\0\U000e0041"
+        ],
+        (MAIL, "\u200b\u200b".join),
+        (MAIL, "\u200d\u200e\ufeff".join),
+        ("DE89370400440532013000", "\ufe0f\u20e3".join),
+        (MAIL, _mathematical),
+        ("+1 415-555-0132", _in_digits_from(0x660)),
+        ("+1 415-555-0132", _in_digits_from(0x6F0)),
+        ("+1 415-555-0132", _in_digits_from(0x966)),
+        ("+1 415-555-0132", _in_digits_from(0xE50)),
+        ("+1 415-555-0132", _in_digits_from(0x1D7CE)),
+    ],
+)
+def test_a_value_in_characters_that_look_the_same_or_like_nothing(value: str, write: Callable[[str], str]) -> None:
+    expected = "<EMAIL>" if value == MAIL else "<PHONE>" if value[0] == "+" else "<IBAN>"
+    assert redact(f"he said: {write(value)} now").strip("\ufe0f\u20e3") in (
+        f"he said: {expected} now",
+        f"he said: {expected}\ufe0f\u20e3 now",
+    )
+
+
+def test_colours_of_a_terminal_are_not_part_of_a_value() -> None:
+    assert redact("\x1b[31m\x41KIAIOSFODNN7EXAMPLE\x1b[0m") == "\x1b[31m<SECRET>\x1b[0m"
+    assert redact("password\x1b[0m=\x1b[38;5;12mXk7Qp2mZ9w\x1b[0m") == "password\x1b[0m=\x1b[38;5;12m<PASSWORD>\x1b[0m"
+    assert json.loads(redact(json.dumps({"log": "\x1b[1m\x41KIAIOSFODNN7EXAMPLE\x1b[0m"}))) == {
+        "log": "\x1b[1m<SECRET>\x1b[0m"
+    }
