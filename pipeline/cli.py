@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _COMMANDS_GROUP: Final = "penstock.commands"
+_INTERRUPTED: Final = 130
+"""128 and the number of SIGINT, as shells say it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and give the exit code: 0, or 1 after any error, whose text is on stderr."""
+    """Run the command line and give the exit code: 0, 130 after Ctrl-C, 1 after any error, whose text is on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         _check_packages()
@@ -31,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (`| head`) is gone; point stdout away so that the interpreter's flush is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return 1
 
 

@@ -7,9 +7,9 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
@@ -18,34 +18,31 @@ from pipeline.config import load
 from pipeline.errors import PenstockError
 from pipeline.signals import Signal
 from pipeline.telemetry.log import Log
-from processors.redaction.collector_policy import CollectorPolicy
+from processors.redaction import policy_config
 from processors.redaction.config import RedactionConfig
-from processors.redaction.explain import ExplainingDetector, Explanation, Refusal, explanations
-from processors.redaction.keys import KeyBook, labelled
-from processors.redaction.layers import Finder, Limits, TooMuch
-from processors.redaction.numbering import load_common_plans
-from processors.redaction.policies import Policies, compile_policies
+from processors.redaction.examiner import HOLDERS, Examiner, Place, Positions, Report, aligned
+from processors.redaction.explain import Explanation, Refusal
+from processors.redaction.policies import compile_policies
 from processors.redaction.requests import RequestRedactor, requests_in
-from processors.redaction.stages import pseudonym_key, rules_for
-from processors.redaction.text import Redacted, TextRedactor
-from processors.redaction.treatment import Treatment
+from processors.redaction.stages import pseudonym_key
 
 _TYPE: Final = "redaction"
-_ROLES: Final = ("system", "user", "assistant", "tool")
+_NOTHING: Final = "Nothing is redacted."
 
+# Bytes that are no UTF-8 come out as they came in.
+_BYTES: Final = "surrogateescape"
 
-@dataclass(frozen=True, slots=True)
-class _Report:
-    text: str
-    redacted: Redacted | None
-    explained: list[Explanation]
-    refused: list[Refusal]
-    label: str = ""
+# Options that say something of a single text, and their defaults.
+_ABOUT_TEXTS: Final = {
+    "format": "text", "candidates": False, "show_values": False, "attribute": "", "signal": "traces", "place": "span",
+    "role": "",
+}  # fmt: skip
 
-    @property
-    def output(self) -> str:
-        """The text after redaction."""
-        return self.redacted.text if self.redacted else self.text
+# What `--set` is laid over where no file is given.
+_ALONE: Final = (
+    "yaml:{receivers: {nop: }, processors: {redaction: }, exporters: {nop: }, "
+    "service: {pipelines: {traces: {receivers: [nop], processors: [redaction], exporters: [nop]}}}}"
+)
 
 
 def redact(argv: Sequence[str]) -> int:
@@ -56,125 +53,109 @@ def redact(argv: Sequence[str]) -> int:
     """
     options = _parser().parse_args(argv)
     config = _config(options)
-    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    text = sys.stdin.buffer.read().decode("utf-8", _BYTES)
     if requests := requests_in(text):
         return _redact_requests(requests, config, options)
     if not config.has_entities:
-        raise PenstockError("the configuration has the Collector's keys alone: it looks for no entities (--entities)")
-    report = _examined(text, config, options)
+        raise PenstockError(
+            "the configuration has the Collector's keys alone, which are about attributes: "
+            "give an export request in OTLP/JSON, or name --entities"
+        )
+    report = _report(text, config, options)
     if options.format == "json":
-        sys.stdout.write(json.dumps(_as_json(report, options), ensure_ascii=False, indent=2) + "\n")
+        _write(json.dumps(_as_json(report, options), ensure_ascii=False, indent=2) + "\n", "replace")
         return 0
-    sys.stdout.write(report.output)
-    sys.stdout.flush()
+    _write(report.output, _BYTES)
     if not options.quiet:
         gap = "" if report.output.endswith("\n") or not report.output else "\n"
-        sys.stderr.write(gap + "".join(f"{line}\n" for line in _lines(report, options)))
+        sys.stderr.write(gap + "".join(f"{line}\n" for line in _lines(report, config, options)))
     return 0
+
+
+def _write(text: str, errors: str) -> None:
+    """To standard output in UTF-8, whatever the terminal is; lines end as they are."""
+    sys.stdout.buffer.write(text.encode("utf-8", errors))
+    sys.stdout.flush()
 
 
 def _redact_requests(
     requests: Sequence[tuple[Signal, bytes]], config: RedactionConfig, options: argparse.Namespace
 ) -> int:
+    if about_texts := [name for name in _ABOUT_TEXTS if getattr(options, name) != _ABOUT_TEXTS[name]]:
+        raise PenstockError(
+            f"--{about_texts[0].replace('_', '-')} is about a single text; the input is export requests in OTLP/JSON, "
+            "which say themselves where each text stands"
+        )
     redactor = RequestRedactor(config, options.pipeline)
     for signal, request in requests:
-        sys.stdout.write(redactor.redact(signal, request) + "\n")
-    sys.stdout.flush()
+        _write(redactor.redact(signal, request) + "\n", "replace")
     if not options.quiet:
-        sys.stderr.writelines(f"{line}\n" for line in sorted(redactor.counts()))
+        rows = [(f"{count:.0f}", entity, f"in {place}: {action}") for entity, place, action, count in redactor.counts()]
+        sys.stderr.writelines(f"{line}\n" for line in aligned(rows, right=1) or [_NOTHING])
+        if config.dry_run:
+            sys.stderr.write("dry_run is on: nothing was changed.\n")
     return 0
 
 
-def _examined(text: str, config: RedactionConfig, options: argparse.Namespace) -> _Report:
-    load_common_plans()
+def _report(text: str, config: RedactionConfig, options: argparse.Namespace) -> Report:
     policies = compile_policies(config, options.pipeline, pseudonym_key(config, Log(logging.getLogger(__name__))))
-    detector = ExplainingDetector(rules_for(policies.types, config.rules))
-    finder = Finder(detector, Limits(config.max_value_bytes, config.max_value_hits))
-    redactor = TextRedactor(finder)
-    treatment, label = _treatment(policies, redactor, config, options)
-    if treatment is None or CollectorPolicy(config).allows_value(text):
-        return _Report(text, None, [], [])
-    examined = labelled(label, text) if label else text
-    try:
-        found = finder.find(examined, treatment)
-        explained = list(explanations(examined, found, treatment, detector))
-    except TooMuch:
-        explained = []
-    refused = list(detector.refusals(examined))
-    return _Report(examined, redactor.redact(examined, treatment), explained, refused, examined[: -len(text)])
-
-
-def _treatment(
-    policies: Policies, redactor: TextRedactor, config: RedactionConfig, options: argparse.Namespace
-) -> tuple[Treatment | None, str]:
-    """The treatment at the place that the options name, and the label that its key gives values."""
-    treatment = policies.treatment(options.signal, options.place, options.attribute, options.role)
-    if treatment is None or not options.attribute:
-        return treatment, ""
-    book = KeyBook(redactor, Treatment(policies.types), CollectorPolicy(config).ignores_key)
-    label = book.label(options.attribute)
-    if label is None:
-        return None, ""
-    return policies.identity(treatment) if options.attribute in book.identities else treatment, label
+    place = Place(options.signal, options.place, options.attribute, options.role)
+    return Examiner(config, policies, place).examine(text)
 
 
 # --- what is printed
 
 
-def _lines(report: _Report, options: argparse.Namespace) -> Iterator[str]:
-    redacted = report.redacted
-    if redacted is None:
-        yield "Nothing is redacted."
-    elif redacted.failed:
-        yield "The whole value is replaced: it is beyond a limit (max_value_bytes, max_value_hits), or nested too deep."
-    for item in report.explained:
-        yield _line(report, item, options)
-    if redacted is not None and len(redacted.entities) > len(report.explained):
-        more = list(redacted.entities)[len(report.explained) :]
-        yield f"Once these are replaced, more is found: {', '.join(more)}."
+def _lines(report: Report, config: RedactionConfig, options: argparse.Namespace) -> Iterator[str]:
+    if not report.entities and not report.failed:
+        yield _NOTHING
+    if report.failed:
+        yield "A whole value is replaced: it is beyond a limit (max_value_bytes, max_value_hits), or nested too deep."
+    positions = Positions(report.text)
+    yield from aligned([_row(positions, item, options) for item in report.explained])
+    if len(report.entities) > len(report.explained):
+        yield f"Once these are replaced, more is found: {', '.join(report.entities[len(report.explained) :])}."
     if options.candidates:
-        yield from (_refused_line(report, item, options) for item in report.refused)
+        yield from aligned([_refused_row(positions, item, options) for item in report.refused])
+    if config.has_collector_keys:
+        yield "The Collector's keys are about attributes, and are applied to export requests in OTLP/JSON only."
+    if config.dry_run and report.entities:
+        yield "dry_run is on: in a pipeline this is counted, and nothing is changed."
 
 
-def _line(report: _Report, item: Explanation, options: argparse.Namespace) -> str:
+def _row(positions: Positions, item: Explanation, options: argparse.Namespace) -> tuple[str, ...]:
     facts = [f"rule {item.rule} ({item.provider})" if item.provider else f"rule {item.rule}"]
     facts += [f"passed {name}" for name in item.conditions]
     facts += [f'context "{item.context}"'] if item.context else []
     facts += [f"written {item.layer}"] if item.layer != "plain" else []
-    facts += [f"value {item.value!r}"] if options.show_values else []
-    shown = "the attribute is removed" if item.action == "drop" else item.shown
-    where = _where(report, item.start, item.end)
-    return f"{where}  {item.entity}  {', '.join(facts)}  ->  {item.action}: {shown}"
+    facts += [f"said by {item.role}"] if item.role else []
+    facts += [f"value {_printable(item.value)!r}"] if options.show_values else []
+    removed = item.action == "drop" and options.place in HOLDERS
+    shown = "the attribute is removed" if removed else _printable(item.shown)
+    return positions.shown(item.start, item.end), item.entity, f"{', '.join(facts)}  ->  {item.action}: {shown}"
 
 
-def _refused_line(report: _Report, item: Refusal, options: argparse.Namespace) -> str:
-    value = f", value {item.value!r}" if options.show_values else ""
-    where = "decoded" if item.start is None or item.end is None else _where(report, item.start, item.end)
-    return f"{where}  not {item.entity}  rule {item.rule}: {item.reason}{value}"
+def _refused_row(positions: Positions, item: Refusal, options: argparse.Namespace) -> tuple[str, ...]:
+    value = f", value {_printable(item.value)!r}" if options.show_values else ""
+    return positions.shown(item.start, item.end), f"not {item.entity}", f"rule {item.rule}: {item.reason}{value}"
 
 
-def _where(report: _Report, start: int, end: int) -> str:
-    """Line and column (from 1), and characters from the start, of the text as it was read."""
-    offset = max(0, start - len(report.label))
-    before = report.text[len(report.label) : len(report.label) + offset]
-    line, column = before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
-    return f"{line}:{column} ({offset}-{max(offset, end - len(report.label))})"
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
-def _as_json(report: _Report, options: argparse.Namespace) -> dict[str, Any]:
+def _as_json(report: Report, options: argparse.Namespace) -> dict[str, Any]:
     hidden = set() if options.show_values else {"value"}
     return {
-        "text": report.output[len(report.label) :],
-        "failed": bool(report.redacted and report.redacted.failed),
-        "findings": [_fields(report, item, hidden) for item in report.explained],
-        **({"refused": [_fields(report, item, hidden) for item in report.refused]} if options.candidates else {}),
+        "text": report.output,
+        "failed": report.failed,
+        "findings": [_fields(item, hidden) for item in report.explained],
+        **({"refused": [_fields(item, hidden) for item in report.refused]} if options.candidates else {}),
     }
 
 
-def _fields(report: _Report, item: Explanation | Refusal, hidden: set[str]) -> dict[str, Any]:
-    shift = len(report.label)
-    fields = {name: value for name, value in asdict(item).items() if name not in hidden}
-    return fields | {name: max(0, fields[name] - shift) for name in ("start", "end") if fields[name] is not None}
+def _fields(item: Explanation | Refusal, hidden: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in asdict(item).items() if name not in hidden}
 
 
 # --- options
@@ -197,7 +178,7 @@ def _config(options: argparse.Namespace) -> RedactionConfig:
 
 
 def _configured(options: argparse.Namespace) -> RedactionConfig:
-    settings = load(options.config, options.sets).processors
+    settings = load(options.config or [_ALONE], options.sets).processors
     ours = {str(name): entry.config for name, entry in settings.items() if isinstance(entry.config, RedactionConfig)}
     name = options.processor or (next(iter(ours)) if len(ours) == 1 else _TYPE)
     if name not in ours:
@@ -209,6 +190,10 @@ def _configured(options: argparse.Namespace) -> RedactionConfig:
     return ours[name]
 
 
+def _types(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 def _parser() -> Parser:
     parser = Parser(prog="penstock redact", description=redact.__doc__, allow_abbrev=False)
     parser.add_argument("--config", action="append", default=[], metavar="URI", help="configuration; else our default")
@@ -217,15 +202,20 @@ def _parser() -> Parser:
     )
     parser.add_argument("--processor", metavar="ID", help="which redaction of the configuration, if it has several")
     parser.add_argument(
-        "--entities", type=lambda text: text.split(","), metavar="LIST", help="types over the configuration: all,-PHONE"
+        "--entities", type=_types, metavar="LIST", help="types over the configuration: all,-PHONE or --entities=-PHONE"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one object, for programs")
     parser.add_argument("--quiet", "-q", action="store_true", help="print the redacted text only")
     parser.add_argument("--candidates", action="store_true", help="say what rules looked at and left alone, and why")
     parser.add_argument("--show-values", action="store_true", help="print the values, too; else they are not shown")
     parser.add_argument("--attribute", default="", metavar="KEY", help="the text is the value of this attribute")
-    parser.add_argument("--signal", choices=("traces", "logs", "metrics"), default="traces", help="for policies")
-    parser.add_argument("--place", default="span", help="for policies: span, span.name, event, log.body, ...")
-    parser.add_argument("--role", choices=_ROLES, default="", help="for policies: the author of the text")
+    parser.add_argument("--signal", choices=get_args(policy_config.Signal), default="traces", help="for policies")
+    parser.add_argument(
+        "--place", choices=get_args(policy_config.Place), default="span", metavar="PLACE",
+        help="for policies: span, span.name, event, log.body, ...",
+    )  # fmt: skip
+    parser.add_argument(
+        "--role", choices=get_args(policy_config.Role), default="", help="for policies: the author of the text"
+    )
     parser.add_argument("--pipeline", default="", metavar="ID", help="for policies, e.g. traces/in")
     return parser

@@ -39,6 +39,7 @@ class Selection:
         """Know the types of the configuration's own rules beside those that ship; they belong to `default` too."""
         types, own = load_types(), frozenset(own)
         every = own.union(types)
+        self._types = every
         default = {name for name, entity in types.items() if entity.default}
         self._sets = {ALL: every, DEFAULT: default.union(own), **load_groups(), **{name: {name} for name in every}}
 
@@ -68,7 +69,8 @@ class Selection:
         if name in self._sets:
             return frozenset(self._sets[name])
         close = get_close_matches(name.upper(), self._sets, 1) or get_close_matches(name.lower(), self._sets, 1)
-        hint = f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(self._sets)}"
+        known = ", ".join([ALL, DEFAULT, *load_groups(), *sorted(self._types)])
+        hint = f'; did you mean "{close[0]}"?' if close else f"; known: {known}"
         raise ValueError(f'unknown entity type "{name}"{hint}')
 
 

@@ -25,24 +25,27 @@ class Explanation:
     """One value that is redacted.
 
     Attributes:
-        start: where it is in the text (characters), as `end`; of a blob around it where it stands in one.
+        start: where it is in the text (characters), as `end`; of a blob around it where it stands in one; None where
+            it stands in a part that was looked at decoded.
         layer: how it is written there: `plain`, `escaped`, `decoded`, `base64`.
         conditions: the checks that it passed.
         context: the word beside it that the rule asks for; empty where it asks for none.
         shown: what a reader sees in its place.
+        role: the author of the message that it stands in; empty where that does not matter.
     """
 
     entity: str
     rule: str
     provider: str
-    start: int
-    end: int
+    start: int | None
+    end: int | None
     layer: str
     conditions: tuple[str, ...]
     context: str
     action: str
     shown: str
     value: str
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Final
 
 import orjson
@@ -64,10 +63,11 @@ class RequestRedactor:
         batch.serialize()
         return otlp_json.encode(batch.message).decode()
 
-    def counts(self) -> Iterator[str]:
-        """What was done so far: `3 EMAIL in span: mask`."""
-        for family in self._registry.collector.collect():
-            for sample in family.samples:
-                if sample.name == _VALUES:
-                    facts = sample.labels
-                    yield f"{sample.value:.0f} {facts['entity']} in {facts['place']}: {facts['action']}"
+    def counts(self) -> list[tuple[str, str, str, float]]:
+        """What was done so far: (entity, place, action, how often)."""
+        return sorted(
+            (sample.labels["entity"], sample.labels["place"], sample.labels["action"], sample.value)
+            for family in self._registry.collector.collect()
+            for sample in family.samples
+            if sample.name == _VALUES
+        )

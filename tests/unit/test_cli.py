@@ -6,6 +6,7 @@ import sys
 from importlib import metadata, util
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -128,3 +129,11 @@ def test_a_foreign_package_of_the_same_name_is_named(
     error = capsys.readouterr().err
     assert f'the package "processors" at {foreign} is not Penstock\'s' in error
     assert "comes first on the Python path" in error
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_name: str) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.cli._built_in", interrupted)
+    assert main(["components"]) == 130
