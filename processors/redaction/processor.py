@@ -40,7 +40,8 @@ class Redaction(Processor):
         failed: list[Record] = []
         broken = [resource for resource in batch.resources() if not self._resource(resource)]
         if broken:
-            failed = [record for record in records if record.resource in broken]
+            # Those behind this slice are never asked for their resource again.
+            failed = [record for record in (*records, *batch.behind()) if record.resource in broken]
             records = _without(records, failed)
         for stage in self._stages:
             if unfinished := stage.redact_records(records):
@@ -64,10 +65,23 @@ class Redaction(Processor):
             return True
         self._tally.fail("error", "resource")
         if not self.config.dry_run:
-            resource.attributes.clear()
-            for scope in resource.scopes:
-                scope.attributes.clear()
+            _empty(resource)
         return False
+
+
+def _empty(resource: Resource) -> None:
+    """Remove all texts that the records of a resource share: it may stay behind without them."""
+    resource.attributes.clear()
+    resource.pb.ClearField("entity_refs")
+    resource.schema_url = resource.group.schema_url = ""
+    for scope in resource.scopes:
+        scope.attributes.clear()
+        scope.name = scope.version = ""
+        scope.schema_url = scope.group.schema_url = ""
+        for metric in scope.metrics:
+            metric.name = metric.description = metric.unit = ""
+            metric.pb.ClearField("metadata")
+    resource.content.stale = True
 
 
 def _without(records: Sequence[Record], gone: Sequence[Record]) -> list[Record]:

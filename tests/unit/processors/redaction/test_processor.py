@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -242,6 +243,32 @@ def test_records_of_a_resource_that_fails_are_dropped_and_others_stay(monkeypatc
     assert [record.attributes["c"] for record in batch.records()] == ["<EMAIL>"]
     labels = {"component": "redaction", "reason": REASON, "otel_signal": "traces"}
     assert host.meter.registry.collector.get_sample_value("penstock_dropped_items_total", labels) == 2.0
+
+
+@pytest.mark.parametrize("make", [lambda: traces({}, {}, {}, scope=MAIL), lambda: metrics({MAIL: [1.0, 2.0, 3.0]})])
+def test_no_slice_of_a_batch_leaves_with_a_resource_that_failed(
+    make: Callable[[], Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = redaction()
+    stage = processor._stages[0]
+
+    def fail(resource: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(stage, "redact_resource", fail)
+    batch = make()
+    group = batch.resources()[0].group
+    group.schema_url = f"https://{MAIL}"
+    group.resource.entity_refs.add(type=MAIL)
+    if not isinstance(batch.records()[0], Span):
+        # It has no points, so nothing takes it away with them.
+        group.scope_metrics[0].metrics.add(name=MAIL, description=MAIL).metadata.add(key=MAIL)
+    batch = parse(batch.signal, batch.serialize())
+    for window in batch.slices(lambda: 1):
+        processor.process(window)
+    batch.settle()
+    assert not batch.records()
+    assert MAIL.encode() not in batch.serialize()
 
 
 def test_counts_by_entity_action_and_place() -> None:
