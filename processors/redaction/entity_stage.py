@@ -15,7 +15,7 @@ from processors.redaction.roles import NO_ROLE, role_of_map, role_of_name
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
 from processors.redaction.treatment import Treatment
-from processors.redaction.values import COMPOSITE, LARGEST_COUNT, texts_in
+from processors.redaction.values import COMPOSITE, LARGEST_COUNT, LARGEST_PLAIN_INT, texts_in
 
 COUNT_ATTRIBUTE: Final = "penstock.redaction.count"
 EVENT_NAME_ATTRIBUTE: Final = "event.name"
@@ -272,6 +272,9 @@ class EntityStage:
                     texts.append(labelled(label, value))  # type: ignore[arg-type]  # as above
             elif kind is int:
                 if value > LARGEST_COUNT and special.get(key, "") is not None:  # type: ignore[operator]  # as above
+                    texts += texts_in(value, key, keys)
+            elif kind is float:
+                if value > LARGEST_PLAIN_INT and special.get(key, "") is not None:  # type: ignore[operator]  # as above
                     texts += texts_in(value, key, keys)
             elif kind in COMPOSITE and special.get(key, "") is not None:
                 texts += texts_in(value, key, keys)

@@ -96,10 +96,9 @@ class KeyBook:
             self.identities.add(key)
         elif self._identifier.search(key):
             self.special[key] = None
-            return
         if self._texts.redact(key, self._widest):
             self.dirty.add(key)
-        elif not self._no_label.search(key):
+        elif key not in self.special and not self._no_label.search(key):
             label = label_of(key)
             if label and self._is_context(label):
                 self.special[key] = label

@@ -134,7 +134,7 @@ class Rewriter:
             label = self._tools.keys.label(key)
             text: str = value  # type: ignore[assignment]  # `__class__` costs less than isinstance
             return label is not None and (labelled(label, text) if label else text) in self._touched
-        return kind in COMPOSITE or kind is int
+        return kind in COMPOSITE or kind is int or kind is float
 
     def _rename(self, attributes: Attributes, key: str, place: str) -> None:
         self._place, self._key = f"{place}.key", key

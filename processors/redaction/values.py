@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from pipeline.signals import Value
 from processors.redaction.keys import KeyBook, labelled, place_pattern
@@ -14,8 +14,11 @@ COMPOSITE: Final = frozenset({list, dict, bytes})
 LARGEST_PLAIN_INT: Final = 99_999_999_999
 """Integers above it have the digits of a card or an account number and are looked at as text."""
 
-LARGEST_COUNT: Final = 99_999
+LARGEST_COUNT: Final = 9_999
 """Integers above it are looked at where their key says what they are."""
+
+_LARGEST_WHOLE: Final = float(1 << 64)
+"""Whole numbers up to it may have been integers before somebody wrote them as floats."""
 
 WORD_SEPARATOR: Final = " "
 """Stands between the words of a command line while it is examined."""
@@ -40,7 +43,7 @@ def texts_in(value: Value, path: str, keys: KeyBook) -> Iterator[str]:
         elif isinstance(item, list):
             if (words := command_line(path, item)) is not None:
                 yield WORD_SEPARATOR.join(words)
-            stack += [(path, inner) for inner in item if inner.__class__ is not float]
+            stack += [(path, inner) for inner in item if inner.__class__ is not float or is_large(inner)]
         elif (text := text_of(item, path, keys)) is not None:
             label = keys.label(path)
             if label is not None:
@@ -69,7 +72,14 @@ def text_of(value: Value, path: str, keys: KeyBook) -> str | None:
         return _decoded(value)[0]
     if isinstance(value, int) and value > LARGEST_COUNT and (value > LARGEST_PLAIN_INT or keys.label(path)):
         return str(value)
+    if isinstance(value, float) and is_large(value) and value.is_integer():
+        return str(int(value))
     return None
+
+
+def is_large(value: Any) -> bool:
+    """Whether a float is so large that it may be a card or an account number."""
+    return LARGEST_PLAIN_INT < value < _LARGEST_WHOLE
 
 
 def replaced(value: Value, path: str, keys: KeyBook, replace: Replace, replace_words: ReplaceWords) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -55,6 +56,28 @@ def test_a_full_book_of_keys_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_number_is_looked_at_where_its_key_says_what_it_is() -> None:
     assert attributes_of({"ssn": 219099999, "size": 219099999}) == {"ssn": "<US_SSN>", "size": 219099999}
+
+
+def test_numbers_that_somebody_wrote_as_floats() -> None:
+    card = 4242424242424242.0
+    values = {"card": card, "list": [0.5, card], "map": {"n": card}, "ratio": 0.5, "huge": 1e300, "no": math.nan}
+    found = attributes_of(values)
+    assert math.isnan(found.pop("no"))
+    assert found == {
+        "card": "<CREDIT_CARD>",
+        "list": [0.5, "<CREDIT_CARD>"],
+        "map": {"n": "<CREDIT_CARD>"},
+        "ratio": 0.5,
+        "huge": 1e300,
+    }
+
+
+def test_small_numbers_that_their_key_names() -> None:
+    assert attributes_of({"zip_code": 94105, "size": 94105}) == {"zip_code": "<US_ZIP>", "size": 94105}
+
+
+def test_the_key_of_an_id_may_hold_something_itself() -> None:
+    assert attributes_of({"jane.sample@example.com_response_id": "chat-1"}) == {"<EMAIL>_response_id": "chat-1"}
 
 
 def test_a_key_in_the_body_of_a_log_record_says_what_its_value_is() -> None:
