@@ -8,6 +8,8 @@ these 390.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import product
 from typing import Final
 
 GUARD: Final = re.compile(r"\(\?:\^\|(?:\\\\\[[a-z]+\]\|)?\[\^((?:\\.|[^\]\\])*)\]\)")
@@ -26,6 +28,11 @@ _NO_LITERAL: Final = re.compile(r"\{[0-9,]+\}|\(\?i?:|\\[A-Za-z]|\\?.[?*]|[()|?*
 _WIDE_CLASS: Final = re.compile(r"0-9|A-Z|a-z")
 _WORD_END: Final = "(?:[^A-Za-z]|$)"
 _QUANTIFIERS: Final = tuple("?*+{")
+_JOINT: Final = "[ _-]?"
+_JOINTS: Final = (" ", "_", "-", "")
+_CHOICE: Final = re.compile(r"(\[ _-\]\?|\(\?:.\|.\))")
+_PLAIN: Final = r"(?:\\[^0-9A-Za-z]|[^\\\[\](){}?*+.^$|])*"
+_PHRASE: Final = re.compile(rf"{_PLAIN}(?:(?:\[ _-\]\?|\(\?:.\|.\)){_PLAIN}){{1,7}}")
 _ESCAPED: Final = re.compile(r"\\([^0-9A-Za-z])")
 _LITERAL_BYTES: Final = 3
 _SPLIT_LITERAL_BYTES: Final = 4
@@ -38,7 +45,7 @@ _RANGE: Final = re.compile(r"[0-9A-Za-z]-[0-9A-Za-z]")
 DATABASES: Final = {
     "short": "words",
     "wide": "words",
-    "caseless": "phrases",
+    "caseless": "words",
     "gap": "phrases",
     "long": "phrases",
     "alone": "formats",
@@ -123,7 +130,13 @@ def _kept_apart(piece: str, separator: str) -> str:
 
 
 def split(expression: str) -> list[str]:
-    """Expressions that find the same together. A gap behind one of many words is slow, not so behind each of them."""
+    """Expressions that find the same together, and faster.
+
+    A gap behind one of many words is slow, not so behind each of them. A phrase in each of its spellings takes a
+    thirtieth of the time to compile.
+    """
+    if _PHRASE.fullmatch(expression):
+        return ["".join(pieces) for pieces in product(*map(_spellings, _CHOICE.split(expression)))]
     if kind_of(expression) != "gap" or not expression.startswith("(?:") or GUARD.match(expression):
         return [expression]
     pieces = _PIECE.findall(expression)
@@ -134,6 +147,13 @@ def split(expression: str) -> list[str]:
             inner, rest = "".join(pieces[3:index]), "".join(pieces[index + 1 :])
             return [expression] if rest.startswith(_QUANTIFIERS) else [part + rest for part in alternatives(inner)]
     return [expression]
+
+
+def _spellings(piece: str) -> Sequence[str]:
+    """What a piece of a phrase stands for: a joint, a letter in either case, or itself."""
+    if piece == _JOINT:
+        return _JOINTS
+    return piece[3:-1].split("|") if _CHOICE.fullmatch(piece) else (piece,)
 
 
 def alternatives(expression: str) -> list[str]:

@@ -12,6 +12,10 @@ from typing import Final
 import yaml
 
 _SHORT: Final = 4
+_LONG: Final = 7
+_MOST_SPACES: Final = 2
+
+_SPACE: Final = "[ _-]?"
 
 # The trigger engine knows the other case of ASCII letters alone.
 _OTHER_LETTER: Final = re.compile(r"[^\x00-\x7f]")
@@ -60,8 +64,15 @@ def _either_case(letter: str) -> str:
 
 
 def word_trigger(word: str) -> str:
-    """The trigger for a context word, which touches no letter before it; a short one must stand by itself."""
+    """The trigger for a context word, which touches no letter before it; a short one must stand by itself.
+
+    A long word, or one with a space in it, is rare enough without that: a trigger that looks at nothing around it is
+    compiled and scanned many times as fast, and `context_pattern` decides.
+    """
     escaped = _OTHER_LETTER.sub(_in_both_cases, _escaped(word))
+    first, *others = word.split(" ")
+    if len(first) >= (_SHORT if others else _LONG):
+        return _SPACE.join(escaped.split(_SPACE)[: _MOST_SPACES + 1])
     if not word[0].isascii():
         return escaped
     behind = "(?:[^A-Za-z]|$)" if word.isascii() and len(word) <= _SHORT else ""
@@ -75,7 +86,7 @@ def _in_both_cases(match: re.Match[str]) -> str:
 
 def _escaped(word: str) -> str:
     """A space in a word also stands for `_` or `-`, or for none, as in the names of fields."""
-    return re.escape(word).replace(r"\ ", "[ _-]?")
+    return re.escape(word).replace(r"\ ", _SPACE)
 
 
 @cache

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from processors.redaction.trigger_kinds import split
 from processors.redaction.words import context_pattern, word_trigger, words_of
 
 WORDS = ("phone", "tax id", "teléfono", "fødselsnummer", "電話")
@@ -54,6 +55,23 @@ def test_lists_stand_for_their_words() -> None:
 @pytest.mark.parametrize(("text", "hit"), [("a tin 1", True), ("tin", True), ("tint", False), ("satin 1", False)])
 def test_a_short_trigger_stands_by_itself(text: str, hit: bool) -> None:
     assert bool(re.search(word_trigger("tin"), text, re.IGNORECASE)) is hit
+
+
+@pytest.mark.parametrize(
+    ("word", "count"), [("social security", 4), ("número de cuenta", 32), ("passport", 1), ("電話 番号", 4)]
+)
+def test_a_long_word_is_looked_for_as_plain_text(word: str, count: int) -> None:
+    literals = split(word_trigger(word))
+    assert len(set(literals)) == count
+    assert word in literals
+    assert {re.sub(r"[ _-]", "", literal).lower() for literal in literals} == {word.replace(" ", "")}
+
+
+def test_what_a_phrase_is_split_into_finds_the_same() -> None:
+    trigger = word_trigger("número of sécu number")
+    found = {literal for literal in split(trigger) if re.fullmatch(trigger, literal)}
+    assert found == set(split(trigger))
+    assert {"NÚMERO of_sécu".lower(), "nÚmeroof-sÉcu"} <= found
 
 
 def test_the_trigger_knows_both_cases_of_letters_that_are_not_ascii() -> None:
