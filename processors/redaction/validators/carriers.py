@@ -36,12 +36,13 @@ def cookie(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 _PORT: Final = re.compile(r"[0-9]{2,5}(?:[?#/]|\Z)")
+_VARIABLE: Final = re.compile(r"\$[A-Za-z_]+[0-9]?|\$[A-Z_][0-9A-Z_]*|\$[({].*")
 
 
 def url_password(match: re.Match[str]) -> tuple[int, int] | None:
     """What stands between the user and the host, unless it is a reference to what is filled in later."""
     text = value_text(match)
-    return None if is_stand_in(text) or text.startswith("$") or _PORT.match(text) else value_span(match)
+    return None if is_stand_in(text) or _VARIABLE.fullmatch(text) or _PORT.match(text) else value_span(match)
 
 
 def user_password(match: re.Match[str]) -> tuple[int, int] | None:

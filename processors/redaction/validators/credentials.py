@@ -6,7 +6,15 @@ import re
 from typing import Final, NamedTuple
 
 from processors.redaction.rule import Validator
-from processors.redaction.validators.looks import is_hex, is_mixed, is_random, is_stand_in, is_uuid, without_technical
+from processors.redaction.validators.looks import (
+    is_hex,
+    is_identifier,
+    is_mixed,
+    is_random,
+    is_stand_in,
+    is_uuid,
+    without_technical,
+)
 from processors.redaction.words import words_of
 
 
@@ -34,7 +42,7 @@ _LINK: Final = re.compile(
     (?:
       (?P<field>(?:[ ]?,\s{0,24}|\s{1,24})["']?value["']?[ ]?[:=]\s{0,4}
           (?:\{\s{0,8}["']?string_?value["']?[ ]?:\s{0,4})?
-        | \.value[ ]?[:=][ ]?
+        | \.value[ ]?[:=][ ]? | [ ]{1,4}--(?:value|secret-string|body|data)[ =]
         | [ ]?\{\s{1,12}(?:type\s{1,12}=\s{1,4}\w{1,12}\s{1,12})?default\s{1,12}=\s{1,4})
     | (?P<pair>[ ]{0,3},\s{0,8}(?=["'`]) | ,(?=[^\s,"']) | [ \t]{0,24}\|[ \t]{0,8} | \t)
     | (?P<markup>\s{0,2}>\s{0,8})
@@ -47,7 +55,7 @@ _LINK: Final = re.compile(
       )
     | (?P<fallback>[ ]?(?:or|\|\||\?\?|\?:)[ ]?(?=["']))
     | (?P<words>(?:,?[ ](?!\d)[\w'/-]{1,20}){0,6}?(?:[ ](?:VERBS)(?![\w-])[ ]?[:\uff1a]?
-        |[ ]?[:\uff1a=→⇒]|[ ]\(|[ ][\u2013\u2014-](?=[ ]))[ ]?(?=\S))
+        |[ ]?[:\uff1a→⇒]|[ ]=|[ ]\(|[ ][\u2013\u2014-](?=[ ]))[ ]?(?=\S))
     | (?P<particle>[ ]?(?:の値は|は|が|を|に|も|는|은|이|가|를|是|为|為)[ ]?[:\uff1a]?[ ]?)
     | (?P<space>[ ]{1,8}(?=\S)|(?=[「『“]))
     )
@@ -66,13 +74,16 @@ _BARE_END: Final = re.compile(
 )
 _QUOTES: Final = 6
 _QUERY_END: Final = re.compile(r"[&#]")
-_IN_QUERY: Final = re.compile(r"[?&;][\w.\[\]-]*\Z")
+_IN_QUERY: Final = re.compile(r"(?:[?&]|&amp;)[\w.\[\]-]*\Z")
 _CODE_BEHIND: Final = ("(", "[", "{")
 REFERENCE: Final = re.compile(
     r"\$[A-Za-z_]+[0-9]?|\$[{(].*|%[A-Za-z_]+%?|%s:%s|@[a-z_.]+|![A-Za-z]+|env[.:]\w+|vault:.*|arn:.*"
-    r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,8}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
-    r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}|(?:session|order|cache|item|product|tenant)[:#/].*"
+    r"|(?:file|https?)://.*|[.~]?/?[\w.-]*/[\w./-]+\.\w{1,8}|[\w.-]+\.(?:pem|crt|cer|key|p12|pfx|jks|7z|zip|tar|gz|json|ya?ml|txt|md|py|js|ts|html?|com|net|org|io)"
+    r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}/?|(?:session|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
+    # Versions, numbers in hexadecimal, formats of printing, classes of characters, hashes of passwords.
+    r"|v?[0-9]+\.[0-9]+\.[0-9]+[-+][\w.+-]+|0x[0-9A-Fa-f]{1,16}|[^0-9A-Za-z%\s]*(?:%[-+.0-9]{0,6}[sdifrxvq][^0-9A-Za-z%\s]*)+"
+    r"|(?:a-z|A-Z|0-9|[_\W]){4,24}|\$(?:argon2(?:id|i|d)|scrypt|pbkdf2-\w{1,8})\$.*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
 _MEMBER: Final = re.compile(r"[A-Za-z_]+[0-9]?(?:(?:\.|::|->)[A-Za-z_]+[0-9]?){1,6}")
@@ -127,10 +138,16 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_]+[0-9]?")
 _WORD: Final = re.compile(r"[a-z]{6,20}|[A-Z][a-z]{5,20}")
 _NOT_PASSWORD_ENDS: Final = re.compile(
     r"(?:length|len|size|count|min|max|policy|type|field|id|name|file|path|url|uri|hint|prompt|label|reset|expir\w*|regex|pattern|"
-    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|algorithm|attempts|age|days|error|_at|date|time)s?[\])\"']*\Z",
+    r"manager|encoder|hasher|hash|strength|changed|confirm|again|validator|required|algorithm|attempts|age|days|error|_at|date|time|encryption|method|provider|version|rotation|protection|store)s?[\])\"']*\Z",
     re.IGNORECASE,
 )
-_IN_ARN: Final = re.compile(r"arn:[\w:/-]*\Z")
+_IN_ARN: Final = re.compile(r"arn:[\w:/-]*\Z|badge\.svg\?[\w=&]*\Z|Sec-WebSocket-\w*\Z")
+# `PASS: test_login`, as test runners write; `{{ .Values.password | quote }}`, as templates do.
+_TEST_PASSED: Final = re.compile(r"(?:^|\n)[ \t]{0,16}(?:--- |=== )?PASS\Z")
+_TEST: Final = re.compile(r"[\w.+-]*/\S*|[Tt]est[A-Z_]\w*")
+_IN_TEMPLATE: Final = re.compile(r"\{\{[^{}\n]*\Z")
+_OPTION: Final = re.compile(r"--?[A-Za-z]")
+_CAPITALS_ONLY: Final = re.compile(r"[*A-Z0-9]+(?:_[*A-Z0-9]+){1,8}|\*[A-Z_]+\*")
 _BEFORE_BARE: Final = re.compile(
     r"(?:--?|[#%](?:define|global)[ ]|\b(?:set|setenv|env|arg|export)[ ](?:-\w{1,4}[ ])?|\b(?:with|login|encrypted)[ ]"
     r"|(?:login|user|username|account)[ ]\S{1,64}[ ])[\w.-]*\Z",
@@ -158,11 +175,23 @@ def password(match: re.Match[str]) -> tuple[int, int] | None:
         return (value.start, value.end) if _PIN.match(text, max(0, start - 4)) and value.text.isdigit() else None
     if _NOT_PASSWORD_ENDS.search(text, start, value.tail_end) or _MARKUP.search(text, value.tail_end, value.start):
         return None
-    if text.startswith("/etc/passwd", max(0, start - len("/etc/passwd"))):
+    if text.startswith("/etc/passwd", max(0, start - len("/etc/passwd"))) or _is_no_password(text, start, value):
         return None
     if value.link == "space" and not (value.quoted or _BEFORE_BARE.search(text, max(0, start - _LOOK_BACK), start)):
         return None
     return (value.start, value.end) if is_password(value) else None
+
+
+def _is_no_password(text: str, start: int, value: Value) -> bool:
+    """Whether what stands there is the name of a test, a filter, an option or a name like the key word's own."""
+    low = max(0, start - _LOOK_BACK)
+    if value.link == "pair":
+        return _CAPITALS_ONLY.fullmatch(value.text) is not None or _IN_TEMPLATE.search(text, low, start) is not None
+    if "\n" in text[start : value.start] and not value.quoted and _OPTION.match(value.text):
+        return True
+    return bool(
+        _TEST_PASSED.search(text, low, start) and (_TEST.match(value.text) or text[value.end : value.end + 2] == " (")
+    )
 
 
 def is_password(value: Value) -> bool:
@@ -265,7 +294,7 @@ def _is_secret(text: str, start: int, value: Value) -> bool:
         shortest = _SECRET_APART
         if (is_hex(shown) or is_uuid(shown)) and not _STRONG.search(text, max(0, start - _KEY_WORD_LENGTH), start):
             return False
-    if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown):
+    if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown) or is_identifier(shown):
         return False
     if firm and (is_hex(shown) or is_uuid(shown)) and _is_key_alone(text, start):
         return False

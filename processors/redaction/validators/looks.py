@@ -7,7 +7,7 @@ from typing import Final
 
 _STAND_IN: Final = re.compile(
     r"([^A/+=])\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
-    r"|\*{3}|\.\.\.|…|^\[.*\]$|^x+$|^ENC\[|^\{cipher\}|^\$ANSIBLE_VAULT",
+    r"|\*{3}|\.\.\.|…|#\{|\\x1b|\\033|\\u001b|^\[.*\]$|^x+$|^ENC\[|^\{cipher\}|^\$ANSIBLE_VAULT",
     re.IGNORECASE,
 )
 # Names of algorithms and of widths: digits in them say nothing.
@@ -45,6 +45,16 @@ _CHANGES_MIXED: Final = 0.18
 _CHANGES_UNBROKEN: Final = 0.12
 _DIGITS_UNBROKEN: Final = 3
 _CONSONANTS_WEIGH: Final = 2
+_CAMEL: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PIECES: Final = 3
+_CAPITAL_WORD: Final = re.compile(r"[A-Z](?=[a-z]{0,9}[aeiouy])[a-z]{2,16}")
+_FEW_WORDS: Final = 2
+_LONG_WORD: Final = 5
+_DIGITS_OF_NAME: Final = 5
+_SHARE_OF_WORDS: Final = 0.7
+_IN_PIECES: Final = 10
+_LETTERS_A_PIECE: Final = 3
+_CAPITALS_AT_ONCE: Final = 7
 
 
 def is_stand_in(text: str) -> bool:
@@ -90,7 +100,34 @@ def is_mixed(text: str) -> bool:
     """Whether a short text changes between capitals and small letters as no name does."""
     text = text[:_ENOUGH]
     letters = sum(character.isalpha() for character in text)
-    return letters >= _SHORT_MIXED and _changes(text) / letters >= _CHANGES_MIXED
+    if letters < _SHORT_MIXED:
+        return False
+    return _changes(text) / letters >= _CHANGES_MIXED or (text.isalpha() and _is_in_small_pieces(text))
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text is words in one, each with its capital, and few digits: `x25519PublicKeySize`, `NewLabelKey2`."""
+    text = text[:_ENOUGH].strip("_")
+    words = _CAPITAL_WORD.findall(text)
+    digits = sum(character.isdigit() for character in text)
+    return (
+        len(words) >= _FEW_WORDS
+        and max(map(len, words)) >= _LONG_WORD
+        and text.isalnum()
+        and digits <= _DIGITS_OF_NAME
+        and sum(map(len, words)) >= _SHARE_OF_WORDS * (len(text) - digits)
+    )
+
+
+def _is_in_small_pieces(text: str) -> bool:
+    """Capitals and small letters in pieces of three letters or fewer on average, or many capitals at once."""
+    pieces = _CAMEL.findall(text)
+    if len(pieces) < _PIECES or len(text) < _IN_PIECES:
+        return False
+    return (
+        len(pieces) * _LETTERS_A_PIECE >= len(text)
+        or max(map(len, filter(str.isupper, pieces)), default=0) >= _CAPITALS_AT_ONCE
+    )
 
 
 def without_technical(text: str) -> str:

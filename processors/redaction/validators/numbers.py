@@ -15,6 +15,10 @@ from processors.redaction.words import context_pattern
 
 _CARD_SEPARATORS: Final = " -"
 _IBAN_SEPARATORS: Final = " -"
+_LONG_RUN: Final = 17
+_PAGE: Final = (".htm", ".php", ".asp", ".jsp")
+_GROUP_BEFORE: Final = re.compile(r"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4} \Z")
+_GROUP_BEHIND: Final = re.compile(r" (?!(?:0[1-9]|1[0-2])[23][0-9])[0-9A-Fa-f]{4}(?![0-9A-Za-z/-])")
 _NO_WORDS: Final = re.compile(r"[0-9 ,;/.-]{1,64}")
 
 _DATE: Final = re.compile(r"(?:19|20)[0-9]{2}[- ]?[01][0-9][- ]?[0-3][0-9]")
@@ -37,11 +41,30 @@ def credit_card(match: re.Match[str]) -> tuple[int, int] | None:
     """A number with a Luhn check digit, of an issuer's range or named as a card; a last group of three may be text."""
     start, end = value_span(match)
     grouped = match.string[end - 4] in _CARD_SEPARATORS
+    if not _named_card(match) and (_is_in_table(match) if _is_grouped(match) else _is_other_number(match)):
+        return None
     for stop in (end, end - 4) if grouped else (end,):
         digits = digits_of(match.string[start:stop])
         if len(set(digits)) > 1 and luhn(digits) and (_issued(digits) or _named_card(match)):
             return start, stop
     return None
+
+
+def _is_grouped(match: re.Match[str]) -> bool:
+    return any(separator in value_text(match) for separator in _CARD_SEPARATORS)
+
+
+def _is_other_number(match: re.Match[str]) -> bool:
+    """Whether digits in one run are a number of 64 bits, or the name of a page."""
+    start, end = value_span(match)
+    return end - start >= _LONG_RUN or match.string.startswith(_PAGE, end)
+
+
+def _is_in_table(match: re.Match[str]) -> bool:
+    """Whether groups of four go on before the number or behind it, where no month and year of expiry stand."""
+    start, end = value_span(match)
+    before = _GROUP_BEFORE.search(match.string, max(0, start - 6), start)
+    return before is not None or _GROUP_BEHIND.match(match.string, end) is not None
 
 
 def _named_card(match: re.Match[str]) -> bool:

@@ -23,6 +23,9 @@ _DECIMAL: Final = re.compile(r"[0-9]*\.[0-9]*")
 _EXTENSION: Final = re.compile(r" ?(?:x|ext).*$")
 _SEPARATORS: Final = " ()./-"
 _GROUP: Final = re.compile(r"[0-9]+")
+_CLOCK: Final = re.compile(r"[0-9]{2}:\Z")
+# A number in a URL is no number before a label.
+_OF_ADDRESS: Final = ("/", "=", ":", "-", "&", "?")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _NETWORK_ADDRESS: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -84,6 +87,8 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
     """Digits beside a label: seven to fifteen, no date, time, network address or fraction."""
     text = value_text(match)
+    if "  " in text or _CLOCK.search(text_before(match, 3)):
+        return None
     is_short = len(text) < _SHORTEST_TOLD and text.isdigit()
     span = _plain(match)
     return span if span is not None and _has_label(match, _GAP_OF_SHORT if is_short else _GAP) else None
@@ -164,8 +169,12 @@ def _has_label(match: re.Match[str], gap: re.Pattern[str]) -> bool:
     ends = [label.end() for label in labels.finditer(before)]
     if ends and gap.fullmatch(before, ends[-1]):
         return True
-    end = value_span(match)[1]
+    start, end = value_span(match)
+    if match.string[start - 1 : start] in _OF_ADDRESS:
+        return False
     behind = labels.search(match.string, end, end + _LONGEST_GAP)
+    if behind is not None and match.string[behind.end() : behind.end() + 1].isupper():
+        return False
     is_ordered = context_pattern(("$order",)).search(before)
     return (
         behind is not None and not is_ordered and _GAP_BEHIND.fullmatch(match.string, end, behind.start()) is not None

@@ -1,0 +1,69 @@
+"""What real logs, code and documents hold: values in odd surroundings, and what only looks like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.redaction.detector import Detector
+from processors.redaction.entities import load_types
+from processors.redaction.layers import Finder
+from processors.redaction.loader import load_rules
+from processors.redaction.treatment import Treatment
+
+FINDER = Finder(Detector(load_rules()))
+ALL = Treatment(frozenset(load_types()))
+
+LEFT_ALONE = (
+    # Passwords and secrets.
+    "PASS: gdb.base/align-c++.exp: get integer",
+    "        --- PASS: TestOutputWithSubtest/sub_test/sub2 (0.00s)",
+    'it -v "$PWD":/usr/local/apache2/htdocs/ img',
+    "password: {{ $password | b64enc | quote }}",
+    'PGPASSWORD="#{pass}" psql',
+    "AND password = '#{params[:password]}'",
+    "password_encryption = scram-sha-256\t# scram-sha-256 or md5",
+    "POSTGRES_PASSWORD=mysecretpassword postgres -c shared_buffers=256MB",
+    'PASS="\\x1b[32mPASS"',
+    "(`7za a -ppassword test.7z ...`)",
+    'Senha para "%s%s@%s": ',
+    "`*PASSWORD*`,\n  `*KEY*`, `*AUTH*`",
+    "-Des.password=\n        -Dkb.url=http://kibana:5601",
+    "`REDIS_HOST_PASSWORD`, `SMTP_PASSWORD`, `OBJECTSTORE_S3_KEY`, and",
+    "password hash: $argon2id$v=19$m=65536",
+    "github.com/goji/httpauth,v0.0.0-20160601135302-2da839ab0f4d,h1:lB",
+    "TIOCCLRVERAUTH                    = 0x2000741d",
+    "if len(key) != x25519PublicKeySize {",
+    "and (key = 'NewLabelKey2', value = 'NewLabelValue2')",
+    "Add file (GnuPG key: 0x7EC2DBB6F4DBF434)",
+    "https://codecov.io/gh/x/y/branch/main/graph/badge.svg?token=Wm7UEwgiZu",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    # Cards.
+    "Received block blk_-3657665801189425193 src: /x",
+    "https://news.example/detail/5279286413232198.html",
+    "quanta 2650 1514 1514 1514 1514",
+    "2e54 4820 5858 4420 3120 2241  .TH XXD",
+    # Telephone numbers.
+    "03-17 16:14:07.860  2227  2227 I PhoneStatusBar: set",
+    "https://news.example/item?id=22153034) 回答提问《作为手机开发者",
+    "arn:aws:ssm-contacts:us-east-2:111122223333:contact/x",
+)
+FOUND = (
+    ("aws ssm put-parameter --name /acme/secret --value 3nwitkz8hnyaoduca1iwzk3s", "3nwitkz8hnyaoduca1iwzk3s"),
+    ("db_pass = 'cPcyDHXKYKYQ'", "cPcyDHXKYKYQ"),
+    ("PGPASSWORD=EIvihEeCIWya psql", "EIvihEeCIWya"),
+    ("postgresql://app:P@ssw0rd143@db.example.com:5432/main", "P@ssw0rd143"),
+    ("User Id=sa;Password=Ember681#;", "Ember681#"),
+    ('#define WIFI_PASS "meadow_maple80"', "meadow_maple80"),
+    ("4242 4242 4242 4242 1227", "4242 4242 4242 4242"),
+    ("UnionPay card 6212345678900000003", "6212345678900000003"),
+)
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_left_alone(text: str) -> None:
+    assert [text[found.start : found.end] for found in FINDER.find(text, ALL)] == []
+
+
+@pytest.mark.parametrize(("text", "value"), FOUND)
+def test_found(text: str, value: str) -> None:
+    assert value in [text[found.start : found.end] for found in FINDER.find(text, ALL)]
