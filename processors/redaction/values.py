@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from pipeline.signals import Value
 from processors.redaction.keys import KeyBook, labelled, place_pattern
@@ -43,7 +43,7 @@ def texts_in(value: Value, path: str, keys: KeyBook) -> Iterator[str]:
         elif isinstance(item, list):
             if (words := command_line(path, item)) is not None:
                 yield WORD_SEPARATOR.join(words)
-            stack += [(path, inner) for inner in item if inner.__class__ is not float or is_large(inner)]
+            stack += [(path, inner) for inner in item if not isinstance(inner, float) or is_large(inner)]
         elif (text := text_of(item, path, keys)) is not None:
             label = keys.label(path)
             if label is not None:
@@ -77,7 +77,7 @@ def text_of(value: Value, path: str, keys: KeyBook) -> str | None:
     return None
 
 
-def is_large(value: Any) -> bool:
+def is_large(value: float) -> bool:
     """Whether a float is so large that it may be a card or an account number."""
     return LARGEST_PLAIN_INT < value < _LARGEST_WHOLE
 

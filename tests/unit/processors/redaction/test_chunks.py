@@ -140,3 +140,33 @@ def test_streams_are_told_by_name_attribute_and_place() -> None:
         ("text", ["x", "y"]),
         ("v", ["1", "2"]),
     ]
+
+
+WRITINGS: dict[str, Callable[[str], Value]] = {
+    "event and data": lambda piece: f"event: delta\ndata: {json.dumps({'delta': {'text': piece}})}\n\n",
+    "carriage returns": lambda piece: f"event: delta\r\ndata: {json.dumps({'delta': {'text': piece}})}\r\n\r\n",
+    "with a comment": lambda piece: f": ping\nid: 7\ndata: {json.dumps({'delta': {'text': piece}})}\n\n",
+    "bytes": lambda piece: piece.encode(),
+    "bytes of JSON": lambda piece: json.dumps(openai(piece)).encode(),
+    "array": lambda piece: [piece],
+}
+
+
+@pytest.mark.parametrize("name", WRITINGS)
+def test_chunks_however_they_are_written(name: str) -> None:
+    write = WRITINGS[name]
+    batch = span_with([("llm.chunk", {"value": write(piece)}) for piece in SPLIT])
+    assert redacted(batch, "value") == [write(piece) for piece in JOINED]
+
+
+def test_several_pieces_in_one_event() -> None:
+    def write(*pieces: str) -> str:
+        return "".join(f"data: {json.dumps({'delta': {'text': piece}})}\n\n" for piece in pieces) + "data: [DONE]"
+
+    batch = span_with([("llm.chunk", {"value": write(*SPLIT[:3])}), ("llm.chunk", {"value": write(*SPLIT[3:])})])
+    assert redacted(batch, "value") == [write(*JOINED[:3]), write(*JOINED[3:])]
+
+
+def test_events_whose_attribute_is_called_a_chunk() -> None:
+    batch = span_with([("message", {"gen_ai.delta": piece, "id": "4242"}) for piece in SPLIT])
+    assert redacted(batch, "gen_ai.delta") == JOINED
