@@ -73,6 +73,12 @@ class RedactionConfig(Choice):
         return not self.has_collector_keys or bool(self.model_fields_set & _CHOOSING)
 
     @property
+    def deletes_all(self) -> bool:
+        """Whether no attribute is kept: the Collector's default."""
+        kept = self.allow_all_keys or self.allowed_keys or self.ignored_keys or self.ignored_key_patterns
+        return self.has_collector_keys and not kept
+
+    @property
     def selection(self) -> Selection:
         """What the words of `entities` stand for."""
         return Selection(rule.type for rule in self.rules)
@@ -145,7 +151,7 @@ class RedactionConfig(Choice):
             yield policy, ("policies", index)
 
     def _check_names(self, choice: Choice, path: tuple[str | int, ...]) -> None:
-        wanted = choice.entities or ()
+        wanted = () if choice.entities is None else choice.entities
         if isinstance(wanted, str):
             self._known(wanted.removeprefix("-"), *path, "entities")
         else:

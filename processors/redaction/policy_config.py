@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, Pattern, PipelineRef
 from processors.redaction.treatment import Action
@@ -44,6 +45,8 @@ FULL_WIDTH: Final = ("\uff01", "\uff5e")
 """The first and the last of the full-width forms of ASCII (Unicode, Halfwidth and Fullwidth Forms)."""
 
 _LONGEST_FIXED_TEXT: Final = 100
+_TYPE_NAME: Final = re.compile("[A-Z][A-Z0-9_]{1,62}")
+_TWO: Final = 2
 _QUOTES: Final = frozenset("\"'`\\")
 
 
@@ -83,6 +86,20 @@ class Choice(ConfigModel):
         None, description="What `mask` writes: `placeholder` (`<EMAIL>`; if not set), `stars`, or a `text`."
     )
 
+    @field_validator("mask", mode="before")
+    @classmethod
+    def _is_a_word_or_a_block(cls, value: Any) -> Any:
+        """A block is wrong for reasons of its own, not because it is none of the words."""
+        if value is None or isinstance(value, str | FixedText):
+            return value
+        if not isinstance(value, dict) or value.keys() != {"text"} or not isinstance(value["text"], str):
+            wrong = [key for key in value if key != "text"] if isinstance(value, dict) else []
+            raise InvalidKey("write stars, placeholder, or {text: ...}", *wrong[:1])
+        try:
+            return FixedText(**value)
+        except ValidationError as error:
+            raise InvalidKey(error.errors()[0]["msg"].removeprefix("Value error, "), "text") from None
+
 
 class Match(ConfigModel):
     """Where a policy holds: where everything that is said is true. A list is true where one of its items is."""
@@ -92,6 +109,14 @@ class Match(ConfigModel):
     places: tuple[Place, ...] = Field((), description="Places: `span` (its attributes), `span.name`, `log.body`, ...")
     attributes: tuple[Pattern, ...] = Field((), description="RE2 expressions, found anywhere in an attribute's key.")
     roles: tuple[Role, ...] = Field((), description="Authors of messages.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Match:
+        if not (self.pipelines or self.signals or self.places or self.attributes or self.roles):
+            raise ValueError(
+                "says no place, so it would hold everywhere: that is what the keys beside policies are for"
+            )
+        return self
 
 
 class Policy(Choice):
@@ -107,25 +132,46 @@ class Allowed(ConfigModel):
     patterns: tuple[Pattern, ...] = Field((), description="RE2 expressions that match a whole value.")
 
 
+def _word(text: str) -> str:
+    if not text.strip() or text.strip().startswith("$"):
+        raise ValueError("write a word: not empty, and not beginning with $")
+    return text.strip()
+
+
+Word = Annotated[str, AfterValidator(_word)]
+"""A context word."""
+
+Reach = Annotated[int, Field(ge=0, le=1000)]
+"""Characters beside a match that are looked at."""
+
+
 class UserRule(ConfigModel):
     """A rule of your own."""
 
     type: str = Field(
-        description="Entity type: a new one in capitals, or one that ships and gets this rule beside its own.",
-        pattern=r"^[A-Z][A-Z0-9_]{1,62}$",
+        description="Entity type: a new one in capitals, or one that ships and gets this rule beside its own."
     )
     pattern: Pattern = Field(description="RE2 expression; a group named `value` narrows what is redacted.")
-    context: tuple[str, ...] = Field((), description="Words (any case), one of which must stand near.")
-    not_context: tuple[str, ...] = Field((), description="Words that must not stand right before.")
-    near: tuple[int, int] = Field((48, 16), description="How many characters before and behind the match are near.")
+    context: tuple[Word, ...] = Field((), description="Words (any case), one of which must stand near.")
+    not_context: tuple[Word, ...] = Field((), description="Words that must not stand right before.")
+    near: tuple[Reach, Reach] = Field((48, 16), description="How many characters before and behind the match are near.")
     validator: str | None = Field(None, description="A check that the value must pass, by name; see docs/redaction.md.")
     action: Action | None = Field(None, description="The action of the type, where `actions` does not say.")
     positive: tuple[str, ...] = Field((), description="Texts in which the rule must find something; tried at start.")
     negative: tuple[str, ...] = Field((), description="Texts in which it must find nothing; tried at start.")
 
+    @field_validator("near", mode="before")
+    @classmethod
+    def _are_two(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple) or len(value) != _TWO:
+            raise ValueError("write two numbers of characters: [before, behind]")
+        return value
+
     @field_validator("type")
     @classmethod
     def _is_free(cls, value: str) -> str:
+        if _TYPE_NAME.fullmatch(value) is None:
+            raise ValueError("a type has 2 to 63 capital letters, digits and _, a letter first, as in STAFF_NUMBER")
         if value == "REDACTED":
             raise ValueError("<REDACTED> stands for values that could not be examined; choose another name")
         return value

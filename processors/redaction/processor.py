@@ -33,6 +33,11 @@ class Redaction(Processor):
         from processors.redaction.stages import build_stages  # noqa: PLC0415 - Vectorscan and the numbering plans
 
         self._stages, self._tally = build_stages(config, host)
+        if config.deletes_all:
+            host.log.warning(
+                "Every attribute is deleted, as the Collector does: with its keys alone (hmac_key and summary, too) "
+                "only allowed_keys are kept. Set allow_all_keys, or entities for ours."
+            )
 
     def process(self, batch: Batch) -> Batch | None:
         """Redact every record, and what the records share."""

@@ -46,7 +46,9 @@ def test_common_keys_beside_one_of_ours_serve_entities(own: dict[str, Any]) -> N
     assert (config.has_collector_keys, config.has_entities) == (False, True)
 
 
-@pytest.mark.parametrize("own", [{"mask": "stars"}, {"policies": [{"match": {}}]}, {"actions": {"EMAIL": "hash"}}])
+@pytest.mark.parametrize(
+    "own", [{"mask": "stars"}, {"policies": [{"match": {"signals": ["traces"]}}]}, {"actions": {"EMAIL": "hash"}}]
+)
 def test_a_choice_beside_the_collectors_keys_holds_both(own: dict[str, Any]) -> None:
     config = RedactionConfig.model_validate({"allow_all_keys": True, **own})
     assert (config.has_collector_keys, config.has_entities) == (True, True)
@@ -79,9 +81,14 @@ def test_hash_functions_in_any_case(name: str) -> None:
         ({"hash_digits": 5}, "greater than or equal"),
         ({"action": "erase"}, "action"),
         ({"actions": {"EMIAL": "hash"}}, 'did you mean "EMAIL"'),
-        ({"policies": [{"match": {}, "entities": ["EMIAL"]}]}, 'did you mean "EMAIL"'),
+        ({"policies": [{"match": {"signals": ["traces"]}, "entities": ["EMIAL"]}]}, 'did you mean "EMAIL"'),
         ({"policies": [{"match": {"places": ["nowhere"]}}]}, "places"),
         ({"policies": [{"entities": "all"}]}, "match"),
+        ({"policies": [{"match": {}}]}, "hold everywhere"),
+        ({"entities": ""}, 'unknown entity type ""'),
+        ({"mask": {"txt": "x"}}, "write stars, placeholder, or {text: ...}"),
+        ({"mask": {"text": 5}}, "write stars, placeholder, or {text: ...}"),
+        ({"mask": 5}, "write stars, placeholder, or {text: ...}"),
         ({"mask": {"text": "jane@example.com"}}, "would find this text again"),
         ({"mask": {"text": 'a"b'}}, "fit into JSON"),
         ({"mask": {"text": "it's"}}, "fit into JSON"),
@@ -97,3 +104,10 @@ def test_what_cannot_be_honoured_is_an_error(config: dict[str, Any], reason: str
 def test_a_sanitizer_that_is_off_is_accepted() -> None:
     databases = {"sql": {"enabled": False, "attributes": []}, "redis": {"enabled": False}, "sanitize_span_name": None}
     RedactionConfig.model_validate({"url_sanitizer": {"enabled": False, "attributes": []}, "db_sanitizer": databases})
+
+
+def test_a_wrong_mask_is_one_error_where_it_stands() -> None:
+    with pytest.raises(ValidationError) as raised:
+        RedactionConfig.model_validate({"policies": [{"match": {"roles": ["user"]}, "mask": {"text": ""}}]})
+    (error,) = raised.value.errors()
+    assert (error["loc"], error["ctx"]["error"].path) == (("policies", 0, "mask"), ("text",))

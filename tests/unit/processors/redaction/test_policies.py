@@ -163,7 +163,6 @@ def test_failures_are_counted_with_their_reason() -> None:
 @pytest.mark.parametrize(
     ("match", "holds"),
     [
-        ({}, True),
         ({"attributes": ["^gen_ai"]}, True),
         ({"attributes": ["^llm", "messages$"]}, True),
         ({"attributes": ["^messages"]}, False),
@@ -222,7 +221,7 @@ def test_what_a_policy_says_goes_before_all_of_the_top_level() -> None:
 
 
 def test_a_policy_that_only_takes_out_starts_from_the_top_level() -> None:
-    config = {"entities": ["EMAIL", "US_SSN"], "policies": [{"match": {}, "entities": ["-EMAIL"]}]}
+    config = {"entities": ["EMAIL", "US_SSN"], "policies": [{"match": {"signals": ["traces"]}, "entities": ["-EMAIL"]}]}
     assert redacted(TEXT, **config) == f"{MAIL}, card {CARD}, ssn <US_SSN>"
 
 

@@ -311,3 +311,14 @@ def test_log_records_without_a_body() -> None:
     batch = Batch.of_message(log_request(None), logs("x").signal)
     redaction().process(batch)
     assert batch.count == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "warned"),
+    [({"hmac_key": "k"}, True), ({"blocked_values": ["x"]}, True), ({"allow_all_keys": True}, False), ({}, False)],
+)
+def test_who_deletes_every_attribute_is_told(
+    config: dict[str, Any], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    redaction(**config)
+    assert ("Every attribute is deleted" in caplog.text) is warned

@@ -107,7 +107,13 @@ def test_any_text_is_linear() -> None:
 @pytest.mark.parametrize(
     ("rule", "path", "reason"),
     [
-        ({"type": "badge", "pattern": "x"}, ("type",), "pattern"),
+        ({"type": "badge", "pattern": "x"}, ("type",), "capital letters, digits"),
+        ({**BADGE, "context": ["badge", " "]}, ("context", 1), "write a word"),
+        ({**BADGE, "not_context": ["$order"]}, ("not_context", 0), "not beginning with"),
+        ({**BADGE, "near": [5]}, ("near",), "two numbers"),
+        ({**BADGE, "near": 5}, ("near",), "two numbers"),
+        ({**BADGE, "near": [-5, 3]}, ("near", 0), "greater than or equal"),
+        ({**BADGE, "near": [5, 1001]}, ("near", 1), "less than or equal"),
         ({"type": "REDACTED", "pattern": "x"}, ("type",), "choose another name"),
         ({"type": "BADGE", "pattern": "(?=x)"}, ("pattern",), "RE2"),
         ({"type": "BADGE", "pattern": "x*"}, ("pattern",), "matches the empty text"),
@@ -129,7 +135,11 @@ def test_a_rule_that_nothing_looks_for_is_an_error() -> None:
     with pytest.raises(ValidationError, match="name it in entities"):
         RedactionConfig.model_validate({"entities": ["EMAIL"], "rules": [BADGE]})
     RedactionConfig.model_validate(
-        {"entities": ["EMAIL"], "rules": [BADGE], "policies": [{"match": {}, "entities": ["BADGE"]}]}
+        {
+            "entities": ["EMAIL"],
+            "rules": [BADGE],
+            "policies": [{"match": {"signals": ["traces"]}, "entities": ["BADGE"]}],
+        }
     )
 
 
