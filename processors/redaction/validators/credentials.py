@@ -156,7 +156,8 @@ _BEFORE_BARE: Final = re.compile(
 # What the detector shows in place of `<PASSWORD>`, which holds a key word.
 _FILLER: Final = "AAA"
 _KEY_WORD_BEHIND: Final = (":", "=", "\uff1a")
-_NAME_BEFORE: Final = re.compile(r"(?:[\w.-]*[ ])?[\w.-]*\Z")
+# The name before an offset, read backwards: where it begins need not be looked for.
+_NAME_BACKWARDS: Final = re.compile(r"[\w.-]*(?:[ ][\w.-]*)?")
 _LOOK_BACK: Final = 96
 _FIRM: Final = frozenset({"operator", "pair", "field", "markup", "fallback"})
 
@@ -312,11 +313,11 @@ def _is_key_alone(text: str, start: int) -> bool:
 
 def _is_named_otherwise(text: str, start: int, value: Value) -> bool:
     """Whether the name says that its value is something else: `max_tokens`, `public_key`, `secret_name`."""
-    before = _NAME_BEFORE.search(text, max(0, start - _LOOK_BACK), start)
+    before = _NAME_BACKWARDS.match(text[max(0, start - _LOOK_BACK) : start][::-1])
     if _IN_ARN.search(text, max(0, start - _LOOK_BACK), start):
         return True
     tail = text[start : value.tail_end]
-    parts = _parts((before.group() if before else "") + tail)
+    parts = _parts((before.group()[::-1] if before else "") + tail)
     return not _NOT_SECRET.isdisjoint(parts) or not _NOT_SECRET_ENDS.isdisjoint(_parts(tail)[-1:])
 
 

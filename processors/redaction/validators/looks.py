@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Final
 
 _STAND_IN: Final = re.compile(
     r"([^A/+=])\1{5}|\byour\b|your[_-]|[_-]here\b|placeholder|change.?me|redacted|\$\{|\$\(|\{\{|\}\}|%\(|^<|>$|^%[a-z]$"
     r"|\*{3}|\.\.\.|…|#\{|\\x1b|\\033|\\u001b|^\[.*\]$|^x+$|^ENC\[|^\{cipher\}|^\$ANSIBLE_VAULT",
     re.IGNORECASE,
+)
+# In small letters: without one of these, or a run, there is no stand-in.
+_STAND_IN_HINT: Final = re.compile(
+    r"(?:[$<>{}%*\\\[\u2026]|\.\.\.|your|here|place|chang|redac|xx|enc\[|x\Z)|(.)\1\1\1\1\1", re.DOTALL
 )
 # Names of algorithms and of widths: digits in them say nothing.
 _TECHNICAL: Final = re.compile(
@@ -17,6 +22,12 @@ _TECHNICAL: Final = re.compile(
     r"|curve25519|secp256[kr]1|aes[-_]?(?:128|192|256)|rsa[-_]?[0-9]{4}|es256|rs256|hs256|mp[34]|h26[45]|log4j|[ijk]18n"
     r"|(?<![0-9A-Za-z])v[0-9]{1,2}(?![0-9A-Za-z])|[0-9]{4}[-_/][0-9]{2}[-_/][0-9]{2}",
     re.IGNORECASE,
+)
+# In small letters: without one of these there is no such name.
+_TECHNICAL_HINT: Final = re.compile(
+    r"a(?:md6|rm6|es)|b(?:ase[1-8])|c(?:urve)|e(?:d2|s2)|f(?:loat)|h(?:ttp[123]|26|s2)|i(?:nt|pv|18n)|j(?:18n)|k(?:18n)"
+    r"|l(?:og4)|m(?:d[245]|p[34])|o(?:auth)|p(?:kcs)|r(?:s[a2])|s(?:ha|ecp)|u(?:tf)|v(?:[0-9])|w(?:in[36])|x(?:[856])"
+    r"|-(?:[0-9]{2}[-_/])|_(?:[0-9]{2}[-_/])|/(?:[0-9]{2}[-_/])"
 )
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -56,10 +67,18 @@ _IN_PIECES: Final = 10
 _LETTERS_A_PIECE: Final = 3
 _CAPITALS_AT_ONCE: Final = 7
 
+# Characters by kind: digits, small letters, capitals, all others.
+_KINDS: Final = dict.fromkeys(range(128), " ") | {
+    ord(character): kind
+    for characters, kind in ((ascii_lowercase, "l"), (ascii_uppercase, "U"), (digits, "d"))
+    for character in characters
+}
+_CASE_CHANGES: Final = ("dl", "dU", "ld", "lU", "Ud")
+
 
 def is_stand_in(text: str) -> bool:
     """Whether a text only shows where a value goes: `xxxxxx`, `your-key-here`, `${NAME}`, `<TOKEN>`."""
-    return _STAND_IN.search(text) is not None
+    return _STAND_IN_HINT.search(text.lower()) is not None and _STAND_IN.search(text) is not None
 
 
 def is_varied(text: str) -> bool:
@@ -88,18 +107,18 @@ def is_random(text: str, shortest: int = _SHORT) -> bool:
         return False
     body = text[:_ENOUGH].rstrip("=")
     if is_hex(body):
-        letters = sum(character.isalpha() for character in body)
+        letters = _letters(body)
         return size >= _HEX_LENGTH and len(set(body)) >= _DISTINCT and 0 < letters < len(body)
-    if _UUID.search(body) and "/" not in body:
+    if "-" in body and _UUID.search(body) and "/" not in body:
         return len(set(body)) >= _DISTINCT
-    plain = _TECHNICAL.sub(" ", body)
+    plain = _TECHNICAL.sub(" ", body) if _TECHNICAL_HINT.search(body.lower()) else body
     return len(_WORDS.sub("", plain)) >= min(shortest, _SHORTEST_REST) and _changes_often(plain)
 
 
 def is_mixed(text: str) -> bool:
     """Whether a short text changes between capitals and small letters as no name does."""
     text = text[:_ENOUGH]
-    letters = sum(character.isalpha() for character in text)
+    letters = _letters(text)
     if letters < _SHORT_MIXED:
         return False
     return _changes(text) / letters >= _CHANGES_MIXED or (text.isalpha() and _is_in_small_pieces(text))
@@ -109,13 +128,13 @@ def is_identifier(text: str) -> bool:
     """Whether a text is words in one, each with its capital, and few digits: `x25519PublicKeySize`, `NewLabelKey2`."""
     text = text[:_ENOUGH].strip("_")
     words = _CAPITAL_WORD.findall(text)
-    digits = sum(character.isdigit() for character in text)
+    numerals = _digits(text)
     return (
         len(words) >= _FEW_WORDS
         and max(map(len, words)) >= _LONG_WORD
         and text.isalnum()
-        and digits <= _DIGITS_OF_NAME
-        and sum(map(len, words)) >= _SHARE_OF_WORDS * (len(text) - digits)
+        and numerals <= _DIGITS_OF_NAME
+        and sum(map(len, words)) >= _SHARE_OF_WORDS * (len(text) - numerals)
     )
 
 
@@ -136,31 +155,40 @@ def without_technical(text: str) -> str:
 
 
 def _changes_often(text: str) -> bool:
-    digits = sum(character.isdigit() for character in text)
-    letters = sum(character.isalpha() for character in text)
-    size = digits + letters
+    numerals, letters = _digits(text), _letters(text)
+    size = numerals + letters
     if not letters or len(set(text)) < min(_DISTINCT, size * 0.6):
         return False
     share = _changes(text) / size
-    if not digits:
+    if not numerals:
         return _letters_by_chance(text, size)
     if size < _SHORT:
-        return digits >= 1 and share >= _CHANGES_SHORT
-    if digits >= _DIGITS_UNBROKEN and text.isalnum():
+        return numerals >= 1 and share >= _CHANGES_SHORT
+    if numerals >= _DIGITS_UNBROKEN and text.isalnum():
         return share >= _CHANGES_UNBROKEN
-    return share >= (_CHANGES if digits >= _FEW_DIGITS else _CHANGES_FEW_DIGITS)
+    return share >= (_CHANGES if numerals >= _FEW_DIGITS else _CHANGES_FEW_DIGITS)
 
 
 def _letters_by_chance(text: str, size: int) -> bool:
     """Letters alone: half of them capitals, which in the names of programs begin words only."""
-    capitals = sum(character.isupper() for character in text) / size
+    capitals = sum(map(str.isupper, text)) / size
     often = size >= _SHORT and _case_changes(text) >= _CHANGES_NO_DIGIT * size
     return often and _CAPITALS < capitals < 1 - _CAPITALS
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
 
 
 def _changes(text: str) -> int:
     """How often the kind of character changes inside words, a capital at the start of a word apart."""
     count = _case_changes(text)
+    if not _CONSONANTS.search(text):
+        return count
     for word in _LETTERS_APART.findall(text):
         if _MIXED.search(word) or word.islower() or _DIGIT.search(text):
             count += _CONSONANTS_WEIGH * len(_CONSONANTS.findall(word))
@@ -168,11 +196,5 @@ def _changes(text: str) -> int:
 
 
 def _case_changes(text: str) -> int:
-    count = 0
-    for word in _NOT_ALNUM.split(text):
-        before = ""
-        for character in word:
-            kind = "d" if character.isdigit() else "U" if character.isupper() else "l"
-            count += before not in ("", kind) and not (before == "U" and kind == "l")
-            before = kind
-    return count
+    kinds = text.translate(_KINDS)
+    return sum([kinds.count(change) for change in _CASE_CHANGES])
