@@ -29,6 +29,8 @@ _UUID: Final = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9
 _UUID_LENGTH: Final = 36
 _LOOK_AHEAD: Final = 6
 _SHORTEST_LITERAL: Final = 3
+# Rare enough by itself: plain text is compiled many times as fast.
+_LONG_LITERAL: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ def read_format(text: str) -> Format:
     index = max(literals, key=lambda i: len(parts[i].literal))
     if literals[0] == 0:
         index = 0
+    before = sum(part.longest for part in parts[: index + 1])
+    if len(parts[index].literal) >= _LONG_LITERAL:
+        return Format(pattern, parts[index].pattern, before, length)
     guard = "(?:^|[^0-9A-Za-z_])" if index == 0 else ""
     behind, size = _ahead(parts[index + 1] if index + 1 < len(parts) else None)
-    before = sum(part.longest for part in parts[: index + 1]) + size
-    return Format(pattern, guard + parts[index].pattern + behind, before, length)
+    return Format(pattern, guard + parts[index].pattern + behind, before + size, length)
 
 
 def _ahead(part: _Part | None) -> tuple[str, int]:
