@@ -26,10 +26,16 @@ _KINDS: Final = {"a": (9, 10, 13, *range(0x20, 0x7F)), "c": tuple(range(0x80, 0x
 _FIRST: Final = ("aa:al", "al:c", "lc:acl")
 _NEXT: Final = (*_FIRST, "cc:acl", "ca:al", "cl:c")
 
-_RUN: Final = re.compile(r"[0-9A-Za-z+/_-]{8,}(?:\r?\n[0-9A-Za-z+/]{20,})*(?:\r?\n[0-9A-Za-z+/]{1,76}={1,2})?={0,2}")
+# The end of a line with what indents the next.
+_BREAK: Final = r"\r?\n[ \t]{0,32}"
+_RUN: Final = re.compile(
+    rf"[0-9A-Za-z+/_-]{{8,}}(?:{_BREAK}[0-9A-Za-z+/]{{20,}})*"
+    rf"(?:{_BREAK}[0-9A-Za-z+/]{{1,76}}(?:={{1,2}}|(?=\r?\n|[\"']|\Z)))?={{0,2}}"
+)
+_FIRST_BREAK: Final = re.compile(_BREAK)
 _WORD: Final = re.compile(r"[0-9A-Za-z]{20,}={0,2}")
 _HEX: Final = re.compile(r"[0-9a-fA-F-]+")
-_STANDARD: Final = str.maketrans("-_", "+/", "\r\n=")
+_STANDARD: Final = str.maketrans("-_", "+/", "\r\n\t =")
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 _MOST_TRIED: Final = 16
@@ -61,14 +67,13 @@ class Blob:
         encoded = binascii.b2a_base64(text.encode("utf-8", "surrogatepass") + self.tail, newline=False).decode()
         if "-" in body or "_" in body:
             encoded = encoded.translate(_URL_SAFE)
-        if not self.run.endswith("=") and len(body.replace("\r", "").replace("\n", "")) % 4:
+        if not self.run.endswith("=") and len(self.run.translate(_STANDARD)) % _QUANTUM:
             encoded = encoded.rstrip("=")
-        width = body.find("\n")
-        if width < 0:
+        line_end = _FIRST_BREAK.search(body)
+        if line_end is None:
             return encoded
-        line_end = "\r\n" if body[width - 1] == "\r" else "\n"
-        width -= len(line_end) - 1
-        return line_end.join(encoded[low : low + width] for low in range(0, len(encoded), width))
+        width = line_end.start()
+        return line_end.group().join(encoded[low : low + width] for low in range(0, len(encoded), width))
 
 
 def _class(values: Iterable[int]) -> str:
@@ -145,7 +150,7 @@ def _longest(start: int, run: str) -> Blob | None:
     for _ in range(_MOST_CUTS):
         if blob := _blob(start, shorter):
             return blob
-        shorter = shorter[: max(0, *map(shorter.rfind, "/-_+"))]
+        shorter = shorter[: max(0, *map(shorter.rfind, "\n/-_+"))].rstrip()
         if len(shorter) < _HEAD_CHARS:
             break
     word = _WORD.match(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _LONGEST_HIDING: Final = 10
 _LONGEST_CHARACTER_BYTES: Final = 4
 _LOOKS: Final = 40
 _FREE_LOOKS: Final = 1 << 16
+_LOOK_BACK: Final = 32
+_QUERY_BEFORE: Final = re.compile(r"[?&][0-9A-Za-z_.-]{1,24}=$")
 
 _DECODED_ONLY: Final = (
     (encodings.INVISIBLE, encodings.INVISIBLE_CHARACTERS),
@@ -131,6 +134,7 @@ class _Search:
         self._most_hits = limits.max_hits
         self._treatment = treatment
         self._left = _LOOKS * size + _FREE_LOOKS
+        self._quoted = 0
         self.settled = True
 
     def find(self, text: str, depth: int) -> list[Finding]:
@@ -215,7 +219,9 @@ class _Search:
         if encoding is not None:
             decoded = encodings.Decoded(text, encoding)
             if decoded.text != text:
+                self._quoted += 1
                 found = self._mapped(decoded, self.find(decoded.text, depth + 1), encoding)
+                self._quoted -= 1
         if encodings.BASE64 in markers:
             found += self._in_base64(text, depth)
         return self._unsettled(found)
@@ -224,8 +230,11 @@ class _Search:
         for blob in self._blobs(text):
             inner = self.find(blob.text, depth + 1)
             if inner:
-                written = spliced(blob.text, json_text.edits(blob.text, inner, self._treatment))
-                yield Finding(blob.start, blob.end, inner[0].rule, replacement=blob.encode(written), inner=tuple(inner))
+                written = blob.encode(spliced(blob.text, json_text.edits(blob.text, inner, self._treatment)))
+                if not self._quoted and _QUERY_BEFORE.search(text, max(0, blob.start - _LOOK_BACK), blob.start):
+                    # There a plus is a blank.
+                    written = written.replace("+", "%2B")
+                yield Finding(blob.start, blob.end, inner[0].rule, replacement=written, inner=tuple(inner))
 
     # --- a text as it stands
 

@@ -276,3 +276,22 @@ def test_colours_of_a_terminal_are_not_part_of_a_value() -> None:
     assert json.loads(redact(json.dumps({"log": "\x1b[1m\x41KIAIOSFODNN7EXAMPLE\x1b[0m"}))) == {
         "log": "\x1b[1m<SECRET>\x1b[0m"
     }
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\n    "])
+@pytest.mark.parametrize("behind", ["", "\n", "\n\n-----END-----", "\nHello world"])
+@pytest.mark.parametrize("before", range(40, 60))
+def test_a_value_over_the_lines_of_base64(line_end: str, behind: str, before: int) -> None:
+    encoded = _base64(f"{'x' * before} \x41KIAIOSFODNN7EXAMPLE")
+    lines = [encoded[low : low + 64] for low in range(0, len(encoded), 64)]
+    redacted = redact(line_end.join(lines) + behind)
+    assert redacted.endswith(behind)
+    blob = redacted.removesuffix(behind)
+    assert base64.b64decode(blob).decode() == f"{'x' * before} <SECRET>"
+    assert len(blob.partition("\n")[0].strip()) == 64
+
+
+@pytest.mark.parametrize("form", ["/a?q={}", "/a?x=a%20b&q={}", "/a?x=1&q={}&y=a+b"])
+def test_base64_in_a_query_is_read_as_it_was_meant(form: str) -> None:
+    redacted = redact(form.format(_base64("he said: DE89 3704 0044 0532 0130 00 (\u6771\u4eac)")))
+    assert base64.b64decode(parse_qs(redacted[3:])["q"][0]).decode() == "he said: <IBAN> (\u6771\u4eac)"
