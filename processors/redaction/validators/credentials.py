@@ -82,7 +82,7 @@ REFERENCE: Final = re.compile(
     r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}/?|(?:session|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     # Versions, numbers in hexadecimal, formats of printing, classes of characters, hashes of passwords.
-    r"|v?[0-9]+\.[0-9]+\.[0-9]+[-+][\w.+-]+|0x[0-9A-Fa-f]{1,16}|[^0-9A-Za-z%\s]*(?:%[-+.0-9]{0,6}[sdifrxvq][^0-9A-Za-z%\s]*)+"
+    r"|v?[0-9]+\.[0-9]+\.[0-9]+[-+][\w.+-]+|0x[0-9A-Fa-f]{1,40}|[^0-9A-Za-z%\s]*(?:%[-+.0-9]{0,6}[sdifrxvq][^0-9A-Za-z%\s]*)+"
     r"|(?:a-z|A-Z|0-9|[_\W]){4,24}|\$(?:argon2(?:id|i|d)|scrypt|pbkdf2-\w{1,8})\$.*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )

@@ -18,6 +18,11 @@ _LOT: Final = re.compile(
 )
 _PROSE: Final = re.compile(r"[都道府県市区町村郡][のにはがをでもと][0-9]")
 
+_YEAR_FIRST: Final = re.compile(r"(?:19|20)[0-9]{2}(?![0-9])")
+_YEARS: Final = re.compile(r"(?:19|20)[0-9]{2}(?:-(?:19|20)[0-9]{2})?,")
+_COPYRIGHT: Final = re.compile(r"copyright|\(c\)|\u00a9", re.IGNORECASE)
+_BEFORE_INITIAL: Final = re.compile(r"(?:[A-Z][\w'\u2019.-]{0,20}|(?:^|[^A-Za-z])(?:an?|the)) \Z")
+_PARTICLES: Final = ("的", "了", "着", "过", "在", "是")
 _WORDS: Final = re.compile(r"[^\s'\u2019.-]+")
 _GIVEN: Final = re.compile(r"[一-龠々〆ヶ]{0,3}[ぁ-ん]{0,3}|[ァ-ヺー]{2,5}")
 _TWO_WORDS: Final = re.compile(
@@ -50,8 +55,28 @@ def person(match: re.Match[str]) -> tuple[int, int] | None:
 
 def street(match: re.Match[str]) -> tuple[int, int] | None:
     """A house number and a street, unless the words between are those of a heading or a count."""
-    words = [word.lower() for word in _WORDS.findall(value_text(match))]
+    value = value_text(match)
+    words = [word.lower() for word in _WORDS.findall(value)]
+    if _YEAR_FIRST.match(value) and _is_of_author(match):
+        return None
     return value_span(match) if _names("no_streets").isdisjoint(words) else None
+
+
+def _is_of_author(match: re.Match[str]) -> bool:
+    """Whether a year and a name in the form of a street are a notice of copyright, or stand before a mailbox."""
+    end = value_span(match)[1]
+    behind = match.string[end : end + 2].lstrip()
+    noticed = _COPYRIGHT.search(text_before(match, 24))
+    return noticed is not None or behind.startswith("<") or _YEARS.match(value_text(match)) is not None
+
+
+def titled(match: re.Match[str]) -> tuple[int, int] | None:
+    """A name behind a title; `M.` behind another name or an article is an initial."""
+    if match.group().startswith("M.") and _BEFORE_INITIAL.search(
+        match.string, max(0, match.start() - 24), match.start()
+    ):
+        return None
+    return person(match)
 
 
 def japanese_name(match: re.Match[str]) -> tuple[int, int] | None:
@@ -119,7 +144,7 @@ def chinese_name(match: re.Match[str]) -> tuple[int, int] | None:
     """A common family name, alone or with one or two characters behind it, at the start of the text."""
     start, end = value_span(match)
     name = match.string[start:end]
-    if any(name.startswith(word) for word in _names("chinese_others")):
+    if any(name.startswith(word) for word in _names("chinese_others")) or name[-1:] in _PARTICLES:
         return None
     return (start, end) if name[:1] in _names("chinese") or name[:2] in _names("chinese") else None
 
@@ -151,4 +176,5 @@ VALIDATORS: Final[dict[str, Validator]] = {
     "korean_name": korean_name,
     "person": person,
     "street": street,
+    "titled": titled,
 }

@@ -26,6 +26,9 @@ _GROUP: Final = re.compile(r"[0-9]+")
 _CLOCK: Final = re.compile(r"[0-9]{2}:\Z")
 # A number in a URL is no number before a label.
 _OF_ADDRESS: Final = ("/", "=", ":", "-", "&", "?")
+_OF_PATH: Final = ("/", "[")
+# Code points and bits.
+_CODES: Final = re.compile(r"00[0-9]{2}(?: [0-9]{4}){1,3}|[01]+(?:[ ()]{1,3}[01]+)*")
 _UNIX_TIME: Final = re.compile(r"1[5-9][0-9]{8}(?:[0-9]{3}){0,1}")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _NETWORK_ADDRESS: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -54,7 +57,7 @@ _MOBILE: Final = {"5": "TR", "9": "PH"}
 def international(match: re.Match[str]) -> tuple[int, int] | None:
     """A number with its country code behind + or 00; groups behind it that make it too long are left alone."""
     start, _ = value_span(match)
-    if _FRACTION.fullmatch(value_text(match)):
+    if _FRACTION.fullmatch(value_text(match)) or _CODES.fullmatch(value_text(match)) or text_before(match, 2) == "m=":
         return None
     for stop in _shorter(match):
         text = match.string[start:stop]
@@ -66,7 +69,9 @@ def international(match: re.Match[str]) -> tuple[int, int] | None:
 def national(match: re.Match[str]) -> tuple[int, int] | None:
     """A number without country code in the form of a region of `data/phone_regions.yaml`, in groups as they dial it."""
     text = value_text(match)
-    if _is_date(text) or not _is_evenly_grouped(text):
+    if _is_date(text) or not _is_evenly_grouped(text) or _is_counted(text):
+        return None
+    if "/" in text and text_before(match, 1) in _OF_PATH:
         return None
     return value_span(match) if is_national(digits_of(text)) else None
 
@@ -87,7 +92,7 @@ def with_area(match: re.Match[str]) -> tuple[int, int] | None:
 def labelled(match: re.Match[str]) -> tuple[int, int] | None:
     """Digits beside a label: seven to fifteen, no date, time, network address or fraction."""
     text = value_text(match)
-    if "  " in text or _CLOCK.search(text_before(match, 3)):
+    if "  " in text or text.count("/") > 1 or _CLOCK.search(text_before(match, 3)):
         return None
     is_short = len(text) < _SHORTEST_TOLD and text.isdigit()
     span = _plain(match)
@@ -136,6 +141,12 @@ def _digits(text: str) -> str:
 
 def _is_date(text: str) -> bool:
     return _DATE.search(text) is not None or _SHORT_DATE.search(text) is not None
+
+
+def _is_counted(text: str) -> bool:
+    """Whether the groups are numbers in a row: `01 02 03 04 05`."""
+    groups = [int(group) for group in _GROUP.findall(text)]
+    return len(groups) > _AREA_AND_NUMBER and groups == list(range(groups[0], groups[0] + len(groups)))
 
 
 def _is_grouped(text: str) -> bool:

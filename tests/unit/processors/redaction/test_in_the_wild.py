@@ -37,6 +37,24 @@ LEFT_ALONE = (
     "Add file (GnuPG key: 0x7EC2DBB6F4DBF434)",
     "https://codecov.io/gh/x/y/branch/main/graph/badge.svg?token=Wm7UEwgiZu",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "The 0xA42704B92866382A key can be revoked by 0xBE3893CB843D0FE70C",
+    # Addresses of machines and mailboxes.
+    "memcachedクライアントがバージョン1.6.4.99に更新",
+    "Nummer 3.2.1.5 des Anhangs",
+    "Per 8.1.2.2 Connection-Specific",
+    "annotations@4.1.1.4?type=jar",
+    "Git 1.8.1.5 Release Notes",
+    "(rfc4880:5.2.3.16)",
+    "/releases/25.0.0.12/full/Dockerfile",
+    "RFC 5280, 4.2.1.10",
+    "HTTP-network fetch step 12.1.1.3",
+    "BP 2: ptype F1::F2",
+    # Names.
+    "(James M. Greene)",
+    "the M. When the request",
+    "Sehr geehrter Herr Bundeskanzler,",
+    "fullName: Human readable version string",
+    "firstName=Vorname\nlastName=Nachname\naddress=Adresse",
     # Cards.
     "Received block blk_-3657665801189425193 src: /x",
     "https://news.example/detail/5279286413232198.html",
@@ -55,6 +73,12 @@ FOUND = (
     ("User Id=sa;Password=Ember681#;", "Ember681#"),
     ('#define WIFI_PASS "meadow_maple80"', "meadow_maple80"),
     ("4242 4242 4242 4242 1227", "4242 4242 4242 4242"),
+    ("connect to 5.6.7.8 first", "5.6.7.8"),
+    ("server 3.4.5.6:8080 down", "3.4.5.6"),
+    ("client 1.2.9.4 - - [07/Mar/2004]", "1.2.9.4"),
+    ("resolver 8.8.8.8", "8.8.8.8"),
+    ("answered by 10.1.2.3", "10.1.2.3"),
+    ("selon M. Dupont,", "Dupont"),
     ("UnionPay card 6212345678900000003", "6212345678900000003"),
 )
 
