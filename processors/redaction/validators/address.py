@@ -18,7 +18,8 @@ _RELEASE: Final = re.compile(r"[0-9]+\.[0-9]+\.")
 # Of a version, a section of a document or a constraint of a package manager, right before it.
 _NUMBERED: Final = re.compile(
     r"(?:[=><~^]=|~>|<<|[>(][=<>]? ?[0-9]{1,2}:|[Vv]ersion[\"']?\s{0,3}[:=]\s{0,3}[\"']?"
-    r"|バージョン|版本|(?:Nummer|Nr\.|Ziffer|Abschnitt|Absatz|article|step|figure|table|rule|§|rfc ?[0-9]{1,5},?) ?)\s?\Z",
+    r"|バージョン|版本|(?:Nummer|Nr\.|Ziffer|Abschnitt|Absatz|article|step|figure|table|rule|§"
+    r"|rfc ?[0-9]{1,5},?) ?)\s?\Z",
     re.IGNORECASE,
 )
 # Words of machines; `from` is one unless versions are spoken of.
