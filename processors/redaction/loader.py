@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from processors.redaction.checks import CHECKS
 from processors.redaction.entities import load_types
 from processors.redaction.formats import Format, read_format
 from processors.redaction.rule import EntityType, Rule
-from processors.redaction.tables import read_table
+from processors.redaction.tables import parse, read_table
 from processors.redaction.validators import VALIDATORS
 from processors.redaction.words import context_pattern, word_trigger, words_of
 
@@ -68,20 +67,19 @@ class RuleData(BaseModel):
     negative: list[str]
 
 
-def load_rules() -> list[Rule]:
-    """All rules that ship with Penstock, in a fixed order."""
+def load_rules(wanted: Container[str] | None = None) -> list[Rule]:
+    """The rules that ship with Penstock for the wanted types, else all of them, in a fixed order."""
     types = load_types()
-    return [build_rule(data, types) for data in _rule_data()]
+    return [
+        build_rule(RuleData.model_validate(entry), types)
+        for entry in _entries()
+        if wanted is None or entry["type"] in wanted
+    ]
 
 
-def _rule_data() -> Iterator[RuleData]:
+def _entries() -> Iterator[dict[str, Any]]:
     for file in sorted(_files(resources.files(_PACKAGE) / "rules"), key=str):
-        for entry in yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or ():  # noqa: S506 - a safe one
-            yield RuleData.model_validate(entry)
-
-
-# libyaml's loader where it is there: the rules are read at every start.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        yield from parse(file.read_text(encoding="utf-8")) or ()
 
 
 def _files(folder: Traversable) -> Iterator[Traversable]:

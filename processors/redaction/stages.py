@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Protocol
 
 from pipeline.component import Host
@@ -50,7 +50,8 @@ def build_stages(config: RedactionConfig, host: Host) -> tuple[list[Stage], Tall
 
 
 def _entity_stage(config: RedactionConfig, policies: Policies, tally: Tally) -> EntityStage:
-    load_common_plans()
+    if "PHONE" in policies.types:
+        load_common_plans()
     spared = CollectorPolicy(config)
     return EntityStage(
         TextRedactor(build_finder(config, policies.types)),
@@ -75,13 +76,8 @@ def _detector(types: frozenset[str], own: tuple[UserRule, ...]) -> Detector:
 
 def rules_for(types: frozenset[str], own: Sequence[UserRule]) -> list[Rule]:
     """The rules that find the types: those that ship, and those of the configuration."""
-    rules = [*_shipped_rules(), *(build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own))]
-    return [rule for rule in rules if rule.entity.name in types]
-
-
-@cache
-def _shipped_rules() -> Sequence[Rule]:
-    return load_rules()
+    written = [build_user_rule(rule, f"rules[{index}]") for index, rule in enumerate(own)]
+    return [*load_rules(types), *(rule for rule in written if rule.entity.name in types)]
 
 
 def pseudonym_key(config: RedactionConfig, log: Log) -> bytes:

@@ -48,7 +48,7 @@ DATABASES: Final = {
     "caseless": "words",
     "gap": "phrases",
     "long": "phrases",
-    "alone": "formats",
+    "alone": "whole",
     "capital": "formats",
     "digit": "formats",
     "literal": "formats",

@@ -206,7 +206,7 @@ def _compile(expressions: Sequence[_Expression]) -> Any:
 
 
 def _in_bytes(characters: re.Match[str]) -> str:
-    """Alternatives of characters beyond ASCII as bytes, those that differ in the last one together: faster to compile."""
+    """Alternatives of characters beyond ASCII as bytes, those that differ in the last one together."""
     lasts: defaultdict[bytes, set[int]] = defaultdict(set)
     for character in characters[0][3:-1].split("|"):
         *start, last = character.encode()

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-import yaml
+from processors.redaction.tables import parse
 
 _SHORT: Final = 4
 _LONG: Final = 7
@@ -93,7 +93,7 @@ def _escaped(word: str) -> str:
 def _lists() -> dict[str, list[str]]:
     lists: dict[str, list[str]] = {}
     for file in (resources.files("processors.redaction") / "data" / "words").iterdir():
-        for name, words in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+        for name, words in parse(file.read_text(encoding="utf-8")).items():
             if name in lists:
                 raise ValueError(f"the word list {name} stands in two files of data/words")
             lists[name] = words

@@ -24,7 +24,9 @@ def test_the_trigger_is_no_larger_than_needed(text: str, trigger: str | None, be
     assert (form.trigger and form.trigger.replace("\\-", "-"), form.before) == (trigger, before)
 
 
-@pytest.mark.parametrize("text", ["gsk_{a20}WGdyb3FY{a24}", "dop_v1_{h64}", "{a8}.atlasv1.{U60-70}", "ey{uuid}key-{d3}"])
+@pytest.mark.parametrize(
+    "text", ["gsk_{a20}WGdyb3FY{a24}", "dop_v1_{h64}", "{a8}.atlasv1.{U60-70}", "ey{uuid}key-{d3}"]
+)
 def test_a_match_lies_between_its_bounds(text: str) -> None:
     form = read_format(text)
     classes = {"a": "x", "h": "f", "U": "A", "d": "7"}

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from processors.redaction import loader
 from processors.redaction.detector import Detector
 from processors.redaction.entities import load_types
 from processors.redaction.layers import Finder
-from processors.redaction.loader import RuleData, build_rule
+from processors.redaction.loader import RuleData, build_rule, load_rules
+from processors.redaction.rule import EntityType, Rule
 from processors.redaction.treatment import Treatment
 
 TYPES = load_types()
@@ -44,3 +46,15 @@ def test_a_piece_stands_for_its_expression() -> None:
 def test_an_unknown_piece_is_refused() -> None:
     with pytest.raises(ValueError, match="sample: 'no_such_piece'"):
         finder(trigger="x", reach=(1, 1), pattern="{{no_such_piece}}")
+
+
+def test_rules_of_other_types_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def build(data: RuleData, types: dict[str, EntityType]) -> Rule:
+        built.append(data.type)
+        return build_rule(data, types)
+
+    monkeypatch.setattr(loader, "build_rule", build)
+    assert {rule.entity.name for rule in load_rules({"EMAIL", "IBAN"})} == {"EMAIL", "IBAN"} == set(built)
+    assert len(load_rules()) > 100
