@@ -192,11 +192,14 @@ class _Document:
         low, high = start + 1, start + len(token) - 1
         content = token[1:-1]
         touching = [item for item in touching if max(low, item.start) < min(high, item.end)]
-        if any(_is_risky(self._text, item) for item in touching):
+        if any(_is_risky(self._text, item) or self._needs_escapes(item) for item in touching):
             decoded = encodings.Decoded(content, encodings.ESCAPES)
             if may_be_json(decoded.text) and _is_json(decoded.text):
                 return self._nested(decoded, low, high, touching)
         return [Edit(max(low, item.start), min(high, item.end), self._in_string(item), item) for item in touching]
+
+    def _needs_escapes(self, finding: Finding) -> bool:
+        return finding.replacement is None and _UNSAFE.search(self._shown(finding)) is not None
 
     def _nested(self, decoded: encodings.Decoded, low: int, high: int, touching: Sequence[Finding]) -> list[Edit]:
         inner = []
@@ -206,7 +209,15 @@ class _Document:
             written = item.replacement
             if written is not None:
                 written = encodings.Decoded(written, encodings.ESCAPES).text
-            inner.append(item._replace(start=start, end=end, value=item.shown_in(self._text), replacement=written))
+            inner.append(
+                item._replace(
+                    start=start,
+                    end=end,
+                    value=item.shown_in(self._text),
+                    replacement=written,
+                    escapes=max(0, item.escapes - 1),
+                )
+            )
         made = []
         for edit in edits(decoded.text, inner, self._treatment):
             begin, behind = decoded.original(edit.start, edit.end)

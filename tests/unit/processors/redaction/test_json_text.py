@@ -102,3 +102,15 @@ def test_what_only_python_reads_stays_readable(text: str) -> None:
 
 def _leaves(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else list(value)
+
+
+def test_a_stand_in_with_quotes_is_written_for_the_depth_of_its_own_string() -> None:
+    inner = json.dumps({"a": "to jane.sample@example.com"})
+    text = json.dumps({"jane.sample@example.com": inner, "b": inner})
+    shown = 'q"u\\o'
+    quoting = Treatment(frozenset({"EMAIL"}), stand_ins={"mask": lambda _entity, _value: shown})
+    redacted = REDACTOR.redact(text, quoting)
+    assert redacted is not None
+    document = json.loads(redacted.text)
+    assert [key.count(shown) for key in document] == [1, 0]
+    assert [json.loads(value)["a"] for value in document.values()] == [f"to {shown}"] * 2
