@@ -12,6 +12,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -188,6 +189,9 @@ _ONE_ESCAPE: Final = re.compile(
 )
 _SIMPLE: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TWO: Final = 2
+_ESCAPED_QUOTE: Final = '\\"'
+# In place of a quote, which would end the string.
+_QUOTE: Final = "\x7f"
 _SURROGATE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _HEX_ESCAPE_SIZE: Final = 4
 _SHORT_ESCAPE_SIZE: Final = 6
@@ -203,6 +207,15 @@ def hides_characters(text: str) -> bool:
 def has_escapes(text: str) -> bool:
     """Whether decoding escapes would change the text."""
     return "\\" in text and _ONE_ESCAPE.search(text) is not None
+
+
+def unescaped(text: str) -> str:
+    """The text with its escapes decoded once, as `Decoded` does it, for those who need no way back."""
+    if "\\\\" not in text and "\\u007" not in text and _QUOTE not in text:
+        with suppress(orjson.JSONDecodeError):
+            shown = orjson.loads(f'"{text.replace(_ESCAPED_QUOTE, _QUOTE).replace(chr(0x22), _QUOTE)}"')
+            return str(shown).replace(_QUOTE, '"')
+    return Decoded(text, ESCAPES).text
 
 
 def _unescape(run: str) -> str:

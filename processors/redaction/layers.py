@@ -75,10 +75,11 @@ class Finder:
             return self._touched_in_lots(texts)
         if not encodings.hides_characters(joined):
             return self._detector.touched(texts, joined)
-        hidden = [index for index, text in enumerate(texts) if encodings.hides_characters(text)]
-        # What is written in escapes is looked at by itself, decoded.
-        shown = ["" if encodings.hides_characters(text) else text for text in texts]
-        return sorted({*hidden, *self._detector.touched(shown, SEPARATOR.join(shown))})
+        shown = [_without_escapes(text) if encodings.hides_characters(text) else text for text in texts]
+        # What is nested too deep is for `find` to refuse.
+        deep = [index for index, text in enumerate(shown) if text is None]
+        plain = [text or "" for text in shown]
+        return sorted({*deep, *self._detector.touched(plain, SEPARATOR.join(plain))})
 
     def _touched_in_lots(self, texts: Sequence[str]) -> Sequence[int]:
         found: list[int] = []
@@ -274,6 +275,15 @@ class _Search:
             if not _is_inside(finding, places)
         ]
         return _united(found, more, places) if more else []
+
+
+def _without_escapes(text: str) -> str | None:
+    """The text as it is scanned when all its escapes are decoded; None where they are nested too deep."""
+    for _ in range(_DEEPEST):
+        if not encodings.has_escapes(text):
+            return text
+        text = encodings.unescaped(text)
+    return None
 
 
 def _places(edits: Sequence[Edit]) -> list[tuple[int, int]]:

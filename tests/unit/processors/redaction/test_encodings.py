@@ -47,6 +47,11 @@ PIECES = [
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
+@given(st.lists(st.sampled_from([*PIECES, '"', "\x7f", "\\u007f", "\\/", "\n", "\ud83d"]), max_size=12).map("".join))
+def test_escapes_are_decoded_alike_with_and_without_a_way_back(text: str) -> None:
+    assert encodings.unescaped(text) == Decoded(text, encodings.ESCAPES).text
+
+
 @given(st.sampled_from(sorted(ENCODINGS)), texts)
 def test_each_character_comes_from_what_decodes_to_it(name: str, text: str) -> None:
     encoding = ENCODINGS[name]

@@ -295,3 +295,11 @@ def test_a_value_over_the_lines_of_base64(line_end: str, behind: str, before: in
 def test_base64_in_a_query_is_read_as_it_was_meant(form: str) -> None:
     redacted = redact(form.format(_base64("he said: DE89 3704 0044 0532 0130 00 (\u6771\u4eac)")))
     assert base64.b64decode(parse_qs(redacted[3:])["q"][0]).decode() == "he said: <IBAN> (\u6771\u4eac)"
+
+
+def test_a_text_in_escapes_with_nothing_in_it_is_told_by_the_first_scan() -> None:
+    clean = json.dumps([{"content": "会議の議事録を要約してください。"}])
+    dirty = json.dumps([{"content": f"連絡先は {_escape_all(MAIL)} です"}]).replace("\\\\", "\\")
+    deep = "\\" * 4096 + "u0041"
+
+    assert list(FINDER.touched([clean, dirty, "nothing", deep])) == [1, 3]
