@@ -30,6 +30,7 @@ _WORD_END: Final = "(?:[^A-Za-z]|$)"
 _QUANTIFIERS: Final = tuple("?*+{")
 _JOINT: Final = "[ _-]?"
 _JOINTS: Final = (" ", "_", "-", "")
+_JOINED: Final = str.maketrans("", "", " _")
 _CHOICE: Final = re.compile(r"(\[ _-\]\?|\(\?:.\|.\))")
 _PLAIN: Final = r"(?:\\[^0-9A-Za-z]|[^\\\[\](){}?*+.^$|])*"
 _PHRASE: Final = re.compile(rf"{_PLAIN}(?:(?:\[ _-\]\?|\(\?:.\|.\)){_PLAIN}){{1,7}}")
@@ -66,6 +67,8 @@ def database_of(expression: str, *, caseless: bool) -> str:
 
 def kind_of(expression: str) -> str:
     """What an expression begins with, or what it has in it that is rare."""
+    if _is_plain(expression):
+        return "literal" if len(expression) >= _LITERAL_BYTES else "sign"
     if _ALONE.match(expression):
         return "alone"
     if _RUN.fullmatch(expression):
@@ -80,6 +83,11 @@ def kind_of(expression: str) -> str:
     if _CAPITAL_LED.match(body):
         return "capital"
     return "wide" if _WIDE_LED.match(body) else "sign"
+
+
+def _is_plain(expression: str) -> bool:
+    """Whether an expression stands for itself; most do."""
+    return expression.isascii() and expression.translate(_JOINED).isalpha()
 
 
 def _is_literal(body: str) -> bool:
@@ -111,6 +119,8 @@ def between_separators(expression: str, separator: str) -> str:
     What is anchored looks for the separator; `[^...]` and `.` do not match it, but for a guard in front, and for what
     ends a word.
     """
+    if _is_plain(expression):
+        return expression
     guard = GUARD.match(expression)
     body = expression[guard.end() :] if guard else expression
     word = body.endswith(_WORD_END)

@@ -13,6 +13,7 @@ from processors.redaction.tables import parse
 
 _SHORT: Final = 4
 _LONG: Final = 7
+_LONG_PHRASE: Final = 10
 _MOST_SPACES: Final = 2
 
 _SPACE: Final = "[ _-]?"
@@ -71,7 +72,7 @@ def word_trigger(word: str) -> str:
     """
     escaped = _OTHER_LETTER.sub(_in_both_cases, _escaped(word))
     first, *others = word.split(" ")
-    if len(first) >= (_SHORT if others else _LONG):
+    if len(first) >= (_SHORT if others else _LONG) or (others and len(word) >= _LONG_PHRASE):
         return _SPACE.join(escaped.split(_SPACE)[: _MOST_SPACES + 1])
     if not word[0].isascii():
         return escaped
