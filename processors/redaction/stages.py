@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.component import Host
 from pipeline.signals import Record, Resource
@@ -23,6 +23,7 @@ from processors.redaction.pseudonyms import PROCESS_KEY
 from processors.redaction.rule import Rule
 from processors.redaction.tally import Tally
 from processors.redaction.text import TextRedactor
+from processors.redaction.triggers import has_vectorscan
 from processors.redaction.user_rules import build_user_rule
 
 
@@ -45,8 +46,22 @@ def build_stages(config: RedactionConfig, host: Host) -> tuple[list[Stage], Tall
     if config.has_entities:
         policies = compile_policies(config, host.pipeline, pseudonym_key(config, host.log))
         if policies.types:
+            _tell_if_slow(host.log)
             stages.append(_entity_stage(config, policies, tally))
     return stages, tally
+
+
+def _tell_if_slow(log: Log) -> None:
+    """Say once in a process that the fast engine is missing."""
+    if not (has_vectorscan() or _TOLD):
+        _TOLD.append(True)
+        log.warning(
+            "Vectorscan is not installed: redaction finds the same, and takes many times the CPU. "
+            "Install penstock[redaction], or hyperscan from source where no wheel of it exists."
+        )
+
+
+_TOLD: Final[list[bool]] = []
 
 
 def _entity_stage(config: RedactionConfig, policies: Policies, tally: Tally) -> EntityStage:
