@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from pipeline.signals import Attributes, DataPoint, Event, LogRecord, Metric, Record, Resource, Scope, Signal, Span
+from pipeline.signals.views import View
 from processors.redaction.chunks import streams_of
 from processors.redaction.guard import succeeds
 from processors.redaction.keys import KeyBook, labelled
@@ -38,8 +41,9 @@ class EntityStage:
         summary: str = "",
     ) -> None:
         """Redact with `texts`; what is spared is left alone."""
-        widest = policies.base if policies.is_single else Treatment(policies.types)
+        widest = policies.base if policies.is_single else Treatment(policies.types, dry_run=policies.base.dry_run)
         self._keys = KeyBook(texts, widest, spares_key)
+        self._changes = not widest.dry_run
         self._tools = Tools(texts, policies, widest, self._keys, tally, spares_value, summary)
 
     def redact_records(self, records: Sequence[Record]) -> list[Record]:
@@ -80,6 +84,7 @@ class EntityStage:
         return failed
 
     def _texts_of_record(self, record: Record) -> list[str]:
+        self._forget_unknown(record.pb, record)
         if isinstance(record, Span):
             return self._texts_of_span(record)
         if isinstance(record, LogRecord):
@@ -101,11 +106,15 @@ class EntityStage:
     def redact_resource(self, resource: Resource) -> None:
         """Redact what the records of a resource share: its attributes, its scopes and its metrics."""
         signal = _signal_of(resource)
+        for pb in (resource.content.message, resource.group, resource.pb):
+            self._forget_unknown(pb, resource)
         self._redact_mapping(resource.attributes, signal, "resource")
         self._redact_schema_url(resource, signal, "resource")
         for reference in getattr(resource.pb, "entity_refs", ()):
             self._redact_reference(reference, resource, signal)
         for scope in resource.scopes:
+            for pb in (scope.group, scope.pb):
+                self._forget_unknown(pb, scope)
             self._redact_mapping(scope.attributes, signal, "scope")
             self._redact_fields(scope, signal, {"name": "scope.name", "version": "scope.version"})
             self._redact_schema_url(scope, signal, "scope")
@@ -126,6 +135,7 @@ class EntityStage:
             texts += self._texts_of_events(span)
         if pb.links:
             for link in span.links:
+                self._forget_unknown(link.pb, link)
                 texts.append(link.pb.trace_state)
                 texts += self._texts_of(link.attributes)
         return texts
@@ -133,6 +143,7 @@ class EntityStage:
     def _texts_of_events(self, span: Span) -> list[str]:
         texts: list[str] = []
         for event in span.events:
+            self._forget_unknown(event.pb, event)
             texts.append(event.pb.name)
             texts += self._texts_of(event.attributes)
         if len(span.events) > 1:
@@ -184,6 +195,7 @@ class EntityStage:
         if body := pb.body.string_value:
             texts.append(body)
         else:
+            self._forget_unknown(pb.body, record)
             texts += texts_in(record.body, "", self._keys)
         texts += (pb.event_name, pb.severity_text)
         return texts
@@ -208,6 +220,7 @@ class EntityStage:
         texts = self._texts_of(point.attributes)
         if isinstance(point, DataPoint) and len(getattr(point.pb, "exemplars", ())):
             for exemplar in point.exemplars:
+                self._forget_unknown(exemplar.pb, exemplar)
                 texts += self._texts_of(exemplar.attributes)
         return texts
 
@@ -219,6 +232,9 @@ class EntityStage:
                 place.mapping(exemplar.attributes, "exemplar")
 
     def _redact_metric(self, metric: Metric) -> None:
+        for pb in (metric.pb, metric.data):
+            if pb is not None:
+                self._forget_unknown(pb, metric)
         names = {"name": "metric.name", "description": "metric.description", "unit": "metric.unit"}
         self._redact_fields(metric, Signal.METRICS, names)
         if metric.pb.metadata:
@@ -257,12 +273,19 @@ class EntityStage:
 
     # --- texts
 
+    def _forget_unknown(self, pb: Any, view: View | Metric) -> None:
+        """Take out what this version of OTLP has no field for: nobody can tell what is in it."""
+        if self._changes and len(UnknownFieldSet(pb)):
+            pb.DiscardUnknownFields()
+            view.content.stale = True
+
     def _texts_of(self, attributes: Attributes) -> list[str]:
         """All texts of a mapping that are to be looked at; also the keys that hold something."""
         keys = self._keys
         keys.learn(attributes)
         special = keys.special
         texts: list[str] = []
+        empty = False
         for key, value in attributes.items():
             kind = value.__class__
             if kind is str:
@@ -278,6 +301,10 @@ class EntityStage:
                     texts += texts_in(value, key, keys)
             elif kind in COMPOSITE and special.get(key, "") is not None:
                 texts += texts_in(value, key, keys)
+            elif value is None:
+                empty = True
+        if empty and self._changes:
+            _write_empty(attributes)
         if keys.dirty:
             texts += keys.dirty & attributes.keys()
         return texts
@@ -285,6 +312,13 @@ class EntityStage:
     def _redact_mapping(self, attributes: Attributes, signal: str, place: str) -> None:
         if attributes and (touched := self._tools.touched(self._texts_of(attributes))):
             Rewriter(self._tools, signal, touched).mapping(attributes, place)
+
+
+def _write_empty(attributes: Attributes) -> None:
+    """Write anew what has no value: it may be of a kind that this version of OTLP does not know."""
+    for key in [key for key, value in attributes.items() if value is None]:
+        del attributes[key]
+        attributes[key] = None
 
 
 def _signal_of(resource: Resource) -> str:

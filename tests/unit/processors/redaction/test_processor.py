@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -269,6 +269,56 @@ def test_no_slice_of_a_batch_leaves_with_a_resource_that_failed(
     batch.settle()
     assert not batch.records()
     assert MAIL.encode() not in batch.serialize()
+
+
+_UNKNOWN = b"\xba\x3e" + bytes([len(MAIL)]) + MAIL.encode()
+"""A field of number 999, which OTLP does not have."""
+
+
+def _everywhere(batch: Batch) -> Iterator[Any]:
+    message: Any = batch.message
+    group = next(iter(message.ListFields()))[1][0]
+    scope_group = group.ListFields()[-1][1][0]
+    yield from (message, group, group.resource, scope_group, scope_group.scope)
+    for record in batch.records():
+        yield record.pb
+        if isinstance(record, Span):
+            yield from (record.pb.events.add(name="e"), record.pb.links.add())
+        elif isinstance(record, DataPoint):
+            yield from (record.metric.pb, record.metric.data, record.pb.exemplars.add())
+        else:
+            yield record.pb.body
+
+
+@pytest.mark.parametrize("make", [lambda: traces({"a": 1}), lambda: logs(None), lambda: metrics({"size": [1.0]})])
+def test_fields_that_otlp_does_not_have_do_not_leave(make: Callable[[], Batch]) -> None:
+    for number in range(len(list(_everywhere(make())))):
+        batch = make()
+        list(_everywhere(batch))[number].MergeFromString(_UNKNOWN)
+        batch = parse(batch.signal, batch.message.SerializeToString())
+        assert MAIL.encode() in batch.serialize()
+        redaction().process(batch)
+        batch.settle()
+        assert MAIL.encode() not in batch.serialize(), number
+
+
+def test_values_of_a_kind_that_otlp_does_not_have_do_not_leave() -> None:
+    batch = traces({"a": 1, "odd": None, "b": 2})
+    pairs = batch.message.resource_spans[0].scope_spans[0].spans[0].attributes  # type: ignore[union-attr]  # traces
+    pairs[1].value.MergeFromString(_UNKNOWN)
+    batch = parse(batch.signal, batch.message.SerializeToString())
+    span = redacted_span(batch)
+    assert MAIL.encode() not in batch.serialize()
+    assert dict(span.attributes) == {"a": 1, "odd": None, "b": 2}
+
+
+def test_a_dry_run_keeps_fields_that_otlp_does_not_have() -> None:
+    batch = traces({"a": 1})
+    next(_everywhere(batch)).MergeFromString(_UNKNOWN)
+    before = batch.message.SerializeToString()
+    batch = parse(batch.signal, before)
+    redaction(dry_run=True).process(batch)
+    assert batch.serialize() == before
 
 
 def test_counts_by_entity_action_and_place() -> None:
