@@ -158,8 +158,7 @@ def _triggers(data: RuleData, formats: list[Format]) -> tuple[tuple[str, ...], i
             raise ValueError("a rule with a trigger needs its reach")
         return tuple(_with_pieces(trigger) for trigger in _listed(data.trigger)), *data.reach
     if data.alone:
-        # Texts are scanned joined by line breaks.
-        return (f"(?:^|\n)(?:{_expression(data, formats)})(?:\n|$)",), length + _EDGE_CHARACTERS, _EDGE_CHARACTERS
+        return (rf"\A(?:{_expression(data, formats)})\Z",), length + _EDGE_CHARACTERS, _EDGE_CHARACTERS
     literal = tuple(form.trigger for form in formats if form.trigger)
     if formats and len(literal) == len(formats):
         before = max(form.before for form in formats)

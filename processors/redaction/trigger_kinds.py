@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import product
-from typing import Final
+
+# Without stubs; the parser has been in the standard library since its beginning under another name.
+from re import _constants, _parser  # type: ignore[attr-defined]
+from typing import Any, Final
 
 GUARD: Final = re.compile(r"\(\?:\^\|(?:\\\\\[[a-z]+\]\|)?\[\^((?:\\.|[^\]\\])*)\]\)")
 """What a trigger may begin with: the start of the text, or a character of a class."""
 
-_ALONE: Final = re.compile(r"(?:\(\?:\^\|)?(?:\n|\\n)")
+_ALONE: Final = re.compile(r"(?:\(\?:\^\|)?(?:\n|\\n)|\\A")
 _CLASS: Final = re.compile(r"\[(?:\\.|[^\]\\])*\]")
 _OPENED: Final = r"(?:\\?\((?:\?:)?)*"
 _DIGIT_LED: Final = re.compile(rf"{_OPENED}(?:\[[0-9][^A-Za-z\]]*\]|[0-9])")
@@ -136,7 +139,9 @@ def _kept_apart(piece: str, separator: str) -> str:
     if piece.startswith("[^"):
         hyphen = "-" if piece.startswith("[^-") else ""
         return f"[^{hyphen}{separator}{piece[2 + len(hyphen) :]}"
-    return {"^": separator, "$": separator, ".": f"[^\n{separator}]"}.get(piece, piece)
+    return {"^": separator, "$": separator, r"\A": separator, r"\Z": separator, ".": f"[^\n{separator}]"}.get(
+        piece, piece
+    )
 
 
 def split(expression: str) -> list[str]:
@@ -177,3 +182,24 @@ def alternatives(expression: str) -> list[str]:
         else:
             parts[-1] += piece
     return parts
+
+
+def is_beyond_ascii(expression: str) -> bool:
+    """Whether an expression is found in no text that is ASCII alone."""
+    return not expression.isascii() and _has_wide(_parser.parse(expression))
+
+
+def _has_wide(nodes: Sequence[Any]) -> bool:
+    return any(_is_wide(operator, argument) for operator, argument in nodes)
+
+
+def _is_wide(operator: Any, argument: Any) -> bool:
+    if operator is _constants.LITERAL:
+        return not chr(argument).isascii()
+    if operator is _constants.SUBPATTERN:
+        return _has_wide(argument[-1])
+    if operator is _constants.BRANCH:
+        return all(map(_has_wide, argument[1]))
+    if operator is _constants.IN:
+        return all(kind is _constants.LITERAL and not chr(code).isascii() for kind, code in argument)
+    return operator is _constants.MAX_REPEAT and argument[0] > 0 and _has_wide(argument[2])

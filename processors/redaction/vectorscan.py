@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import hyperscan
 
-from processors.redaction.trigger_kinds import alternatives, between_separators, database_of, split
+from processors.redaction.trigger_kinds import alternatives, between_separators, database_of, is_beyond_ascii, split
 from processors.redaction.triggers import SEPARATOR, Hit, Trigger
 
 _SEPARATOR: Final = SEPARATOR.encode()
@@ -43,34 +43,38 @@ class VectorscanEngine:
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
         """Compile the databases (seconds for thousands of triggers)."""
-        plain: defaultdict[str, list[_Expression]] = defaultdict(list)
-        markers: defaultdict[str, list[_Expression]] = defaultdict(list)
+        plain: defaultdict[tuple[str, bool], list[_Expression]] = defaultdict(list)
+        markers: defaultdict[tuple[str, bool], list[_Expression]] = defaultdict(list)
         for number, trigger in enumerate(triggers):
             parts = alternatives(trigger.expression) if trigger.marker else split(trigger.expression)
             for part in parts:
                 name = database_of(part, caseless=trigger.caseless)
+                wide = is_beyond_ascii(part)
                 if trigger.marker:
-                    markers["runs" if name == "runs" else "others"].append((number, part, trigger))
+                    markers["runs" if name == "runs" else "others", wide].append((number, part, trigger))
                 else:
-                    plain[name].append((number, part, trigger))
-        self._databases = [_compile(expressions) for expressions in plain.values()]
-        self._marker_databases = [_compile(expressions) for expressions in markers.values()]
+                    plain[name, wide].append((number, part, trigger))
+        self._databases = [(_compile(expressions), wide) for (_, wide), expressions in plain.items()]
+        self._marker_databases = [(_compile(expressions), wide) for (_, wide), expressions in markers.items()]
         self._local = threading.local()
 
-    def _scratches(self) -> tuple[list[_Pair], list[_Pair]]:
-        """The databases of triggers and those of markers, each with the scratch of this thread."""
+    def _scratches(self, text: str) -> tuple[list[_Pair], list[_Pair]]:
+        """The databases of triggers and those of markers for a text, each with the scratch of this thread."""
         try:
-            return self._local.scratches  # type: ignore[no-any-return]  # `local` has no types
+            scratches = self._local.scratches
         except AttributeError:
-            pairs = [(database, hyperscan.Scratch(database)) for database in self._databases]
-            markers = [(database, hyperscan.Scratch(database)) for database in self._marker_databases]
-            self._local.scratches = pairs, markers
-            return pairs, markers
+            pairs = [((database, hyperscan.Scratch(database)), wide) for database, wide in self._databases]
+            markers = [((database, hyperscan.Scratch(database)), wide) for database, wide in self._marker_databases]
+            scratches = self._local.scratches = (
+                ([pair for pair, _ in pairs], [pair for pair, _ in markers]),
+                ([pair for pair, wide in pairs if not wide], [pair for pair, wide in markers if not wide]),
+            )
+        return scratches[text.isascii()]  # type: ignore[no-any-return]  # `local` has no types
 
     def touched(self, texts: Sequence[str], joined: str) -> dict[int, list[Hit]]:
         """The hits of each text that has any, by its index, in order."""
         data = _joined_bytes(texts, joined)
-        pairs, markers = self._scratches()
+        pairs, markers = self._scratches(joined)
         hits: list[Hit] = []
         for database, scratch in pairs:
             database.scan(data, _collect, 0, hits, scratch)
@@ -87,14 +91,14 @@ class VectorscanEngine:
             start = places[index - 1] if index else 1
             found[index] = _places_in(texts[index], data[start : places[index] - 1], start, ends)
         for index in set().union(*(_marked(data, places, end, pair) for pair, end in marked)):
-            found[index] += self._markers_of(texts[index].encode("utf-8", "surrogatepass"))
+            found[index] += self._markers_of(texts[index], texts[index].encode("utf-8", "surrogatepass"))
         return {index: found[index] for index in sorted(found)}
 
     def owners(self, texts: Sequence[str], joined: str) -> set[tuple[int, int]]:
         """(index of a text, number of a trigger) for all hits; markers are not among them."""
         data = _joined_bytes(texts, joined)
         hits: list[Hit] = []
-        for database, scratch in self._scratches()[0]:
+        for database, scratch in self._scratches(joined)[0]:
             database.scan(data, _collect, 0, hits, scratch)
         if not hits:
             return set()
@@ -105,15 +109,15 @@ class VectorscanEngine:
         """All hits of one text, offsets in characters."""
         data = _between_separators(text.replace(SEPARATOR, " "))
         hits: list[Hit] = []
-        for database, scratch in self._scratches()[0]:
+        for database, scratch in self._scratches(text)[0]:
             database.scan(data, _collect, 0, hits, scratch)
         if hits:
             hits = _places_in(text, data[1:-1], 1, hits)
-        return hits + self._markers_of(data)
+        return hits + self._markers_of(text, data)
 
-    def _markers_of(self, data: bytes) -> list[Hit]:
+    def _markers_of(self, text: str, data: bytes) -> list[Hit]:
         marks: list[Hit] = []
-        for database, scratch in self._scratches()[1]:
+        for database, scratch in self._scratches(text)[1]:
             database.scan(data, _collect, 0, marks, scratch)
         return [(number, 0) for number in {number for number, _ in marks}] if marks else marks
 

@@ -155,8 +155,8 @@ def test_key_headers_without_end_cost_linear_time() -> None:
 
 def test_touched_names_the_texts_with_candidates() -> None:
     texts = ["nothing", f"mail {MAIL}", "日本語", "\\u65e5", "plain", "\\u672c", "4242424242424242"]
-    assert list(FINDER.touched(texts)) == [1, 3, 5, 6]
-    assert list(SLOW_FINDER.touched(texts)) == [1, 3, 5, 6]
+    assert list(FINDER.touched(texts)) == [1, 6]
+    assert list(SLOW_FINDER.touched(texts)) == [1, 6]
 
 
 def test_no_trigger_reaches_over_the_end_of_a_text() -> None:

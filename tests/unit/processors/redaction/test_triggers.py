@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from processors.redaction.trigger_kinds import seen_in_json
+from processors.redaction.trigger_kinds import is_beyond_ascii, seen_in_json
 from processors.redaction.triggers import SEPARATOR, RegexEngine, Trigger, TriggerEngine, build_engine, has_vectorscan
 from processors.redaction.vectorscan import VectorscanEngine
 
@@ -57,6 +57,33 @@ def test_what_stands_behind_an_escape_of_json_is_seen(engine: type[TriggerEngine
     for before in ("\\n", "\\t", "\\r", "\\\\n", '\\"', " ", ""):
         assert built.hits(f"{before}{value}") == [(0, len(before) + len(value))]
     assert built.hits(f"X{value}") == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "beyond"),
+    [
+        ("電話", True),
+        ("straße [0-9]", True),
+        ("contrase(?:ñ|n)a", False),
+        ("(?:É|é)cole", True),
+        ("a(?:トークン|token)", False),
+        ("[éö]{2}", True),
+        ("[éo]", False),
+        ("é?a", False),
+        ("(?:電|話)+x", True),
+        ("tel", False),
+    ],
+)
+def test_what_no_text_of_ascii_holds_is_told(expression: str, *, beyond: bool) -> None:
+    assert is_beyond_ascii(expression) is beyond
+
+
+@pytest.mark.parametrize("engine", [VectorscanEngine, RegexEngine])
+def test_what_stands_alone_is_a_whole_text(engine: type[TriggerEngine]) -> None:
+    built = engine([Trigger(r"\A(?:[0-9]{3}|ab)\Z")])  # type: ignore[call-arg]  # a protocol
+    texts = ["123", "a 123", "123\n", "x\nab\ny", "ab", "AB"]
+    assert built.touched(texts, SEPARATOR.join(texts)) == {0: [(0, 3)], 4: [(0, 2)]}
+    assert [built.hits(text) for text in texts] == [[(0, 3)], [], [], [], [(0, 2)], []]
 
 
 def test_a_trigger_without_a_guard_stays_as_it_is() -> None:
