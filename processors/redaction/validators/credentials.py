@@ -65,12 +65,13 @@ _LINK: Final = re.compile(
 _QUOTED: Final = re.compile(
     r"(?P<quote>\"{1,3}|'{1,3}|`{1,3}|&quot;|&#3[49];)(?P<value>(?![\"'`])[^\n]{1,4096}?)(?P=quote)|[「『“\u2018«](?P<cjk>[^\n」』”\u2019»]{1,256})[」』”\u2019»]"
 )
-_OPENING: Final = re.compile(r"(?:[bruf]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“\u2018«(\[*<]|<!\[CDATA\[)?")
+_OPENING: Final = re.compile(r"(?:[bruf@$L]{0,2}[\"'`]{1,3}|&quot;|&#3[49];|[「『“\u2018«(\[*<]|<!\[CDATA\[)?")
 _BARE: Final = re.compile(r"[!#$%&*+./0-9:=?@A-Z^_a-z~-]+")
 # Few `=` stand in a secret: what goes on behind many of them is a list of assignments.
 _BARE_SECRET: Final = re.compile(r"[!#$%&*+./0-9:?@A-Z^_a-z~-]+(?:={1,2}[!#$%&*+./0-9:?@A-Z^_a-z~-]+){0,4}={0,2}")
 _BARE_END: Final = re.compile(
-    r"&[A-Za-z_][\w.-]{0,30}=|&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]", re.IGNORECASE
+    r"&[A-Za-z_][\w.-]{0,30}=|&(?:quot|[lg]t|amp|apos|#[0-9]{2});|[.:*]+\Z|/(?:id|pw|pwd|user)[:=]|@[0-9a-z.-]{1,64}\.[a-z]{2,10}[/:]",
+    re.IGNORECASE,
 )
 _QUOTES: Final = 6
 _QUERY_END: Final = re.compile(r"[&#]")
@@ -82,7 +83,7 @@ REFERENCE: Final = re.compile(
     r"|(?:[~.]{0,2}/[a-z_][\w.-]*){2,12}/?|(?:session|order|cache|item|product|tenant)[:#/].*"
     r"|[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,]+)?){1,9}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*"
     # Versions, numbers in hexadecimal, formats of printing, classes of characters, hashes of passwords.
-    r"|v?[0-9]+\.[0-9]+\.[0-9]+[-+][\w.+-]+|0x[0-9A-Fa-f]{1,40}|[^0-9A-Za-z%\s]*(?:%[-+.0-9]{0,6}[sdifrxvq][^0-9A-Za-z%\s]*)+"
+    r"|v?[0-9]+\.[0-9]+\.[0-9]+[-+][\w.+-]+|0x[0-9A-Fa-f]{1,40}|[0-9.]{1,6}(?:ms|s|m|h|d|[KMG]i?B)|[^0-9A-Za-z%\s]*(?:%[-+.0-9]{0,6}[sdifrxvq][^0-9A-Za-z%\s]*)+"
     r"|(?:a-z|A-Z|0-9|[_\W]){4,24}|\$(?:argon2(?:id|i|d)|scrypt|pbkdf2-\w{1,8})\$.*"
     r"|(?:chatcmpl|call|msg|toolu|run|thread|asst|resp|file|batch|req|cus|pi|ch|price|evt|acct|prod|org|proj|fp)[-_][\w-]+"
 )
@@ -155,7 +156,7 @@ _BEFORE_BARE: Final = re.compile(
 )
 # What the detector shows in place of `<PASSWORD>`, which holds a key word.
 _FILLER: Final = "AAA"
-_KEY_WORD_BEHIND: Final = (":", "=", "\uff1a")
+_KEY_WORD_BEHIND: Final = (":", "=", "\uff1a", " ")
 # The name before an offset, read backwards: where it begins need not be looked for.
 _NAME_BACKWARDS: Final = re.compile(r"[\w.-]*(?:[ ][\w.-]*)?")
 _LOOK_BACK: Final = 96

@@ -38,6 +38,7 @@ LEFT_ALONE = (
     "https://codecov.io/gh/x/y/branch/main/graph/badge.svg?token=Wm7UEwgiZu",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     "The 0xA42704B92866382A key can be revoked by 0xBE3893CB843D0FE70C",
+    "--- FAIL: TestPassword (0.01s)",
     # Addresses of machines and mailboxes.
     "memcachedクライアントがバージョン1.6.4.99に更新",
     "Nummer 3.2.1.5 des Anhangs",
@@ -73,6 +74,13 @@ FOUND = (
     ("User Id=sa;Password=Ember681#;", "Ember681#"),
     ('#define WIFI_PASS "meadow_maple80"', "meadow_maple80"),
     ("4242 4242 4242 4242 1227", "4242 4242 4242 4242"),
+    ("https://x-access-token:8uOjfIUTnMhYi9JmgZmaZDw98LU5@github.com/o/r.git", "8uOjfIUTnMhYi9JmgZmaZDw98LU5"),
+    ('var dbPassword = @"B54RGrN7bgUm1zwR";', "B54RGrN7bgUm1zwR"),
+    (
+        'echo "d8a9368db8f233a33951c5a83da3929add229251" | gh auth login --with-token',
+        "d8a9368db8f233a33951c5a83da3929add229251",
+    ),
+    ("mật khẩu: Meadow4486$", "Meadow4486$"),
     ("connect to 5.6.7.8 first", "5.6.7.8"),
     ("server 3.4.5.6:8080 down", "3.4.5.6"),
     ("client 1.2.9.4 - - [07/Mar/2004]", "1.2.9.4"),
