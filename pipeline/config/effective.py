@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pipeline.config.catalog import KINDS
 from pipeline.config.describe import blocks
-from pipeline.config.model import refusal_of
+from pipeline.config.model import ConfigModel, refusal_of
 from pipeline.config.text import to_yaml
 from pipeline.config.types import UNREDACTED
 
@@ -51,10 +51,12 @@ def _null_means_on(field: FieldInfo) -> bool:
 
 def _prune(value: Any, data: Any) -> None:
     if isinstance(value, BaseModel):
+        unprinted = value.unprinted_keys() if isinstance(value, ConfigModel) else frozenset()
         for name, field in type(value).model_fields.items():
             key = field.serialization_alias or field.alias or name
             item = getattr(value, name)
-            if refusal_of(type(value), name) is not None or (item is None and _null_means_on(field)):
+            unsaid = name in unprinted or (item is None and _null_means_on(field))
+            if unsaid or refusal_of(type(value), name) is not None:
                 data.pop(key, None)
             else:
                 _prune(item, data.get(key))

@@ -36,6 +36,10 @@ class ConfigModel(BaseModel):
 
     null_is_absent: ClassVar[bool] = False
 
+    def unprinted_keys(self) -> frozenset[str]:
+        """Keys that the effective configuration leaves out, because their mere presence would mean something else."""
+        return frozenset()
+
     @field_validator("*", mode="before")
     @classmethod
     def _refuse(cls, value: Any, info: ValidationInfo) -> Any:

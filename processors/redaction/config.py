@@ -72,6 +72,16 @@ class RedactionConfig(Choice):
         """Whether entities are looked for; not where only the Collector's rules hold."""
         return not self.has_collector_keys or bool(self.model_fields_set & _CHOOSING)
 
+    def unprinted_keys(self) -> frozenset[str]:
+        """Keys of the language that is not spoken: a key that is there chooses its language, whatever it says."""
+        keys = frozenset(type(self).model_fields)
+        spoken = self.model_fields_set | _COMMON_KEYS
+        if self.has_entities:
+            spoken |= _OWN_KEYS
+        if self.has_collector_keys:
+            spoken |= keys - _OWN_KEYS
+        return keys - spoken
+
     @property
     def deletes_all(self) -> bool:
         """Whether no attribute is kept: the Collector's default."""

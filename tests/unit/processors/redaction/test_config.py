@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.config.effective import dump
 from processors.redaction.config import RedactionConfig
 from processors.redaction.entities import select_entities
 
@@ -111,3 +112,26 @@ def test_a_wrong_mask_is_one_error_where_it_stands() -> None:
         RedactionConfig.model_validate({"policies": [{"match": {"roles": ["user"]}, "mask": {"text": ""}}]})
     (error,) = raised.value.errors()
     assert (error["loc"], error["ctx"]["error"].path) == (("policies", 0, "mask"), ("text",))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"entities": ["all", "-PHONE"], "summary": "debug"},
+        {"dry_run": True},
+        {"max_value_bytes": 5},
+        {"summary": "debug"},
+        {"allow_all_keys": False},
+        {"allow_all_keys": True, "blocked_values": ["x"]},
+        {"allow_all_keys": True, "max_value_bytes": 5},
+        {"allowed_keys": ["a"], "action": "hash", "hmac_key": "k" * 32},
+    ],
+)
+def test_what_print_config_prints_means_the_same(keys: dict[str, Any]) -> None:
+    config = RedactionConfig.model_validate(keys)
+    printed = dump(config, unredacted=True)
+    again = RedactionConfig.model_validate(printed)
+    assert dump(again, unredacted=True) == printed
+    assert (again.has_collector_keys, again.has_entities) == (config.has_collector_keys, config.has_entities)
+    assert (again.entity_types, again.deletes_all) == (config.entity_types, config.deletes_all)
