@@ -20,11 +20,17 @@ _QUANTUM: Final = 4
 _QUANTA: Final = 5
 _QUANTA_IN_DATA_URL: Final = 2
 
-# Kinds of bytes in UTF-8 text (ASCII, leading, continuing), and how the first two and the last of three bytes may
-# follow one another.
-_KINDS: Final = {"a": (9, 10, 13, *range(0x20, 0x7F)), "c": tuple(range(0x80, 0xC0)), "l": tuple(range(0xC2, 0xF5))}
+# Kinds of bytes in text (of UTF-8: ASCII, leading, continuing; zero: every second one of ASCII in UTF-16), and how the
+# first two and the last of three bytes may follow one another.
+_KINDS: Final = {
+    "a": (9, 10, 13, *range(0x20, 0x7F)),
+    "c": tuple(range(0x80, 0xC0)),
+    "l": tuple(range(0xC2, 0xF5)),
+    "z": (0,),
+}
 _FIRST: Final = ("aa:al", "al:c", "lc:acl")
 _NEXT: Final = (*_FIRST, "cc:acl", "ca:al", "cl:c")
+_UTF_16: Final = ("az:a", "za:z")
 
 # The end of a line with what indents the next.
 _BREAK: Final = r"\r?\n[ \t]{0,32}"
@@ -34,6 +40,7 @@ _RUN: Final = re.compile(
 )
 _FIRST_BREAK: Final = re.compile(_BREAK)
 _WORD: Final = re.compile(r"[0-9A-Za-z]{20,}={0,2}")
+_DECODERS: Final = {"utf-8": codecs.utf_8_decode, "utf-16-le": codecs.utf_16_le_decode}
 _HEX: Final = re.compile(r"[0-9a-fA-F-]+")
 _STANDARD: Final = str.maketrans("-_", "+/", "\r\n\t =")
 _URL_SAFE: Final = str.maketrans("+/", "-_")
@@ -53,6 +60,7 @@ class Blob:
     Attributes:
         text: what it says.
         tail: bytes of a character that was cut off at its end.
+        charset: how it says it.
     """
 
     start: int
@@ -60,11 +68,12 @@ class Blob:
     run: str
     text: str
     tail: bytes
+    charset: str = "utf-8"
 
     def encode(self, text: str) -> str:
         """Another text in the alphabet, with the padding habit and the line length of this one."""
         body = self.run.rstrip("=\r\n")
-        encoded = binascii.b2a_base64(text.encode("utf-8", "surrogatepass") + self.tail, newline=False).decode()
+        encoded = binascii.b2a_base64(text.encode(self.charset, "surrogatepass") + self.tail, newline=False).decode()
         if "-" in body or "_" in body:
             encoded = encoded.translate(_URL_SAFE)
         if not self.run.endswith("=") and len(self.run.translate(_STANDARD)) % _QUANTUM:
@@ -102,6 +111,11 @@ _BEGINNINGS: Final = (
     # The letter of an escape such as `\\n` may stand right before.
     (rf"(?:^|\\[bfnrt]|[^0-9A-Za-z]){_beginning(_QUANTA)}", _QUANTA * _QUANTUM),
     (f";base64,{_beginning(_QUANTA_IN_DATA_URL)}", _QUANTA_IN_DATA_URL * _QUANTUM),
+    # What PowerShell runs as an encoded command.
+    (
+        rf"(?:^|\\[bfnrt]|[^0-9A-Za-z])(?:{''.join(map(_quantum, _UTF_16))}){{2}}{_quantum(_UTF_16[0])}",
+        _QUANTA * _QUANTUM,
+    ),
 )
 _LONGEST_BEGINNING: Final = 32
 
@@ -164,19 +178,27 @@ def _blob(start: int, run: str) -> Blob | None:
     whole, rest = divmod(len(body), 4)
     # One character alone holds no byte: it is what is left where the text was cut off.
     data = binascii.a2b_base64(body[: whole * 4 + (rest if rest > 1 else 0)] + "=" * (4 - rest if rest > 1 else 0))
+    charset = "utf-16-le" if _is_utf_16(data[:_HEAD_CHARS]) else "utf-8"
     try:
-        text, used = codecs.utf_8_decode(data, "strict", False)
+        text, used = _DECODERS[charset](data, "strict", False)
     except UnicodeDecodeError:
         return None
     if not text or len(_CONTROL.findall(text)) > _CONTROL_SHARE * len(text):
         return None
-    return Blob(start, start + len(run), run, text, data[used:])
+    return Blob(start, start + len(run), run, text, data[used:], charset)
+
+
+def _is_utf_16(data: bytes) -> bool:
+    """Whether bytes are ASCII in UTF-16."""
+    return not any(data[1::2]) and all(data[::2])
 
 
 def _may_be_text(head: str) -> bool:
     """Whether the first bytes are text: a cheap no for images and for words."""
     letters = head.translate(_STANDARD)
     data = binascii.a2b_base64(letters[: len(letters) // 4 * 4])
+    if _is_utf_16(data):
+        data = data[::2]
     if len(data.translate(None, _CONTROL_BYTES)) != len(data):
         return False
     try:

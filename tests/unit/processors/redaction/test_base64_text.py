@@ -81,3 +81,11 @@ def test_words_and_images_are_no_text(text: str) -> None:
 def test_any_text_comes_back(text: str, around: str) -> None:
     for blob in BLOBS(f"{around}{_encoded(text)}{around}"):
         assert blob.encode(blob.text)
+
+
+def test_commands_that_powershell_takes_encoded() -> None:
+    command = "Send-Mail jane.sample@example.com 名前"
+    run = base64.b64encode(command.encode("utf-16-le")).decode()
+    (found,) = BLOBS(f"powershell -enc {run} -x")
+    assert found.text == command
+    assert found.encode(command) == run
