@@ -1,36 +1,29 @@
 """A cheap expression that every match of a regular expression contains, for the engines that find candidates.
 
 It has nothing in it that JSON escapes, nothing unbounded and no class beyond ASCII, so that it is found in raw bytes
-and both engines see the same. Regular expressions are read with Python's parser; where RE2 reads one differently,
-nothing is known of it.
+and both engines see the same. Of an expression that RE2 reads differently from Python nothing is known.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-# Without stubs; the parser has been in the standard library since its beginning under another name.
-from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
+
+from processors.redaction.syntax import ASCII_END, FOLDED, constants, parse
 
 ANYTHING: Final = r"[^\n]|\n"
 """Found in every text."""
 
-_READ_DIFFERENTLY: Final = re.compile(r"\[:|\\[pPQECz]|\\x\{|\{,|\(\?[a-z]*U")
 _ENOUGH: Final = 2.0
 _MOST_REPEATS: Final = 16
 _LONGEST: Final = 64
-_ASCII_END: Final = 128
 _LARGEST_CLASS: Final = 64
-# Letters that are the same as one beyond ASCII where case does not matter: KELVIN SIGN, LATIN SMALL LETTER LONG S.
-_FOLDED: Final = {"k": "\u212a", "s": "\u017f"}
 _CATEGORIES: Final = {
-    _constants.CATEGORY_DIGIT: frozenset("0123456789"),
-    _constants.CATEGORY_WORD: frozenset(chr(code) for code in range(_ASCII_END) if chr(code).isalnum() or code == 0x5F),
+    constants.CATEGORY_DIGIT: frozenset("0123456789"),
+    constants.CATEGORY_WORD: frozenset(chr(code) for code in range(ASCII_END) if chr(code).isalnum() or code == 0x5F),
 }
 
 
@@ -74,13 +67,8 @@ class _Search:
 
 def required(source: str) -> tuple[str, ...]:
     """Expressions one of which is in every match of an RE2 expression; `ANYTHING` where none is known."""
-    if _READ_DIFFERENTLY.search(source):
-        return (ANYTHING,)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            tree = _parser.parse(source)
-    except (re.error, Warning, RecursionError, OverflowError):
+    tree = parse(source)
+    if tree is None:
         return (ANYTHING,)
     expressions, score = _best(tree, bool(tree.state.flags & re.IGNORECASE))
     return expressions if score >= _ENOUGH else (ANYTHING,)
@@ -100,7 +88,7 @@ def _best(nodes: Sequence[Any], caseless: bool) -> tuple[tuple[str, ...], float]
 
 def _pass(search: _Search, operator: Any, argument: Any) -> None:
     """Go over a node that is no piece: keep what its matches must have in them."""
-    if operator in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[0] > 0:
+    if operator in (constants.MAX_REPEAT, constants.MIN_REPEAT) and argument[0] > 0:
         fewest = _repeated(argument[2], min(argument[0], _MOST_REPEATS), search.caseless)
         if fewest is not None:
             search.append(fewest)
@@ -110,9 +98,9 @@ def _pass(search: _Search, operator: Any, argument: Any) -> None:
         search.offer(*_best(argument[2], search.caseless))
         return
     search.cut()
-    if operator is _constants.SUBPATTERN and not (argument[1] or argument[2]):
+    if operator is constants.SUBPATTERN and not (argument[1] or argument[2]):
         search.offer(*_best(argument[3], search.caseless))
-    elif operator is _constants.BRANCH:
+    elif operator is constants.BRANCH:
         branches = [_best(branch, search.caseless) for branch in argument[1]]
         search.offer(
             tuple(expression for expressions, _ in branches for expression in expressions),
@@ -122,18 +110,18 @@ def _pass(search: _Search, operator: Any, argument: Any) -> None:
 
 def _exact(operator: Any, argument: Any, caseless: bool) -> _Piece | None:
     """The piece that matches exactly what a node matches; None where there is none."""
-    if operator is _constants.LITERAL:
+    if operator is constants.LITERAL:
         return _one_of(frozenset(chr(argument)), caseless)
-    if operator is _constants.IN:
+    if operator is constants.IN:
         letters = _class(argument)
         return None if letters is None else _one_of(letters, caseless)
-    if operator is _constants.AT:
+    if operator is constants.AT:
         return _Piece()
-    if operator is _constants.SUBPATTERN and not (argument[1] or argument[2]):
+    if operator is constants.SUBPATTERN and not (argument[1] or argument[2]):
         return _sequence(argument[3], caseless)
-    if operator is _constants.BRANCH:
+    if operator is constants.BRANCH:
         return _branches(argument[1], caseless)
-    if operator in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[0] == argument[1] <= _MOST_REPEATS:
+    if operator in (constants.MAX_REPEAT, constants.MIN_REPEAT) and argument[0] == argument[1] <= _MOST_REPEATS:
         return _repeated(argument[2], argument[0], caseless)
     return None
 
@@ -168,11 +156,11 @@ def _class(items: Sequence[Any]) -> frozenset[str] | None:
     """The characters of a class; None where it has some beyond ASCII or is the rest of all characters."""
     letters: set[str] = set()
     for operator, argument in items:
-        if operator is _constants.LITERAL:
+        if operator is constants.LITERAL:
             letters.add(chr(argument))
-        elif operator is _constants.RANGE and argument[1] < _ASCII_END:
+        elif operator is constants.RANGE and argument[1] < ASCII_END:
             letters.update(map(chr, range(argument[0], argument[1] + 1)))
-        elif operator is _constants.CATEGORY and argument in _CATEGORIES:
+        elif operator is constants.CATEGORY and argument in _CATEGORIES:
             letters |= _CATEGORIES[argument]
         else:
             return None
@@ -184,7 +172,7 @@ def _one_of(letters: frozenset[str], caseless: bool) -> _Piece | None:
         return None
     if caseless:
         letters = letters.union(*({letter.lower(), letter.upper()} for letter in letters))
-    folded = [_FOLDED[letter] for letter in _FOLDED if caseless and letter in letters]
+    folded = [FOLDED[letter] for letter in FOLDED if caseless and letter in letters]
     expression = _written(sorted(letters))
     expression = f"(?:{'|'.join([expression, *folded])})" if folded else expression
     return _Piece(expression, 1 - math.log2(len(letters)) / 7, 1)

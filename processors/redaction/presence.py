@@ -7,14 +7,11 @@ each expression is widened for it to one that is found in the bytes of every tex
 from __future__ import annotations
 
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-
-# Without stubs; the parser has been in the standard library since its beginning under another name.
-from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, Final
 
+from processors.redaction.syntax import ASCII_END, FOLDED, constants, parse
 from processors.redaction.triggers import SEPARATOR, Trigger
 from processors.redaction.windows import WINDOW_CHARS, lots_of
 
@@ -25,22 +22,18 @@ if TYPE_CHECKING:
 _SAMPLE: Final = '{"id": "Req_2024-05-06", "text": "The quick brown fox jumps over 13 lazy dogs; then it rests."}'
 _MOST_IN_SAMPLE: Final = 4
 
-_READ_DIFFERENTLY: Final = re.compile(r"\[:|\\[pPQECzZ]|\\x\{|\{,|\(\?[a-z]*U")
 _ANY: Final = r"[\x00-\xff]{1,4}"
 _ANY_IN_LINE: Final = r"[^\n]{1,4}"
 _NOT_ASCII: Final = r"[\x80-\xff]{1,4}"
 _CLASS: Final = re.compile(r"\[[^\[\]]*\]")
-_ASCII_END: Final = 0x80
 _MOST_REPEATS: Final = 64
-_REPEATS: Final = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
+_REPEATS: Final = (constants.MAX_REPEAT, constants.MIN_REPEAT)
 _CATEGORIES: Final = {
-    _constants.CATEGORY_DIGIT: "0-9",
-    _constants.CATEGORY_WORD: "0-9A-Za-z_",
-    _constants.CATEGORY_SPACE: r"\t-\r ",
+    constants.CATEGORY_DIGIT: "0-9",
+    constants.CATEGORY_WORD: "0-9A-Za-z_",
+    constants.CATEGORY_SPACE: r"\t-\r ",
 }
-_NEGATED: Final = (_constants.CATEGORY_NOT_DIGIT, _constants.CATEGORY_NOT_WORD, _constants.CATEGORY_NOT_SPACE)
-# Letters that are the same as one beyond ASCII where case does not matter: KELVIN SIGN, LATIN SMALL LETTER LONG S.
-_FOLDED: Final = frozenset("kKsS")
+_NEGATED: Final = (constants.CATEGORY_NOT_DIGIT, constants.CATEGORY_NOT_WORD, constants.CATEGORY_NOT_SPACE)
 
 
 class _Unknown(Exception):  # noqa: N818 - an answer, not a mistake
@@ -88,15 +81,12 @@ class Presence:
 
 def widen(source: str) -> str | None:
     """An expression for bytes that is found wherever RE2 finds `source` in a text; None where none is known."""
-    if _READ_DIFFERENTLY.search(source):
+    tree = parse(source)
+    if tree is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            tree = _parser.parse(source)
-        nodes = _trimmed(list(tree))
-        return _sequence(nodes, tree.state.flags) or None
-    except (re.error, Warning, RecursionError, OverflowError, _Unknown):
+        return _sequence(_trimmed(list(tree)), tree.state.flags) or None
+    except (RecursionError, _Unknown):
         return None
 
 
@@ -116,20 +106,20 @@ def _sequence(nodes: Sequence[Any], flags: int) -> str:
 
 
 def _node(operator: Any, argument: Any, flags: int) -> str:
-    if operator is _constants.LITERAL:
+    if operator is constants.LITERAL:
         return _literal(argument, flags)
-    if operator is _constants.NOT_LITERAL:
-        return _class([(_constants.NEGATE, None), (_constants.LITERAL, argument)], flags)
-    if operator is _constants.ANY:
+    if operator is constants.NOT_LITERAL:
+        return _class([(constants.NEGATE, None), (constants.LITERAL, argument)], flags)
+    if operator is constants.ANY:
         return _ANY if flags & re.DOTALL else _ANY_IN_LINE
-    if operator is _constants.IN:
+    if operator is constants.IN:
         return _class(argument, flags)
-    if operator is _constants.AT:
+    if operator is constants.AT:
         return ""
-    if operator is _constants.SUBPATTERN:
+    if operator is constants.SUBPATTERN:
         _, added, removed, inner = argument
         return f"(?:{_sequence(inner, (flags | added) & ~removed)})"
-    if operator is _constants.BRANCH:
+    if operator is constants.BRANCH:
         return f"(?:{'|'.join([_sequence(branch, flags) for branch in argument[1]])})"
     if operator in _REPEATS:
         return _repeat(argument, flags)
@@ -139,16 +129,16 @@ def _node(operator: Any, argument: Any, flags: int) -> str:
 def _literal(code: int, flags: int) -> str:
     letter = chr(code)
     if not flags & re.IGNORECASE or letter.lower() == letter.upper():
-        return re.escape(letter) if code < _ASCII_END else f"(?:{letter})"
-    if code >= _ASCII_END:
+        return re.escape(letter) if code < ASCII_END else f"(?:{letter})"
+    if code >= ASCII_END:
         return _ANY
     either = f"[{letter.lower()}{letter.upper()}]"
-    return f"(?:{either}|{_NOT_ASCII})" if letter in _FOLDED else either
+    return f"(?:{either}|{_NOT_ASCII})" if letter.lower() in FOLDED else either
 
 
 def _class(items: Sequence[Any], flags: int) -> str:
     """A class; beyond ASCII, and for the rest of all characters, any character that may be meant."""
-    negated = items[0][0] is _constants.NEGATE
+    negated = items[0][0] is constants.NEGATE
     members = [_member(item) for item in items[negated:]]
     if negated:
         # A letter that is not excluded in both cases is let pass, and more is let pass than in RE2.
@@ -165,11 +155,11 @@ def _class(items: Sequence[Any], flags: int) -> str:
 def _member(item: Any) -> str | None:
     """A part of a class as it is written in one; None where it has characters beyond ASCII."""
     operator, argument = item
-    if operator is _constants.LITERAL and argument < _ASCII_END:
+    if operator is constants.LITERAL and argument < ASCII_END:
         return _written(argument)
-    if operator is _constants.RANGE and argument[1] < _ASCII_END:
+    if operator is constants.RANGE and argument[1] < ASCII_END:
         return f"{_written(argument[0])}-{_written(argument[1])}"
-    if operator is _constants.CATEGORY and argument not in _NEGATED:
+    if operator is constants.CATEGORY and argument not in _NEGATED:
         return _CATEGORIES[argument]
     return None
 
@@ -181,7 +171,7 @@ def _written(code: int) -> str:
 def _repeat(argument: tuple[int, Any, Sequence[Any]], flags: int) -> str:
     fewest, most, inner = argument
     low = min(fewest, _MOST_REPEATS)
-    high = "" if most is _constants.MAXREPEAT or most > _MOST_REPEATS else most
+    high = "" if most is constants.MAXREPEAT or most > _MOST_REPEATS else most
     written = _sequence(inner, flags)
     atom = written if len(inner) == 1 and _CLASS.fullmatch(written) else f"(?:{written})"
     return f"{atom}{{{low}}}" if low == high else f"{atom}{{{low},{high}}}"

@@ -1,0 +1,32 @@
+"""Reads RE2 expressions with Python's parser, to tell what any match of them must look like."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+# Without stubs; the parser has been in the standard library since its beginning under another name.
+from re import _constants, _parser  # type: ignore[attr-defined]
+from typing import Any, Final
+
+constants: Final[Any] = _constants
+"""The kinds of nodes."""
+
+ASCII_END: Final = 0x80
+
+FOLDED: Final = {"k": "\u212a", "s": "\u017f"}
+"""Letters that are the same as one beyond ASCII where case does not matter: KELVIN SIGN, LATIN SMALL LETTER LONG S."""
+
+_READ_DIFFERENTLY: Final = re.compile(r"\[:|\\[pPQECzZ]|\\x\{|\{,|\(\?[a-z]*U")
+
+
+def parse(source: str) -> Any:
+    """The nodes of an expression, their flags in `state`; None where RE2 reads it differently, or Python not at all."""
+    if _READ_DIFFERENTLY.search(source):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return _parser.parse(source)
+    except (re.error, Warning, RecursionError, OverflowError):
+        return None
