@@ -103,7 +103,9 @@ async def _run(component: type[Processor], config: Any, given: Sequence[Batch]) 
     for batch in sink.batches:
         assert batch.count == len(parse(batch.signal, batch.serialize()).records()), f"{component.type}: wrong count"
     if not dropped:
-        assert any(b"unknown" in batch.serialize() for batch in sink.batches), f"{component.type}: unknown fields lost"
+        kept = any(b"unknown" in batch.serialize() for batch in sink.batches)
+        wanted = component.keeps_unknown_fields
+        assert kept is wanted, f"{component.type}: unknown fields {'lost' if wanted else 'kept'}"
     return [_bytes(record) for batch in sink.batches for record in batch.records()]
 
 

@@ -23,6 +23,7 @@ class Redaction(Processor):
     """
 
     type = "redaction"
+    keeps_unknown_fields = False
     example = "{entities: default}"
     Config = RedactionConfig
     config: RedactionConfig
