@@ -75,7 +75,15 @@ def redact_messages(text: str, role: str, redact: RedactAs) -> str:
     new = [redact(written, message_role) for written, message_role in new_messages]
     if new_around == dump(around) and all(a == b for a, (b, _) in zip(new, new_messages, strict=True)):
         return text
-    return dump(_with_messages(json.loads(new_around), [json.loads(message) for message in new]))
+    return dump(_with_messages(_read(new_around), [_read(message) for message in new]))
+
+
+def _read(text: str) -> Any:
+    """What JSON says; what could not be examined was replaced whole and stands as a string."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 class _Writer:

@@ -87,3 +87,14 @@ def test_text_that_is_no_message_has_the_role_of_its_place() -> None:
 def test_unchanged_messages_keep_their_text(messages: list[dict[str, str]]) -> None:
     text = json.dumps(messages, indent=1)
     assert redact_messages(text, "", lambda part, _role: part) is text
+
+
+def test_a_message_that_cannot_be_examined_is_replaced_alone() -> None:
+    messages = [{"role": "user", "content": "long"}, {"role": "assistant", "content": "b"}]
+
+    def fail(text: str, role: str) -> str:
+        return "<REDACTED>" if "long" in text else text
+
+    assert json.loads(redact_messages(json.dumps({"messages": messages}), "", fail)) == {
+        "messages": ["<REDACTED>", messages[1]]
+    }
