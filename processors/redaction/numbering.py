@@ -50,11 +50,10 @@ def is_international(digits: str, *, possible_is_enough: bool) -> bool:
     for size in range(1, _LONGEST_COUNTRY_CODE + 1):
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:size] or "0"))
         if regions is not None:
-            plans = [_plan(region) for region in regions if region != "001"]
             number = digits[size:]
-            return any(plan.knows(number) for plan in plans) or (
-                possible_is_enough and any(plan.allows(number) for plan in plans)
-            )
+            # A plan takes a millisecond to read, and +1 has 25 of them.
+            plans = map(_plan, [region for region in regions if region != "001"])
+            return any(plan.knows(number) or (possible_is_enough and plan.allows(number)) for plan in plans)
     return False
 
 

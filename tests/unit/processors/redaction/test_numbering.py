@@ -6,6 +6,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from processors.redaction import numbering
 from processors.redaction.numbering import is_international, is_national, load_common_plans
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of
@@ -34,6 +35,19 @@ def test_a_length_that_the_plan_has_is_enough_where_asked() -> None:
 @pytest.mark.parametrize("digits", ["", "0", "999123456789", "1415555013", "4930"])
 def test_no_numbers(digits: str) -> None:
     assert not is_international(digits, possible_is_enough=True)
+
+
+def test_no_more_plans_are_read_than_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    plan_of = numbering._plan
+
+    def reading(region: str) -> object:
+        read.append(region)
+        return plan_of(region)
+
+    monkeypatch.setattr(numbering, "_plan", reading)
+    assert is_international("14151550137", possible_is_enough=True)
+    assert read == ["US"]
 
 
 def test_common_plans_load() -> None:
