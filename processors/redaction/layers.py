@@ -154,7 +154,11 @@ class _Search:
             return self._plain(text, hits)
         found = self._in_look_alikes(text, markers, depth)
         if found is None:
-            found = merge([*self._plain(text, hits), *self._encoded(text, markers, depth)])
+            plain, encoded = self._plain(text, hits), self._encoded(text, markers, depth)
+            # What the text as it stands shows, too, is replaced there as it is seen decoded.
+            shown = {finding[:2] for finding in plain}
+            self._unsettled([finding for finding in encoded if finding[:2] not in shown])
+            found = merge([*plain, *encoded])
         return found
 
     # --- layers that are looked at decoded only
@@ -185,7 +189,12 @@ class _Search:
             if marker in markers:
                 decoded = encodings.Decoded(text, encoding)
                 if decoded.text != text:
-                    return self._unsettled(self._mapped(decoded, self.find(decoded.text, depth + 1), encoding))
+                    found = self.find(decoded.text, depth + 1)
+                    mapped = self._mapped(decoded, found, encoding)
+                    # Entities are decoded wherever they stand, so that what is beside them may be replaced first.
+                    if encoding is not encodings.ENTITIES or not _is_as_written(text, mapped, decoded.text, found):
+                        self._unsettled(mapped)
+                    return mapped
         if encodings.FULL_WIDTH in markers and (folded := encodings.fold_full_width(text)) != text:
             found = self.find(folded, depth + 1)
             return self._unsettled([finding._replace(value=finding.shown_in(folded)) for finding in found])
@@ -225,7 +234,7 @@ class _Search:
                 self._quoted -= 1
         if encodings.BASE64 in markers:
             found += self._in_base64(text, depth)
-        return self._unsettled(found)
+        return found
 
     def _in_base64(self, text: str, depth: int) -> Iterator[Finding]:
         for blob in self._blobs(text):
@@ -275,6 +284,12 @@ class _Search:
             if not _is_inside(finding, places)
         ]
         return _united(found, more, places) if more else []
+
+
+def _is_as_written(text: str, mapped: Sequence[Finding], decoded: str, found: Sequence[Finding]) -> bool:
+    """Whether nothing in the findings of a decoded text is encoded in the original."""
+    written = [text[finding.start : finding.end] for finding in mapped]
+    return written == [decoded[finding.start : finding.end] for finding in found]
 
 
 def _without_escapes(text: str) -> str | None:

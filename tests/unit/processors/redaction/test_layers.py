@@ -303,3 +303,21 @@ def test_a_text_in_escapes_with_nothing_in_it_is_told_by_the_first_scan() -> Non
     deep = "\\" * 4096 + "u0041"
 
     assert list(FINDER.touched([clean, dirty, "nothing", deep])) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        (f"100%25 of {MAIL}", True),
+        (f"a &amp; b, {MAIL}", True),
+        (f"{'Z' * 24} {MAIL}", True),
+        (MAIL.replace("@", "%40"), False),
+        (MAIL.replace("@", "&#64;"), False),
+        (f"{_base64('the mail of ' + MAIL)} and {MAIL}", False),
+    ],
+)
+def test_what_is_beside_something_encoded_needs_no_second_look(text: str, *, settled: bool) -> None:
+    found = FINDER.search(text, ALL)
+    assert found.findings
+    assert found.settled is settled
+    assert redact(redact(text)) == redact(text)
