@@ -27,6 +27,7 @@ from processors.redaction.windows import WINDOW_CHARS, join, windows_of
 
 _NOT_CONTEXT_BEFORE: Final = 24
 _MOST_RETRIES: Final = 16
+_FEW_HITS: Final = 4
 _LONGEST_PLACEHOLDER: Final = 160
 _SEEN_BEYOND: Final = 64  # By validators and by what must not stand before a match.
 
@@ -68,6 +69,8 @@ class Detector:
         self.triggers: tuple[Trigger, ...] = tuple(owners)
         self._owners = list(owners.values())
         self._engine = engine or build_engine(self.triggers)
+        self._are_words = [bool(rules) and all(rule.by_words for rule in rules) for rules in self._owners]
+        self._types = frozenset({rule.entity.name for rule in self._rules})
         self._has_anywhere = any(map(_is_anywhere, self._rules))
         self._placeholder = _placeholders({rule.entity.name for rule in self._rules})
         self._recent = threading.local()
@@ -79,9 +82,16 @@ class Detector:
         `joined` has all texts with SEPARATOR in between.
         """
         found = self._engine.touched(texts, joined)
+        found = {index: hits for index, hits in found.items() if not self._is_clean(texts[index], hits)}
         # A text in which something may be found is asked for next.
         self._recent.hits = {texts[index]: hits for index, hits in found.items()}
         return list(found)
+
+    def _is_clean(self, text: str, hits: Sequence[Hit]) -> bool:
+        """Whether a few words are all that there is in a text, no value beside them, and no escapes to decode."""
+        if len(hits) > _FEW_HITS or "\\" in text or not all(self._are_words[number] for number, _ in hits):
+            return False
+        return not self.verify(text, hits, self._types)
 
     def touches(self, text: str) -> bool:
         """Whether something may be found in one text of any size."""

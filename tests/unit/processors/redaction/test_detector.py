@@ -159,6 +159,12 @@ def test_touched_names_the_texts_with_candidates() -> None:
     assert list(SLOW_FINDER.touched(texts)) == [1, 6]
 
 
+def test_a_context_word_without_a_value_beside_it_is_told_from_one_with_it() -> None:
+    texts = ["the voter was told", "voter id ABC1234566", "the voter\\n was told", "the voter, see <EMAIL>"]
+    assert list(FINDER.touched(texts)) == [1, 2]
+    assert [FINDER.find(text, ALL) != [] for text in texts] == [False, True, False, False]
+
+
 def test_no_trigger_reaches_over_the_end_of_a_text() -> None:
     texts = [*SAMPLES, "key", "12345678", "api", "password", ": 4111", "é", "separator \x1e inside", "日本 name"]
     engine = build_engine(DETECTOR.triggers)
