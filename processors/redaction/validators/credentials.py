@@ -258,9 +258,14 @@ _KEY_WORD: Final = re.compile(
 )
 _NAME_PARTS: Final = re.compile(r"[A-Z]?[a-z]+[0-9]*|[A-Z]+(?![a-z])[0-9]*")
 _NOT_SECRET: Final = frozenset(words_of(["$not_secret_words"]))
+# `S3_SECRET_KEY`, `NODE_AUTH_TOKEN`, `PAGE_ACCESS_TOKEN`.
+_WEAK_WORDS: Final = frozenset(words_of(["$weak_not_secret_words"]))
+_STRONG_NAMES: Final = re.compile(r"(?:^|_)(?:secret|auth_token|access_token|api_key|apikey|api_token|password)(?:_|$)")
 _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _LONGEST_KEY_ALONE: Final = 4
-_STRONG: Final = re.compile(r"(?:secret|token|credential|api[ _-]?key)\Z", re.IGNORECASE)
+_STRONG: Final = re.compile(
+    r"(?:secret|token|credential|(?:api|hmac|signing|encryption|master|private)[ _-]?key)\Z", re.IGNORECASE
+)
 _SHORTEST_SECRET: Final = 8
 _LONGEST_SECRET: Final = 1536
 _MOST_WORDS: Final = 3
@@ -319,7 +324,10 @@ def _is_named_otherwise(text: str, start: int, value: Value) -> bool:
         return True
     tail = text[start : value.tail_end]
     parts = _parts((before.group()[::-1] if before else "") + tail)
-    return not _NOT_SECRET.isdisjoint(parts) or not _NOT_SECRET_ENDS.isdisjoint(_parts(tail)[-1:])
+    words = _NOT_SECRET.intersection(parts)
+    if _STRONG_NAMES.search("_".join(parts)):
+        words -= _WEAK_WORDS
+    return bool(words) or not _NOT_SECRET_ENDS.isdisjoint(_parts(tail)[-1:])
 
 
 def _parts(name: str) -> list[str]:
