@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol, Self
 
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from pipeline.signals.repeated import remove_items
@@ -148,6 +149,17 @@ class Attributes(dict[str, Value]):
         """Set many attributes."""
         self.update(other)
         return self
+
+    def clear_unknown(self) -> None:
+        """Clear values of a kind that this version of OTLP does not know, which read as None; keys and order stay."""
+        found = False
+        for pair in self._pairs:
+            value = pair.value
+            if value.WhichOneof("value") is None and len(UnknownFieldSet(value)):
+                value.Clear()
+                found = True
+        if found:
+            self._journal.touched(self)
 
     def flush(self) -> None:
         """Write the changes into the message; called by the batch, once, before it serialises."""

@@ -304,7 +304,7 @@ class EntityStage:
             elif value is None:
                 empty = True
         if empty and self._changes:
-            _write_empty(attributes)
+            attributes.clear_unknown()
         if keys.dirty:
             texts += keys.dirty & attributes.keys()
         return texts
@@ -312,13 +312,6 @@ class EntityStage:
     def _redact_mapping(self, attributes: Attributes, signal: str, place: str) -> None:
         if attributes and (touched := self._tools.touched(self._texts_of(attributes))):
             Rewriter(self._tools, signal, touched).mapping(attributes, place)
-
-
-def _write_empty(attributes: Attributes) -> None:
-    """Write anew what has no value: it may be of a kind that this version of OTLP does not know."""
-    for key in [key for key, value in attributes.items() if value is None]:
-        del attributes[key]
-        attributes[key] = None
 
 
 def _signal_of(resource: Resource) -> str:

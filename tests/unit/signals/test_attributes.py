@@ -138,3 +138,17 @@ def test_many_attributes_deleted_and_repeated_leave_the_others_as_they_were() ->
     attributes["k1"] = "changed"
     read = parse(Signal.TRACES, batch.serialize()).records()[0].attributes
     assert list(read.items()) == [(f"k{n}", n if n != 1 else "changed") for n in range(300) if n % 3]
+
+
+def test_values_of_an_unknown_kind_are_cleared_in_their_place() -> None:
+    before = traces({"a": 1, "odd": None, "empty": None, "b": 2})
+    pairs = before.message.resource_spans[0].scope_spans[0].spans[0].attributes  # type: ignore[union-attr]  # traces
+    pairs[1].value.MergeFromString(b"\xba\x3e\x03new")
+    batch = parse(Signal.TRACES, before.message.SerializeToString())
+    attributes = batch.records()[0].attributes
+    attributes.clear_unknown()
+    assert batch.serialize() == traces({"a": 1, "odd": None, "empty": None, "b": 2}).serialize()
+    assert list(attributes) == ["a", "odd", "empty", "b"]
+    again = parse(Signal.TRACES, batch.serialize())
+    again.records()[0].attributes.clear_unknown()
+    assert not again.changed
