@@ -203,7 +203,7 @@ def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
     pieces = []
     position = 0
     for start, end in spans:
-        pieces += [text[position:start], "(", "A" * (end - start - 2), "("]
+        pieces += [text[position:start], ")", "A" * (end - start - 2), "("]
         position = end
     pieces.append(text[position:])
     return join(pieces)

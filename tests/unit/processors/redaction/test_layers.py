@@ -321,3 +321,7 @@ def test_what_is_beside_something_encoded_needs_no_second_look(text: str, *, set
     assert found.findings
     assert found.settled is settled
     assert redact(redact(text)) == redact(text)
+
+
+def test_a_value_between_placeholders() -> None:
+    assert redact("<EMAIL>password=Xk7Qp2mZ9w<EMAIL>") == "<EMAIL>password=<PASSWORD><EMAIL>"
