@@ -263,6 +263,9 @@ _WEAK_WORDS: Final = frozenset(words_of(["$weak_not_secret_words"]))
 _STRONG_NAMES: Final = re.compile(r"(?:^|_)(?:secret|auth_token|access_token|api_key|apikey|api_token|password)(?:_|$)")
 _NOT_SECRET_ENDS: Final = frozenset(words_of(["$not_secret_ends"]))
 _LONGEST_KEY_ALONE: Final = 4
+# The key of something in a cache: `restored from key: v1-deps-8f14e45fceea167a`.
+_CACHE_KEY: Final = re.compile(r"(?:with|from|for|cache|hit|miss) keys?\Z", re.IGNORECASE)
+_NAMED_HASH: Final = re.compile(r"[A-Za-z][0-9A-Za-z]{0,16}(?:[-_][0-9A-Za-z]{1,16}){0,6}[-_][0-9a-f]{8,64}")
 _STRONG: Final = re.compile(
     r"(?:secret|token|credential|(?:api|hmac|signing|encryption|master|private)[ _-]?key)\Z", re.IGNORECASE
 )
@@ -304,6 +307,8 @@ def _is_secret(text: str, start: int, value: Value) -> bool:
     if not is_random(shown, shortest) or " " in shown or REFERENCE.fullmatch(shown) or is_identifier(shown):
         return False
     if firm and (is_hex(shown) or is_uuid(shown)) and _is_key_alone(text, start):
+        return False
+    if _CACHE_KEY.search(text, max(0, start - _LOOK_BACK), start) and _NAMED_HASH.fullmatch(shown):
         return False
     return not _is_named_otherwise(text, start, value)
 

@@ -39,6 +39,8 @@ LEFT_ALONE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     "The 0xA42704B92866382A key can be revoked by 0xBE3893CB843D0FE70C",
     "--- FAIL: TestPassword (0.01s)",
+    "Run actions/cache@v4 with key: Linux-node-8f14e45fceea167a5a36dedd4bea2543",
+    "Cache restored from key: v1-deps-8f14e45fceea167a",
     # Addresses of machines and mailboxes.
     "memcachedクライアントがバージョン1.6.4.99に更新",
     "Nummer 3.2.1.5 des Anhangs",
