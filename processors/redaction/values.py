@@ -24,6 +24,7 @@ WORD_SEPARATOR: Final = " "
 """Stands between the words of a command line while it is examined."""
 
 _FEWEST_WORDS: Final = 2
+_BYTES: Final = 256
 
 Replace = Callable[[str, str], str]
 """(path, text) -> what stands for the text."""
@@ -97,7 +98,7 @@ def replaced(value: Value, path: str, keys: KeyBook, replace: Replace, replace_w
     new = replace(path, text)
     if new is text:
         return value
-    return new.encode(_decoded(value)[1]) if isinstance(value, bytes) else new
+    return _encoded(new, _decoded(value)[1]) if isinstance(value, bytes) else new
 
 
 def _replaced_map(
@@ -121,6 +122,14 @@ def unused_key(taken: dict[str, Value], key: str) -> str:
     while f"{key}#{number}" in taken:
         number += 1
     return f"{key}#{number}"
+
+
+def _encoded(text: str, charset: str) -> bytes:
+    """A text in a charset; what the charset lacks (a stand-in may have any letters) in UTF-8."""
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError:
+        return b"".join([letter.encode(charset if ord(letter) < _BYTES else "utf-8") for letter in text])
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

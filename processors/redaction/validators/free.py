@@ -31,7 +31,7 @@ _TWO_WORDS: Final = re.compile(
 _STRONG_LABELS: Final = ("氏名", "名義", "患者名", "顧客名", "契約者名", "申込者名")
 _LONGEST_FAMILY: Final = 4
 # What parts a date from a word of birth: another number, also one that was redacted, or a paragraph.
-_PARTED: Final = re.compile(r"[0-9]|<[A-Z]|\(A{4}|\n\s*\n")
+_PARTED: Final = re.compile(r"[0-9]|<[A-Z]|\)A{4}|\n\s*\n")
 _BIRTH_BEFORE: Final = 40
 _BIRTH_BEHIND: Final = 16
 _CHINESE_NAME: Final = 3

@@ -321,6 +321,12 @@ def test_a_dry_run_keeps_fields_that_otlp_does_not_have() -> None:
     assert batch.serialize() == before
 
 
+def test_a_stand_in_of_any_letters_stands_in_bytes_of_any_kind() -> None:
+    processor = redaction(mask={"text": "伏せ字"})
+    span = redacted_span(traces({"a": b"\xff " + MAIL.encode()}), processor)
+    assert span.attributes["a"] == b"\xff " + "伏せ字".encode()
+
+
 def test_counts_by_entity_action_and_place() -> None:
     host = make_host("redaction")
     batch = traces({"a": f"{MAIL} {MAIL}", "b": CARD}, name=MAIL)
