@@ -11,7 +11,7 @@ from pipeline.signals import Attributes, DataPoint, Event, LogRecord, Metric, Re
 from pipeline.signals.views import View
 from processors.redaction.chunks import streams_of
 from processors.redaction.guard import succeeds
-from processors.redaction.keys import KeyBook, labelled
+from processors.redaction.keys import KeyBook, is_short, labelled
 from processors.redaction.policies import Policies
 from processors.redaction.rewriter import Rewriter, Tools
 from processors.redaction.roles import NO_ROLE, role_of_map, role_of_name
@@ -293,6 +293,8 @@ class EntityStage:
                     texts.append(value)  # type: ignore[arg-type]  # `__class__` costs less than isinstance
                 elif (label := special[key]) is not None:
                     texts.append(labelled(label, value))  # type: ignore[arg-type]  # as above
+                    if is_short(value):  # type: ignore[arg-type]  # as above
+                        texts.append(value)  # type: ignore[arg-type]  # as above
             elif kind is int:
                 if value > LARGEST_COUNT and special.get(key, "") is not None:  # type: ignore[operator]  # as above
                     texts += texts_in(value, key, keys)

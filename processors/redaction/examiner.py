@@ -12,7 +12,7 @@ from processors.redaction.collector_policy import CollectorPolicy
 from processors.redaction.config import RedactionConfig
 from processors.redaction.explain import ExplainingDetector, Explanation, Refusal, explanations
 from processors.redaction.json_text import is_intact
-from processors.redaction.keys import KeyBook, labelled
+from processors.redaction.keys import KeyBook, is_short, labelled
 from processors.redaction.layers import Finder, Limits, TooMuch
 from processors.redaction.numbering import load_common_plans
 from processors.redaction.policies import Policies
@@ -87,7 +87,9 @@ class Examiner:
         if treatment is None:
             return text
         redacted = self._redactor.redact(label + text, treatment)
-        if redacted is not None and label and not redacted.failed and not _apart(redacted, label, text):
+        if label and (
+            is_short(text) if redacted is None else not redacted.failed and not _apart(redacted, label, text)
+        ):
             return self._part(report, text, "", role)
         self._tell(report, text, label, role, treatment)
         if redacted is None:

@@ -16,6 +16,7 @@ _MOST_KEYS: Final = 20_000
 # A longer value says itself what it is, and an object of JSON has keys of its own.
 LONGEST_LABELLED: Final = 4096
 _OBJECT: Final = "{"
+_LONGEST_ALONE: Final = 64
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _JOINTS: Final = re.compile(r"[._\s-]+")
@@ -43,6 +44,11 @@ def label_of(key: str) -> str:
 def labelled(label: str, text: str) -> str:
     """What is examined of a value: with its label where that can say something."""
     return text if len(text) > LONGEST_LABELLED or text.startswith(_OBJECT) else label + text
+
+
+def is_short(text: str) -> bool:
+    """Whether a value is looked at without its label, too: alone its form may say what its key does not."""
+    return len(text) <= _LONGEST_ALONE
 
 
 class KeyBook:

@@ -9,7 +9,7 @@ from typing import Final
 from pipeline.signals import Attributes, Value
 from processors.redaction.joined import across_pieces, splice_pieces
 from processors.redaction.json_text import is_intact
-from processors.redaction.keys import KeyBook, labelled
+from processors.redaction.keys import KeyBook, is_short, labelled
 from processors.redaction.policies import Policies
 from processors.redaction.roles import NO_ROLE, redact_messages, role_of_attribute
 from processors.redaction.summary import COUNTS, NAMES, summarize
@@ -133,7 +133,7 @@ class Rewriter:
         if kind is str:
             label = self._tools.keys.label(key)
             text: str = value  # type: ignore[assignment]  # `__class__` costs less than isinstance
-            return label is not None and (labelled(label, text) if label else text) in self._touched
+            return label is not None and (text in self._touched or labelled(label, text) in self._touched)
         return kind in COMPOSITE or kind is int or kind is float
 
     def _rename(self, attributes: Attributes, key: str, place: str) -> None:
@@ -169,7 +169,7 @@ class Rewriter:
         if label is None:
             return text
         examined = labelled(label, text) if label else text
-        if examined not in self._touched:
+        if examined not in self._touched and text not in self._touched:
             return text
         return self._examined(path, text, label if examined is not text else "")
 
@@ -186,7 +186,7 @@ class Rewriter:
             return text
         redacted = self._tools.texts.redact(label + text, treatment)
         if redacted is None:
-            return text
+            return self._redacted(path, text, "", role) if label and is_short(text) else text
         new = redacted.text if redacted.failed else redacted.text[len(label) :]
         if label and not redacted.failed and not (redacted.text.startswith(label) and is_intact(text, new)):
             # Something reaches from the label into the value, or into the quotes of JSON: it stands by itself, then.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from pipeline.signals import Value
-from processors.redaction.keys import KeyBook, labelled, place_pattern
+from processors.redaction.keys import KeyBook, is_short, labelled, place_pattern
 
 COMPOSITE: Final = frozenset({list, dict, bytes})
 """Types of values, other than str, that may hold text."""
@@ -49,6 +49,8 @@ def texts_in(value: Value, path: str, keys: KeyBook) -> Iterator[str]:
             label = keys.label(path)
             if label is not None:
                 yield labelled(label, text) if label else text
+                if label and is_short(text):
+                    yield text
 
 
 def inner_path(path: str, key: str) -> str:

@@ -265,3 +265,7 @@ def test_the_keys_of_the_collector_are_not_shown_on_a_text(run: Any) -> None:
     assert why[1].endswith("applied to export requests in OTLP/JSON only.")
     request = otlp_json.encode(trace_request({"to": MAIL})).decode()
     assert "****.sample" in run(request, *keys)[0]
+
+
+def test_a_value_that_its_label_says_nothing_of(run: Any) -> None:
+    assert run("12345678-5", "-q", "--attribute", "customer.tax_id")[0] == "<CL_RUT>"

@@ -35,6 +35,14 @@ def test_a_key_says_what_its_value_is(key: str) -> None:
     assert attributes_of({key: BARE_SSN, "order": BARE_SSN}) == {key: "<US_SSN>", "order": BARE_SSN}
 
 
+@pytest.mark.parametrize("key", ["note", "customer.tax_id", "user.national_id", "passport_number"])
+def test_what_is_known_alone_is_known_under_any_key(key: str) -> None:
+    assert attributes_of({key: "12345678-5", "in": {key: ["12345678-5"]}}) == {
+        key: "<CL_RUT>",
+        "in": {key: ["<CL_RUT>"]},
+    }
+
+
 def test_a_key_in_a_map_or_over_a_list_says_what_its_values_are() -> None:
     assert attributes_of({"form": {"ssn": BARE_SSN, "size": BARE_SSN}, "ssn": [BARE_SSN, "none"]}) == {
         "form": {"ssn": "<US_SSN>", "size": BARE_SSN},
