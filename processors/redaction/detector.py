@@ -113,6 +113,24 @@ class Detector:
             return _NOTHING
         return Scan(hits, frozenset([_ENCODINGS[number] for number, _ in hits if number < len(_ENCODINGS)]))
 
+    def hits_after(
+        self, hits: Sequence[Hit], replaced: Sequence[tuple[int, int]], text: str, places: Sequence[tuple[int, int]]
+    ) -> Sequence[Hit]:
+        """The hits in a text that came out of one with `hits` when its spans `replaced` became those in `places`.
+
+        Only what is near them is scanned, if that is little. Both are disjoint and in order.
+        """
+        around = _widened(places, len(text))
+        if self._has_anywhere or 2 * sum(end - start for start, end in around) > len(text):
+            return self.scan(text).hits
+        found = _moved(hits, replaced, places)
+        for start, end in around:
+            low = max(0, start - LONGEST_TRIGGER)
+            for number, behind in self._hits(text[low : end + LONGEST_TRIGGER]):
+                if start < behind + low <= end:
+                    found.append((number, behind + low))
+        return found
+
     def _hits(self, text: str) -> Sequence[Hit]:
         if len(text) > WINDOW_CHARS:
             return self._hits_in_pieces(text)
@@ -186,6 +204,30 @@ class Detector:
             spans = [match.span() for match in self._placeholder.finditer(text, start, ahead)]
             found += [span for span in spans if span[0] < low + WINDOW_CHARS]
         return found
+
+
+def _widened(places: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Where a trigger can end that looks at one of the places, joined where they overlap."""
+    wide: list[tuple[int, int]] = []
+    for start, end in places:
+        if wide and start - LONGEST_TRIGGER <= wide[-1][1]:
+            wide[-1] = wide[-1][0], min(size, end + LONGEST_TRIGGER)
+        else:
+            wide.append((max(0, start - LONGEST_TRIGGER), min(size, end + LONGEST_TRIGGER)))
+    return wide
+
+
+def _moved(hits: Sequence[Hit], replaced: Sequence[tuple[int, int]], places: Sequence[tuple[int, int]]) -> list[Hit]:
+    """The hits far from what was replaced, where they are now."""
+    moved = []
+    for number, end in hits:
+        before = bisect_right(replaced, end, key=_END)
+        if before < len(replaced) and end > replaced[before][0] - LONGEST_TRIGGER:
+            continue
+        if before and end <= replaced[before - 1][1] + LONGEST_TRIGGER:
+            continue
+        moved.append((number, end + (places[before - 1][1] - replaced[before - 1][1] if before else 0)))
+    return moved
 
 
 def _is_anywhere(rule: Rule) -> bool:

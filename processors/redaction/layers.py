@@ -252,7 +252,7 @@ class _Search:
         """Findings, and what replacing them uncovers: edges and words that were too far away before."""
         found = merge(self._verified(text, hits))
         for _ in range(_MOST_PASSES):
-            more = self._uncovered(text, found) if found else ()
+            more = self._uncovered(text, hits, found) if found else ()
             if not more:
                 kept = self._treatment.kept
                 return [finding for finding in found if finding.rule.entity.name not in kept] if kept else found
@@ -269,7 +269,7 @@ class _Search:
             ]
         return found
 
-    def _uncovered(self, text: str, found: list[Finding]) -> list[Finding]:
+    def _uncovered(self, text: str, hits: Sequence[tuple[int, int]], found: list[Finding]) -> list[Finding]:
         """The findings with those that only show once these are replaced; empty where there are none."""
         edits = [Edit(item.start, item.end, stand_in(text, item, self._treatment), item) for item in found]
         redacted = spliced(text, edits)
@@ -277,10 +277,11 @@ class _Search:
         if self._left < 0:
             raise TooMuch
         places = _places(edits)
-        hits = self._detector.around(self._detector.scan(redacted).hits, places)
+        replaced = [finding[:2] for finding in found]
+        near = self._detector.around(self._detector.hits_after(hits, replaced, redacted, places), places)
         more = [
             finding
-            for finding in merge(self._verified(redacted, hits) if hits else ())
+            for finding in merge(self._verified(redacted, near) if near else ())
             if not _is_inside(finding, places)
         ]
         return _united(found, more, places) if more else []
