@@ -336,4 +336,15 @@ _DASH: Final = re.compile(f"(?<=[0-9])[{_DASHES}](?=[0-9])")
 
 def fold_full_width(text: str) -> str:
     """Full-width ASCII, and digits, spaces and dashes of other kinds, as ASCII, one for one: offsets stay."""
+    if len(text) <= WINDOW_CHARS:
+        return _folded(text)
+    pieces = []
+    for start in range(0, len(text), WINDOW_CHARS):
+        # A dash is told by the characters on both sides.
+        low = max(0, start - 1)
+        pieces.append(_folded(text[low : start + WINDOW_CHARS + 1])[start - low : start - low + WINDOW_CHARS])
+    return join(pieces)
+
+
+def _folded(text: str) -> str:
     return _DASH.sub("-", _WIDE_RUN.sub(lambda match: match.group().translate(_WIDE), text))

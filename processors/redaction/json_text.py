@@ -36,6 +36,8 @@ def may_be_json(text: str) -> bool:
 
 
 _OPENING: Final = frozenset('{["')
+_CLOSING: Final = {"{": "}", "[": "]", '"': '"'}
+_SPACE_AROUND: Final = 64
 
 
 def edits(text: str, findings: Sequence[Finding], treatment: Treatment) -> list[Edit]:
@@ -135,8 +137,16 @@ def _is_json(text: str) -> bool:
     return _parse(text) is not None
 
 
+def _is_closed(text: str) -> bool:
+    """Whether a text ends as an object, array or string that begins as it does may end."""
+    first, last = text[:_SPACE_AROUND].lstrip()[:1], text[-_SPACE_AROUND:].rstrip()[-1:]
+    return not (first and last) or _CLOSING.get(first) == last
+
+
 def _parse(text: str) -> Any:
     """A document, None where the text is none; Python's parser reads what orjson does not: NaN, lone surrogates."""
+    if not _is_closed(text):
+        return None
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

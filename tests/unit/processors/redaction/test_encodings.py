@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from processors.redaction import encodings
 from processors.redaction.encodings import Decoded, Encoding
+from processors.redaction.windows import WINDOW_CHARS
 
 ENCODINGS = {
     "escapes": encodings.ESCAPES,
@@ -107,3 +108,11 @@ def test_large_texts_decode_the_same_in_windows(name: str, text: str, window: in
     spans = [whole.original(offset, offset + 1) for offset in range(len(whole.text))]
     assert cut.text == whole.text
     assert [cut.original(offset, offset + 1) for offset in range(len(cut.text))] == spans
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_a_large_text_is_folded_as_a_small_one(shift: int) -> None:
+    pattern = "\uff11\u2010\uff12\uff41\u30103\u2010\uff14"
+    size = WINDOW_CHARS // len(pattern) + 1
+    large = "-" * shift + pattern * size * 2
+    assert encodings.fold_full_width(large) == "-" * shift + encodings.fold_full_width(pattern) * size * 2

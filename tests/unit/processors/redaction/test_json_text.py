@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors.redaction import json_text
 from processors.redaction.detector import Detector
 from processors.redaction.entities import load_types
 from processors.redaction.findings import Finding, merge, spliced
@@ -114,3 +115,25 @@ def test_a_stand_in_with_quotes_is_written_for_the_depth_of_its_own_string() -> 
     document = json.loads(redacted.text)
     assert [key.count(shown) for key in document] == [1, 0]
     assert [json.loads(value)["a"] for value in document.values()] == [f"to {shown}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ('{"a": 1}', True),
+        (" [1]\n", True),
+        ('"a"', True),
+        (" " * 100 + "{}" + " " * 100, True),
+        ('{"a": 1}]', False),
+        ('"""a docstring"""\ncode = 1', False),
+        ("", False),
+        ("7", False),
+    ],
+)
+def test_a_document_ends_as_it_begins(text: str, *, is_one: bool) -> None:
+    assert (json_text._parse(text) is not None) is is_one
+
+
+def test_what_does_not_end_as_it_begins_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "orjson", None)
+    assert json_text._parse('"""a docstring"""\ncode = 1') is None
