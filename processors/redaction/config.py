@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config import InvalidKey, Pattern, Secret, refused
-from processors.redaction.entities import Selection
-from processors.redaction.policy_config import Allowed, Choice, FixedText, Policy, UserRule
+from processors.redaction.detection.entities import Selection
+from processors.redaction.treatments.policy_config import Allowed, Choice, FixedText, Policy, UserRule
 
 HashFunction = Literal["", "md5", "sha1", "sha3", "hmac-sha256", "hmac-sha512"]
 
@@ -191,7 +191,7 @@ class RedactionConfig(Choice):
         texts = [(choice.mask, path) for choice, path in self._choices() if isinstance(choice.mask, FixedText)]
         if not texts:
             return
-        from processors.redaction.fixed_texts import finding_rule  # noqa: PLC0415 - all rules are compiled
+        from processors.redaction.treatments.fixed_texts import finding_rule  # noqa: PLC0415 - all rules are compiled
 
         for mask, path in texts:
             if (name := finding_rule(mask.text, self.rules)) is not None:

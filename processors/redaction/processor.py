@@ -8,7 +8,7 @@ from typing import Final
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Record, Resource
 from processors.redaction.config import RedactionConfig
-from processors.redaction.guard import succeeds
+from processors.redaction.records.guard import succeeds
 
 REASON: Final = "redaction_failed"
 """Why a record was dropped: it could not be redacted, so it does not leave."""

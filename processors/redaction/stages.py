@@ -9,22 +9,22 @@ from typing import Final, Protocol
 from pipeline.component import Host
 from pipeline.signals import Record, Resource
 from pipeline.telemetry.log import Log
-from processors.redaction.collector_policy import CollectorPolicy
-from processors.redaction.collector_stage import CollectorStage
+from processors.redaction.collector.policy import CollectorPolicy
+from processors.redaction.collector.stage import CollectorStage
 from processors.redaction.config import RedactionConfig
-from processors.redaction.detector import Detector
-from processors.redaction.entity_stage import EntityStage
-from processors.redaction.layers import Finder, Limits
-from processors.redaction.loader import load_rules
-from processors.redaction.numbering import load_common_plans
-from processors.redaction.policies import Policies, compile_policies
-from processors.redaction.policy_config import UserRule
-from processors.redaction.pseudonyms import PROCESS_KEY
-from processors.redaction.rule import Rule
-from processors.redaction.tally import Tally
-from processors.redaction.text import TextRedactor
-from processors.redaction.triggers import has_vectorscan
-from processors.redaction.user_rules import build_user_rule
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.loader import load_rules
+from processors.redaction.detection.numbering import load_common_plans
+from processors.redaction.detection.rule import Rule
+from processors.redaction.detection.triggers import has_vectorscan
+from processors.redaction.detection.user_rules import build_user_rule
+from processors.redaction.records.entity_stage import EntityStage
+from processors.redaction.records.tally import Tally
+from processors.redaction.texts.layers import Finder, Limits
+from processors.redaction.texts.text import TextRedactor
+from processors.redaction.treatments.policies import Policies, compile_policies
+from processors.redaction.treatments.policy_config import UserRule
+from processors.redaction.treatments.pseudonyms import PROCESS_KEY
 
 
 class Stage(Protocol):

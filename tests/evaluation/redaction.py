@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from processors.redaction.detector import Detector
-from processors.redaction.entities import select_entities
-from processors.redaction.layers import Finder
-from processors.redaction.loader import load_rules
-from processors.redaction.treatment import Treatment
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.entities import select_entities
+from processors.redaction.detection.loader import load_rules
+from processors.redaction.texts.layers import Finder
+from processors.redaction.treatments.treatment import Treatment
 from tests.benchmarks.report import table
 from tests.evaluation.redaction_scoring import Document, Figures, Predicted, Report, is_held_out, score
 

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from processors.redaction.rule import Check
+from processors.redaction.detection.rule import Check
 
 CHECKS: Final[dict[str, Check]] = {}

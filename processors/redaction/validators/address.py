@@ -6,10 +6,10 @@ import ipaddress
 import re
 from typing import Final
 
-from processors.redaction.rule import Validator
+from processors.redaction.detection.rule import Validator
+from processors.redaction.detection.words import context_pattern
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import text_before, value_span, value_text
-from processors.redaction.words import context_pattern
 
 _VERSION_4: Final = 4
 _SHORTEST_IPV6: Final = 7

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from processors.redaction.rule import Validator
+from processors.redaction.detection.rule import Validator
+from processors.redaction.detection.words import words_of
 from processors.redaction.validators.looks import (
     is_hex,
     is_identifier,
@@ -15,7 +16,6 @@ from processors.redaction.validators.looks import (
     is_uuid,
     without_technical,
 )
-from processors.redaction.words import words_of
 
 
 class Value(NamedTuple):

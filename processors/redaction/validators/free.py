@@ -6,10 +6,10 @@ import re
 from functools import cache
 from typing import Final
 
-from processors.redaction.rule import Validator
+from processors.redaction.detection.rule import Validator
+from processors.redaction.detection.words import context_pattern
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import text_before, value_span, value_text
-from processors.redaction.words import context_pattern
 
 _MUNICIPALITY: Final = re.compile(r"[市区町村郡]")
 _LOT: Final = re.compile(

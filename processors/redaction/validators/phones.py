@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from processors.redaction.numbering import is_international, is_national
-from processors.redaction.rule import Validator
+from processors.redaction.detection.numbering import is_international, is_national
+from processors.redaction.detection.rule import Validator
+from processors.redaction.detection.words import context_pattern
 from processors.redaction.tables import read_table
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
-from processors.redaction.words import context_pattern
 
 _DATE: Final = re.compile(
     r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[./-][01]?[0-9][./-][0-3]?[0-9]"

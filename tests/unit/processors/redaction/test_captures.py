@@ -22,8 +22,8 @@ from pipeline.signals.intake import parse
 from pipeline.signals.otlp_json import decode
 from pipeline.testing import configured
 from processors.gen_ai_normalizer.processor import GenAiNormalizer
-from processors.redaction.entity_stage import COUNT_ATTRIBUTE
 from processors.redaction.processor import Redaction
+from processors.redaction.records.entity_stage import COUNT_ATTRIBUTE
 
 CAPTURES = Path(__file__).parents[3] / "data" / "captures"
 DIALECTS = sorted(folder.name for folder in CAPTURES.iterdir() if folder.is_dir())

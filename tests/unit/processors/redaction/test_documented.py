@@ -17,12 +17,12 @@ import yaml
 from pipeline.config import load
 from pipeline.signals import Batch, LogRecord
 from pipeline.testing import configured, logs, metrics, traces
-from processors.redaction.command import redact
-from processors.redaction.entities import load_groups, load_types
-from processors.redaction.policy_config import Role, Signal
+from processors.redaction.command.redact import redact
+from processors.redaction.detection.entities import load_groups, load_types
+from processors.redaction.detection.user_rules import validator_names
 from processors.redaction.processor import Redaction
-from processors.redaction.treatment import Action
-from processors.redaction.user_rules import validator_names
+from processors.redaction.treatments.policy_config import Role, Signal
+from processors.redaction.treatments.treatment import Action
 
 MAIL: Final = "jane.sample@example.com"
 PAGE: Final = (Path(__file__).parents[4] / "docs" / "redaction.md").read_text(encoding="utf-8")

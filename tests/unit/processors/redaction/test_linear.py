@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from processors.redaction.detector import Detector
-from processors.redaction.entities import load_types
-from processors.redaction.loader import load_rules
-from processors.redaction.rule import Rule
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.entities import load_types
+from processors.redaction.detection.loader import load_rules
+from processors.redaction.detection.rule import Rule
 
 ALL = frozenset(load_types())
 SMALL, LARGE = 1 << 11, 1 << 13

@@ -15,7 +15,7 @@ SLOW = "Vectorscan is not installed"
 
 def test_a_missing_engine_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(stages, "_TOLD", [])
-    monkeypatch.setitem(sys.modules, "processors.redaction.vectorscan", None)
+    monkeypatch.setitem(sys.modules, "processors.redaction.detection.vectorscan", None)
     for entities in (["IBAN"], ["MAC_ADDRESS"]):
         configured(Redaction, None, entities=entities)
     assert caplog.text.count(SLOW) == 1

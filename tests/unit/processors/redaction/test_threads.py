@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from processors.redaction.detector import Detector
-from processors.redaction.entities import load_types
-from processors.redaction.layers import Finder
-from processors.redaction.loader import load_rules
-from processors.redaction.text import TextRedactor
-from processors.redaction.treatment import Treatment
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.entities import load_types
+from processors.redaction.detection.loader import load_rules
+from processors.redaction.texts.layers import Finder
+from processors.redaction.texts.text import TextRedactor
+from processors.redaction.treatments.treatment import Treatment
 
 
 def test_threads_share_a_redactor() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from processors.redaction.detector import Detector
-from processors.redaction.layers import Finder
-from processors.redaction.loader import load_rules
-from processors.redaction.treatment import Treatment
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.loader import load_rules
+from processors.redaction.texts.layers import Finder
+from processors.redaction.treatments.treatment import Treatment
 
 FREE = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH"})
 RULES = [rule for rule in load_rules() if rule.entity.name in FREE]

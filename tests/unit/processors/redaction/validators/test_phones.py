@@ -6,11 +6,11 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from processors.redaction.detector import Detector
-from processors.redaction.layers import Finder
-from processors.redaction.loader import load_rules
+from processors.redaction.detection.detector import Detector
+from processors.redaction.detection.loader import load_rules
 from processors.redaction.tables import read_table
-from processors.redaction.treatment import Treatment
+from processors.redaction.texts.layers import Finder
+from processors.redaction.treatments.treatment import Treatment
 
 FINDER = Finder(Detector([rule for rule in load_rules() if rule.entity.name == "PHONE"]))
 PHONE = Treatment(frozenset({"PHONE"}))

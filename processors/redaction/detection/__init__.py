@@ -1,0 +1,1 @@
+"""Finds values in plain text: rules, what triggers them, and the engines."""

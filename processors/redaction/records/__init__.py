@@ -1,0 +1,1 @@
+"""Whole records: every place where text can hide."""

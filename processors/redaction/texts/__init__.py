@@ -1,0 +1,1 @@
+"""One text with all its layers of encoding."""
