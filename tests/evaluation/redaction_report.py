@@ -22,7 +22,18 @@ from tests.evaluation.redaction import PARTS, alarms_in, corpus, load
 from tests.evaluation.redaction_pipeline import POLICIES, Chain, collector, redacted_texts, replaced
 from tests.evaluation.redaction_scoring import FREE, Document, Figures, Report, is_held_out, score
 
-_COLUMNS: Final = ("texts", "policy", "part", "entities", "precision", "recall", "F1", "leak", "negatives hit")
+_COLUMNS: Final = (
+    "texts",
+    "policy",
+    "part",
+    "entities",
+    "precision",
+    "recall",
+    "F1",
+    "leak",
+    "recall, Japanese",
+    "negatives hit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Measured:
             self.part,
             str(figures.entities),
             *(f"{ratio:.3f}" for ratio in ratios),
+            f"{self.japanese.recall:.3f}" if self.japanese.entities else "-",
             hit,
         )
 
