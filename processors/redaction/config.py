@@ -38,7 +38,7 @@ class RedactionConfig(Choice):
     max_value_bytes: int = Field(
         16 << 20, ge=1, description="A larger value with a candidate in it becomes `<REDACTED>`."
     )
-    max_value_hits: int = Field(200_000, ge=1, description="A value with more candidates becomes `<REDACTED>`.")
+    max_value_hits: int = Field(50_000, ge=1, description="A value with more candidates becomes `<REDACTED>`.")
 
     allow_all_keys: bool = Field(False, description="Keep attributes whatever their key; else `allowed_keys` decides.")
     allowed_keys: tuple[str, ...] = Field((), description="Attribute keys that are kept; all others are deleted.")

@@ -18,6 +18,10 @@ _MOST_SPACES: Final = 2
 
 _SPACE: Final = "[ _-]?"
 
+# Latin ones: a word in ASCII letters may well touch kana or Hangul.
+_LETTERS: Final = "A-Za-z\u00c0-\u024f"
+_SMALL_LETTERS: Final = "a-z\u00df-\u024f"
+
 # The trigger engine knows the other case of ASCII letters alone.
 _OTHER_LETTER: Final = re.compile(r"[^\x00-\x7f]")
 
@@ -44,8 +48,8 @@ def context_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     ascii_words = [word for word in ordered if word.isascii()]
     mixed_words = [word for word in ordered if not word.isascii() and word[0].isascii()]
     other_words = [word for word in ordered if not word[0].isascii()]
-    parts = [f"(?<![A-Za-z])(?:{_any_of(ascii_words)})(?![a-z])"] if ascii_words else []
-    parts += [f"(?<![A-Za-z])(?:{_any_of(mixed_words)})"] if mixed_words else []
+    parts = [f"(?<![{_LETTERS}])(?:{_any_of(ascii_words)})(?![{_SMALL_LETTERS}])"] if ascii_words else []
+    parts += [f"(?<![{_LETTERS}])(?:{_any_of(mixed_words)})"] if mixed_words else []
     # Most characters are ASCII, and are done with here.
     parts += [rf"(?=[^\x00-\x7f])(?:{_any_of(other_words)})"] if other_words else []
     return re.compile("|".join(parts))

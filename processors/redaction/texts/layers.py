@@ -45,7 +45,7 @@ class Limits:
     """Bounds on the work for one text."""
 
     max_bytes: int = 16 << 20
-    max_hits: int = 200_000
+    max_hits: int = 50_000
 
 
 class Found(NamedTuple):

@@ -39,6 +39,13 @@ def test_parts_of_words_are_not(text: str) -> None:
     assert context_pattern(WORDS).search(text) is None
 
 
+def test_a_word_touches_no_letter_with_an_accent_but_may_touch_kana() -> None:
+    pattern = context_pattern(("code",))
+    assert pattern.search("ünïcode") is None
+    assert pattern.search("codé") is None
+    assert pattern.search("カードcodeは") is not None
+
+
 def test_the_longest_word_wins() -> None:
     found = context_pattern(("tax", "tax number", "tax number of")).search("tax number of x")
     assert found is not None
