@@ -30,9 +30,9 @@ class Trigger:
     caseless: bool = False
     marker: bool = False
 
-    def compile(self) -> re.Pattern[str]:
-        """The expression for `re`, with the meaning that Vectorscan gives it on bytes."""
-        return re.compile(self.expression, re.ASCII | (re.IGNORECASE if self.caseless else 0))
+    def compile(self, form: str = "%s") -> re.Pattern[bytes]:
+        """The expression for `re`, on bytes as for Vectorscan; `form` has its place in a larger one."""
+        return re.compile((form % self.expression).encode(), re.IGNORECASE if self.caseless else 0)
 
 
 class TriggerEngine(Protocol):
@@ -52,9 +52,7 @@ class RegexEngine:
         """Compile an expression for each trigger that reports overlapping matches too."""
         self._markers = [(number, trigger.compile()) for number, trigger in enumerate(triggers) if trigger.marker]
         self._triggers = [
-            (number, re.compile(f"(?=({trigger.expression}))", trigger.compile().flags))
-            for number, trigger in enumerate(triggers)
-            if not trigger.marker
+            (number, trigger.compile("(?=(%s))")) for number, trigger in enumerate(triggers) if not trigger.marker
         ]
 
     def touched(self, texts: Sequence[str], joined: str) -> dict[int, list[Hit]]:
@@ -63,10 +61,32 @@ class RegexEngine:
 
     def hits(self, text: str) -> list[Hit]:
         """All hits, each once."""
-        found = [(number, 0) for number, pattern in self._markers if pattern.search(text)]
+        data = text.encode("utf-8", "surrogatepass")
+        marks = [(number, 0) for number, pattern in self._markers if pattern.search(data)]
+        found: list[Hit] = []
         for number, pattern in self._triggers:
-            found += [(number, end) for end in {match.end(1) for match in pattern.finditer(text)}]
-        return found
+            found += [(number, end) for end in {match.end(1) for match in pattern.finditer(data)}]
+        return marks + (found if text.isascii() else list(dict.fromkeys(in_characters(data, found))))
+
+
+def in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
+    """Turn byte offsets into character offsets, counting each stretch of the text once."""
+    found = []
+    characters = position = 0
+    for number, offset in sorted(hits, key=_end_of):
+        end = offset
+        # `[^a]` matches the first byte of a character as well.
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end += 1
+        if end != position:
+            characters += len(data[position:end].decode("utf-8", "surrogatepass"))
+            position = end
+        found.append((number, characters))
+    return found
+
+
+def _end_of(hit: Hit) -> int:
+    return hit[1]
 
 
 def build_engine(expressions: Sequence[Trigger]) -> TriggerEngine:

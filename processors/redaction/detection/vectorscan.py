@@ -22,7 +22,7 @@ from processors.redaction.detection.trigger_kinds import (
     is_beyond_ascii,
     split,
 )
-from processors.redaction.detection.triggers import SEPARATOR, Hit, Trigger
+from processors.redaction.detection.triggers import SEPARATOR, Hit, Trigger, in_characters
 
 _SEPARATOR: Final = SEPARATOR.encode()
 
@@ -138,7 +138,7 @@ def _joined_bytes(texts: Sequence[str], joined: str) -> bytes:
 def _places_in(text: str, data: bytes, start: int, hits: Sequence[Hit]) -> list[Hit]:
     """Hits of one text, each once, with offsets in its characters instead of those in what was scanned."""
     own = {(number, min(end - start, len(data))) for number, end in hits}
-    return list(own) if text.isascii() else _in_characters(data, list(own))
+    return list(own) if text.isascii() else in_characters(data, list(own))
 
 
 def _between_separators(text: str) -> bytes:
@@ -185,26 +185,6 @@ def _marked(data: bytes, places: Sequence[int], end: int, pair: _Pair) -> set[in
         if not behind:
             return found
         end = start + behind
-
-
-def _in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
-    """Turn byte offsets into character offsets, counting each stretch of the text once."""
-    found = []
-    characters = position = 0
-    for number, offset in sorted(hits, key=_end_of):
-        end = offset
-        # `[^a]` matches the first byte of a character as well.
-        while end < len(data) and data[end] & 0xC0 == 0x80:
-            end += 1
-        if end != position:
-            characters += len(data[position:end].decode("utf-8", "surrogatepass"))
-            position = end
-        found.append((number, characters))
-    return found
-
-
-def _end_of(hit: Hit) -> int:
-    return hit[1]
 
 
 def _compile(expressions: Sequence[_Expression]) -> Any:

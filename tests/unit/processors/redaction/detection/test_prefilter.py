@@ -66,7 +66,7 @@ def test_a_text_with_a_match_has_one_of_them(source: str, text: str, caseless: b
     if match is None or not match.group():
         return
     expressions = [Trigger(expression, marker=True) for expression in required(source)]
-    assert any(trigger.compile().search(text) for trigger in expressions)
+    assert any(trigger.compile().search(text.encode()) for trigger in expressions)
     assert build_engine(expressions).hits(text)
 
 
