@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config import InvalidKey, Pattern, Secret, refused
-from processors.redaction.detection.entities import Selection
-from processors.redaction.treatments.policy_config import Allowed, Choice, FixedText, Policy, UserRule
+from processors.redaction.knowledge.entities import Selection
+from processors.redaction.policy_config import Allowed, Choice, FixedText, Policy, UserRule
 
 HashFunction = Literal["", "md5", "sha1", "sha3", "hmac-sha256", "hmac-sha512"]
 

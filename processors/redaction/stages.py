@@ -14,17 +14,17 @@ from processors.redaction.collector.stage import CollectorStage
 from processors.redaction.config import RedactionConfig
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.detection.numbering import load_common_plans
-from processors.redaction.detection.rule import Rule
 from processors.redaction.detection.triggers import has_vectorscan
-from processors.redaction.detection.user_rules import build_user_rule
+from processors.redaction.knowledge.numbering import load_common_plans
+from processors.redaction.knowledge.rule import Rule
+from processors.redaction.policy_config import UserRule
 from processors.redaction.records.entity_stage import EntityStage
 from processors.redaction.records.tally import Tally
 from processors.redaction.texts.layers import Finder, Limits
 from processors.redaction.texts.text import TextRedactor
 from processors.redaction.treatments.policies import Policies, compile_policies
-from processors.redaction.treatments.policy_config import UserRule
 from processors.redaction.treatments.pseudonyms import PROCESS_KEY
+from processors.redaction.treatments.user_rules import build_user_rule
 
 
 class Stage(Protocol):

@@ -20,13 +20,13 @@ from typing import Any
 from pipeline.signals import Batch, Signal
 from pipeline.signals.intake import parse
 from pipeline.testing import configured
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.processor import Redaction
 from processors.redaction.stages import build_finder
 from processors.redaction.texts.layers import Finder
 from processors.redaction.texts.text import TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 from tests.benchmarks.cases import FORWARD, configuration
 from tests.benchmarks.end_to_end import COLLECTORS, cpu_s
 from tests.benchmarks.load import send

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import select_entities
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import select_entities
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 from tests.benchmarks.report import table
 from tests.evaluation.redaction_scoring import Document, Figures, Predicted, Report, is_held_out, score
 

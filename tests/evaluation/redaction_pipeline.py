@@ -25,7 +25,7 @@ from processors.demo.backend import grpc_backend
 from processors.demo.collector import running
 from processors.demo.recordings import Export
 from processors.demo.replay import Sender
-from processors.redaction.detection.entities import load_types
+from processors.redaction.knowledge.entities import load_types
 from tests.evaluation.chain import Arrivals, Messages, count_items
 from tests.evaluation.records import records
 from tests.evaluation.redaction_scoring import Document, Predicted

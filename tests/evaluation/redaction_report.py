@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from processors.demo.recordings import load as load_recordings
-from processors.redaction.detection.entities import select_entities
+from processors.redaction.knowledge.entities import select_entities
 from tests.benchmarks.report import table
 from tests.evaluation import redaction_recordings
 from tests.evaluation.redaction import PARTS, alarms_in, corpus, load

@@ -3,7 +3,7 @@
 from typing import Final
 
 from processors.redaction.checks import americas, asia, common, credentials, europe, japan
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 CHECKS: Final[dict[str, Check]] = {
     **common.CHECKS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from processors.redaction.checks.common import is_day_of_century, luhn, one_digit, weighted
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 # IRS Publication 1915: the fourth and fifth digit of taxpayer numbers in use.
 _ITIN_GROUPS: Final = frozenset([*range(50, 66), *range(70, 89), *range(90, 93), *range(94, 100)])

@@ -6,7 +6,7 @@ import calendar
 from typing import Final
 
 from processors.redaction.checks.common import luhn
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 _KR_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 _KR_BUSINESS_WEIGHTS: Final = (1, 3, 7, 1, 3, 7, 1, 3, 5)

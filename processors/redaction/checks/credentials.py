@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 CHECKS: Final[dict[str, Check]] = {}

@@ -14,7 +14,7 @@ from processors.redaction.checks.common import (
     one_digit,
     weighted,
 )
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _HETU_LETTERS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"

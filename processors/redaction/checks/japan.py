@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from processors.redaction.detection.rule import Check
+from processors.redaction.knowledge.rule import Check
 
 # Weights of the eleven leading digits of an individual number (Order of the Ministry of Internal Affairs No. 85, 2014).
 _MY_NUMBER_WEIGHTS: Final = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)

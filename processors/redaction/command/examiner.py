@@ -11,7 +11,8 @@ from typing import Final
 from processors.redaction.collector.policy import CollectorPolicy
 from processors.redaction.command.explain import ExplainingDetector, Explanation, Refusal, explanations
 from processors.redaction.config import RedactionConfig
-from processors.redaction.detection.numbering import load_common_plans
+from processors.redaction.knowledge.numbering import load_common_plans
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.records.keys import KeyBook, is_short, labelled
 from processors.redaction.records.roles import redact_messages, role_of_name
 from processors.redaction.stages import rules_for
@@ -19,7 +20,6 @@ from processors.redaction.texts.json_text import is_intact
 from processors.redaction.texts.layers import Finder, Limits, TooMuch
 from processors.redaction.texts.text import Redacted, TextRedactor
 from processors.redaction.treatments.policies import Policies
-from processors.redaction.treatments.treatment import Treatment
 
 HOLDERS: Final = frozenset({"span", "event", "link", "log", "point", "exemplar", "resource", "scope"})
 """Places that are attributes; one of these can be removed."""

@@ -10,10 +10,10 @@ from typing import Any, Final
 from processors.redaction.checks import CHECKS
 from processors.redaction.detection.detector import Detector, accept
 from processors.redaction.detection.findings import Finding
-from processors.redaction.detection.rule import Rule
 from processors.redaction.detection.triggers import Hit
+from processors.redaction.knowledge.rule import Rule
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.base64_text import Blobs
-from processors.redaction.treatments.treatment import Treatment
 from processors.redaction.validators import VALIDATORS
 
 PLAIN: Final = "plain"

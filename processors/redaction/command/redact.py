@@ -18,12 +18,12 @@ from pipeline.config import load
 from pipeline.errors import PenstockError
 from pipeline.signals import Signal
 from pipeline.telemetry.log import Log
+from processors.redaction import policy_config
 from processors.redaction.command.examiner import HOLDERS, Examiner, Place, Positions, Report, aligned
 from processors.redaction.command.explain import Explanation, Refusal
 from processors.redaction.command.requests import RequestRedactor, requests_in
 from processors.redaction.config import RedactionConfig
 from processors.redaction.stages import pseudonym_key
-from processors.redaction.treatments import policy_config
 from processors.redaction.treatments.policies import compile_policies
 
 _TYPE: Final = "redaction"

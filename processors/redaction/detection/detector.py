@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from processors.redaction.detection.entities import load_types
+from processors.redaction.detection import encodings
 from processors.redaction.detection.findings import Finding
-from processors.redaction.detection.rule import Rule
 from processors.redaction.detection.trigger_kinds import seen_in_json
 from processors.redaction.detection.triggers import (
     LONGEST_TRIGGER,
@@ -22,7 +21,8 @@ from processors.redaction.detection.triggers import (
     build_engine,
 )
 from processors.redaction.detection.windows import WINDOW_CHARS, join, windows_of
-from processors.redaction.texts import encodings
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.rule import Rule
 from processors.redaction.validators.span import value_span
 
 _NOT_CONTEXT_BEFORE: Final = 24

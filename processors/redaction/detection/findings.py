@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from processors.redaction.detection.rule import Rule
+from processors.redaction.detection.encodings import escape
 from processors.redaction.detection.windows import join
-from processors.redaction.texts.encodings import escape
-from processors.redaction.treatments.treatment import Treatment
+from processors.redaction.knowledge.rule import Rule
+from processors.redaction.knowledge.treatment import Treatment
 
 
 class Finding(NamedTuple):

@@ -11,11 +11,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from processors.redaction.checks import CHECKS
-from processors.redaction.detection.entities import load_types
-from processors.redaction.detection.formats import Format, read_format
-from processors.redaction.detection.rule import EntityType, Rule
-from processors.redaction.detection.words import context_pattern, word_trigger, words_of
-from processors.redaction.tables import parse, read_table
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.formats import Format, read_format
+from processors.redaction.knowledge.rule import EntityType, Rule
+from processors.redaction.knowledge.tables import parse, read_table
+from processors.redaction.knowledge.words import context_pattern, word_trigger, words_of
 from processors.redaction.validators import VALIDATORS
 
 _PACKAGE: Final = "processors.redaction"

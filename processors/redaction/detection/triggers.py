@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from processors.redaction.texts.encodings import MARKERS
+from processors.redaction.detection.encodings import MARKERS
 
 SEPARATOR: Final = "\x1e"
 """Stands between texts that are scanned together; no trigger reaches over it."""

@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 from typing import Any, Final, Protocol
 
 from pipeline.signals import Event, Span, Value
+from processors.redaction.knowledge.tables import read_table
 from processors.redaction.records.keys import place_pattern
-from processors.redaction.tables import read_table
 
 _DIGITS: Final = "0123456789"
 _SERVER_SENT: Final = re.compile(r"\s*(?:data:\s*)?(?=[\[{])")

@@ -9,6 +9,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from pipeline.signals import Attributes, DataPoint, Event, LogRecord, Metric, Record, Resource, Scope, Signal, Span
 from pipeline.signals.views import View
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.records.chunks import streams_of
 from processors.redaction.records.guard import succeeds
 from processors.redaction.records.keys import KeyBook, is_short, labelled
@@ -18,7 +19,6 @@ from processors.redaction.records.tally import Tally
 from processors.redaction.records.values import COMPOSITE, LARGEST_COUNT, LARGEST_PLAIN_INT, texts_in
 from processors.redaction.texts.text import TextRedactor
 from processors.redaction.treatments.policies import Policies
-from processors.redaction.treatments.treatment import Treatment
 
 COUNT_ATTRIBUTE: Final = "penstock.redaction.count"
 EVENT_NAME_ATTRIBUTE: Final = "event.name"

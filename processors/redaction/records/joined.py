@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from processors.redaction.detection.findings import Finding, stand_in
-from processors.redaction.treatments.treatment import Treatment
+from processors.redaction.knowledge.treatment import Treatment
 
 
 def splice_pieces(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.tables import read_table
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.text import TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 
 _MOST_KEYS: Final = 20_000
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.signals import Attributes, Value
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.records.joined import across_pieces, splice_pieces
 from processors.redaction.records.keys import KeyBook, is_short, labelled
 from processors.redaction.records.roles import NO_ROLE, redact_messages, role_of_attribute
@@ -16,7 +17,6 @@ from processors.redaction.records.values import COMPOSITE, WORD_SEPARATOR, repla
 from processors.redaction.texts.json_text import is_intact
 from processors.redaction.texts.text import FAILED_PLACEHOLDER, Redacted, TextRedactor, entities_of, reason_of
 from processors.redaction.treatments.policies import Policies
-from processors.redaction.treatments.treatment import Treatment
 
 _MOST_CLEAN: Final = 50_000
 _LONGEST_CLEAN: Final = 256

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from pipeline.signals import Value
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.tables import read_table
 
 NO_ROLE: Final = ""
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import orjson
 
+from processors.redaction.detection import encodings
 from processors.redaction.detection.findings import Edit, Finding, escaped, stand_in
-from processors.redaction.texts import encodings
-from processors.redaction.treatments.treatment import Treatment
+from processors.redaction.knowledge.treatment import Treatment
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _KEY_BEFORE: Final = re.compile(r"""(\\*["'])\s{0,8}:\s{0,8}(?:\[[\s0-9,.eE+-]*)?-?$""")

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from processors.redaction.detection import encodings
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.findings import Edit, Finding, merge, spliced, stand_in
 from processors.redaction.detection.triggers import SEPARATOR
 from processors.redaction.detection.windows import WINDOW_CHARS, lots_of, windows_of
-from processors.redaction.texts import encodings, json_text
+from processors.redaction.knowledge.treatment import Treatment
+from processors.redaction.texts import json_text
 from processors.redaction.texts.base64_text import Blobs, blob_finder
-from processors.redaction.treatments.treatment import Treatment
 
 _DEEPEST: Final = 10
 _MOST_PASSES: Final = 8

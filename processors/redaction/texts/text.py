@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from processors.redaction.detection.findings import Finding, spliced
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts import json_text
 from processors.redaction.texts.layers import Finder, TooMuch
-from processors.redaction.treatments.treatment import Treatment
 
 FAILED_PLACEHOLDER: Final = "<REDACTED>"
 """Stands for a value that could not be examined."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from processors.redaction.detection.entities import load_types
-from processors.redaction.treatments.treatment import StandIn, placeholder
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import StandIn, placeholder
 
 STARS: Final = "stars"
 PLACEHOLDER: Final = "placeholder"

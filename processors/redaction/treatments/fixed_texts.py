@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.detection.user_rules import build_user_rule
+from processors.redaction.knowledge.treatment import Treatment
+from processors.redaction.policy_config import UserRule
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.policy_config import UserRule
-from processors.redaction.treatments.treatment import Treatment
+from processors.redaction.treatments.user_rules import build_user_rule
 
 
 def finding_rule(text: str, own: Iterable[UserRule]) -> str | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from processors.redaction.config import RedactionConfig
+from processors.redaction.knowledge.treatment import Action, StandIn, Treatment
+from processors.redaction.policy_config import Allowed, Choice, FixedText, Match
 from processors.redaction.treatments.actions import MASKS, PLACEHOLDER, STARS, fixed, is_rest, rest_of
-from processors.redaction.treatments.policy_config import Allowed, Choice, FixedText, Match
 from processors.redaction.treatments.pseudonyms import Pseudonyms
-from processors.redaction.treatments.treatment import Action, StandIn, Treatment
 
 _KEY: Final = ".key"
 """Ends the place of attribute keys; they are treated as the values."""

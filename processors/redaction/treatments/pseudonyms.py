@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from processors.redaction.detection.entities import load_types
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.tables import read_table
 
 SHORTEST_KEY_BYTES: Final = 32
 """RFC 2104 section 3: a key shorter than the digest weakens the function."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from processors.redaction.detection.rule import Validator
+from processors.redaction.knowledge.rule import Validator
 from processors.redaction.validators import address, free, numbers, phones, secrets, wallets
 
 VALIDATORS: Final[dict[str, Validator]] = {

@@ -6,9 +6,9 @@ import ipaddress
 import re
 from typing import Final
 
-from processors.redaction.detection.rule import Validator
-from processors.redaction.detection.words import context_pattern
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.rule import Validator
+from processors.redaction.knowledge.tables import read_table
+from processors.redaction.knowledge.words import context_pattern
 from processors.redaction.validators.span import text_before, value_span, value_text
 
 _VERSION_4: Final = 4

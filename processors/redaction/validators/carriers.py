@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from processors.redaction.detection.rule import Validator
+from processors.redaction.knowledge.rule import Validator
 from processors.redaction.validators.credentials import REFERENCE, SENTENCE, SHORT_SECRET, Value, is_password
 from processors.redaction.validators.looks import is_random, is_stand_in
 from processors.redaction.validators.span import value_span, value_text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from processors.redaction.detection.rule import Validator
-from processors.redaction.detection.words import words_of
+from processors.redaction.knowledge.rule import Validator
+from processors.redaction.knowledge.words import words_of
 from processors.redaction.validators.looks import (
     is_hex,
     is_identifier,

@@ -8,9 +8,9 @@ from typing import Final
 
 from processors.redaction.checks.common import luhn, mod_97, one_digit
 from processors.redaction.checks.europe import uk_driving_licence as is_uk_driving_licence
-from processors.redaction.detection.rule import Validator
-from processors.redaction.detection.words import context_pattern
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.rule import Validator
+from processors.redaction.knowledge.tables import read_table
+from processors.redaction.knowledge.words import context_pattern
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 
 _CARD_SEPARATORS: Final = " -"

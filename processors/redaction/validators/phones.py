@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from processors.redaction.detection.numbering import is_international, is_national
-from processors.redaction.detection.rule import Validator
-from processors.redaction.detection.words import context_pattern
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.numbering import is_international, is_national
+from processors.redaction.knowledge.rule import Validator
+from processors.redaction.knowledge.tables import read_table
+from processors.redaction.knowledge.words import context_pattern
 from processors.redaction.validators.span import digits_of, text_before, value_span, value_text
 
 _DATE: Final = re.compile(

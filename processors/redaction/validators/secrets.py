@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from processors.redaction.detection.rule import Validator
+from processors.redaction.knowledge.rule import Validator
 from processors.redaction.validators import carriers, credentials
 from processors.redaction.validators.looks import is_stand_in, is_varied
 from processors.redaction.validators.span import value_span, value_text

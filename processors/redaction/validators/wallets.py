@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Final
 
-from processors.redaction.detection.rule import Validator
+from processors.redaction.knowledge.rule import Validator
 from processors.redaction.validators.span import value_span, value_text
 
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

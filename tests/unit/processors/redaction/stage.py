@@ -9,14 +9,14 @@ from pipeline.component import Host
 from pipeline.signals import Batch, Record
 from pipeline.testing import make_host
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import select_entities
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import select_entities
+from processors.redaction.knowledge.treatment import Action, StandIn, Treatment
 from processors.redaction.records.entity_stage import EntityStage
 from processors.redaction.records.tally import Tally
 from processors.redaction.texts.layers import Finder
 from processors.redaction.texts.text import TextRedactor
 from processors.redaction.treatments.policies import Condition, Policies
-from processors.redaction.treatments.treatment import Action, StandIn, Treatment
 
 STAND_INS: Mapping[Action, StandIn] = {
     "hash": lambda entity, value: f"<{entity}:{abs(hash(value)) % 0xFFFFFF:06x}>",

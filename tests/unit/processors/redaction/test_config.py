@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.config.effective import dump
 from processors.redaction.config import RedactionConfig
-from processors.redaction.detection.entities import select_entities
+from processors.redaction.knowledge.entities import select_entities
 
 
 def test_without_any_key_the_default_policy_holds() -> None:

@@ -18,11 +18,11 @@ from pipeline.config import load
 from pipeline.signals import Batch, LogRecord
 from pipeline.testing import configured, logs, metrics, traces
 from processors.redaction.command.redact import redact
-from processors.redaction.detection.entities import load_groups, load_types
-from processors.redaction.detection.user_rules import validator_names
+from processors.redaction.knowledge.entities import load_groups, load_types
+from processors.redaction.knowledge.treatment import Action
+from processors.redaction.policy_config import Role, Signal
 from processors.redaction.processor import Redaction
-from processors.redaction.treatments.policy_config import Role, Signal
-from processors.redaction.treatments.treatment import Action
+from processors.redaction.treatments.user_rules import validator_names
 
 MAIL: Final = "jane.sample@example.com"
 PAGE: Final = (Path(__file__).parents[4] / "docs" / "redaction.md").read_text(encoding="utf-8")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 FINDER = Finder(Detector(load_rules()))
 ALL = Treatment(frozenset(load_types()))

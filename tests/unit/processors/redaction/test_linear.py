@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.detection.rule import Rule
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.rule import Rule
 
 ALL = frozenset(load_types())
 SMALL, LARGE = 1 << 11, 1 << 13

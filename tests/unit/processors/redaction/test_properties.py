@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from pipeline.signals import Batch, LogRecord, Signal, Span
 from pipeline.signals.intake import parse
 from pipeline.testing import configured, logs, traces
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.processor import Redaction
 from processors.redaction.stages import build_finder
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 ALL: Final = Treatment(frozenset(load_types()))
 SAMPLES: Final = [sample for rule in load_rules() for sample in (*rule.positive, *rule.negative)]

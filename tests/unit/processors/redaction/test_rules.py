@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.detection.rule import Rule
 from processors.redaction.detection.triggers import RegexEngine
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.rule import Rule
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 RULES = load_rules()
 ALL = Treatment(frozenset(load_types()))

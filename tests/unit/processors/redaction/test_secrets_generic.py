@@ -11,8 +11,8 @@ import yaml
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.loader import load_rules
 from processors.redaction.detection.triggers import RegexEngine
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 SAMPLES: Final[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[3] / "data" / "redaction" / "key_words.yaml").read_text(encoding="utf-8")

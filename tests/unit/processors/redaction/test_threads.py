@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
 from processors.redaction.texts.text import TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 
 
 def test_threads_share_a_redactor() -> None:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.findings import splice
 from processors.redaction.detection.loader import load_rules
 from processors.redaction.detection.triggers import SEPARATOR, RegexEngine, build_engine
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder, Limits, TooMuch
-from processors.redaction.treatments.treatment import Treatment
 
 RULES = load_rules()
 ALL = Treatment(frozenset(load_types()))

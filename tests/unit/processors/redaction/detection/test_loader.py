@@ -8,11 +8,11 @@ import pytest
 
 from processors.redaction.detection import loader
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import RuleData, build_rule, load_rules
-from processors.redaction.detection.rule import EntityType, Rule
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.rule import EntityType, Rule
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 TYPES = load_types()
 ALL = Treatment(frozenset(TYPES))

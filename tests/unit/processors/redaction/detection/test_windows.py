@@ -8,12 +8,12 @@ from re import _parser  # type: ignore[attr-defined]
 import pytest
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
 from processors.redaction.detection.triggers import LONGEST_TRIGGER
 from processors.redaction.detection.windows import WINDOW_CHARS, join, lots_of, windows_of
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder, Limits
-from processors.redaction.treatments.treatment import Treatment
 
 FINDER = Finder(Detector(load_rules()), Limits(max_bytes=64 << 20))
 ALL = Treatment(frozenset(load_types()))

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.findings import Finding, merge, spliced
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts import json_text
 from processors.redaction.texts.json_text import edits, is_intact
 from processors.redaction.texts.layers import Finder
 from processors.redaction.texts.text import TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 
 RULES = load_rules()
 RULE = next(rule for rule in RULES if rule.entity.name == "EMAIL")

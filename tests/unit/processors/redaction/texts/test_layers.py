@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder, Limits, TooMuch
 from processors.redaction.texts.text import TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 
 DETECTOR = Detector(load_rules())
 FINDER = Finder(DETECTOR)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder, Found, Limits
 from processors.redaction.texts.text import Redacted, TextRedactor
-from processors.redaction.treatments.treatment import Treatment
 
 RULES = load_rules()
 ALL = Treatment(frozenset(load_types()))

@@ -9,7 +9,7 @@ import pytest
 
 from processors.redaction.config import RedactionConfig
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.detection.numbering import load_common_plans
+from processors.redaction.knowledge.numbering import load_common_plans
 from processors.redaction.stages import build_finder
 from processors.redaction.texts.text import TextRedactor
 from processors.redaction.treatments.actions import is_rest, rest_of, stars

@@ -6,8 +6,8 @@ import pytest
 
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.loader import load_rules
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 FREE = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH"})
 RULES = [rule for rule in load_rules() if rule.entity.name in FREE]

@@ -8,9 +8,9 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from processors.redaction.detection.detector import Detector
 from processors.redaction.detection.loader import load_rules
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.tables import read_table
+from processors.redaction.knowledge.treatment import Treatment
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.treatment import Treatment
 
 FINDER = Finder(Detector([rule for rule in load_rules() if rule.entity.name == "PHONE"]))
 PHONE = Treatment(frozenset({"PHONE"}))

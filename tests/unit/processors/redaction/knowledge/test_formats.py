@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from processors.redaction.detection.formats import read_format
+from processors.redaction.knowledge.formats import read_format
 
 
 @pytest.mark.parametrize(

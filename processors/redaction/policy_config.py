@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, Pattern, PipelineRef
-from processors.redaction.treatments.treatment import Action
+from processors.redaction.knowledge.treatment import Action
 
 Signal = Literal["traces", "logs", "metrics"]
 Role = Literal["system", "user", "assistant", "tool"]
@@ -178,7 +178,7 @@ class UserRule(ConfigModel):
 
     @model_validator(mode="after")
     def _works(self) -> UserRule:
-        from processors.redaction.detection.user_rules import UnknownName, build_user_rule, failing_sample  # noqa: PLC0415 - heavy
+        from processors.redaction.treatments.user_rules import UnknownName, build_user_rule, failing_sample  # noqa: PLC0415 - heavy
 
         try:
             rule = build_user_rule(self)

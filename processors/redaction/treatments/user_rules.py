@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from processors.redaction.checks import CHECKS
 from processors.redaction.detection.detector import Detector
-from processors.redaction.detection.entities import load_types
 from processors.redaction.detection.prefilter import required
-from processors.redaction.detection.rule import Check, EntityType, Rule, Validator
-from processors.redaction.detection.words import context_pattern
+from processors.redaction.knowledge.entities import load_types
+from processors.redaction.knowledge.rule import Check, EntityType, Rule, Validator
+from processors.redaction.knowledge.treatment import Treatment
+from processors.redaction.knowledge.words import context_pattern
+from processors.redaction.policy_config import UserRule
 from processors.redaction.texts.layers import Finder
-from processors.redaction.treatments.policy_config import UserRule
-from processors.redaction.treatments.treatment import Treatment
 from processors.redaction.validators import VALIDATORS
 
 PRIORITY: Final = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.redaction.detection.entities import load_types, select_entities
+from processors.redaction.knowledge.entities import load_types, select_entities
 
 EVERY = set(load_types())
 DEFAULT = {name for name, entity in load_types().items() if entity.default}

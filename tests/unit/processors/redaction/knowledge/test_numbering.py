@@ -6,9 +6,9 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from processors.redaction.detection import numbering
-from processors.redaction.detection.numbering import is_international, is_national, load_common_plans
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge import numbering
+from processors.redaction.knowledge.numbering import is_international, is_national, load_common_plans
+from processors.redaction.knowledge.tables import read_table
 from processors.redaction.validators.span import digits_of
 
 REGIONS = read_table("phone_regions.yaml")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors.redaction.detection import encodings
+from processors.redaction.detection.encodings import Decoded, Encoding
 from processors.redaction.detection.windows import WINDOW_CHARS
-from processors.redaction.texts import encodings
-from processors.redaction.texts.encodings import Decoded, Encoding
 
 ENCODINGS = {
     "escapes": encodings.ESCAPES,

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
 
-from processors.redaction.detection.rule import EntityType
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.rule import EntityType
+from processors.redaction.knowledge.tables import read_table
 
 ALL: Final = "all"
 DEFAULT: Final = "default"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from processors.redaction.detection.trigger_kinds import split
-from processors.redaction.detection.words import context_pattern, word_trigger, words_of
+from processors.redaction.knowledge.words import context_pattern, word_trigger, words_of
 
 WORDS = ("phone", "tax id", "teléfono", "fødselsnummer", "電話")
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pipeline.signals import LogRecord
 from pipeline.testing import configured, logs, traces
 from processors.redaction.config import RedactionConfig
-from processors.redaction.detection.user_rules import build_user_rule, finds_with, validator_names
+from processors.redaction.policy_config import UserRule
 from processors.redaction.processor import Redaction
-from processors.redaction.treatments.policy_config import UserRule
+from processors.redaction.treatments.user_rules import build_user_rule, finds_with, validator_names
 
 BADGE = {"type": "BADGE", "pattern": r"\bB-(?P<value>[0-9]{6})\b"}
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from processors.redaction.tables import read_table
+from processors.redaction.knowledge.tables import read_table
 
 _KINDS: Final = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "uan")
 _LONGEST_COUNTRY_CODE: Final = 3

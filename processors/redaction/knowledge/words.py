@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from processors.redaction.tables import parse
+from processors.redaction.knowledge.tables import parse
 
 _SHORT: Final = 4
 _LONG: Final = 7
