@@ -105,7 +105,7 @@ class Match(ConfigModel):
     """Where a policy holds: where everything that is said is true. A list is true where one of its items is."""
 
     pipelines: tuple[PipelineRef, ...] = Field((), description="Pipelines, by id.")
-    signals: tuple[Signal, ...] = Field((), description="Signals.")
+    signals: tuple[Signal, ...] = Field((), description="Kinds of telemetry in which the policy holds.")
     places: tuple[Place, ...] = Field((), description="Places: `span` (its attributes), `span.name`, `log.body`, ...")
     attributes: tuple[Pattern, ...] = Field((), description="RE2 expressions, found anywhere in an attribute's key.")
     roles: tuple[Role, ...] = Field((), description="Authors of messages.")
