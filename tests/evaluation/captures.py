@@ -20,6 +20,7 @@ from tests.benchmarks.report import table
 from tests.evaluation.calls import Call, Matched, match
 from tests.evaluation.chain import Messages, chain
 from tests.evaluation.fields import FIELDS
+from tests.evaluation.planted import forms
 from tests.evaluation.records import records
 
 if TYPE_CHECKING:
@@ -149,15 +150,6 @@ def evaluate(recordings: list[Recording]) -> dict[str, Score]:
 
 def _records(messages: Messages) -> list[Any]:
     return [record for signal, message in messages for record in records(signal, message)]
-
-
-def forms(value: str) -> Iterator[bytes]:
-    """How a value may stand in telemetry: as it is, inside JSON, inside JSON inside JSON."""
-    text = value
-    for _ in range(3):
-        yield text.encode()
-        text = json.dumps(text)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1].encode()
 
 
 def by_dialect(scores: dict[str, Score]) -> str:

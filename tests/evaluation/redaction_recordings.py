@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
 
 from processors.demo.recordings import Recording
 from tests.evaluation.chain import Messages
+from tests.evaluation.planted import forms
 from tests.evaluation.records import Record, records
 from tests.evaluation.redaction_pipeline import POLICIES, collector
 
@@ -38,15 +38,6 @@ class Verdict:
     def is_clean(self) -> bool:
         """Whether nothing planted is left and nothing was damaged."""
         return not self.left and not self.damaged
-
-
-def forms(value: str) -> set[bytes]:
-    """A value as it may stand in text: as it is, in JSON, in JSON inside JSON, with and without escapes; in URLs."""
-    found = {value, quote(value), quote(value, safe="")}
-    for ascii_only in (True, False):
-        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        found |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
-    return {form.encode() for form in found}
 
 
 def evaluate(recordings: Sequence[Recording]) -> dict[str, Verdict]:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.evaluation.calls import Call, match
-from tests.evaluation.captures import Score, forms
+from tests.evaluation.captures import Score
 from tests.evaluation.fields import FIELDS
+from tests.evaluation.planted import forms
 from tests.evaluation.records import Record
 from tests.unit.processors.demo.spans import CALL, request_of
 

@@ -12,10 +12,11 @@ import pytest
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 from pipeline.testing import log_request, metric_request, trace_request
+from tests.evaluation.planted import forms
 from tests.servers.backend import Backend, otlp_backend
 from tests.servers.collectors import penstock
 from tests.servers.processes import free_ports
-from tests.unit.processors.redaction.test_captures import CAPTURES, NOT_BY_DEFAULT, forms, read
+from tests.unit.processors.redaction.test_captures import CAPTURES, NOT_BY_DEFAULT, read
 
 pytestmark = pytest.mark.server
 

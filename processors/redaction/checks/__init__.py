@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from processors.redaction.checks import americas, asia, common, credentials, europe, japan
+from processors.redaction.checks import americas, asia, common, europe, japan
 from processors.redaction.knowledge.rule import Check
 
 CHECKS: Final[dict[str, Check]] = {
     **common.CHECKS,
-    **credentials.CHECKS,
     **americas.CHECKS,
     **europe.CHECKS,
     **asia.CHECKS,

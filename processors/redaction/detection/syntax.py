@@ -1,4 +1,4 @@
-"""Reads RE2 expressions with Python's parser, to tell what any match of them must look like."""
+"""Reads expressions with Python's parser, to tell what any match of them must look like."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ FOLDED: Final = {"k": "\u212a", "s": "\u017f"}
 _READ_DIFFERENTLY: Final = re.compile(r"\[:|\\[pPQECzZ]|\\x\{|\{,|\(\?[a-z]*U")
 
 
+def nodes(source: str) -> Any:
+    """The nodes of an expression of ours. Raises `re.error` where it is none."""
+    return _parser.parse(source)
+
+
 def parse(source: str) -> Any:
-    """The nodes of an expression, their flags in `state`; None where RE2 reads it differently, or Python not at all."""
+    """The nodes of an RE2 expression, their flags in `state`; None where RE2 or Python reads it in another way."""
     if _READ_DIFFERENTLY.search(source):
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return _parser.parse(source)
+            return nodes(source)
     except (re.error, Warning, RecursionError, OverflowError):
         return None

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import product
-
-# Without stubs; the parser has been in the standard library since its beginning under another name.
-from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
+
+from processors.redaction.detection.syntax import constants, nodes
 
 GUARD: Final = re.compile(r"\(\?:\^\|(?:\\\\\[[a-z]+\]\|)?\[\^((?:\\.|[^\]\\])*)\]\)")
 """What a trigger may begin with: the start of the text, or a character of a class."""
@@ -186,20 +185,20 @@ def alternatives(expression: str) -> list[str]:
 
 def is_beyond_ascii(expression: str) -> bool:
     """Whether an expression is found in no text that is ASCII alone."""
-    return not expression.isascii() and _has_wide(_parser.parse(expression))
+    return not expression.isascii() and _has_wide(nodes(expression))
 
 
-def _has_wide(nodes: Sequence[Any]) -> bool:
-    return any(_is_wide(operator, argument) for operator, argument in nodes)
+def _has_wide(parts: Sequence[Any]) -> bool:
+    return any(_is_wide(operator, argument) for operator, argument in parts)
 
 
 def _is_wide(operator: Any, argument: Any) -> bool:
-    if operator is _constants.LITERAL:
+    if operator is constants.LITERAL:
         return not chr(argument).isascii()
-    if operator is _constants.SUBPATTERN:
+    if operator is constants.SUBPATTERN:
         return _has_wide(argument[-1])
-    if operator is _constants.BRANCH:
+    if operator is constants.BRANCH:
         return all(map(_has_wide, argument[1]))
-    if operator is _constants.IN:
-        return all(kind is _constants.LITERAL and not chr(code).isascii() for kind, code in argument)
-    return operator is _constants.MAX_REPEAT and argument[0] > 0 and _has_wide(argument[2])
+    if operator is constants.IN:
+        return all(kind is constants.LITERAL and not chr(code).isascii() for kind, code in argument)
+    return operator is constants.MAX_REPEAT and argument[0] > 0 and _has_wide(argument[2])

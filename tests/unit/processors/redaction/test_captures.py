@@ -5,14 +5,12 @@ Each goes through the processor as it was received, and with the normaliser in f
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import pytest
 
@@ -24,6 +22,7 @@ from pipeline.testing import configured
 from processors.gen_ai_normalizer.processor import GenAiNormalizer
 from processors.redaction.processor import Redaction
 from processors.redaction.records.entity_stage import COUNT_ATTRIBUTE
+from tests.evaluation.planted import forms
 
 CAPTURES = Path(__file__).parents[3] / "data" / "captures"
 DIALECTS = sorted(folder.name for folder in CAPTURES.iterdir() if folder.is_dir())
@@ -72,23 +71,6 @@ def read(folder: Path) -> Iterator[Recording]:
             continue
         for line in path.read_bytes().splitlines():
             yield Recording(signal, decode(signal, line).SerializeToString(), truth)
-
-
-def forms(value: str) -> set[bytes]:
-    """A value as it is written in text, in JSON (also twice), with and without escapes, in URLs, in base64."""
-    found = {value, quote(value), quote(value, safe="")}
-    for ascii_only in (True, False):
-        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        found |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
-    return {form.encode() for form in found} | set(base64_forms(value.encode()))
-
-
-def base64_forms(value: bytes) -> Iterator[bytes]:
-    """What base64 of any text has in it that contains the value, wherever it begins there."""
-    for shift in range(3):
-        encoded = base64.b64encode(bytes(shift) + value)
-        # The first and the last characters depend on what stands around the value.
-        yield encoded[(0, 2, 3)[shift] : len(encoded) - 4]
 
 
 def redacted(processor: Redaction, batch: Batch) -> Batch:
