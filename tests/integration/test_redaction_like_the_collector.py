@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -121,14 +120,7 @@ class RealCollector:
 
     def redact(self, name: str, signal: str, body: bytes) -> bytes:
         """What the Collector makes of a request under the configuration `name`."""
-        before = len(self._backend.bodies[signal])
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._ports[name]}/v1/{signal}",
-            data=body,
-            headers={"content-type": "application/x-protobuf"},
-        )
-        with urllib.request.urlopen(request, timeout=20):
-            return self._backend.wait(signal, lambda bodies: len(bodies) > before)[before]
+        return self._backend.behind(self._ports[name], signal, body)[0]
 
 
 @pytest.fixture(scope="module")

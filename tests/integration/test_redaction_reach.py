@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -45,14 +44,7 @@ class Chains:
 
     def send(self, chain: str, signal: str, body: bytes) -> bytes:
         """What leaves the chain for one request."""
-        before = len(self._backend.bodies[signal])
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._ports[chain]}/v1/{signal}",
-            data=body,
-            headers={"content-type": "application/x-protobuf"},
-        )
-        with urllib.request.urlopen(request, timeout=20):
-            return b"".join(self._backend.wait(signal, lambda bodies: len(bodies) > before)[before:])
+        return b"".join(self._backend.behind(self._ports[chain], signal, body))
 
 
 @pytest.fixture(scope="module")

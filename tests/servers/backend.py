@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,17 @@ class Backend:
                 if not self._arrived.wait(deadline - time.monotonic()):
                     raise TimeoutError(f"{len(self.bodies[signal])} {signal} requests after {timeout_s:.0f} s")
             return list(self.bodies[signal])
+
+    def behind(self, port: int, signal: str, body: bytes) -> list[bytes]:
+        """What arrives for one request to a collector in front, over OTLP/HTTP on a port of this machine."""
+        before = len(self.bodies[signal])
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/{signal}",
+            data=body,
+            headers={"content-type": "application/x-protobuf"},
+        )
+        with urllib.request.urlopen(request, timeout=20):
+            return self.wait(signal, lambda bodies: len(bodies) > before)[before:]
 
 
 def _http_handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
