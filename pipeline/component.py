@@ -26,6 +26,7 @@ from pipeline.signals import Auth, Batch, Context, Record, Rooms, Signal
 from pipeline.supervisor import Status, Supervisor
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.meter import Meter, MetricsRegistry
+from pipeline.worker import ALONE, Worker
 
 ALL_SIGNALS = frozenset(Signal)
 T = TypeVar("T")
@@ -61,6 +62,8 @@ class Host:
     """Id of the pipeline, for processors."""
     tenant_from: tuple[str, ...] = ()
     """Where the tenant of a record is looked up, in order (`service.tenant_from`)."""
+    worker: Worker = ALONE
+    """Which of `--workers N` this process is: names of files and group members that workers must not share."""
     report: Callable[[Status, str], None] = _report_nothing
     """`report(status, why)`: tell the health of the component."""
     tasks: Supervisor = field(init=False)

@@ -27,6 +27,7 @@ from pipeline.run import fuse
 from pipeline.signals import Signal
 from pipeline.supervisor import Status, Supervisor
 from pipeline.telemetry import Telemetry
+from pipeline.worker import Worker
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Graph:
         self._clock = clock
         self._previous = previous
         self._log = telemetry.log()
+        self._worker = Worker.of_environment()
         self.tasks = Supervisor(self._log, clock, lambda status, why: self.health.report("pipelines", status, why))
         self.extensions: dict[ComponentId, Extension] = {}
         self.exporters: dict[ComponentId, Exporter] = {}
@@ -135,6 +137,7 @@ class Graph:
             extensions=self.extensions,
             pipeline=pipeline,
             tenant_from=self.settings.service.tenant_from,
+            worker=self._worker,
             report=lambda status, why: self.health.report(name, status, why),
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers import backend, lookup
+from tests.servers.kafka.broker import Broker, broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,3 +37,10 @@ def promtool() -> Path:
 def node_modules() -> Path:
     """The folder with the OpenTelemetry SDK for Node."""
     return lookup.require_node_modules()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A Kafka broker that all tests share: each uses topics and groups of its own. Who kills brokers starts one."""
+    with broker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
