@@ -6,7 +6,7 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import dialects, end_to_end, price_table, report, soak, stages
+from tests.benchmarks import dialects, end_to_end, kafka, price_table, report, soak, stages
 from tests.benchmarks.bars import bars, dialect_bars, price_table_bars, stage_bars
 from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--collector", action="append", choices=sorted(end_to_end.COLLECTORS), help="default: both")
     parser.add_argument("--rounds", type=int, default=end_to_end.ROUNDS, help="measurements per case")
     parser.add_argument("--stages", action="store_true", help="only the table of single stages")
+    parser.add_argument("--kafka", action="store_true", help="only the table of Kafka")
     parser.add_argument(
         "--soak",
         action="store_true",
@@ -32,17 +33,27 @@ def main() -> int:
     if options.soak:
         print(soak.run(options.minutes, next(case for case in CASES if (options.only or CHAIN.name) in case.name)))
         return 0
-    if not options.stages:
-        _end_to_end(options.collector or sorted(end_to_end.COLLECTORS, reverse=True), options.only, options.rounds)
-    if not options.only:
+    collectors = _runnable(options.collector or sorted(end_to_end.COLLECTORS, reverse=True))
+    if not options.stages and not options.kafka:
+        _end_to_end(collectors, options.only, options.rounds)
+    if not options.stages and not options.only:
+        print(
+            "Kafka on one side, CPU microseconds per span of 3.6 KB, five to a trace, a record for each trace, zstd:\n"
+        )
+        print(kafka.run(collectors, options.rounds), end="\n\n")
+    if not options.only and not options.kafka:
         _stages()
     return 0
 
 
-def _end_to_end(collectors: list[str], only: str, rounds: int) -> None:
+def _runnable(collectors: list[str]) -> list[str]:
     if find_program("otelcol") is None and "otelcol" in collectors:
         print("The real Collector is not there (`make servers` builds it): measuring without it.", file=sys.stderr)
-        collectors.remove("otelcol")
+        return [name for name in collectors if name != "otelcol"]
+    return collectors
+
+
+def _end_to_end(collectors: list[str], only: str, rounds: int) -> None:
     cases = [case for case in CASES if only in case.name]
     results = {case: _measure(case, collectors, rounds) for case in cases}
     print("End to end, CPU microseconds per span (user and system time of the collector's process):\n")

@@ -26,14 +26,14 @@ TEXT = Shape("3.6 KB", 1390)
 TEXT_FREE = Shape("660 B", 0)
 
 
-def requests(shape: Shape, *, spans: int, count: int, seed: int = 1) -> list[bytes]:
-    """`count` serialised export requests of `spans` spans each; no two spans are alike."""
+def requests(shape: Shape, *, spans: int, count: int, seed: int = 1, spans_a_trace: int = 1) -> list[bytes]:
+    """`count` serialised export requests of `spans` spans each; no two spans are alike, and no trace is in two."""
     rng = random.Random(seed)
     words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(4000)]
-    return [_request(shape, spans, rng, words) for _ in range(count)]
+    return [_request(shape, spans, rng, words, spans_a_trace) for _ in range(count)]
 
 
-def _request(shape: Shape, spans: int, rng: random.Random, words: list[str]) -> bytes:
+def _request(shape: Shape, spans: int, rng: random.Random, words: list[str], spans_a_trace: int) -> bytes:
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.extend(
@@ -43,6 +43,8 @@ def _request(shape: Shape, spans: int, rng: random.Random, words: list[str]) -> 
     scope.scope.name = "opentelemetry.instrumentation.openai_v2"
     scope.scope.version = "2.4"
     scope.spans.extend(_span(shape, rng, words) for _ in range(spans))
+    for index, span in enumerate(scope.spans):
+        span.trace_id = scope.spans[index - index % spans_a_trace].trace_id
     return request.SerializeToString()
 
 

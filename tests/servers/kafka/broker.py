@@ -29,10 +29,16 @@ rootLogger.appenderRef.out.ref = out
 """
 
 
-def require_jars() -> Path:
-    """The folder of the broker's jars; skips the test, with the command that would help, when there is none."""
+def find_jars() -> Path | None:
+    """The folder of the broker's jars: `PENSTOCK_TEST_KAFKA`, else the cache; None when there is none."""
     folder = Path(os.environ.get("PENSTOCK_TEST_KAFKA", cache_folder() / "kafka" / "lib"))
-    if not folder.is_dir():
+    return folder if folder.is_dir() else None
+
+
+def require_jars() -> Path:
+    """As `find_jars`, but the test is skipped, with the command that would help, when there is none."""
+    folder = find_jars()
+    if folder is None:
         pytest.skip("no Kafka: run `make servers`, or set PENSTOCK_TEST_KAFKA to the folder of its jars")
     require_program("java")
     return folder
