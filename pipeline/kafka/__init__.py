@@ -1,0 +1,1 @@
+"""Ground of the Kafka receiver and exporter: client settings, encodings, producer, dead letters."""
