@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,10 @@ import grpc
 import pytest
 
 from tests.servers.collectors import penstock
-from tests.servers.ledger import Client, Sink, sink, span_ids
+from tests.servers.ledger import Client, Sink, series, sink, span_ids
 from tests.servers.processes import free_ports
 
 POISON_EVERY = 97
-
-
-def series(page: int, name: str) -> float:
-    """The sum of a metric over all its series."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
 
 class Picky(Sink):
