@@ -15,7 +15,7 @@ import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock, SystemClock
@@ -102,6 +102,8 @@ class Component(ABC):
         aliases: old names of the same component.
         signals: what it can work on.
         listens: whether it holds a port that a successor with another configuration may need.
+        sees_all: of what one instance must see every part (`traces`: all spans of a trace, `series`: all that counts in
+            one series), so that workers cannot share the work unless keyed receivers divide it; empty: of nothing.
         example: a smallest configuration that works, as the YAML below the component's id; stands in its reference
             page, and the conformance suite runs it. `$TMP` is a folder.
     """
@@ -110,6 +112,7 @@ class Component(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     signals: ClassVar[frozenset[Signal]] = ALL_SIGNALS
     listens: ClassVar[bool] = False
+    sees_all: ClassVar[Literal["", "traces", "series"]] = ""
     example: ClassVar[str] = ""
     Config: ClassVar[builtins.type[ConfigModel]]
 
@@ -125,6 +128,11 @@ class Component(ABC):
         """End work: flush what is held, end tasks, close sockets. Called once, also after a failed start."""
         await self.host.tasks.stop()
 
+    @classmethod
+    def not_shared(cls, config: Any) -> str:  # noqa: ARG003 - for those that say no
+        """Why several processes cannot each run it with this configuration, and what to do instead; empty: they can."""
+        return ""
+
     async def reconfigure(self, config: Any) -> bool:
         """Take over a changed configuration while running (a reload); False when a new instance is needed.
 
@@ -134,9 +142,14 @@ class Component(ABC):
 
 
 class Receiver(Component):
-    """Takes telemetry in. One instance serves all its pipelines: `self.next` has a stage for each signal in use."""
+    """Takes telemetry in. One instance serves all its pipelines: `self.next` has a stage for each signal in use.
+
+    Attributes:
+        keyed: whether what belongs together (a trace, where senders key by trace) reaches one worker.
+    """
 
     listens = True
+    keyed: ClassVar[bool] = False
     next: Mapping[Signal, Stage]
 
     def connect(self, next_stages: Mapping[Signal, Stage]) -> None:

@@ -33,6 +33,7 @@ class GenAiMetrics(Connector):
 
     type = "gen_ai_metrics"
     pairs = frozenset({(Signal.TRACES, Signal.METRICS), (Signal.LOGS, Signal.METRICS)})
+    sees_all = "series"
     Config = GenAiMetricsConfig
     config: GenAiMetricsConfig
 

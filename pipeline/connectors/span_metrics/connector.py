@@ -21,6 +21,7 @@ class SpanMetrics(Connector):
     type = "span_metrics"
     aliases = ("spanmetrics",)
     pairs = frozenset({(Signal.TRACES, Signal.METRICS)})
+    sees_all = "series"
     Config = SpanMetricsConfig
     config: SpanMetricsConfig
 

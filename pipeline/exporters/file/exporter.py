@@ -38,6 +38,11 @@ class FileExporter(Exporter):
         self._format = writer(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=str(host.id))
 
+    @classmethod
+    def not_shared(cls, config: FileConfig) -> str:
+        """Two writers would cut each other's lines and rotate each other's files."""
+        return f"workers would write into {config.path} at the same time; give it to a collector of its own behind them"
+
     async def start(self) -> None:
         """Open the file. Raises StartError."""
         try:

@@ -74,6 +74,14 @@ class PrometheusExporter(Exporter):
             response_headers=config.fixed_headers(),
         )
 
+    @classmethod
+    def not_shared(cls, config: PrometheusConfig) -> str:
+        """A page shows what one process has."""
+        return (
+            f"each scrape of {config.endpoint} would show the part of one worker; "
+            "send metrics on with otlp_http, for example to Prometheus' /api/v1/otlp"
+        )
+
     @property
     def port(self) -> int:
         """The port that is listened on."""

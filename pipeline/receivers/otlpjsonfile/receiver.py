@@ -47,6 +47,11 @@ class OtlpJsonFileReceiver(Receiver):
         self._context = Context(receiver=str(host.id), transport="file")
         self._malformed = host.meter.counter("penstock_receiver_malformed_lines", "Lines that are no OTLP JSON.")
 
+    @classmethod
+    def not_shared(cls, config: OtlpJsonFileConfig) -> str:  # noqa: ARG003 - the contract's argument
+        """Files have no owner among workers."""
+        return "each worker would read all files; read them in a process of its own"
+
     async def start(self) -> None:
         """Find the files, then follow them in the background."""
         self._tails = await self._in_thread(self._watch.scan)

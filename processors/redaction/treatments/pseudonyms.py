@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+from pipeline.worker import RUN_SECRET, RunSecret
 from processors.redaction.knowledge.entities import load_types
 from processors.redaction.knowledge.tables import read_table
 
@@ -62,19 +62,20 @@ def _spellings() -> dict[str, Callable[[str], str]]:
 
 
 class RandomKey:
-    """A key for this run of the process, made when first asked for."""
+    """A key for this run, the same in all its workers."""
 
-    def __init__(self) -> None:
-        """Make nothing yet."""
+    def __init__(self, secret: RunSecret) -> None:
+        """Derive it from the secret of the run when first asked for."""
+        self._secret = secret
         self._key: bytes | None = None
 
     def take(self, tell: Callable[[], None]) -> bytes:
-        """The key; `tell` is called when it is made."""
+        """The key; `tell` is called when it is first asked for."""
         if self._key is None:
-            self._key = os.urandom(SHORTEST_KEY_BYTES)
+            self._key = self._secret.key("redaction pseudonyms")
             tell()
         return self._key
 
 
-PROCESS_KEY: Final = RandomKey()
+PROCESS_KEY: Final = RandomKey(RUN_SECRET)
 """The key of all instances without one of their own: what one replaces, the others replace alike."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.worker import RunSecret
 from processors.redaction.config import RedactionConfig
 from processors.redaction.detection.loader import load_rules
 from processors.redaction.knowledge.numbering import load_common_plans
@@ -14,7 +15,7 @@ from processors.redaction.stages import build_finder
 from processors.redaction.texts.text import TextRedactor
 from processors.redaction.treatments.actions import is_rest, rest_of, stars
 from processors.redaction.treatments.policies import compile_policies
-from processors.redaction.treatments.pseudonyms import Pseudonyms, RandomKey, same_spelling
+from processors.redaction.treatments.pseudonyms import SHORTEST_KEY_BYTES, Pseudonyms, RandomKey, same_spelling
 
 SAMPLES = [sample for rule in load_rules() for sample in rule.positive]
 
@@ -72,10 +73,13 @@ def test_a_pseudonym_belongs_to_its_type() -> None:
 
 def test_the_random_key_is_made_and_told_once() -> None:
     told: list[int] = []
-    key = RandomKey()
+    secret = RunSecret()
+    key = RandomKey(secret)
     assert key.take(lambda: told.append(1)) == key.take(lambda: told.append(2))
     assert told == [1]
-    assert RandomKey().take(told.clear) != RandomKey().take(told.clear)
+    assert len(key.take(told.clear)) >= SHORTEST_KEY_BYTES
+    # Workers have the secret in common, runs do not.
+    assert RandomKey(secret).take(told.clear) == key.take(told.clear) != RandomKey(RunSecret()).take(told.clear)
 
 
 CONFIGURATIONS: list[dict[str, Any]] = [
