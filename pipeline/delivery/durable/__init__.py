@@ -1,0 +1,1 @@
+"""The durable queue: what is admitted is on disk until the backend has it."""
