@@ -31,6 +31,25 @@ def as_text(value: Value) -> str:
     return _json(value)
 
 
+def as_json(value: Value) -> str:
+    """A value as Go's `encoding/json` writes it: sorted keys, bytes in base64, `<`, `>` and `&` escaped.
+
+    Raises:
+        ValueError: JSON has no word for a number in it (NaN, infinity).
+    """
+    if not _is_finite(value):
+        raise ValueError("JSON has no word for NaN and infinity")
+    return _json(value)
+
+
+def _is_finite(value: Value) -> bool:
+    if isinstance(value, dict):
+        return all(_is_finite(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_is_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _float(value: float) -> str:
     if math.isnan(value) or math.isinf(value):
         name = "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
