@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pipeline.component import Host
 from pipeline.config import ConfigModel, Duration, refused
 from pipeline.errors import StartError
+from pipeline.kafka.logs import calm
 from pipeline.kafka.sasl import KafkaAuth, login
 from pipeline.kafka.tls import KafkaTls, broker_context
 from pipeline.transport.client_tls import ClientTls
@@ -108,11 +109,16 @@ def client_arguments(config: KafkaClient, host: Host) -> dict[str, Any]:
 
 
 def require_library(host: Host) -> None:
-    """Raise StartError with the command that helps where aiokafka is missing."""
+    """Make sure of aiokafka, and that its log stays small.
+
+    Raises:
+        StartError: it is not installed; the text has the command that helps.
+    """
     try:
         import aiokafka  # noqa: F401, PLC0415 - only those who use Kafka have it
     except ImportError:
         raise StartError(f'{host.id}: Kafka needs a library: pip install "penstock[kafka]"') from None
+    calm()
 
 
 def _milliseconds(seconds: float) -> int:
