@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pipeline.clock import Clock
 from pipeline.component import Component, Connector, Exporter, Extension, Host, Processor, Receiver, Stage
 from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.references import with_named_exporters
 from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.delivery import DeliveryStage
 from pipeline.errors import PenstockError, StartError
@@ -88,7 +89,8 @@ class Graph:
             settings = self.settings.extensions[component_id]
             self.extensions[component_id] = self._component(settings, Kind.EXTENSION, Extension)
         used = list(service.pipelines.values())
-        for settings in _used(self.settings.exporters, (pipeline.exporters for pipeline in used)):
+        sending = (component_id for pipeline in used for component_id in pipeline.exporters)
+        for settings in _used(self.settings.exporters, [with_named_exporters(sending, self.settings.exporters)]):
             self.exporters[settings.id] = self._component(settings, Kind.EXPORTER, Exporter)
         for settings in _used(self.settings.connectors, (pipeline.exporters for pipeline in used)):
             self.connectors[settings.id] = self._component(settings, Kind.CONNECTOR, Connector)
@@ -191,12 +193,17 @@ class Graph:
                 self.pipelines[follower].mutates for follower in self._followers(component_id)
             )
             return Branch(str(component_id), connector, mutates)
+        return Branch(str(component_id), self._delivery(component_id, signal), mutates=False)
+
+    def _delivery(self, component_id: ComponentId, signal: Signal) -> DeliveryStage:
         key = (component_id, signal)
         if key not in self.deliveries:
             exporter = self.exporters[component_id]
+            named: ComponentId | None = getattr(exporter.config, "dead_letter", None)
+            dead_letters = None if named is None else self._delivery(named, signal)
             host = self._host(component_id, Kind.EXPORTER)
-            self.deliveries[key] = DeliveryStage(exporter, exporter.config, host, signal)
-        return Branch(str(component_id), self.deliveries[key], mutates=False)
+            self.deliveries[key] = DeliveryStage(exporter, exporter.config, host, signal, dead_letters)
+        return self.deliveries[key]
 
     def stages_of(self, source: ComponentId) -> dict[Signal, Stage]:
         """For a receiver or connector: the stage its data goes to, by signal."""
@@ -238,6 +245,16 @@ class Graph:
         for pipeline in self.pipelines.values():
             order.extend((Kind.PROCESSOR, processor) for processor in reversed(pipeline.processors))
         return [*order, *((Kind.CONNECTOR, connector) for connector in self.connectors.values())]
+
+    def delivery_order(self) -> list[list[DeliveryStage]]:
+        """Delivery stages in the order they drain: each before the one that takes its dead letters."""
+        order: list[list[DeliveryStage]] = []
+        left = list(self.deliveries.values())
+        while left:
+            behind = {id(stage.dead_letters) for stage in left}
+            order.append([stage for stage in left if id(stage) not in behind])
+            left = [stage for stage in left if id(stage) in behind]
+        return order
 
     def holders(self) -> dict[Component, list[Component]]:
         """Processors and connectors with what feeds them, in the order data flows: what one flushes the next takes."""

@@ -21,6 +21,7 @@ from pipeline.telemetry import Telemetry
 
 # What a reload may wait for deliveries of the old set that end on it.
 _OLD_SET_DRAIN_S: Final = 30.0
+_FIRST_SHARE: Final = 0.8
 
 
 class Service:
@@ -251,8 +252,12 @@ async def _drain(graph: Graph, deadline_s: float, only: Container[Component] | N
             waits = [stops[feeder] for feeder in feeders if feeder in stops]
             stops[component] = loop.create_task(_stop_after(component, waits, end), name="flush")
     await asyncio.gather(*stops.values())
-    left_s = max(0.0, end - loop.time())
-    await asyncio.gather(*(delivery.drain(left_s) for delivery in graph.deliveries.values()), return_exceptions=True)
+    order = graph.delivery_order()
+    for stages in order:
+        left_s = max(0.0, end - loop.time())
+        # Those that take dead letters of these need some time, too.
+        share_s = left_s if stages is order[-1] else _FIRST_SHARE * left_s
+        await asyncio.gather(*(delivery.drain(share_s) for delivery in stages), return_exceptions=True)
 
 
 async def _stop_after(component: Component, feeders: Sequence[asyncio.Task[None]], end: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config.catalog import KINDS, REMOVED_TYPES, Catalog, InstalledComponents
 from pipeline.config.check import Components, Known, Pipeline, check, read_pipelines
+from pipeline.config.dead_letters import misdirected
 from pipeline.config.decode import decode
 from pipeline.config.ids import ComponentId, PipelineId
 from pipeline.config.order import misplaced
@@ -116,6 +117,7 @@ class _Examiner:
         result.problems += problems
         result.problems += check(result.root, result.known, result.pipelines)
         result.problems += unresolved(result)
+        result.problems += misdirected(result)
         for pipeline in result.pipelines.values():
             result.warnings += misplaced(result.known, pipeline)
 

@@ -13,7 +13,8 @@ from pipeline.config.tree import Mapping, Path, locate
 from pipeline.config.types import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping as Dict
 
     from pipeline.config.loading import Examination
     from pipeline.config.settings import ComponentSettings
@@ -31,10 +32,38 @@ def unresolved(result: Examination) -> Iterator[Problem]:
     used = {(part, use.id) for one in result.pipelines.values() for part, uses in one.uses.items() for use in uses}
     used |= {("connectors", component_id) for _, component_id in used}
     used |= {("extensions", component_id) for component_id in started}
+    exporters = result.components["exporters"]
+    sending = [component_id for part, component_id in used if part == "exporters"]
+    used |= {("exporters", component_id) for component_id in with_named_exporters(sending, exporters)}
     for kind in KINDS:
         for component in result.components[kind].values():
             if (kind, component.id) in used:
                 yield from _unresolved_in(component, result.root, targets)
+
+
+def with_named_exporters(
+    used: Iterable[ComponentId], exporters: Dict[ComponentId, ComponentSettings]
+) -> dict[ComponentId, None]:
+    """The exporters `used` and those that they name, in order; each once, also where they name each other."""
+    found: dict[ComponentId, None] = {}
+    waiting = list(used)
+    while waiting:
+        component_id = waiting.pop(0)
+        if component_id not in found:
+            found[component_id] = None
+            waiting += [target for _, target in exporters_named(component_id, exporters)]
+    return found
+
+
+def exporters_named(
+    component_id: ComponentId, exporters: Dict[ComponentId, ComponentSettings]
+) -> Iterator[tuple[Path, ComponentId]]:
+    """The exporters that the configuration of an exporter names, each with its place in the file."""
+    settings = exporters.get(component_id)
+    if settings is not None:
+        for path, target, reference in references(settings.config):
+            if reference.kind == "exporters":
+                yield (*settings.path, *path), target
 
 
 def _unresolved_in(component: ComponentSettings, root: Mapping, targets: dict[str, set[Any]]) -> Iterator[Problem]:

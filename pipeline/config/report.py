@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pipeline.config.catalog import KINDS
 from pipeline.config.describe import description_at, summary
 from pipeline.config.ids import ComponentId
+from pipeline.config.references import with_named_exporters
 from pipeline.config.service import ServiceConfig
 from pipeline.config.tree import DELIMITER, Mapping, Node, Path, Position, Sequence
 
@@ -60,6 +61,8 @@ class _Reporter:
         pipelines = examination.pipelines.values()
         self._used = {str(use.id) for pipeline in pipelines for uses in pipeline.uses.values() for use in uses}
         self._used |= {str(name) for name in (examination.service.extensions if examination.service else ())}
+        sending = [use.id for pipeline in pipelines for use in pipeline.uses["exporters"]]
+        self._used |= set(map(str, with_named_exporters(sending, examination.components["exporters"])))
 
     def key(
         self, path: Path, node: Node, position: Position, model: type[BaseModel] | None = None, depth: int = 0

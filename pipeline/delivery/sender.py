@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.component import Exporter, Host
 from pipeline.config import format_duration
 from pipeline.delivery.backoff import Backoff
+from pipeline.delivery.dead_letters import DeadLetters
 from pipeline.delivery.drain import Drain
 from pipeline.delivery.settings import RetryOnFailure
 from pipeline.delivery.shipment import Piece, Shipment, count_of
@@ -20,6 +21,7 @@ _DROPPING: Final = "Exporting failed. Dropping data."
 _REJECTING: Final = "Exporting failed. Rejecting data."
 _NO_RETRY: Final = " Try enabling retry_on_failure config option to retry on retryable errors."
 _NO_QUEUE: Final = " Try enabling sending_queue to survive temporary failures."
+_DEAD_LETTERS: Final = "Exporting failed. Data goes to the dead letters."
 _RETRYING: Final = "Exporting failed. Will retry the request after interval."
 
 
@@ -36,6 +38,7 @@ class Sender:
         timeout_s: float | None,
         retry: RetryOnFailure | None,
         has_queue: bool,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         """Send through `exporter`, `timeout_s` seconds an attempt; `retry` None: one attempt."""
         self.exporter = exporter
@@ -44,6 +47,7 @@ class Sender:
         self._drain = drain
         self._timeout_s = timeout_s
         self._retry = retry
+        self._dead_letters = dead_letters
         self._items_field = "dropped_items" if has_queue else "rejected_items"
         hints = ("" if retry else _NO_RETRY) + ("" if has_queue else _NO_QUEUE)
         self._failure_message = (_DROPPING if has_queue else _REJECTING) + hints
@@ -71,7 +75,8 @@ class Sender:
             if lost:
                 reason = type(error), error.code
                 first, items = failures.get(reason, (error, 0))
-                failures[reason] = first, items + self._end_failed(lost, error)
+                failures[reason] = first, items + sum(map(count_of, lost))
+                await self._end_lost(lost, error)
         for error, items in failures.values():
             self._log_failure(error, items)
 
@@ -80,6 +85,21 @@ class Sender:
         items = self._end_failed(pieces, error)
         if items:
             self._log_failure(error, items)
+
+    async def _end_lost(self, pieces: list[Piece], error: DeliveryError) -> None:
+        dead_letters = self._dead_letters_for(error)
+        if dead_letters is None:
+            self._end_failed(pieces, error)
+        else:
+            self._send_failed.inc(sum(map(count_of, pieces)))
+            await dead_letters.take(pieces, error)
+
+    def _dead_letters_for(self, error: DeliveryError) -> DeadLetters | None:
+        # What a stop cuts short is no dead letter: a durable queue keeps it, and Kafka offers it again.
+        is_cut_short = isinstance(error, Refused) and self._drain.end_s is not None
+        return (
+            self._dead_letters if self._dead_letters and self._dead_letters.takes(error) and not is_cut_short else None
+        )
 
     def _end_delivered(self, piece: Piece) -> None:
         self._sent.inc(count_of(piece))
@@ -96,7 +116,10 @@ class Sender:
         return items
 
     def _log_failure(self, error: DeliveryError, items: int) -> None:
-        self._log.error(self._failure_message, error=str(error), **{self._items_field: items})
+        if self._dead_letters_for(error) is None:
+            self._log.error(self._failure_message, error=str(error), **{self._items_field: items})
+        else:
+            self._log.error(_DEAD_LETTERS, error=str(error), items=items)
 
     async def _attempts(self, piece: Piece) -> DeliveryError | None:
         request = Batch.join(piece)

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel, Duration, ExtensionRef, InvalidKey, refused
+from pipeline.config import ConfigModel, Duration, ExporterRef, ExtensionRef, InvalidKey, refused
 from pipeline.signals import Batch
 
 _NO_REQUESTS: Final = "`batch` supports only `items` or `bytes` sizer"
@@ -145,6 +145,11 @@ class DeliveryConfig(ConfigModel):
     sending_queue: SendingQueue = Field(SendingQueue(), description="Where requests wait for the backend.")
     retry_on_failure: RetryOnFailure = Field(
         RetryOnFailure(), description="How requests are sent again that the backend may take later."
+    )
+    dead_letter: ExporterRef | None = Field(
+        None,
+        description="Exporter that takes what the backend rejects for good, and what the queue gives up; off. Its id "
+        "need not stand in a pipeline. Dead letters are data as it was behind this exporter's processors.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.component import Exporter, Host
 from pipeline.config import ConfigModel
 from pipeline.delivery.batcher import Batcher, Single, Source
+from pipeline.delivery.dead_letters import DeadLetters
 from pipeline.delivery.drain import Drain
 from pipeline.delivery.queue import MemoryQueue, Queue
 from pipeline.delivery.sender import Sender
@@ -26,14 +27,32 @@ class DeliveryStage:
     a caller that goes away does not stop it.
     """
 
-    def __init__(self, exporter: Exporter, settings: ConfigModel, host: Host, signal: Signal) -> None:
-        """`settings` is the exporter's `Config`; keys of `DeliveryConfig` that it lacks are off."""
+    def __init__(
+        self,
+        exporter: Exporter,
+        settings: ConfigModel,
+        host: Host,
+        signal: Signal,
+        dead_letters: DeliveryStage | None = None,
+    ) -> None:
+        """`settings` is the exporter's `Config`; keys of `DeliveryConfig` that it lacks are off.
+
+        `dead_letters` is the stage of the exporter that `settings.dead_letter` names.
+        """
         timeout_s, queue, retry = delivery_of(settings)
         self.signal = signal
+        self.dead_letters = dead_letters
         self._host = host
         self._drain = Drain(host.clock)
         self._sender = Sender(
-            exporter, host, signal, self._drain, timeout_s=timeout_s, retry=retry, has_queue=queue is not None
+            exporter,
+            host,
+            signal,
+            self._drain,
+            timeout_s=timeout_s,
+            retry=retry,
+            has_queue=queue is not None,
+            dead_letters=_dead_letters_of(dead_letters, host, queue),
         )
         self._queue = None if queue is None else _queue_of(queue)
         self._source = None if queue is None or self._queue is None else self._source_of(queue, self._queue)
@@ -226,6 +245,13 @@ class DeliveryStage:
 
 def _queue_of(settings: SendingQueue) -> MemoryQueue:
     return MemoryQueue(settings.queue_size, settings.sizer, block_on_overflow=settings.block_on_overflow)
+
+
+def _dead_letters_of(stage: DeliveryStage | None, host: Host, queue: SendingQueue | None) -> DeadLetters | None:
+    if stage is None:
+        return None
+    # A sender that waits for the backend's answer is told to come back.
+    return DeadLetters(stage, host, stage.signal, takes_expired=queue is not None and not queue.wait_for_result)
 
 
 def _taken(shipment: Shipment) -> list[list[Batch]]:

@@ -1,0 +1,120 @@
+"""What a backend does not take goes to the delivery stage of another exporter."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.component import Host, Stage
+from pipeline.dead_letter import DeadLetter, Reason
+from pipeline.delivery.shipment import Piece
+from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.signals import Batch, Context, Delivery, Outcome, Signal
+
+
+class DeadLetters:
+    """Hands batches over and ends each as it ends there: delivered where that stage has it, else failed as it was.
+
+    Args:
+        stage: the other exporter's.
+        host: of the exporter whose backend did not take them.
+        signal: of the batches.
+        takes_expired: whether it also takes what the backend could have taken later; else that is the sender's.
+    """
+
+    def __init__(self, stage: Stage, host: Host, signal: Signal, *, takes_expired: bool) -> None:
+        """Prepare; nothing is counted yet."""
+        self._stage = stage
+        self._host = host
+        self._signal = signal
+        self._takes_expired = takes_expired
+
+    def takes(self, error: DeliveryError) -> bool:
+        """Whether what was given up for this error becomes a dead letter."""
+        return self._takes_expired or isinstance(error, Rejected)
+
+    async def take(self, pieces: Sequence[Piece], error: DeliveryError) -> None:
+        """End every batch, which may be later than this returns; a caller that is cancelled leaves none open."""
+        waiting = deque(_GivenUp(batch, error, self) for piece in pieces for batch in piece)
+        try:
+            while waiting:
+                await self._hand_over(waiting[0])
+                waiting.popleft()
+        finally:
+            for given_up in waiting:
+                given_up.cut_short()
+
+    async def _hand_over(self, given_up: _GivenUp) -> None:
+        try:
+            await self._stage.consume(given_up.letter(self._letter(given_up.error)))
+        except Exception as error:  # noqa: BLE001 - whatever the other stage raises, this batch ends
+            given_up.fail(error)
+
+    def _letter(self, error: DeliveryError) -> DeadLetter:
+        return DeadLetter(
+            Reason.of(error),
+            error=str(error),
+            component=str(self._host.id),
+            signal=self._signal.value,
+            time_unix_ms=self._host.clock.time_ns() // 1_000_000,
+        )
+
+    def delivered(self, error: DeliveryError, items: int) -> None:
+        """Count items that the other stage has."""
+        labels = {
+            "component": str(self._host.id), "reason": Reason.of(error).value, "otel_signal": self._signal.value
+        }  # fmt: skip
+        registry = self._host.meter.registry
+        registry.counter("penstock_dead_letters", "Items delivered as dead letters, by reason.", labels).inc(items)
+
+    def lost(self, items: int, error: Exception | None) -> None:
+        """Tell of items that the other stage does not have."""
+        told = str(error) if isinstance(error, DeliveryError) else type(error).__name__
+        self._host.log.error("Dead letters failed. Dropping data.", error=told, dropped_items=items)
+
+
+class _GivenUp:
+    """One batch on its way to the other stage. It ends once, whatever comes first: the end there, or a failure here."""
+
+    def __init__(self, batch: Batch, error: DeliveryError, owner: DeadLetters) -> None:
+        self._batch = batch
+        self.error = error
+        self._owner = owner
+        self._is_ended = False
+
+    def letter(self, letter: DeadLetter) -> Batch:
+        """The batch for the other stage."""
+        delivery = Delivery()
+        delivery.on_resolved(self._resolved)
+        made = self._batch.renew(delivery)
+        made.context = with_letter(self._batch.context, letter)
+        return made
+
+    def _resolved(self, there: Delivery) -> None:
+        if there.outcome is Outcome.FAILED:
+            self.fail(there.error)
+        elif not self._is_ended:
+            self._owner.delivered(self.error, self._batch.count)
+            self._end(there.outcome, there.error)
+
+    def fail(self, error: Exception | None) -> None:
+        """The other stage does not have it: it ends with the error that made it a dead letter."""
+        if not self._is_ended:
+            self._owner.lost(self._batch.count, error)
+            self._end(Outcome.FAILED, self.error)
+
+    def cut_short(self) -> None:
+        """The process stops: whoever still has the data may keep it."""
+        self._end(Outcome.FAILED, Refused("shut down before the dead letter was taken", code=Code.UNAVAILABLE))
+
+    def _end(self, outcome: Outcome, error: DeliveryError | None) -> None:
+        if not self._is_ended:
+            self._is_ended = True
+            self._batch.delivery.end(outcome, error)
+
+
+def with_letter(context: Context, letter: DeadLetter) -> Context:
+    """The context of a dead letter: as it was, with metadata that says why."""
+    ours = letter.with_origin(context.metadata).as_texts()
+    return replace(context, metadata={**context.metadata, **{name: (text,) for name, text in ours.items()}})
