@@ -54,6 +54,7 @@ class Broker:
         listeners: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         jvm: Sequence[str] = (),
+        scram: Sequence[str] = (),
     ) -> None:
         """Prepare a broker in `folder`.
 
@@ -63,6 +64,7 @@ class Broker:
                 listener `PLAINTEXT` is always there.
             properties: further lines of server.properties.
             jvm: further arguments of java.
+            scram: users of SCRAM, as `SCRAM-SHA-256=[name=alice,password=secret]`.
         """
         self._jars = require_jars()
         self.folder = folder
@@ -97,7 +99,7 @@ class Broker:
         self._file.write_text("".join(f"{key}={value}\n" for key, value in lines.items()), encoding="utf-8")
         self._running: contextlib.AbstractContextManager[Server] | None = None
         self._server: Server | None = None
-        self._format()
+        self._format(scram)
 
     @property
     def bootstrap(self) -> str:
@@ -113,9 +115,14 @@ class Broker:
     def _java(self, *arguments: str) -> list[str | Path]:
         return ["java", *self._jvm, "-cp", f"{self._jars}/*", *arguments]
 
-    def _format(self) -> None:
+    def address(self, listener: str) -> str:
+        """`host:port` of a listener."""
+        return f"127.0.0.1:{self.ports[listener]}"
+
+    def _format(self, scram: Sequence[str]) -> None:
         cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._file))
+        users = [argument for user in scram for argument in ("--add-scram", user)]
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._file), *users)
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def up(self) -> None:
