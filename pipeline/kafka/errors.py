@@ -5,15 +5,16 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.errors import Code, Refused, Rejected
 
+_CLOSED: Final = "the broker closes the connection; does it want TLS, a certificate or a login at this port, or none?"
 # Names instead of classes: aiokafka is imported by those who use Kafka only. More special classes stand in an error's
 # method resolution order before more general ones.
 _REFUSED: Final = {
     "SaslAuthenticationFailed": "the broker does not accept our login; look at auth::sasl",
     "AuthenticationFailedError": "the broker does not accept our login; look at auth::sasl",
     "UnsupportedSaslMechanismError": "the broker does not offer this mechanism; look at auth::sasl::mechanism",
-    "IllegalSaslState": "the broker wants no login at this port; look at brokers and auth",
+    "IllegalSaslStateError": "the broker wants no login at this port; look at brokers and auth",
     "TopicAuthorizationFailedError": "we are not allowed to use the topic; grant our user access to it",
     "GroupAuthorizationFailedError": "we are not allowed to use the consumer group; grant our user access to it",
     "ClusterAuthorizationFailedError": "we are not allowed to write idempotently; grant our user IdempotentWrite",
@@ -35,10 +36,12 @@ _REFUSED: Final = {
     "KafkaTimeoutError": "no broker has answered in time",
     "TimeoutError": "no broker has answered in time",
     "SSLError": "TLS does not come about; does the broker speak TLS at this port, and does it take our certificate?",
+    "ConnectionRefusedError": "nothing listens at the broker's address; is the broker up, and is its port right?",
+    "ConnectionResetError": _CLOSED,
     "OSError": "no broker can be reached; look at brokers and the network",
-    "KafkaConnectionError": "no broker can be reached; look at brokers, tls, auth and the network",
-    "NoBrokersAvailable": "no broker can be reached; look at brokers, tls, auth and the network",
-    "NodeNotReadyError": "no broker can be reached; look at brokers, tls, auth and the network",
+    "KafkaConnectionError": _CLOSED,
+    "NoBrokersAvailable": "no broker can be reached; look at brokers and the network",
+    "NodeNotReadyError": "a broker cannot be reached; look at its advertised address, and at tls and auth",
     "ProducerClosed": "the producer is closed",
     "ProducerFenced": "the producer has to be renewed",
     "OutOfOrderSequenceNumber": "the producer has to be renewed",
@@ -78,13 +81,3 @@ def delivery_error(error: BaseException, *, topic: str = "") -> Refused | Reject
         if name in _REFUSED:
             return Refused(place + _REFUSED[name])
     return Refused(f"{place}{type(error).__name__}")
-
-
-def is_login_error(error: BaseException) -> bool:
-    """Whether the broker does not accept who we are: only a person can mend that."""
-    return type(error).__name__ in ("SaslAuthenticationFailed", "AuthenticationFailedError") or isinstance(
-        error, ssl.SSLCertVerificationError
-    )
-
-
-__all__ = ["DeliveryError", "delivery_error", "is_login_error"]
