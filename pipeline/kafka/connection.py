@@ -1,0 +1,188 @@
+"""The producer of aiokafka behind ours: one after the other, since an error may leave a gap in its sequence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pipeline.clock import Clock
+from pipeline.component import Host
+from pipeline.errors import Code, Refused, Rejected
+from pipeline.kafka.connecting import Outages, connected
+from pipeline.kafka.producer_settings import ProducerSettings
+from pipeline.kafka.record_batch import ReadyBatch
+
+_TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_TOPIC_S: Final = 10.0
+_TOPIC_PAUSE_S: Final = 0.1
+# How long the client waits for a broker's answer before it connects anew and, where brokers recognise what is sent
+# twice, sends the same again.
+_ANSWER_MS: Final = 30_000
+_CLOSE_S: Final = 2.0
+_BREAK_OFF_S: Final = 1.0
+
+
+def check_topic(name: str) -> None:
+    """Raise Rejected for a name that no broker takes (org.apache.kafka.common.internals.Topic)."""
+    if not _TOPIC.fullmatch(name) or name in (".", ".."):
+        raise Rejected("kafka: the name of the topic is not allowed (letters, digits, `.`, `_`, `-`; up to 249)")
+
+
+def closed() -> Refused:
+    """The error of what comes after the end."""
+    return Refused("kafka: the producer is closed", code=Code.UNAVAILABLE)
+
+
+class Connection:
+    """A started `AIOKafkaProducer`. Raises what aiokafka raises."""
+
+    def __init__(self, client: Any, settings: ProducerSettings, clock: Clock) -> None:
+        """Use `client`, an `AIOKafkaProducer`."""
+        self._client = client
+        self._clock = clock
+        self._may_create = settings.allow_auto_topic_creation
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def partitions(self, topic: str) -> Sequence[int]:
+        """The partitions of a topic, in order; empty while they are not known."""
+        return sorted(self._client.client.cluster.partitions_for_topic(topic) or ())
+
+    async def look_up(self, topic: str) -> Sequence[int]:
+        """The partitions of a topic that is not known yet."""
+        from aiokafka.errors import UnknownTopicOrPartitionError  # noqa: PLC0415 - only those who use Kafka have it
+
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(_TOPIC_S):
+                if self._may_create:
+                    await self._client.partitions_for(topic)
+                else:
+                    await self._wait_for(topic)
+        found = self.partitions(topic)
+        if not found:
+            raise UnknownTopicOrPartitionError
+        return found
+
+    async def _wait_for(self, topic: str) -> None:
+        """Look at all topics: to ask for one by its name would create it."""
+        while not self.partitions(topic):
+            await self._client.client.force_metadata_update()
+            await self._clock.sleep(_TOPIC_PAUSE_S)
+
+    async def write(self, topic: str, partition: int, batch: ReadyBatch) -> None:
+        """Write a batch; returns when it is acknowledged as the settings demand."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            answer = await self._client.send_batch(batch, topic, partition=partition)
+            await answer
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Close, soon also where brokers are away."""
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._client.stop()
+        except TimeoutError:
+            await self._break_off()
+
+    async def _break_off(self) -> None:
+        from aiokafka.errors import ProducerClosed  # noqa: PLC0415 - only those who use Kafka have it
+
+        # The client has no public way to end without its brokers.
+        self._client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BREAK_OFF_S):
+                await self._client.client.close()
+                await self._client._sender.close()  # noqa: SLF001
+
+
+class Connections:
+    """The connection that is in use; the next one is made when it is asked for."""
+
+    def __init__(self, arguments: Mapping[str, Any], settings: ProducerSettings, host: Host) -> None:
+        """`arguments`: of `client_arguments`."""
+        self._arguments = arguments
+        self._settings = settings
+        self._host = host
+        self._outages = Outages(host)
+        self._connecting: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Future[Connection] | None = None
+        self.current: Connection | None = None
+
+    async def get(self) -> Connection:
+        """The connection. Raises Refused with the reason when an attempt to connect fails; more attempts follow."""
+        if self.current is not None:
+            return self.current
+        self.begin()
+        if self._attempt is None:
+            self._attempt = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._attempt)
+
+    def begin(self) -> None:
+        """Connect in the background."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = self._host.tasks.start(self._connect(), "connect to kafka")
+
+    async def _connect(self) -> None:
+        client = await connected(self._make, self._arguments, self._failed, self._host.clock.sleep)
+        self._outages.over()
+        self.current = Connection(client, self._settings, self._host.clock)
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and not attempt.done():
+            attempt.set_result(self.current)
+
+    def _make(self) -> Any:
+        from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only those who use Kafka have it
+
+        return AIOKafkaProducer(
+            **self._arguments,
+            acks=self._settings.required_acks,
+            enable_idempotence=self._settings.is_idempotent,
+            request_timeout_ms=_ANSWER_MS,
+        )
+
+    def _failed(self, error: Refused | Rejected) -> None:
+        self._outages.failed(error)
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and not attempt.done():
+            attempt.set_exception(Refused(str(error), code=Code.UNAVAILABLE))
+
+    def retire(self, connection: Connection) -> None:
+        """Let another producer take over: the sequence of this one's has a gap."""
+        if self.current is connection:
+            self.current = None
+            self._host.tasks.start(_close_behind(connection), "close kafka connection")
+
+    async def close(self) -> None:
+        """Close what is open. `get` must not be called any more."""
+        self._failed_at_end()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        connection, self.current = self.current, None
+        if connection is not None:
+            await connection.close()
+
+    def _failed_at_end(self) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and not attempt.done():
+            attempt.set_exception(closed())
+
+
+async def _close_behind(connection: Connection) -> None:
+    try:
+        await connection.idle()
+    finally:
+        await connection.close()
