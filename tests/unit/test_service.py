@@ -13,7 +13,7 @@ from pipeline.config import ComponentId, ConfigModel, load
 from pipeline.config.settings import Settings
 from pipeline.connectors.forward import Forward
 from pipeline.delivery import DeliveryConfig
-from pipeline.errors import Refused, StartError
+from pipeline.errors import Refused, Rejected, StartError
 from pipeline.service import Service
 from pipeline.signals import Batch, Outcome, Signal, Value
 from pipeline.testing import traces
@@ -97,6 +97,7 @@ class OutConfig(DeliveryConfig):
 
     fail: bool = False
     version: int = 0
+    rejects: bool = False
 
 
 class Out(Told, Exporter):
@@ -110,6 +111,8 @@ class Out(Told, Exporter):
         if Out.refusals:
             Out.refusals -= 1
             raise Refused("backend away")
+        if self.config.rejects:
+            raise Rejected("never")
         SENT.setdefault(str(self.host.id), []).append(batch)
 
 
@@ -440,3 +443,26 @@ async def test_intake_goes_on_during_reloads() -> None:
     assert len(batches) > 5
     assert {batch.delivery.outcome for batch in batches} == {Outcome.DELIVERED}
     assert len(marks()) == len(batches)
+
+
+DEAD = BASE.replace(
+    "exporters: {out: {", "exporters: {out/dead: {retry_on_failure: {initial_interval: 10ms}}, out: {"
+).replace("version: EXPORTER", "rejects: true, dead_letter: out/dead")
+
+
+async def test_dead_letters_go_to_an_exporter_that_no_pipeline_uses() -> None:
+    service = await running(settings(DEAD))
+    batch = await receiver_of(service).send({})
+    assert await batch.delivery.wait() is Outcome.DELIVERED
+    assert list(SENT) == ["out/dead"]
+    await service.stop()
+    assert {"start out/dead", "stop out/dead"} <= set(EVENTS)
+
+
+async def test_a_stop_gives_dead_letters_time_behind_what_they_come_from() -> None:
+    service = await running(settings(DEAD))
+    Out.refusals = 3
+    batches = [await receiver_of(service).send({}) for _ in range(5)]
+    await service.stop()
+    assert [batch.delivery.outcome for batch in batches] == [Outcome.DELIVERED] * 5
+    assert len(SENT["out/dead"]) == 5
