@@ -1,14 +1,13 @@
-"""Where admitted batches wait for the backend. In memory today; a durable queue takes the same place."""
+"""Where admitted batches wait for the backend: what the delivery stage asks of a queue, and the one in memory."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from pipeline.delivery.room import Room
 from pipeline.delivery.settings import Sizer
-from pipeline.errors import Code, Refused, Rejected
 from pipeline.signals import Batch, Content, Delivery
 
 
@@ -18,12 +17,23 @@ class Queue(Protocol):
     A batch that was taken stays on the queue's books until its delivery handle resolves.
     """
 
-    capacity: int
-    """Room in units of the sizer."""
+    keeps: ClassVar[bool]
+    """Whether data outlives the process. What is taken from such a queue and ends as FAILED with Refused goes back to
+    it; with anything else it is gone."""
+
+    @property
+    def capacity(self) -> int:
+        """Room in units of the sizer."""
 
     @property
     def size(self) -> int:
         """What is in use of the room: waiting, reserved and under way."""
+
+    async def start(self, on_ready: Callable[[], None]) -> None:
+        """Begin; `on_ready` is called when `take` has something that it had not before. Raises StartError.
+
+        A queue that runs already takes the place again that it may have lost to another.
+        """
 
     async def reserve(self, batch: Batch) -> Callable[[], None]:
         """Keep room for a batch; the result gives it back. Raises Refused or Rejected when there is none."""
@@ -32,44 +42,48 @@ class Queue(Protocol):
         """Admit a batch, into reserved room where there is some. Raises Refused or Rejected when there is none."""
 
     def take(self) -> Batch | None:
-        """The next batch, None when none waits."""
+        """The next batch, None when none is at hand."""
 
     def close(self) -> None:
-        """Take nothing more: whoever waits for room is refused."""
+        """Admit nothing more: whoever waits for room is refused."""
+
+    async def stop(self) -> None:
+        """End; every batch that was taken has ended before."""
 
 
 class MemoryQueue:
     """Bounded by requests, items or bytes. First in, first out, also for those who wait for room."""
 
+    keeps: ClassVar[bool] = False
+
     def __init__(self, capacity: int, sizer: Sizer, *, block_on_overflow: bool) -> None:
         """Hold `capacity` units of `sizer`; when full, refuse, or let the sender wait."""
-        self.capacity = capacity
-        self.size = 0
-        self._measure = sizer.measure
-        self._block = block_on_overflow
+        self._room = Room(capacity, sizer, block_on_overflow=block_on_overflow)
         self._batches: deque[Batch] = deque()
-        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._closed = False
+        self.reserve = self._room.reserve
+        self.close = self._room.close
 
-    async def reserve(self, batch: Batch) -> Callable[[], None]:
-        """Keep room for a batch; the result gives it back."""
-        size = self._measure(batch)
-        await self._enter(size)
-        return lambda: self._leave(size)
+    @property
+    def capacity(self) -> int:
+        """Room in units of the sizer."""
+        return self._room.capacity
+
+    @property
+    def size(self) -> int:
+        """What is in use of the room."""
+        return self._room.size
+
+    async def start(self, on_ready: Callable[[], None]) -> None:
+        """Nothing is there before something is put."""
 
     async def put(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
         """Admit a batch; reserved room is used even when the batch has grown since."""
-        size = self._measure(batch)
-        if reserved is None:
-            await self._enter(size)
-        else:
-            self.size += size
-            reserved()
+        size = await self._room.admit(batch, reserved)
         admitted = _bytes_only(batch)
         outer = batch.delivery
 
         def done(inner: Delivery) -> None:
-            self._leave(size)
+            self._room.leave(size)
             outer.end(inner.outcome, inner.error)
 
         admitted.delivery.on_resolved(done)
@@ -79,58 +93,8 @@ class MemoryQueue:
         """The oldest batch, None when none waits."""
         return self._batches.popleft() if self._batches else None
 
-    def close(self) -> None:
-        """Refuse whoever waits for room, and whoever comes."""
-        self._closed = True
-        for _, waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(_closed())
-
-    async def _enter(self, size: int) -> None:
-        if self._closed:
-            raise _closed()
-        if size > self.capacity:
-            raise Rejected(
-                f"request of {size} is larger than the whole sending queue ({self.capacity}); raise queue_size or "
-                "send smaller requests",
-                code=Code.RESOURCE_EXHAUSTED,
-            )
-        if not self._waiters and self.size + size <= self.capacity:
-            self.size += size
-            return
-        if not self._block:
-            raise Refused("sending queue is full")
-        await self._wait_for_room(size)
-
-    async def _wait_for_room(self, size: int) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (size, waiter)
-        self._waiters.append(entry)
-        try:
-            await waiter
-        except BaseException:
-            if entry in self._waiters:
-                self._waiters.remove(entry)
-                self._admit_waiters()
-            elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._leave(size)
-            raise
-
-    def _leave(self, size: int) -> None:
-        self.size -= size
-        if self._waiters:
-            self._admit_waiters()
-
-    def _admit_waiters(self) -> None:
-        while self._waiters and self.size + self._waiters[0][0] <= self.capacity:
-            size, waiter = self._waiters.popleft()
-            if not waiter.done():
-                self.size += size
-                waiter.set_result(None)
-
-
-def _closed() -> Refused:
-    return Refused("shutting down", code=Code.UNAVAILABLE)
+    async def stop(self) -> None:
+        """Nothing is left behind."""
 
 
 def _bytes_only(batch: Batch) -> Batch:
