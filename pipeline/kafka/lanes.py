@@ -60,6 +60,11 @@ class Entry(NamedTuple):
     record: OutRecord
     size_bytes: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is known of it yet."""
+        return self.submission.results[self.number] is Submission.OPEN
+
     def settle(self, error: DeliveryError | None) -> None:
         """Say what became of it."""
         self.submission.settle(self.number, error)
@@ -68,7 +73,7 @@ class Entry(NamedTuple):
 class Lane:
     """What waits for one partition."""
 
-    __slots__ = ("entries", "is_busy", "partition", "since_s", "size_bytes", "topic")
+    __slots__ = ("entries", "partition", "since_s", "size_bytes", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         """Nothing waits."""
@@ -77,7 +82,6 @@ class Lane:
         self.entries: deque[Entry] = deque()
         self.size_bytes = 0
         self.since_s = 0.0
-        self.is_busy = False
 
     def add(self, entry: Entry, now_s: float) -> None:
         """Let an entry wait, from `now_s` on."""

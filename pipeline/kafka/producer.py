@@ -141,11 +141,9 @@ class Producer:
         lane = self._lanes.get((topic, partition))
         if lane is None:
             lane = self._lanes[topic, partition] = Lane(topic, partition)
-        lane.add(entry, self._host.clock.monotonic())
-        if not lane.is_busy:
-            lane.is_busy = True
             self._busy += 1
             self._host.tasks.start(self._empty(lane), "write records")
+        lane.add(entry, self._host.clock.monotonic())
 
     def _backlog(self, topic: str, partition: int) -> int:
         lane = self._lanes.get((topic, partition))
@@ -171,7 +169,7 @@ class Producer:
                 if taken:
                     await self._write(lane, taken)
         finally:
-            lane.is_busy = False
+            del self._lanes[lane.topic, lane.partition]
             self._busy -= 1
             if not self._busy:
                 self._idle.set()
@@ -191,13 +189,12 @@ class Producer:
             if isinstance(error, Rejected) and len(entries) > 1:
                 # One of them is at fault: the others must not be lost with it.
                 middle = len(entries) // 2
-                halves = entries[:middle], entries[middle:]
-                entries = []
-                for half in halves:
+                for half in (entries[:middle], entries[middle:]):
                     await self._write(lane, half)
         finally:
             for entry in entries:
-                entry.settle(error)
+                if entry.is_open:
+                    entry.settle(error)
 
     async def _attempt(self, lane: Lane, entries: list[Entry]) -> DeliveryError | None:
         try:

@@ -126,16 +126,16 @@ def _fields(data: memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tupl
     try:
         while position < size:
             start = position
-            tag, position = _read_varint(data, position)
+            tag, position = read_varint(data, position)
             wire_type = tag & 7
             if wire_type == 2:
-                length, body = _read_varint(data, position)
+                length, body = read_varint(data, position)
                 position = body + length
                 if tag >> 3 in wanted:
                     children.append((tag, start, body, position))
                     continue
             else:
-                position = _skip(data, position, tag)
+                position = skip(data, position, tag)
             head.append(data[start:position])
     except IndexError:
         position = size + 1
@@ -147,26 +147,27 @@ def _fields(data: memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tupl
     return b"".join(head), children
 
 
-def _skip(data: memoryview, position: int, tag: int) -> int:
+def skip(data: bytes | memoryview, position: int, tag: int) -> int:
     """Where a field that begins with `tag` ends (groups, long out of use, are still valid as unknown fields)."""
     wire_type = tag & 7
     if wire_type == 0:
-        return _read_varint(data, position)[1]
+        return read_varint(data, position)[1]
     if wire_type in (1, 5):
         return position + (8 if wire_type == 1 else 4)
     if wire_type == 2:
-        length, body = _read_varint(data, position)
+        length, body = read_varint(data, position)
         return body + length
     if wire_type == 3:
-        inner, position = _read_varint(data, position)
+        inner, position = read_varint(data, position)
         while inner & 7 != 4:
-            position = _skip(data, position, inner)
-            inner, position = _read_varint(data, position)
+            position = skip(data, position, inner)
+            inner, position = read_varint(data, position)
         return position
     raise Rejected("malformed protobuf: unknown wire type", code=Code.INVALID_ARGUMENT)
 
 
-def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
+def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
+    """A base-128 varint and where it ends. Raises IndexError where it is cut off."""
     value = data[position]
     position += 1
     if value < 0x80:
