@@ -104,7 +104,7 @@ def compact(path: Path, directory: Path) -> bool:
     """
     temporary = directory / (_TEMPORARY + path.name)
     log = path.with_name(path.name + "-wal")
-    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0.1)) as holder:
         holder.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         holder.execute("BEGIN IMMEDIATE")
         # A log that is not empty would be taken for the new file's.

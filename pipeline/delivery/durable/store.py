@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.delivery.durable.errors import StoreDamagedError, StoreLayoutError, translated
+from pipeline.delivery.durable.migration import LAYOUT, SCHEMA, migrate
 
-LAYOUT: Final = 1
-"""Version of the schema (`PRAGMA user_version`)."""
 APPLICATION_ID: Final = 0x50535451
 """`PSTQ`, in the header of every queue file (`PRAGMA application_id`)."""
 PAGE_BYTES: Final = 32768
 """Measured: rows of 360 KiB cost 40 % less CPU time than with 8 KiB; small ones write half as much as with 64 KiB."""
 
-SCHEMA: Final = (
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE requests (
-        id INTEGER PRIMARY KEY, items INTEGER NOT NULL, body_bytes INTEGER NOT NULL,
-        stored_unix_ms INTEGER NOT NULL, context TEXT NOT NULL, body BLOB NOT NULL)""",
-)
-
 # What the log holds before it goes into the file. A page that is written again meanwhile goes there once.
 _CHECKPOINT_BYTES: Final = 32 << 20
 _CACHE_KIB: Final = 8 << 10
 _HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
-_INSERT: Final = f"INSERT INTO requests ({_HEAD}, body) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
-_READ: Final = f"SELECT {_HEAD}, body FROM requests WHERE id > ? ORDER BY id"  # noqa: S608 - names of columns
+_ALL: Final = f"{_HEAD}, body, checksum"
+_INSERT: Final = f"INSERT INTO requests ({_ALL}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
+_READ: Final = f"SELECT {_ALL} FROM requests WHERE id > ? ORDER BY id"  # noqa: S608 - names of columns
 
 
 class Row(NamedTuple):
@@ -46,6 +40,20 @@ class Row(NamedTuple):
     """JSON, see `record.py`."""
     body: bytes
     """The OTLP request."""
+    checksum: int | None = None
+    """CRC-32 over the rest, as it is on disk; None: not written yet, or by layout 1."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the row is as it was written; takes 0.3 ms a MiB. Rows of layout 1 are believed."""
+        return len(self.body) == self.body_bytes and self.checksum in (None, self._crc())
+
+    def sealed(self) -> Row:
+        """The row with its checksum."""
+        return self if self.checksum is not None else self._replace(checksum=self._crc())
+
+    def _crc(self) -> int:
+        return zlib.crc32(self.body, zlib.crc32(f"{self.items} {self.stored_unix_ms} {self.context}".encode()))
 
 
 class Head(NamedTuple):
@@ -98,9 +106,13 @@ class Store:
 
     def _prepare(self, fsync: bool) -> None:
         run = self.connection.execute
-        # Both count only before the first table is made.
-        run(f"PRAGMA page_size = {PAGE_BYTES}")
-        run("PRAGMA auto_vacuum = INCREMENTAL")
+        layout = self.layout
+        if layout > LAYOUT:
+            raise StoreLayoutError(f"layout {layout}, this version knows {LAYOUT}")
+        if layout == 0:
+            # Both count only before the first table is made.
+            run(f"PRAGMA page_size = {PAGE_BYTES}")
+            run("PRAGMA auto_vacuum = INCREMENTAL")
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA wal_autocheckpoint = {4 * _CHECKPOINT_BYTES // PAGE_BYTES}")
         run(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_BYTES}")
@@ -108,11 +120,10 @@ class Store:
         run("PRAGMA temp_store = MEMORY")
         run("PRAGMA secure_delete = OFF")
         self.configure(fsync=fsync)
-        layout = self.layout
-        if layout > LAYOUT:
-            raise StoreLayoutError(f"layout {layout}, this version knows {LAYOUT}")
         if layout == 0:
             self._create()
+        else:
+            migrate(self.connection)
 
     def _create(self) -> None:
         if self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -171,7 +182,7 @@ class Store:
                 run("BEGIN IMMEDIATE")
                 # First, so that what comes finds their pages in memory.
                 self.connection.executemany("DELETE FROM requests WHERE id = ?", [(row_id,) for row_id in removals])
-                self.connection.executemany(_INSERT, puts)
+                self.connection.executemany(_INSERT, [row.sealed() for row in puts])
                 run("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
