@@ -17,6 +17,8 @@ from pipeline.errors import ConfigError, PenstockError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipeline.config.settings import Settings
+
 _COMMANDS_GROUP: Final = "penstock.commands"
 _INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as shells say it."""
@@ -25,9 +27,11 @@ _INTERRUPTED: Final = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code: 0, 130 after Ctrl-C, 1 after any error, whose text is on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Workers are started as this process was.
+    itself = sys.orig_argv[1:] if argv is None else ["-m", "pipeline", *arguments]
     try:
         _check_packages()
-        return _dispatch(arguments)
+        return _dispatch(arguments, [sys.executable, *itself])
     except PenstockError as error:
         sys.stderr.write(_error_text(error))
     except BrokenPipeError:
@@ -43,9 +47,9 @@ def _error_text(error: PenstockError) -> str:
     return f"Error: {error}\n" if count == 1 else f"Error: {count} problems:\n{error}\n"
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], itself: Sequence[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
-        return _run(arguments)
+        return _run(arguments, itself)
     name, *rest = arguments
     commands = _commands()
     if name in commands:
@@ -95,7 +99,7 @@ def _check_packages() -> None:
         )
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], itself: Sequence[str]) -> int:
     parser = config_parser("penstock", "The OpenTelemetry-style collector for LLM telemetry.")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = "penstock --config URI [--config URI ...] [--set KEY=VALUE ...] | penstock COMMAND ..."
@@ -103,14 +107,49 @@ def _run(arguments: list[str]) -> int:
         parser.epilog = _overview()
     version = f"penstock version {metadata.version('penstock')}"
     parser.add_argument("--version", "-v", action="version", version=version)
+    parser.add_argument(
+        "--workers", type=_workers, default=1, metavar="N",
+        help="processes that share the ports and the work; auto: one per CPU (docs/workers.md)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
-    from pipeline.config import load  # noqa: PLC0415 - `--help` and `--version` do without pydantic
+    return _serve(options.config, options.sets, options.workers, itself)
 
-    read = partial(load, options.config, options.sets)
+
+def _workers(text: str) -> int:
+    from pipeline.workers.count import worker_count  # noqa: PLC0415 - most runs have one
+
+    try:
+        return worker_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _serve(config: Sequence[str], sets: Sequence[str], workers: int, itself: Sequence[str]) -> int:
+    """Run alone, as one of several workers, or as their parent."""
+    from pipeline.config import load  # noqa: PLC0415 - `--help` and `--version` do without pydantic
+    from pipeline.worker import CONTROL_VARIABLE, Worker  # noqa: PLC0415 - as above
+    from pipeline.workers.sharing import check_sharing  # noqa: PLC0415 - as above
+
+    is_worker = CONTROL_VARIABLE in os.environ
+    count = Worker.of_environment().count if is_worker else workers
+
+    def read() -> Settings:
+        settings = load(config, sets)
+        check_sharing(settings, count)
+        return settings
+
     settings = read()
+    if count > 1 and not is_worker:
+        from pipeline.workers.parent import run_workers  # noqa: PLC0415 - needed only here
+
+        return run_workers(settings, read, workers, itself)
     from pipeline.service import run  # noqa: PLC0415 - the engine is loaded only to run it
 
-    return run(settings, read)
+    if not is_worker:
+        return run(settings, read)
+    from pipeline.workers.child import ParentLink  # noqa: PLC0415 - needed only here
+
+    return run(settings, read, ParentLink.of_environment().attend)
 
 
 def _overview() -> str:

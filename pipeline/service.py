@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, Final
 
 from pipeline.clock import Clock, SystemClock
@@ -18,6 +18,7 @@ from pipeline.graph import Graph, describe
 from pipeline.heap import keep_freed_memory, settle
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
+from pipeline.worker import Worker
 
 # What a reload may wait for deliveries of the old set that end on it.
 _OLD_SET_DRAIN_S: Final = 30.0
@@ -38,7 +39,7 @@ class Service:
         self._reload = reload
         self._reloading = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
-        self.telemetry = Telemetry(settings.service.telemetry, self._clock)
+        self.telemetry = Telemetry(settings.service.telemetry, self._clock, worker=Worker.of_environment())
         self.log = self.telemetry.log()
         self.graph = Graph(settings, self.telemetry, self._clock)
         self._reloads = {
@@ -285,7 +286,47 @@ async def _retire(old: Graph, new: Graph, stopped: Container[Component], earlier
     await old.tasks.stop()
 
 
-def run(settings: Settings, reload: Callable[[], Settings]) -> int:
+class Control:
+    """What signals, and the parent of a worker, may ask of a running service."""
+
+    def __init__(self, service: Service) -> None:
+        """Nothing is asked yet; reloads are taken once `is_running`."""
+        self.is_running = False
+        self._service = service
+        self._stopping = asyncio.Event()
+        self._reloads: set[asyncio.Task[bool]] = set()
+
+    def stop(self) -> None:
+        """End the service."""
+        self._stopping.set()
+
+    def stop_by_signal(self) -> None:
+        """End the service; asked for the second time, end the process."""
+        if self._stopping.is_set():
+            os._exit(1)
+        self._service.log.info("Received signal from OS")
+        self.stop()
+
+    def reload(self) -> asyncio.Task[bool] | None:
+        """Begin a reload, whose result is that of `Service.reload`; None while the service starts or stops."""
+        if self._stopping.is_set() or not self.is_running:
+            return None
+        task = asyncio.get_running_loop().create_task(self._service.reload(), name="reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+        return task
+
+    async def stopped(self) -> None:
+        """Wait until the service is to end and no reload is under way."""
+        await self._stopping.wait()
+        await asyncio.gather(*self._reloads, return_exceptions=True)
+
+
+Attend = Callable[[Service, Control], AbstractAsyncContextManager[None]]
+"""Somebody who attends a service from when it is ready until it has stopped."""
+
+
+def run(settings: Settings, reload: Callable[[], Settings], attend: Attend | None = None) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code of the process.
 
     A second SIGTERM or SIGINT ends the process at once.
@@ -294,38 +335,21 @@ def run(settings: Settings, reload: Callable[[], Settings]) -> int:
 
     keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, reload))
+        return runner.run(_serve(settings, reload, attend))
 
 
-async def _serve(settings: Settings, reload: Callable[[], Settings]) -> int:
+async def _serve(settings: Settings, reload: Callable[[], Settings], attend: Attend | None) -> int:
     service = Service(settings, reload)
-    is_running = False
+    control = Control(service)
     loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-
-    def on_stop() -> None:
-        if stopping.is_set():
-            os._exit(1)
-        service.log.info("Received signal from OS")
-        stopping.set()
-
-    reloads: set[asyncio.Task[bool]] = set()
-
-    def on_reload() -> None:
-        if stopping.is_set() or not is_running:
-            return
-        task = loop.create_task(service.reload(), name="reload")
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_stop)
-    loop.add_signal_handler(signal.SIGHUP, on_reload)
+        loop.add_signal_handler(number, control.stop_by_signal)
+    loop.add_signal_handler(signal.SIGHUP, control.reload)
     # Signals are heard before the log says that everything is ready: whoever reads it may send one at once.
     await service.start()
-    is_running = True
+    control.is_running = True
     settle()
-    await stopping.wait()
-    await asyncio.gather(*reloads, return_exceptions=True)
-    await service.stop()
+    async with attend(service, control) if attend is not None else nullcontext():
+        await control.stopped()
+        await service.stop()
     return 0

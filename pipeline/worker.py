@@ -10,6 +10,8 @@ from typing import Final
 
 VARIABLE: Final = "PENSTOCK_WORKER"
 """Set by the parent for each worker: `index/count`, for example `0/4`."""
+CONTROL_VARIABLE: Final = "PENSTOCK_WORKER_CONTROL"
+"""Set by the parent: the number of the descriptor over which a worker and it talk."""
 SECRET_BYTES: Final = 32
 
 

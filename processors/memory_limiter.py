@@ -71,9 +71,10 @@ class MemoryLimiter(Processor):
     config: MemoryLimiterConfig
 
     def __init__(self, config: MemoryLimiterConfig, host: Host, rss: Callable[[], int] | None = None) -> None:
-        """Compute the limits. `rss` reads the resident size in bytes (tests put their own)."""
+        """Compute the limits of this process. `rss` reads the resident size in bytes (tests put their own)."""
         super().__init__(config, host)
-        self.hard_bytes, self.soft_bytes = _limits(config)
+        # Workers share the memory of one container, and so the limits that were set for it.
+        self.hard_bytes, self.soft_bytes = (limit // host.worker.count for limit in _limits(config))
         self._rss = rss or _resident_bytes
         self._refusing = False
         self._collected_at = float("-inf")

@@ -32,6 +32,7 @@ class PageStyle:
 class _Entry(TypedDict, total=False):
     unit: str
     level: str
+    workers: str
 
 
 @cache
@@ -43,6 +44,11 @@ def _instruments() -> Mapping[str, _Entry]:
 def least_level(name: str) -> str:
     """The level from which on a metric is shown."""
     return _instruments().get(name.removeprefix(_COLLECTOR_PREFIX), {}).get("level", "basic")
+
+
+def pooling(name: str) -> str:
+    """How several workers' values of a metric become one: `sum`, `max`, or `parent` (only the parent's count)."""
+    return _instruments().get(name.removeprefix(_COLLECTOR_PREFIX), {}).get("workers", "sum")
 
 
 def visible(metrics: Iterable[Metric], level: str) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ class ScrapePage:
         openmetrics: whether a scraper that asks for it gets OpenMetrics, with exemplars.
         authorize: is given the request's headers and raises Unauthenticated.
         response_headers: headers added to every answer.
+        refresh: awaited before `collect`.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ScrapePage:
         openmetrics: bool = False,
         authorize: Callable[[Any], Awaitable[object]] | None = None,
         response_headers: dict[str, str] | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Set what is served; `start` serves it."""
         self.collect = collect
@@ -40,6 +42,7 @@ class ScrapePage:
         self._openmetrics = openmetrics
         self._authorize = authorize
         self._headers = response_headers or {}
+        self._refresh = refresh
         self._runner: Any = None
 
     async def start(self, endpoint: str, tls: ssl.SSLContext | None = None) -> None:
@@ -75,6 +78,8 @@ class ScrapePage:
             except PenstockError as error:
                 return web.Response(status=503, text=f"{error}\n", headers=self._headers)
         form = negotiate(request.headers.get("Accept", ""), openmetrics=self._openmetrics)
+        if self._refresh is not None:
+            await self._refresh()
         families = self.collect()
         zipped = "gzip" in request.headers.get("Accept-Encoding", "")
         body, encoding = await asyncio.to_thread(_body, families, form, zipped)

@@ -26,6 +26,16 @@ from pipeline.telemetry.page import ScrapePage
 from pipeline.telemetry.push import OtlpClient
 
 
+class Pool(Protocol):
+    """Metrics of other processes that are shown on the page of this one."""
+
+    async def refresh(self) -> None:
+        """Ask the others."""
+
+    def combined(self, own: Iterable[Metric]) -> Iterable[Metric]:
+        """The metrics of this process and of the others as those of one."""
+
+
 @dataclass(slots=True)
 class Source:
     """What readers read: the registry, and how much of it is shown for whom."""
@@ -35,10 +45,16 @@ class Source:
     start_ns: int
     level: str = "normal"
     resource: Mapping[str, str] = field(default_factory=dict)
+    pool: Pool | None = None
 
     def metrics(self) -> Iterable[Metric]:
         """The metrics of the configured level, as they are now."""
         return visible(self.registry.collect(), self.level)
+
+    def page_metrics(self) -> Iterable[Metric]:
+        """As `metrics`, with those of the pool."""
+        own = self.registry.collect()
+        return visible(own if self.pool is None else self.pool.combined(own), self.level)
 
 
 class Reader(Protocol):
@@ -59,7 +75,7 @@ class PullPage:
         self._source = source
         self._host, self._port = config.host, config.port
         self._style = PageStyle()
-        self._page = ScrapePage(self._families)
+        self._page = ScrapePage(self._families, refresh=None if source.pool is None else source.pool.refresh)
         self.restyle(config)
 
     @property
@@ -73,7 +89,7 @@ class PullPage:
 
     def _families(self) -> list[Family]:
         source = self._source
-        return own_families(source.metrics(), source.resource, self._style, version=source.version)
+        return own_families(source.page_metrics(), source.resource, self._style, version=source.version)
 
     async def start(self) -> None:
         """Listen. Raises StartError."""

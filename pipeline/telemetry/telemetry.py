@@ -17,20 +17,35 @@ from pipeline.telemetry.log import Log
 from pipeline.telemetry.logs import LogOutput
 from pipeline.telemetry.meter import Meter, MetricsRegistry
 from pipeline.telemetry.process import ProcessMetrics, lag_histogram, probe_loop
-from pipeline.telemetry.readers import LogQueue, LogsPush, MetricsPush, PullPage, Reader, Source
+from pipeline.telemetry.readers import LogQueue, LogsPush, MetricsPush, Pool, PullPage, Reader, Source
+from pipeline.worker import ALONE, Worker
 
 
 class Telemetry:
     """Registry, log and readers of one process.
 
-    The log is in force from construction on (what happens at start is logged, too), readers from `start` on.
+    The log is in force from construction on (what happens at start is logged, too), readers from `start` on. One of
+    several workers pushes for itself and has no page: its parent's shows the metrics of all.
 
     Attributes:
         registry: every own metric.
     """
 
-    def __init__(self, settings: TelemetryConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: TelemetryConfig,
+        clock: Clock | None = None,
+        *,
+        worker: Worker = ALONE,
+        pool: Pool | None = None,
+    ) -> None:
         """Build from `service.telemetry`.
+
+        Args:
+            settings: what to show, and where.
+            clock: the system's when absent.
+            worker: which of several processes this is.
+            pool: metrics of other processes, for the page.
 
         Raises:
             StartError: an output file of the log cannot be opened.
@@ -39,7 +54,8 @@ class Telemetry:
         self._clock = clock or SystemClock()
         self._version = installed_version("penstock")
         self._instance_id = str(uuid.uuid4())
-        self._source = Source(self.registry, self._version, self._clock.time_ns())
+        self._worker = worker
+        self._source = Source(self.registry, self._version, self._clock.time_ns(), pool=pool)
         self._log = Log(logging.getLogger(LOGGER))
         self._probe: asyncio.Task[None] | None = None
         self._settings = settings
@@ -77,7 +93,8 @@ class Telemetry:
         """
         self._pages, self._pushers = await self._build_readers(self._settings.metrics, {})
         await _start_all([*self._pushers, *self._log_pushers])
-        self._probe = asyncio.create_task(probe_loop(lag_histogram(self.registry)), name="loop lag probe")
+        if self._source.pool is None:
+            self._probe = asyncio.create_task(probe_loop(lag_histogram(self.registry)), name="loop lag probe")
 
     async def stop(self) -> None:
         """Push what is left, stop listening, close the log."""
@@ -121,7 +138,13 @@ class Telemetry:
             "service.name": "penstock",
             "service.version": self._version,
         }
-        return {key: str(value) for key, value in (own | settings.resource).items() if value is not None}
+        resource = {key: str(value) for key, value in (own | settings.resource).items() if value is not None}
+        if self._worker.count > 1:
+            # What is pushed under one name would be one process to its backend, counting up and down.
+            resource["penstock.worker"] = str(self._worker.index)
+            if settings.resource.get("service.instance.id"):
+                resource["service.instance.id"] += f"-{self._worker.index}"
+        return resource
 
     def _build_logs(self, settings: TelemetryConfig) -> tuple[LogOutput, list[Reader]]:
         meter = self.meter({})
@@ -133,7 +156,10 @@ class Telemetry:
             queue = LogQueue(processor.batch.max_queue_size, dropped.inc)
             queues.append(queue)
             pushers.append(LogsPush(processor.batch, self._source, queue, self._log, self._clock))
-        return LogOutput(settings.logs, self._resource(settings), suppressed, queues), pushers
+        logs = settings.logs
+        if self._worker.count > 1:
+            logs = logs.model_copy(update={"initial_fields": {"worker": self._worker.index} | logs.initial_fields})
+        return LogOutput(logs, self._resource(settings), suppressed, queues), pushers
 
     async def _build_readers(
         self, metrics: MetricsTelemetry, running: Mapping[tuple[str, int], PullPage]
@@ -144,7 +170,8 @@ class Telemetry:
         ]
         pages: dict[tuple[str, int], PullPage] = {}
         started: list[Reader] = []
-        for config in [reader.pull.exporter.prometheus for reader in readers if reader.pull]:
+        pulls = [] if self._worker.count > 1 else [reader.pull for reader in readers if reader.pull]
+        for config in [pull.exporter.prometheus for pull in pulls]:
             key = (config.host, config.port)
             page = pages[key] = running.get(key) or PullPage(config, self._source)
             if page not in running.values():

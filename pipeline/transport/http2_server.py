@@ -61,6 +61,11 @@ _CONNECTION_WINDOW: Final = 16 << 20
 _LARGEST_FRAME: Final = 1 << 20
 _MAX_OPEN: Final = 10_000
 """Streams at a time where the configuration has no limit, and requests at work whose streams are gone included."""
+_LAST_POSSIBLE_ID: Final = 2**31 - 1
+_FAREWELL: Final = b"penstock"
+"""Content of the ping whose answer says that a client has heard of our leaving."""
+_FAREWELL_S: Final = 1.0
+"""How long that answer is waited for."""
 _MAX_CUT: Final = 1000
 """How many streams are remembered that ended before their clients had said all."""
 
@@ -111,6 +116,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         self._unreported = 0
         self._greeted = False
         self._leaving = False
+        self._farewell: asyncio.TimerHandle | None = None
         self._writing_paused = False
         self._keepalive = Keepalive(settings.keepalive, self)
         self._guard = Guard(self, inflow)
@@ -187,10 +193,17 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     def leave(self) -> None:
         """Take no new requests; close when those under way are answered."""
-        if not self._leaving and self._transport is not None:
+        if self._farewell is None and self._transport is not None:
+            # Requests that are on their way are taken until the client has heard of it (RFC 9113, section 6.8).
+            self._write(goaway_frame(_LAST_POSSIBLE_ID, NO_ERROR) + frame(PING, 0, 0, _FAREWELL))
+            self._farewell = self._loop.call_later(_FAREWELL_S, self._turn_away)
+
+    def _turn_away(self) -> None:
+        """From here on new requests are refused."""
+        if not self._leaving:
             self._leaving = True
             self._write(goaway_frame(self._last_id, NO_ERROR))
-        self._rest_if_idle()
+            self._rest_if_idle()
 
     def close(self, code: int = NO_ERROR, why: bytes = b"") -> None:
         """Say why and close at once."""
@@ -262,6 +275,8 @@ class ServerConnection(asyncio.BufferedProtocol):
         for stream in self._streams.values():
             self._guard.release(stream)
         self._streams.clear()
+        if self._farewell is not None:
+            self._farewell.cancel()
         self._keepalive.stop()
         self._guard.stop()
         self._on_closed(self)
@@ -499,6 +514,9 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     def _take_ping(self, flags: int, payload: bytes) -> None:
         if flags & ACK:
+            if payload == _FAREWELL and self._farewell is not None:
+                self._farewell.cancel()
+                self._turn_away()
             return
         self._write(frame(PING, ACK, 0, payload))
         if not self._keepalive.may_ping():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,15 +74,55 @@ def resolve(endpoint: str, network: str = "tcp") -> Address:
     return Address(str(address[0]), port, family)
 
 
+class SharedPorts:
+    """The addresses that the workers of one parent listen on together; off in a process alone.
+
+    A port that is shared can be shared with anybody, so that an address that no worker has yet is first tried alone: a
+    port in use by another program stays an error at start.
+
+    Attributes:
+        addresses: what this worker, or one before it, listens on.
+    """
+
+    def __init__(self) -> None:
+        """Share nothing."""
+        self.addresses: set[str] = set()
+        self.is_on = False
+
+    def share(self, addresses: Iterable[str]) -> None:
+        """Share ports from now on; other workers listen on these `addresses` already."""
+        self.is_on = True
+        self.addresses |= {*addresses}
+
+    def bind(self, address: Address) -> socket.socket:
+        """As `bind` below."""
+        if not address.port:
+            raise StartError(f"listen tcp {address}: workers cannot share port 0; name a port")
+        if str(address) not in self.addresses:
+            _bind(address, shared=False).close()
+        listener = _bind(address, shared=True)
+        self.addresses.add(str(address))
+        return listener
+
+
+SHARED_PORTS: Final = SharedPorts()
+
+
 def bind(address: Address) -> socket.socket:
-    """A listening, non-blocking TCP socket.
+    """A listening, non-blocking TCP socket, shared with the other workers where there are some.
 
     Raises:
         StartError: the port is taken, or the address is not ours.
     """
+    return SHARED_PORTS.bind(address) if SHARED_PORTS.is_on else _bind(address, shared=False)
+
+
+def _bind(address: Address, *, shared: bool) -> socket.socket:
     listener = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if address.family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
         listener.bind((address.host, address.port))

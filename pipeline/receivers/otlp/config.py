@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from pipeline.transport.listen import split_endpoint
 from pipeline.transport.server_tls import ServerTls
 
 MIB = 1 << 20
+WORKERS_MAX_AGE_S: Final = 300.0
+"""Age at which connections end where several workers share a port, unless the configuration says otherwise."""
 NO_PROTOCOL = "must specify at least one protocol when using the OTLP receiver"
 
 
@@ -41,7 +43,9 @@ class KeepaliveParameters(ConfigModel):
     """When the server closes or probes connections (grpc-go, `keepalive.ServerParameters`)."""
 
     max_connection_idle: Duration = Field(0.0, ge=0, description="Close connections idle for so long; 0: never.")
-    max_connection_age: Duration = Field(0.0, ge=0, description="Close connections of this age; 0: never.")
+    max_connection_age: Duration = Field(
+        0.0, ge=0, description="Close connections of this age; 0: never. With several workers 5m unless it is set."
+    )
     max_connection_age_grace: Duration = Field(0.0, ge=0, description="Time for calls on a closing one; 0: no end.")
     time: Duration = Field(0.0, ge=0, description="Ping a connection silent for so long; 0: after 2h.")
     timeout: Duration = Field(0.0, ge=0, description="Close when a ping is not answered for so long; 0: 20s.")

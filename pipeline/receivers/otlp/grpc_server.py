@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import StartError
+from pipeline.receivers.otlp.config import WORKERS_MAX_AGE_S
 from pipeline.receivers.otlp.grpc_export import GrpcExport
 from pipeline.transport.http2_guard import Inflow
 from pipeline.transport.http2_keepalive import KeepaliveSettings
@@ -19,35 +20,42 @@ from pipeline.transport.server_tls import ssl_context
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.admission import Admission
-    from pipeline.receivers.otlp.config import GrpcProtocol, Keepalive
+    from pipeline.receivers.otlp.config import GrpcProtocol, Keepalive, KeepaliveParameters
 
 _GRACE_S: Final = 5.0
 """How long calls in flight may take when the server stops."""
 _READ_BUFFER_BYTES: Final = 32 << 10
 
 
-def http2_settings(config: GrpcProtocol) -> Http2Settings:
-    """What a connection needs to know of the configuration."""
+def http2_settings(config: GrpcProtocol, workers: int = 1) -> Http2Settings:
+    """What a connection needs to know of the configuration, and of how many workers share the port."""
     return Http2Settings(
         max_streams=config.max_concurrent_streams,
         max_body_bytes=config.max_message_bytes,
         write_buffer_bytes=config.write_buffer_size,
-        keepalive=_keepalive_settings(config.keepalive),
+        keepalive=_keepalive_settings(config.keepalive, workers),
     )
 
 
-def _keepalive_settings(keepalive: Keepalive | None) -> KeepaliveSettings:
+def _keepalive_settings(keepalive: Keepalive | None, workers: int) -> KeepaliveSettings:
     parameters = None if keepalive is None else keepalive.server_parameters
     policy = None if keepalive is None else keepalive.enforcement_policy
     return KeepaliveSettings(
         max_idle_s=0.0 if parameters is None else parameters.max_connection_idle,
-        max_age_s=0.0 if parameters is None else parameters.max_connection_age,
+        max_age_s=_max_age_s(parameters, workers),
         max_age_grace_s=0.0 if parameters is None else parameters.max_connection_age_grace,
         ping_s=0.0 if parameters is None else parameters.time,
         ping_timeout_s=0.0 if parameters is None else parameters.timeout,
         min_ping_s=0.0 if policy is None else policy.min_time,
         pings_without_stream=policy is not None and policy.permit_without_stream,
     )
+
+
+def _max_age_s(parameters: KeepaliveParameters | None, workers: int) -> float:
+    """As configured; where nothing is said, connections to workers end now and then, so that they spread."""
+    if parameters is not None and "max_connection_age" in parameters.model_fields_set:
+        return parameters.max_connection_age
+    return WORKERS_MAX_AGE_S if workers > 1 else 0.0
 
 
 class GrpcServer:
@@ -61,6 +69,7 @@ class GrpcServer:
         """Prepare; `start` opens the port."""
         self.config = config
         self.endpoint = ""
+        self._workers = admission.host.worker.count
         self._export = GrpcExport(admission)
         self._connections: set[ServerConnection] = set()
         self._all_closed = asyncio.Event()
@@ -71,7 +80,7 @@ class GrpcServer:
         config = self.config
         self.configure(config)
         tls = None if config.tls is None else ssl_context(config.tls, protocol="h2")
-        settings = http2_settings(config)
+        settings = http2_settings(config, self._workers)
         inflow = Inflow(config.max_message_bytes)
         buffer = memoryview(bytearray(config.read_buffer_size or _READ_BUFFER_BYTES))
 

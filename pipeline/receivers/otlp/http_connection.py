@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import random
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from pipeline.receivers.otlp.ready import ReadyAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,8 +19,25 @@ if TYPE_CHECKING:
     Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+_AGE_JITTER: Final = 0.1
+
+
 class Connection(RequestHandler):
-    """A connection that says nothing about broken requests: what it would log holds their text."""
+    """A connection that says nothing about broken requests: what it would log holds their text.
+
+    Attributes:
+        made_s: when it was made, on the clock of the loop.
+        pace: how fast it ages; connections made together are not to end together.
+    """
+
+    made_s = 0.0
+    pace = 1.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Its age counts from here."""
+        super().connection_made(transport)
+        self.made_s = asyncio.get_running_loop().time()
+        self.pace = random.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER)  # noqa: S311 - no secret
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Leave it to the answer, and to the count of the receiver."""
@@ -87,20 +107,38 @@ class ConnectionServer(web.Server):
     Args:
         handle: answers a request.
         config: the timeouts.
+        max_age_s: the answer to a request on an older connection closes it; 0: at any age it stays open.
         options: further arguments of aiohttp's `RequestHandler`.
     """
 
-    def __init__(self, handle: Handle, config: HttpProtocol, **options: Any) -> None:
+    def __init__(self, handle: Handle, config: HttpProtocol, *, max_age_s: float = 0.0, **options: Any) -> None:
         """Use timed connections only where a time is limited: they cost more per packet."""
         self._config = config
-        self._handle = handle
+        self._max_age_s = max_age_s
+        self._handle = self._aging(handle) if max_age_s else handle
         self._is_timed = any((config.read_timeout, config.read_header_timeout, config.write_timeout))
-        super().__init__(self._timed if self._is_timed else handle, access_log=None, **options)
+        super().__init__(self._timed if self._is_timed else self._handle, access_log=None, **options)
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
         options = {"loop": self._loop, **self._kwargs}
         return TimedConnection(self, config=self._config, **options) if self._is_timed else Connection(self, **options)
+
+    def _aging(self, handle: Handle) -> Handle:
+        loop = asyncio.get_running_loop()
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            response = await handle(request)
+            connection = request.protocol
+            assert isinstance(connection, Connection), "made by __call__"  # noqa: S101 - for the type checker
+            if (loop.time() - connection.made_s) * connection.pace < self._max_age_s:
+                return response
+            if isinstance(response, ReadyAnswer):
+                return response.closing()
+            response.force_close()
+            return response
+
+        return answer
 
     async def _timed(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol

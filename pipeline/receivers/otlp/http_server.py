@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from pipeline.receivers.otlp.config import WORKERS_MAX_AGE_S
 from pipeline.receivers.otlp.http_connection import ConnectionServer
 from pipeline.receivers.otlp.http_export import HttpExport
 from pipeline.transport.listen import bind, bound_endpoint, resolve
@@ -35,6 +36,7 @@ class HttpServer:
         """Prepare; `start` opens the port."""
         self.config = config
         self.endpoint = ""
+        self._workers = admission.host.worker.count
         self._export = HttpExport(admission)
         self._connections: ConnectionServer | None = None
         self._server: asyncio.Server | None = None
@@ -49,6 +51,7 @@ class HttpServer:
         self._connections = ConnectionServer(
             self._export.handle,
             config,
+            max_age_s=WORKERS_MAX_AGE_S if self._workers > 1 else 0.0,
             auto_decompress=False,
             keepalive_timeout=config.idle_timeout or config.read_timeout or _FOREVER_S,
             lingering_time=_LINGER_S,

@@ -21,6 +21,8 @@ class ReadyAnswer(web.StreamResponse):
     def __init__(self, body: bytes, content_type: str) -> None:
         """Render all but the date; the same object answers every request."""
         super().__init__()
+        self._body = body
+        self._type = content_type
         self._head = (
             f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nDate: ".encode()
         )
@@ -35,6 +37,12 @@ class ReadyAnswer(web.StreamResponse):
     def suits(request: web.BaseRequest) -> bool:
         """Whether a request may get such an answer."""
         return request.version == HttpVersion11 and request.keep_alive
+
+    def closing(self) -> web.Response:
+        """The same answer to a request on a connection that is to end with it."""
+        response = web.Response(body=self._body, content_type=self._type)
+        response.force_close()
+        return response
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send it."""

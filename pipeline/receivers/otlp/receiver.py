@@ -54,6 +54,12 @@ class OtlpReceiver(Receiver):
         }
         self._make_servers()
 
+    @classmethod
+    def not_shared(cls, config: OtlpConfig) -> str:
+        """TCP ports are shared, paths are not."""
+        grpc = config.protocols.grpc
+        return "workers cannot share a Unix socket; use tcp" if grpc is not None and grpc.transport == "unix" else ""
+
     def _make_servers(self) -> None:
         protocols = self.config.protocols
         if protocols.grpc is not None:

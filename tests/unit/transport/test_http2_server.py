@@ -238,13 +238,28 @@ async def test_leaving_lets_requests_under_way_finish() -> None:
         await peer.until(PING)
         (connection,) = peer.connections
         connection.leave()
-        assert (await peer.until(GOAWAY))[2] == struct.pack(">II", 1, 0)
-        peer.send(request(3))
-        assert (await peer.until(RST))[1] == 3
-        handler.reply(*handler.waiting[0])
-        assert await peer.answer() == b"hello"
+        assert (await peer.until(GOAWAY))[2] == struct.pack(">II", 2**31 - 1, 0)
+        farewell = (await peer.until(PING))[2]
+        # What was on its way when the client heard of it is answered; what it begins afterwards is not.
+        peer.send(request(3, b"on its way") + frame(PING, 1, 0, farewell))
+        assert (await peer.until(GOAWAY))[2] == struct.pack(">II", 3, 0)
+        peer.send(request(5))
+        assert (await peer.until(RST))[1] == 5
+        for waiting in handler.waiting:
+            handler.reply(*waiting)
+        assert [await peer.answer(), await peer.answer()] == [b"hello", b"on its way"]
         await asyncio.wait_for(peer.reader.read(), 10)
         assert peer.reader.at_eof()
+
+
+async def test_a_client_that_does_not_say_that_it_has_heard_is_left_all_the_same() -> None:
+    async with client() as peer:
+        peer.send(HELLO + request())
+        assert await peer.answer() == b"hello"
+        (connection,) = peer.connections
+        connection.leave()
+        assert (await peer.until(GOAWAY))[2] == struct.pack(">II", 2**31 - 1, 0)
+        assert await peer.goaway() == 0
 
 
 BAD = {

@@ -1,0 +1,181 @@
+"""The parent of `--workers N`: starts the workers, keeps them running, shows their metrics as one, ends with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from prometheus_client.core import Metric
+
+from pipeline.config.settings import Settings
+from pipeline.errors import PenstockError
+from pipeline.telemetry import Telemetry
+from pipeline.worker import Worker
+from pipeline.workers.process import State, WorkerProcess
+from pipeline.workers.totals import packed, pooled
+
+_GRACE_S: Final = 30.0
+"""Beyond `service.drain_timeout`: what a worker may take to close its ports, and an export that is under way."""
+
+
+class Parent:
+    """The process above the workers. It handles no telemetry of others.
+
+    Args:
+        settings: the configuration that workers run, already checked.
+        read: reads it again; raises ConfigError.
+        workers: how many.
+        command: what starts one.
+    """
+
+    def __init__(self, settings: Settings, read: Callable[[], Settings], workers: int, command: Sequence[str]) -> None:
+        """Prepare; `run` runs."""
+        self._settings = settings
+        self._read = read
+        self._telemetry = Telemetry(settings.service.telemetry, pool=self)
+        self._log = self._telemetry.log()
+        self._meter = self._telemetry.meter({})
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
+        restarts = self._meter.counter("penstock_worker_restarts", "Workers that ended by themselves.")
+        ports: set[str] = set()
+        self._workers = [
+            WorkerProcess(Worker(index, workers), command, ports, self._log, restarts) for index in range(workers)
+        ]
+        for state in State:
+            self._watch(state)
+
+    def _watch(self, state: State) -> None:
+        def count() -> float:
+            return sum(worker.state is state for worker in self._workers)
+
+        self._meter.watch("penstock_workers", "Workers by what they do.", count, state=state.value)
+
+    # The pool of metrics ----------------------------------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Ask the workers for their metrics."""
+        await asyncio.gather(*(worker.refresh() for worker in self._workers))
+
+    def combined(self, own: Iterable[Metric]) -> Iterable[Metric]:
+        """The metrics of all workers, of those that ended before them, and of the parent, added up."""
+        return pooled(packed(own), [worker.tally for worker in self._workers]).metrics()
+
+    # Life -------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the worst exit code of the workers.
+
+        Raises:
+            StartError: the page of metrics cannot be served.
+        """
+        await self._telemetry.start()
+        try:
+            self._hear_signals()
+            self._log.info("Starting workers", workers=len(self._workers))
+            tasks = [asyncio.create_task(worker.run()) for worker in self._workers[:1]]
+            is_up = await self._are_ready(tasks)
+            if is_up:
+                # The first has tried the ports alone; the others share them with it.
+                tasks += [asyncio.create_task(worker.run()) for worker in self._workers[1:]]
+                is_up = await self._are_ready(tasks)
+            if is_up:
+                self._log.info("All workers are ready.", workers=len(self._workers))
+                await self._stopping.wait()
+            codes = await self._end(tasks)
+            return max(codes) if is_up or self._stopping.is_set() else max(1, *codes)
+        finally:
+            await self._telemetry.stop()
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+
+    def _on_stop(self) -> None:
+        if self._stopping.is_set():
+            for worker in self._workers:
+                worker.kill()
+            os._exit(1)
+        self._log.info("Received signal from OS")
+        self._stopping.set()
+
+    async def _are_ready(self, tasks: Sequence[asyncio.Task[int]]) -> bool:
+        """Wait until the workers of these tasks are ready; False when one has ended before, or all are to end."""
+        waits = [asyncio.create_task(worker.ready.wait()) for worker in self._workers[: len(tasks)]]
+        stopping = asyncio.create_task(self._stopping.wait())
+        ready = asyncio.gather(*waits)
+        try:
+            ends: list[asyncio.Future[Any]] = [*tasks, stopping, ready]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return ready.done() and not self._stopping.is_set()
+        finally:
+            stopping.cancel()
+            ready.cancel()
+            await asyncio.gather(stopping, ready, return_exceptions=True)
+
+    async def _end(self, tasks: Sequence[asyncio.Task[int]]) -> list[int]:
+        """Have all workers drain; one that takes too long is killed."""
+        for worker in self._workers:
+            worker.leave()
+        _, late = await asyncio.wait(tasks, timeout=self._settings.service.drain_timeout_s + _GRACE_S)
+        if late:
+            self._log.error("Workers did not end in time. Killing them.", workers=len(late))
+            for worker in self._workers:
+                worker.kill()
+        return list(await asyncio.gather(*tasks))
+
+    # Reload -----------------------------------------------------------------------------------------------------------
+
+    def _on_reload(self) -> None:
+        if not self._stopping.is_set() and all(worker.ready.is_set() for worker in self._workers):
+            task = asyncio.get_running_loop().create_task(self._reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        async with self._reloading:
+            self._log.info("Config updated, restart service")
+            problem = await self._change()
+            outcome = "failure" if problem else "success"
+            self._meter.counter("penstock_config_reloads", "Reloads of the configuration.", outcome=outcome).inc()
+            if problem:
+                self._log.error("Reload failed. The old configuration runs on.", error=problem)
+            else:
+                self._log.info("Reload done.")
+
+    async def _change(self) -> str:
+        """Change over to what the configuration says now; what is wrong with it, or nothing."""
+        try:
+            settings = await asyncio.to_thread(self._read)
+            await self._telemetry.apply(settings.service.telemetry)
+        except PenstockError as error:
+            return str(error)
+        first, *others = self._workers
+        if not await first.reload():
+            # The file is the same for all: what one refuses, the others would refuse.
+            await self._telemetry.apply(self._settings.service.telemetry)
+            return "the first worker runs on with the old one, and its log says why"
+        self._settings = settings
+        for worker, done in zip(others, await asyncio.gather(*(other.reload() for other in others)), strict=True):
+            if not done:
+                self._log.error("Worker runs on with the old configuration.", worker=self._workers.index(worker))
+        return ""
+
+
+def run_workers(settings: Settings, read: Callable[[], Settings], workers: int, command: Sequence[str]) -> int:
+    """Run `workers` processes until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code for this process.
+
+    Raises:
+        StartError: an output of the log, or the page of metrics, cannot be opened.
+    """
+
+    async def main() -> int:
+        return await Parent(settings, read, workers, command).run()
+
+    return asyncio.run(main())
