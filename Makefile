@@ -9,7 +9,8 @@ DIR ?= tests/data/captures
 CASES ?= tests/data/cost/cases.jsonl
 TEXTS ?= tests/data/redaction
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-latency eval-metrics eval-redaction price-changes \
+.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-faults eval-latency eval-metrics \
+	eval-redaction price-changes \
 	record \
 	lock clean
 
@@ -55,6 +56,10 @@ eval-cost: .venv/.dev
 # Labelled texts, recordings with planted values, and code and documents in which next to nothing is secret.
 eval-redaction: .venv/.dev
 	$(BIN)/python -m tests.evaluation.redaction_report $(TEXTS) $(DIR) $(EVAL_ARGS)
+
+# Kills, brokers that die, full disks: a ledger of what arrives. EVAL_ARGS="--only durable_kill --kills 20 --beside"
+eval-faults: .venv/.dev
+	$(BIN)/python -m tests.integration.faults $(EVAL_ARGS)
 
 # What another version of genai-prices changes; NEW is its wheel, or a folder that has it.
 price-changes: .venv/.run
