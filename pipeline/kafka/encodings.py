@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
+import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from pipeline.errors import Code, Rejected
 from pipeline.signals import Batch, Context, Signal, Value, intake, otlp_json
-from pipeline.signals.otlp_json.text import load
 from pipeline.signals.plain import as_json, as_text
 from pipeline.signals.values import from_any_value, set_any_value
 
@@ -21,6 +21,7 @@ Decoder: TypeAlias = Callable[[bytes, Context], Batch]
 """A batch of one record value (for `otlp_proto`: of several, joined). Raises Rejected for what is malformed."""
 Encoder: TypeAlias = Callable[[Batch], list[bytes]]
 """Record values of a batch: one, or for the line-like log encodings one for each log record with a body."""
+OnRepair: TypeAlias = Callable[[int], None]
 _Write: TypeAlias = Callable[[AnyValue], bytes]
 
 DEFAULT: Final = "otlp_proto"
@@ -67,7 +68,7 @@ def decoder(
     name: str,
     *,
     now_ns: Callable[[], int] = time.time_ns,
-    on_repair: Callable[[int], None] | None = None,
+    on_repair: OnRepair | None = None,
 ) -> Decoder:
     """What reads record values of an encoding.
 
@@ -85,7 +86,7 @@ def decoder(
     if name == "raw":
         return lambda raw, context: _log(raw, 0, context)
     if name == "json":
-        return lambda raw, context: _log(_object(raw), now_ns(), context)
+        return lambda raw, context: _log(_object(raw, on_repair), now_ns(), context)
     codec = _codec(name.removeprefix("text").removeprefix("_"))
     return lambda raw, context: _log(codec.decode(raw, "replace")[0], now_ns(), context)
 
@@ -119,11 +120,11 @@ def _codec(charset: str) -> codecs.CodecInfo:
     return info
 
 
-def _decode_proto(signal: Signal, on_repair: Callable[[int], None] | None, raw: bytes, context: Context) -> Batch:
+def _decode_proto(signal: Signal, on_repair: OnRepair | None, raw: bytes, context: Context) -> Batch:
     return intake.parse(signal, raw, context, on_repair=on_repair)
 
 
-def _decode_json(signal: Signal, on_repair: Callable[[int], None] | None, raw: bytes, context: Context) -> Batch:
+def _decode_json(signal: Signal, on_repair: OnRepair | None, raw: bytes, context: Context) -> Batch:
     message, repaired = otlp_json.decode_counted(signal, raw)
     if repaired and on_repair is not None:
         on_repair(repaired)
@@ -137,11 +138,26 @@ def _log(body: Value, observed_ns: int, context: Context) -> Batch:
     return intake.of_message(Signal.LOGS, message, context)
 
 
-def _object(raw: bytes) -> Value:
-    document, _ = load(raw)
-    if not isinstance(document, Mapping):
+def _object(raw: bytes, on_repair: OnRepair | None) -> Value:
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        document = _mended(raw)
+        if document is not None and on_repair is not None:
+            on_repair(1)
+    else:
+        document = {} if document is None else document
+    if not isinstance(document, dict):
         raise Rejected("the record is no JSON object", code=Code.INVALID_ARGUMENT)
     return _with_doubles(document)
+
+
+def _mended(raw: bytes) -> object:
+    """The document behind invalid UTF-8; None where that is not all that is wrong."""
+    try:
+        return orjson.loads(raw.decode("utf-8", "replace"))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _with_doubles(value: Any) -> Value:
