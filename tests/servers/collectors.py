@@ -58,8 +58,16 @@ def otelcol(config: Mapping[str, Any], folder: Path, *, ports: Sequence[int]) ->
 
 @contextlib.contextmanager
 def penstock(
-    config: Mapping[str, Any], folder: Path, *, ports: Sequence[int], env: Mapping[str, str] | None = None
+    config: Mapping[str, Any],
+    folder: Path,
+    *,
+    ports: Sequence[int],
+    env: Mapping[str, str] | None = None,
+    workers: int = 1,
 ) -> Iterator[Server]:
-    """Penstock in a process of its own with `config`; ready when it listens on all `ports`."""
-    with _collector(penstock_command(), config, folder, ports, env) as server:
+    """Penstock in a process of its own with `config`; ready when it listens on all `ports`, and all workers do."""
+    arguments = ["--workers", str(workers)] if workers > 1 else []
+    with _collector([*penstock_command(), *arguments], config, folder, ports, env) as server:
+        if workers > 1:
+            server.wait_until(lambda: "All workers are ready." in server.log())
         yield server

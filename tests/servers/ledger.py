@@ -17,6 +17,8 @@ SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _EXPORT = f"/{SERVICE}/Export"
 _CHANNEL_OPTIONS = [
     ("grpc.enable_retries", 0),
+    # each client has a connection of its own
+    ("grpc.use_local_subchannel_pool", 1),
     # a server that was restarted is found again at once
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),

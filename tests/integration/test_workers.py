@@ -1,0 +1,278 @@
+"""`penstock --workers N` as a user meets it: real processes that share ports, are killed, stopped and reloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from tests.servers.collectors import penstock, penstock_command
+from tests.servers.ledger import Client, Sink, series
+from tests.servers.processes import Server, free_ports
+
+WAIT_S = 30.0
+
+
+def eventually(met: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+    """Return once `met()`; fails the test when that does not come."""
+    deadline = time.monotonic() + timeout_s
+    while not met():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@dataclass
+class Workers:
+    """A running parent with its workers, a backend behind them, and clients in front, each on its own connection."""
+
+    server: Server
+    intake: int
+    page: int
+    sink: Sink
+    clients: list[Client]
+    path: Path
+
+    def pids(self) -> set[int]:
+        return {child.pid for child in psutil.Process(self.server.pid).children()}
+
+    def send(self, rounds: int = 1) -> None:
+        """Each client sends `rounds` requests of ten spans."""
+        for _ in range(rounds):
+            for client in self.clients:
+                assert client.send(), client.codes
+
+    def acknowledged(self) -> set[int]:
+        return set[int]().union(*(client.acknowledged for client in self.clients))
+
+    def arrived(self) -> bool:
+        return self.acknowledged() <= set(self.sink.arrived)
+
+    def connections(self) -> dict[int, int]:
+        """Clients by worker."""
+        return {pid: _clients_of(pid, self.intake) for pid in self.pids()}
+
+    def value(self, name: str) -> float:
+        return series(self.page, name)
+
+    def states(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.page}/metrics", timeout=10) as answer:
+            lines = [line for line in answer.read().decode().splitlines() if line.startswith("penstock_workers{")]
+        found = {line.partition('state="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+        return {state: count for state, count in found.items() if count}
+
+    def reload(self, config: dict[str, Any]) -> None:
+        self.path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        self.server.process.send_signal(signal.SIGHUP)
+
+
+def _clients_of(pid: int, port: int) -> int:
+    found = psutil.Process(pid).net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr[1] == port for each in found)
+
+
+def configuration(intake: int, out: int, page: int, **exporter: Any) -> dict[str, Any]:
+    names = {"without_scope_info": True, "without_units": True, "without_type_suffix": True}
+    prometheus = {"host": "127.0.0.1", "port": page, **names}
+    quick = {"initial_interval": "50ms", "max_interval": "200ms"}
+    return {
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{intake}"}}}},
+        "exporters": {
+            "otlp": {
+                "endpoint": f"127.0.0.1:{out}",
+                "tls": {"insecure": True},
+                "retry_on_failure": quick,
+                **exporter,
+            }
+        },
+        "service": {
+            "telemetry": {"metrics": {"readers": [{"pull": {"exporter": {"prometheus": prometheus}}}]}},
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlp"]}},
+        },
+    }
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, clients: int = 12, workers: int = 2, **exporter: Any) -> Iterator[Workers]:
+    """Two workers, and enough clients that each worker has some (all on one: 1 in 2,048)."""
+    intake, out, page = free_ports(3)
+    sink = Sink(out)
+    sink.up()
+    made = [Client(f"127.0.0.1:{intake}") for _ in range(clients)]
+    config = configuration(intake, out, page, **exporter)
+    try:
+        with penstock(config, folder, ports=[intake, page], workers=workers) as server:
+            yield Workers(server, intake, page, sink, made, folder / "config.yaml")
+    finally:
+        for client in made:
+            client.close()
+        sink.down()
+
+
+def test_work_is_spread_and_counted_as_one(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.send(5)
+        eventually(workers.arrived)
+        assert all(workers.connections().values()), workers.connections()
+        assert workers.value("otelcol_receiver_accepted_spans") == 600
+        eventually(lambda: workers.value("otelcol_exporter_sent_spans") == 600)
+        # Two queues of 1000 requests.
+        assert workers.value("otelcol_exporter_queue_capacity") == 2000
+        assert workers.states() == {"running": 2}
+        log = workers.server.log()
+        assert '{"worker": 0' in log
+        assert '{"worker": 1' in log
+        assert workers.server.stop() == 0
+
+
+def test_a_worker_that_is_killed_comes_back_and_its_counts_stay(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.send(5)
+        eventually(workers.arrived)
+        before = workers.value("otelcol_receiver_accepted_spans")
+        (first, *_), old = workers.pids(), workers.pids()
+        psutil.Process(first).kill()
+        eventually(lambda: workers.states() == {"running": 2} and workers.pids() != old)
+        assert workers.value("penstock_worker_restarts_total") == 1
+        assert workers.value("otelcol_receiver_accepted_spans") == before == 600
+        for client in workers.clients:
+            eventually(client.send)
+        eventually(workers.arrived)
+        assert workers.value("otelcol_receiver_accepted_spans") == len(workers.acknowledged())
+        assert "Worker ended. Will restart it after interval." in workers.server.log()
+
+
+def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.sink.down()
+        workers.send(2)
+        workers.server.process.terminate()
+        time.sleep(1)
+        assert workers.server.process.poll() is None
+        workers.sink.up()
+        assert workers.server.process.wait(WAIT_S) == 0
+        assert workers.arrived()
+
+
+def test_workers_outlive_their_parent_only_to_drain(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.sink.down()
+        workers.send(2)
+        children = [psutil.Process(pid) for pid in workers.pids()]
+        workers.server.process.kill()
+        workers.sink.up()
+        _, alive = psutil.wait_procs(children, WAIT_S)
+        assert not alive
+        assert workers.arrived()
+        assert "The parent of this worker has ended. Draining." in workers.server.log()
+
+
+def test_a_worker_that_hangs_does_not_hold_up_the_page(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.send(3)
+        eventually(workers.arrived)
+        eventually(lambda: workers.value("otelcol_exporter_sent_spans") == 360)
+        hung = psutil.Process(workers.pids().pop())
+        hung.suspend()
+        try:
+            assert workers.value("otelcol_receiver_accepted_spans") == 360
+            assert workers.states() == {"running": 1, "silent": 1}
+        finally:
+            hung.resume()
+        eventually(lambda: workers.states() == {"running": 2})
+
+
+def test_all_workers_reload(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
+        workers.send()
+        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 7}
+        workers.reload(config)
+        eventually(lambda: workers.value("otelcol_exporter_queue_capacity") == 14)
+        eventually(lambda: workers.value("penstock_config_reloads_total") == 1)
+        workers.send()
+        eventually(workers.arrived)
+        assert {client.codes.total() for client in workers.clients} == {2}
+
+
+@pytest.mark.parametrize("wrong", ["file", "port", "sharing"])
+def test_a_reload_that_fails_changes_no_worker(tmp_path: Path, wrong: str) -> None:
+    with running(tmp_path, clients=4) as workers, socket.create_server(("127.0.0.1", 0)) as taken:
+        config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
+        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 7}
+        if wrong == "file":
+            config["exporters"]["otlp"]["endpoind"] = "x"
+        elif wrong == "port":
+            config["receivers"]["otlp"]["protocols"]["http"] = {"endpoint": f"127.0.0.1:{taken.getsockname()[1]}"}
+        else:
+            config["exporters"]["file"] = {"path": str(tmp_path / "out.json")}
+            config["service"]["pipelines"]["traces"]["exporters"].append("file")
+        workers.reload(config)
+        eventually(lambda: workers.value("penstock_config_reloads_total") == 1)
+        assert "Reload failed. The old configuration runs on." in workers.server.log()
+        assert workers.value("otelcol_exporter_queue_capacity") == 2000
+        workers.send()
+        eventually(workers.arrived)
+
+
+def _ends(folder: Path, config: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [*penstock_command(), "--config", str(path), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+@pytest.mark.parametrize("shares", [False, True], ids=["alone", "with whoever shares it"])
+def test_a_port_that_is_taken_is_an_error_at_start(tmp_path: Path, *, shares: bool) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shares))
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        out, page = free_ports(2)
+        ended = _ends(tmp_path, configuration(port, out, page), "--workers", "2")
+    assert ended.returncode == 1
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert errors == [
+        f'Error: failed to start "otlp" receiver: listen tcp 127.0.0.1:{port}: bind: address already in use'
+    ]
+
+
+def test_a_page_whose_port_is_taken_is_an_error_at_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        intake, out = free_ports(2)
+        config = configuration(intake, out, taken.getsockname()[1])
+        ended = _ends(tmp_path, config, "--workers", "2")
+    assert ended.returncode == 1
+    assert "Error: failed to start own metrics" in ended.stderr
+
+
+def test_what_workers_cannot_share_is_told_with_its_place(tmp_path: Path) -> None:
+    intake, out, page = free_ports(3)
+    config = configuration(intake, out, page)
+    config["exporters"]["prometheus"] = {"endpoint": "127.0.0.1:0"}
+    config["connectors"] = {"span_metrics": {}}
+    config["service"]["pipelines"]["traces"]["exporters"].append("span_metrics")
+    config["service"]["pipelines"]["metrics"] = {"receivers": ["span_metrics"], "exporters": ["prometheus"]}
+    ended = _ends(tmp_path, config, "--workers", "2")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: 2 problems:\n")
+    assert "config.yaml" in ended.stderr
+    assert "exporters::prometheus: not with --workers 2: each scrape of" in ended.stderr
+    assert "connectors::span_metrics: not with --workers 2: it must see all that counts in a series" in ended.stderr
+
+
+def test_a_number_of_workers_that_is_none(tmp_path: Path) -> None:
+    ended = _ends(tmp_path, {}, "--workers", "many")
+    assert ended.returncode == 1
+    assert "expected a number from 1 to 256 or auto" in ended.stderr
