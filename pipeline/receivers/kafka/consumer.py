@@ -1,0 +1,363 @@
+"""The member of the consumer group, on its own thread: fetches, commits, and takes part in rebalances."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from pipeline.errors import Refused, Rejected
+from pipeline.kafka.connecting import connected
+from pipeline.kafka.errors import delivery_error
+from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.holdings import Chunk
+from pipeline.receivers.kafka.joining import weight_of
+from pipeline.receivers.kafka.lane import Partition
+from pipeline.receivers.kafka.topics import Topics
+
+_POLL_MS: Final = 500
+_MAX_RECORDS: Final = 500
+# Topics that are not there yet are looked for so often.
+_LOOK_AGAIN_S: Final = 2.0
+_FIRST_PAUSE_S: Final = 0.5
+_MAX_PAUSE_S: Final = 10.0
+_COMMIT_LIMIT_S: Final = 5.0
+_CLOSE_LIMIT_S: Final = 10.0
+
+
+class Owner(Protocol):
+    """Who gets the records: its methods are called on the main loop, in order."""
+
+    def taken(self, chunks: Sequence[Chunk]) -> None:
+        """Records were read."""
+
+    async def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
+        """These are ours; the result says where those go on that were ours before. See `Holdings.assigned`."""
+
+    async def revoked(self) -> dict[Partition, int]:
+        """Nothing is ours for now; what is to be committed. See `Holdings.revoke`."""
+
+    async def lost(self) -> None:
+        """Nothing is ours any more, and nothing can be committed."""
+
+    async def committed(self, offsets: Mapping[Partition, int]) -> None:
+        """These offsets are committed."""
+
+    def connected(self) -> None:
+        """The cluster answers."""
+
+    def failed(self, error: Refused | Rejected) -> None:
+        """The cluster cannot be used; the consumer tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What the consumer is told at its start.
+
+    Attributes:
+        arguments: of `AIOKafkaConsumer`.
+        refresh_s: age at which topics are listed again.
+        anchors: whether a group that has committed nothing commits where it begins, so that a rebalance or a restart
+            before the first record does not move it.
+        from_start: whether it then begins at the first record.
+    """
+
+    arguments: Mapping[str, Any]
+    refresh_s: float
+    anchors: bool
+    from_start: bool
+
+
+class Consumer:
+    """One member of the group. `run`, `commit`, `stop_fetching` and `finish` run on the consumer's loop."""
+
+    def __init__(
+        self,
+        membership: Membership,
+        topics: Topics,
+        owner: Owner,
+        main: asyncio.AbstractEventLoop,
+        allowance: Allowance,
+    ) -> None:
+        """`main` is the loop on which the owner is called."""
+        self.topics = topics
+        self._membership = membership
+        self._owner = owner
+        self._main = main
+        self._allowance = allowance
+        self._client: Any = None
+        self._running: asyncio.Task[Any] | None = None
+        self._pumping: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._is_fetching = True
+        self._is_finished = asyncio.Event()
+        self._generation = -1
+        self._member = ""
+        self._ours: frozenset[Any] = frozenset()
+        self._held: set[Any] = set()
+        self._look_again_s = 0.0
+
+    async def run(self) -> None:
+        """Be a member of the group until `finish`; what goes wrong is told to the owner and tried again."""
+        self._running = asyncio.current_task()
+        pause_s = _FIRST_PAUSE_S
+        while not self._is_finished.is_set():
+            began_s = _now_s()
+            try:
+                await self._session()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever happens to a session, the next may go well
+                self._tell(self._owner.failed, delivery_error(error))
+            if _now_s() - began_s > _MAX_PAUSE_S:
+                pause_s = _FIRST_PAUSE_S
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_finished.wait(), pause_s)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    async def _session(self) -> None:
+        """One life of the client, from its connection to its end or first error."""
+        arguments = self._membership.arguments
+        failed = lambda error: self._tell(self._owner.failed, error)  # noqa: E731 - a callback of one line
+        self._client = await connected(lambda: AIOKafkaConsumer(**arguments), arguments, failed)
+        self._tell(self._owner.connected)
+        self._look_again_s = 0.0
+        try:
+            if self._is_fetching:
+                self._pumping = asyncio.ensure_future(self._pump())
+                await asyncio.wait([self._pumping])
+                if not self._pumping.cancelled():
+                    self._pumping.result()
+            await self._is_finished.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        pumping, self._pumping = self._pumping, None
+        if pumping is not None:
+            pumping.cancel()
+            await asyncio.gather(pumping, return_exceptions=True)
+        with suppress(Exception):
+            await self._give_back(client)
+        self._ours = frozenset()
+        with suppress(Exception):
+            await self._on_main(self._owner.lost())
+        await _closed(client)
+
+    # Fetching ---------------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        while True:
+            await self._subscribe()
+            if not self._client.subscription():
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                continue
+            await self._allowance.room()
+            found = await self._client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+            if found:
+                self._hand_over(found)
+
+    def _hand_over(self, found: Mapping[Any, Sequence[Any]]) -> None:
+        chunks = []
+        for partition, records in found.items():
+            if partition not in self._ours:
+                # Taken from the fetcher while partitions were shared out anew: give it back.
+                with suppress(Exception):
+                    self._client.seek(partition, records[0].offset)
+                continue
+            size_bytes = sum(map(weight_of, records))
+            self._allowance.take(size_bytes)
+            chunks.append(Chunk(Partition(*partition), records, size_bytes, self._end_of(partition)))
+        if chunks:
+            self._tell(self._owner.taken, chunks)
+
+    def _end_of(self, partition: Any) -> int | None:
+        try:
+            end: int | None = self._client.highwater(partition)
+        except KafkaError:
+            # Topics have come or gone since.
+            return None
+        return end
+
+    async def _subscribe(self) -> None:
+        """Follow the topics that are there, so that none is made by asking for it."""
+        if _now_s() < self._look_again_s:
+            return
+        try:
+            existing = await self._client.topics()
+        except KafkaError as error:
+            self._tell(self._owner.failed, delivery_error(error))
+            self._look_again_s = _now_s() + _LOOK_AGAIN_S
+            return
+        self._tell(self._owner.connected)
+        wanted = self.topics.among(existing)
+        if wanted and wanted != self._client.subscription():
+            self._client.subscribe(topics=wanted, listener=_Listener(self))
+        is_complete = wanted and not self.topics.missing(existing)
+        pause_s = self._membership.refresh_s if is_complete else min(_LOOK_AGAIN_S, self._membership.refresh_s)
+        self._look_again_s = _now_s() + pause_s
+
+    def read(self, topics: Topics) -> None:
+        """Read other topics from now on."""
+        self.topics = topics
+        self._look_again_s = 0.0
+
+    def hold(self, partition: Partition, wanted: bool) -> None:
+        """Fetch no more of a partition, or go on."""
+        key = TopicPartition(*partition)
+        (self._held.add if wanted else self._held.discard)(key)
+        if self._client is not None and key in self._ours:
+            with suppress(Exception):
+                (self._client.pause if wanted else self._client.resume)(key)
+
+    # Offsets ----------------------------------------------------------------------------------------------------------
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit what is ours of `offsets`, and tell the owner; errors are left to the next commit."""
+        client = self._client
+        mine = {partition: offset for partition, offset in offsets.items() if TopicPartition(*partition) in self._ours}
+        if client is None or not mine or self._committing is not None:
+            return
+        self._committing = asyncio.ensure_future(self._commit(client, mine))
+        try:
+            await asyncio.wait([self._committing])
+        finally:
+            self._committing = None
+
+    async def _commit(self, client: Any, offsets: Mapping[Partition, int]) -> None:
+        marks = {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+        if not _is_member(client):
+            return
+        try:
+            # Through the coordinator: the client itself forgets its partitions when topics come and go.
+            await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001
+        except CommitFailedError:
+            # The group has begun to share its partitions out anew; what is delivered is committed in its course.
+            return
+        except KafkaError as error:
+            self._tell(self._owner.failed, delivery_error(error))
+            return
+        await self._on_main(self._owner.committed(offsets))
+
+    # Rebalances -------------------------------------------------------------------------------------------------------
+
+    async def revoked(self) -> None:
+        """The group shares its partitions out anew: commit what is delivered."""
+        await self._give_back(self._client)
+
+    async def _give_back(self, client: Any) -> None:
+        if self._committing is not None:
+            self._committing.cancel()
+        if not _is_member(client):
+            # We were not heard for too long: others have these partitions.
+            await self._lose()
+            return
+        offsets = await self._on_main(self._owner.revoked())
+        self._ours = frozenset()
+        if not _is_member(client):
+            await self._lose()
+        elif offsets:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._commit(client, offsets), _COMMIT_LIMIT_S)
+
+    async def _lose(self) -> None:
+        self._ours = frozenset()
+        self._generation = -1
+        await self._on_main(self._owner.lost())
+
+    async def assigned(self, partitions: Iterable[Any]) -> None:
+        """The group has given us these partitions."""
+        client, coordinator = self._client, self._client._coordinator  # noqa: SLF001 - generations are told nowhere else
+        ours = frozenset(partitions)
+        client.pause(*ours)
+        is_next = coordinator.generation == self._generation + 1 and coordinator.member_id == self._member
+        self._generation, self._member = coordinator.generation, coordinator.member_id
+        for assignor in coordinator._assignors:  # noqa: SLF001 - the client does not tell them
+            if hasattr(assignor, "on_generation_assignment"):
+                assignor.on_generation_assignment(coordinator.generation)
+        positions = await self._on_main(self._owner.assigned([Partition(*each) for each in ours], keep=is_next))
+        for partition, offset in positions.items():
+            client.seek(TopicPartition(*partition), offset)
+        try:
+            await self._anchor(client, [each for each in ours if Partition(*each) not in positions])
+        except KafkaError as error:
+            self._tell(self._owner.failed, delivery_error(error))
+        self._ours = ours
+        self._held &= ours
+        client.resume(*(ours - self._held))
+
+    async def _anchor(self, client: Any, partitions: Sequence[Any]) -> None:
+        """Commit where we begin in partitions of which nothing is committed."""
+        if not self._membership.anchors:
+            return
+        committed = await asyncio.gather(*(client.committed(each) for each in partitions))
+        unknown = [each for each, offset in zip(partitions, committed, strict=True) if offset is None]
+        if not unknown:
+            return
+        found = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(unknown)
+        for partition, offset in found.items():
+            client.seek(partition, offset)
+        marks = {partition: OffsetAndMetadata(offset, "") for partition, offset in found.items()}
+        await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
+
+    # End --------------------------------------------------------------------------------------------------------------
+
+    async def stop_fetching(self) -> None:
+        """Fetch no more, and stay in the group."""
+        self._is_fetching = False
+        if self._pumping is not None:
+            self._pumping.cancel()
+
+    async def finish(self) -> None:
+        """Commit, leave the group, end `run`."""
+        await self.stop_fetching()
+        self._is_finished.set()
+        if self._client is None and self._running is not None:
+            # It waits for brokers that may never come.
+            self._running.cancel()
+
+    # The main loop ----------------------------------------------------------------------------------------------------
+
+    def _tell(self, method: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):
+            self._main.call_soon_threadsafe(method, *arguments)
+
+    async def _on_main(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._main))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        await self._consumer.revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        await self._consumer.assigned(assigned)
+
+
+def _is_member(client: Any) -> bool:
+    """Whether the group still counts us in: offsets of others must not be overwritten."""
+    coordinator = getattr(client, "_coordinator", None)
+    return coordinator is not None and coordinator.generation >= 0
+
+
+async def _closed(client: Any) -> None:
+    """Close a client whose brokers need not be there."""
+    try:
+        await asyncio.wait_for(client.stop(), _CLOSE_LIMIT_S)
+    except TimeoutError:
+        with suppress(Exception):
+            await client._client.close()  # noqa: SLF001 - what `stop` did not come to
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,139 @@
+"""The partitions that are ours, as the main loop sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from pipeline.component import Host
+from pipeline.receivers.kafka.joining import Record
+from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
+from pipeline.receivers.kafka.metrics import PartitionMetrics
+
+_LOOK_S: Final = 0.02
+
+
+class Chunk(NamedTuple):
+    """Records of one partition that were read together."""
+
+    partition: Partition
+    records: Sequence[Record]
+    size_bytes: int
+    end_offset: int | None
+    """Where the partition ended when they were fetched."""
+
+
+class Holdings:
+    """Lanes of the partitions that the group has given us. Every method runs on the main loop."""
+
+    def __init__(self, host: Host, around: Surroundings, make_lane: Callable[[Partition], Lane | None]) -> None:
+        """`make_lane` gives None for a partition of a topic that is not read any more."""
+        self._host = host
+        self._around = around
+        self._make_lane = make_lane
+        self._lanes: dict[Partition, Lane] = {}
+        self._tasks: dict[Partition, asyncio.Task[None]] = {}
+        self._metrics: dict[Partition, PartitionMetrics] = {}
+        self.takes = True
+        """Whether records are taken; not any more once the receiver is stopping."""
+
+    def take(self, chunks: Sequence[Chunk]) -> None:
+        """Records that were read."""
+        for chunk in chunks:
+            lane = self._lanes.get(chunk.partition)
+            if lane is None or not self.takes:
+                self._around.allowance.give(chunk.size_bytes)
+                continue
+            self._metrics[chunk.partition].read(chunk.records, chunk.end_offset)
+            lane.take(chunk.records, chunk.size_bytes)
+
+    def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
+        """These partitions are ours from now on, and no others.
+
+        With `keep` nobody else can have had those that were ours until now: they go on where they were, at the offsets
+        that are returned. Else all begin at the committed offset.
+        """
+        wanted = set(partitions)
+        for partition in list(self._lanes):
+            if not keep or partition not in wanted:
+                self._close(partition)
+        positions: dict[Partition, int] = {}
+        for partition in wanted:
+            lane = self._lanes.get(partition)
+            if lane is None:
+                self._open(partition)
+                continue
+            lane.resume()
+            if lane.position is not None:
+                positions[partition] = lane.position
+        return positions
+
+    async def revoke(self, limit_s: float) -> dict[Partition, int]:
+        """Offer nothing more, wait for what is under way but not longer than `limit_s`; what may be committed then.
+
+        The lanes stay, suspended, until `assigned` tells which of them go on.
+        """
+        for lane in self._lanes.values():
+            lane.suspend()
+        end_s = self._host.clock.monotonic() + limit_s
+        while any(lane.under_way for lane in self._lanes.values()) and self._host.clock.monotonic() < end_s:
+            await self._host.clock.sleep(_LOOK_S)
+        return self.to_commit()
+
+    def lose(self) -> None:
+        """The group went on without us: nothing of this is ours any more."""
+        for partition in list(self._lanes):
+            self._close(partition)
+
+    def stop_taking(self) -> None:
+        """Drop what was read and not offered; what is under way goes on."""
+        self.takes = False
+        for lane in self._lanes.values():
+            lane.suspend()
+        for task in self._tasks.values():
+            task.cancel()
+
+    def to_commit(self) -> dict[Partition, int]:
+        """Offsets that have been reached and not committed."""
+        found: dict[Partition, int] = {}
+        for partition, lane in self._lanes.items():
+            offset = lane.progress.to_commit()
+            if offset is not None:
+                found[partition] = offset
+        return found
+
+    def committed(self, offsets: Mapping[Partition, int]) -> None:
+        """These offsets are committed."""
+        for partition, offset in offsets.items():
+            lane = self._lanes.get(partition)
+            if lane is not None:
+                lane.progress.committed = offset
+
+    @property
+    def under_way(self) -> int:
+        """Batches that the pipelines have."""
+        return sum(lane.under_way for lane in self._lanes.values())
+
+    @property
+    def partitions(self) -> frozenset[Partition]:
+        """What is ours."""
+        return frozenset(self._lanes)
+
+    def _open(self, partition: Partition) -> None:
+        lane = self._make_lane(partition)
+        if lane is None or not self.takes:
+            return
+        self._lanes[partition] = lane
+        if partition not in self._metrics:
+            self._metrics[partition] = PartitionMetrics(self._host, *partition)
+        self._tasks[partition] = self._host.tasks.spawn(lane.run, f"offer {partition.topic}/{partition.partition}")
+        self._count("otelcol_kafka_receiver_partition_start", "Partitions that became ours.")
+
+    def _close(self, partition: Partition) -> None:
+        self._lanes.pop(partition).close()
+        self._tasks.pop(partition).cancel()
+        self._count("otelcol_kafka_receiver_partition_close", "Partitions that were ours.")
+
+    def _count(self, name: str, description: str) -> None:
+        self._host.meter.counter(name, description).inc()

@@ -1,0 +1,292 @@
+"""One partition on its way into the pipelines, while it is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+
+from pipeline.component import Host, Stage
+from pipeline.dead_letter import Reason
+from pipeline.delivery.backoff import Backoff
+from pipeline.delivery.settings import RetryOnFailure
+from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.burial import Burial
+from pipeline.receivers.kafka.joining import Assembler, Record, by_headers, weight_of, windows
+from pipeline.receivers.kafka.metrics import ItemCounters
+from pipeline.receivers.kafka.progress import Progress, Stretch
+from pipeline.signals import Batch, Delivery, Outcome, Signal
+
+# A partition whose pipelines are slower than its broker is not read further ahead than this.
+_AHEAD_BYTES: Final = 8 << 20
+_ENOUGH_BYTES: Final = 2 << 20
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the lanes of a receiver share. `stages` and the policies are replaced by a reload."""
+
+    host: Host
+    stages: Mapping[Signal, Stage]
+    allowance: Allowance
+    burial: Burial
+    retry: RetryOnFailure | None
+    """The waits between offers of what is not taken at the moment; None: no second offer."""
+    max_join_bytes: int
+    counters: Mapping[Signal, ItemCounters]
+    hold: Callable[[Partition, bool], None]
+    """`hold(partition, yes)`: fetch no more of a partition, or go on."""
+
+
+class Parcel:
+    """Records that travel as one batch, and part of a stretch of offsets."""
+
+    __slots__ = ("backoff", "error", "is_done", "reason", "records", "stretch")
+
+    def __init__(self, records: Sequence[Record], stretch: Stretch) -> None:
+        """Not offered yet."""
+        self.records = records
+        self.stretch = stretch
+        self.backoff: Backoff | None = None
+        self.error: DeliveryError | None = None
+        self.reason: Reason | None = None
+        self.is_done = False
+
+
+class Lane:
+    """Offers the records of one partition in order, and follows what becomes of them."""
+
+    def __init__(self, partition: Partition, assembler: Assembler, encoding: str, around: Surroundings) -> None:
+        """`run` begins to offer."""
+        self.partition = partition
+        self.progress = Progress()
+        self.position: int | None = None
+        """The offset behind the last record that was handed to us."""
+        self.under_way = 0
+        """Batches that the pipelines have, or are being offered."""
+        self._assembler = assembler
+        self._encoding = encoding
+        self._around = around
+        self._chunks: deque[Sequence[Record]] = deque()
+        self._again: deque[Parcel] = deque()
+        self._waiting_bytes = 0
+        self._held_bytes = 0
+        self._refused = False
+        self._is_held = False
+        self._wake = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._closed = False
+        self._thread = threading.get_ident()
+
+    # From the consumer ------------------------------------------------------------------------------------------------
+
+    def take(self, records: Sequence[Record], size_bytes: int) -> None:
+        """Records that were read, in order; they weigh `size_bytes`."""
+        if self._closed:
+            self._around.allowance.give(size_bytes)
+            return
+        self.position = records[-1].offset + 1
+        self._chunks.append(records)
+        self._waiting_bytes += size_bytes
+        self._held_bytes += size_bytes
+        self._wake.set()
+        self._hold_or_go_on()
+
+    def suspend(self) -> None:
+        """Offer nothing more for now: the group shares its partitions out anew."""
+        self._open.clear()
+
+    def resume(self) -> None:
+        """The partition stays ours: go on."""
+        self._open.set()
+
+    def close(self) -> None:
+        """The partition is not ours any more: what becomes of its records from now on is not our business."""
+        self._closed = True
+        self._chunks.clear()
+        self._again.clear()
+        self._around.allowance.give(self._held_bytes)
+        self._held_bytes = 0
+
+    # Offering ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Offer what comes, until cancelled."""
+        while True:
+            while self._again:
+                await self._once_more(self._again.popleft())
+            if self._chunks:
+                records = self._chunks.popleft()
+                for parcel in self._parcels(records):
+                    await self._offer(parcel)
+                    while self._again:
+                        await self._once_more(self._again.popleft())
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _parcels(self, records: Sequence[Record]) -> Iterator[Parcel]:
+        for window in windows(records, self._around.max_join_bytes):
+            groups = by_headers(window)
+            stretch = self.progress.begin(window[0].offset, window[-1].offset + 1, len(groups))
+            held = sum(map(weight_of, window))
+            self._waiting_bytes -= held
+            self._give(held - sum(weight_of(record) for group in groups for record in group))
+            self._hold_or_go_on()
+            for group in groups:
+                yield Parcel(group, stretch)
+
+    async def _once_more(self, parcel: Parcel) -> None:
+        if parcel.reason is not None and parcel.error is not None:
+            await self._bury(parcel, parcel.reason, parcel.error)
+        elif isinstance(parcel.error, Refused) and await self._wait(parcel, parcel.error):
+            await self._offer(parcel)
+
+    async def _offer(self, parcel: Parcel) -> None:
+        """Offer until the pipelines have taken or rejected the parcel, or patience is over."""
+        while True:
+            await self._open.wait()
+            batch = await self._assemble(parcel)
+            if batch is None:
+                return
+            error = await self._hand_on(parcel, batch)
+            if error is None:
+                self._taken()
+                return
+            if isinstance(error, Rejected):
+                await self._rejected(parcel, Reason.of(error), error)
+                return
+            if not await self._wait(parcel, error):
+                return
+
+    async def _assemble(self, parcel: Parcel) -> Batch | None:
+        """A new batch for each offer: pipelines may have written to one that they refused. None: there is nothing."""
+        try:
+            batch = self._assembler.batch(parcel.records)
+        except Rejected as error:
+            await self._rejected(parcel, Reason.UNDECODABLE, error)
+            return None
+        except Exception as error:  # noqa: BLE001 - a record that brings out a bug must not block its partition
+            kind = Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)
+            await self._rejected(parcel, Reason.UNDECODABLE, kind)
+            return None
+        if not batch.count:
+            self._done(parcel)
+            return None
+        return batch
+
+    async def _hand_on(self, parcel: Parcel, batch: Batch) -> Refused | Rejected | None:
+        """Hand the batch to its pipelines; the error when they do not take it."""
+        signal, count = self._assembler.signal, batch.count
+        counters = self._around.counters[signal]
+        batch.delivery.on_resolved(partial(self._ended, asyncio.get_running_loop(), parcel))
+        self.under_way += 1
+        try:
+            stage = self._around.stages.get(signal)
+            if stage is None:
+                raise Refused("no pipeline takes this signal")  # noqa: TRY301 - as any other refusal
+            await stage.consume(batch)
+        except (Refused, Rejected) as error:
+            self.under_way -= 1
+            counters.refused.inc(count)
+            return error
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a pipeline raises, the partition goes on
+            self.under_way -= 1
+            counters.failed.inc(count)
+            self._around.host.log.error("Pipeline failed.", error=type(error).__name__)
+            return Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)
+        counters.accepted.inc(count)
+        return None
+
+    async def _rejected(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
+        """Take a parcel apart, so that the culprit stands alone; then bury it."""
+        if len(parcel.records) == 1:
+            await self._bury(parcel, reason, error)
+            return
+        self.progress.split(parcel.stretch, len(parcel.records) - 1)
+        for record in parcel.records:
+            await self._offer(Parcel([record], parcel.stretch))
+
+    async def _bury(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
+        burial = self._around.burial
+        await burial.bury(parcel.records, self._assembler.signal, self._encoding, reason, error)
+        self._done(parcel)
+
+    async def _wait(self, parcel: Parcel, error: Refused) -> bool:
+        """Wait before the next offer, with the partition held; False when patience is over and the parcel is lost."""
+        around, now_s = self._around, self._around.host.clock.monotonic()
+        wait_s = None
+        if around.retry is not None:
+            if parcel.backoff is None:
+                parcel.backoff = Backoff(around.retry, now_s)
+            wait_s = parcel.backoff.next_wait_s(now_s, error.retry_after_s, None)
+        if wait_s is None:
+            around.burial.lose(parcel.records, Reason.EXPIRED, str(error))
+            self._done(parcel)
+            self._taken()
+            return False
+        self._refused = True
+        self._hold_or_go_on()
+        await around.host.clock.sleep(wait_s)
+        return True
+
+    def _taken(self) -> None:
+        if self._refused and not self._again:
+            self._refused = False
+            self._hold_or_go_on()
+
+    def _hold_or_go_on(self) -> None:
+        """Tell the consumer to fetch no more of this partition while it is refused or far ahead."""
+        limit = _ENOUGH_BYTES if self._is_held else _AHEAD_BYTES
+        wanted = self._refused or self._waiting_bytes > limit
+        if wanted is not self._is_held:
+            self._is_held = wanted
+            self._around.hold(self.partition, wanted)
+
+    # What becomes of it -----------------------------------------------------------------------------------------------
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, parcel: Parcel, delivery: Delivery) -> None:
+        """Handles resolve on the thread that ends their last part."""
+        if threading.get_ident() == self._thread:
+            self._resolved(parcel, delivery)
+        else:
+            loop.call_soon_threadsafe(self._resolved, parcel, delivery)
+
+    def _resolved(self, parcel: Parcel, delivery: Delivery) -> None:
+        self.under_way -= 1
+        if self._closed or parcel.is_done:
+            return
+        if delivery.outcome is not Outcome.FAILED:
+            self._done(parcel)
+            return
+        error = delivery.error or Rejected("delivery failed", code=Code.INTERNAL)
+        parcel.error = error
+        parcel.reason = None if isinstance(error, Refused) else Reason.of(error)
+        self._again.append(parcel)
+        self._wake.set()
+
+    def _done(self, parcel: Parcel) -> None:
+        if not parcel.is_done and not self._closed:
+            parcel.is_done = True
+            self.progress.end(parcel.stretch)
+            self._give(sum(map(weight_of, parcel.records)))
+
+    def _give(self, size_bytes: int) -> None:
+        if not self._closed:
+            self._held_bytes -= size_bytes
+            self._around.allowance.give(size_bytes)

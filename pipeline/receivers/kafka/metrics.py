@@ -1,0 +1,70 @@
+"""What the receiver counts, under the Collector's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from pipeline.component import Host
+from pipeline.receivers.kafka.joining import Record
+from pipeline.signals import Signal
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounters:
+    """Spans, log records or data points, by what the pipelines said."""
+
+    accepted: Counter
+    refused: Counter
+    failed: Counter
+
+    @classmethod
+    def of(cls, host: Host, signal: Signal) -> Self:
+        """The counters of a receiver."""
+
+        def counter(what: str, description: str) -> Counter:
+            return host.meter.counter(f"otelcol_receiver_{what}_{signal.items}", description, transport="kafka")
+
+        return cls(
+            counter("accepted", "Items taken by the pipelines."),
+            counter("refused", "Items that the pipelines did not take; they are offered again, or buried."),
+            counter("failed", "Items that met an error inside."),
+        )
+
+
+class PartitionMetrics:
+    """What was read from one partition (otelcol.md, 10: `kafka_receiver_*`)."""
+
+    def __init__(self, host: Host, topic: str, partition: int) -> None:
+        """Make the series of a partition."""
+        labels = {"topic": topic, "partition": str(partition)}
+        meter = host.meter
+        self._records = meter.counter(
+            "otelcol_kafka_receiver_records", "Records that were read.", **labels, outcome="success"
+        )
+        self._bytes = meter.counter(
+            "otelcol_kafka_receiver_bytes_uncompressed",
+            "Bytes of keys and values that were read, uncompressed.",
+            **labels,
+            outcome="success",
+        )
+        self._offset = meter.gauge("otelcol_kafka_receiver_current_offset", "Offset of the last record.", **labels)
+        self._lag = meter.gauge(
+            "otelcol_kafka_receiver_offset_lag",
+            "Records between the last that was read and the last there is.",
+            **labels,
+        )
+        self._topic = topic
+
+    def read(self, records: Sequence[Record], end_offset: int | None) -> None:
+        """Count records; the partition ended at `end_offset` when they were fetched."""
+        self._records.inc(len(records))
+        self._bytes.inc(sum(len(record.value or b"") + len(record.key or b"") for record in records))
+        last = records[-1].offset
+        self._offset.set(last)
+        if end_offset is not None:
+            self._lag.set(max(0, end_offset - last - 1))
