@@ -14,6 +14,7 @@ from pipeline.supervisor import Status
 
 _FIRST_PAUSE_S: Final = 0.25
 _MAX_PAUSE_S: Final = 5.0
+_ATTEMPT_S: Final = 60.0
 _SAY_AGAIN_S: Final = 60.0
 _DIAGNOSED: Final = 3
 """How many of the configured brokers are asked why none can be reached."""
@@ -79,7 +80,8 @@ async def connected(
     while True:
         client = make()
         try:
-            await _start(client)
+            async with asyncio.timeout(_ATTEMPT_S):
+                await _start(client)
         except asyncio.CancelledError:
             await _close(client)
             raise

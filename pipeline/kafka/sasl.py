@@ -91,6 +91,7 @@ def login(auth: KafkaAuth, host: Host) -> dict[str, Any]:
     extension = host.extension(auth.sasl.oauthbearer_token_source)
     if not isinstance(extension, ClientAuthenticator):
         raise StartError(f'{host.id}: extension "{auth.sasl.oauthbearer_token_source}" is not a client authenticator')
+    _heed_challenges()
     return {"sasl_mechanism": _TOKENS, "sasl_oauth_token_provider": _tokens_of(extension)}
 
 
@@ -121,3 +122,27 @@ def _tokens_of(extension: ClientAuthenticator) -> Any:
             return next(iter(headers.values())).rpartition(" ")[2]
 
     return Tokens()
+
+
+def _heed_challenges() -> None:
+    """Have a token that the broker does not accept end the connection.
+
+    The broker then answers with a challenge instead of an error (RFC 7628, 3.2.2). aiokafka takes that for success and
+    goes on with a connection on which brokers answer that there is no cluster.
+    """
+    from aiokafka import conn  # noqa: PLC0415 - only those who use Kafka have it
+    from aiokafka.errors import SaslAuthenticationFailed  # noqa: PLC0415
+
+    if hasattr(conn.OAuthAuthenticator, "heeds_challenges"):
+        return
+
+    class Heeding(conn.OAuthAuthenticator):  # type: ignore[misc]  # aiokafka has no types
+        heeds_challenges = True
+
+        async def step(self, challenge: bytes | None) -> tuple[bytes, bool] | None:
+            if challenge:
+                raise SaslAuthenticationFailed("the token is not accepted")
+            answer: tuple[bytes, bool] | None = await super().step(challenge)
+            return answer
+
+    conn.OAuthAuthenticator = Heeding
