@@ -42,17 +42,19 @@ class PageFile:
         """Open a file and, where there is one, its log.
 
         Args:
-            path: the file; its log has the same name with `-wal` behind.
+            path: the file; its log has the same name with `-wal` behind. What is no file has no pages.
             default_page_size: used where the header is damaged.
             whole_log: whether what stands in the log behind a damaged place counts; SQLite stops there.
         """
         self._open = ExitStack()
-        self._file: BinaryIO = self._open.enter_context(path.open("rb"))
+        present = path if path.is_file() else Path(os.devnull)
+        self._file: BinaryIO = self._open.enter_context(present.open("rb"))
         self._log: BinaryIO | None = None
         header = self._file.read(_FILE_HEADER_BYTES)
         self.page_size = page_size_of(header) or default_page_size
         self.count = -(-os.fstat(self._file.fileno()).st_size // self.page_size)
         self._in_log: dict[int, int] = {}
+        self.is_log_whole = True
         log = path.with_name(path.name + "-wal")
         if log.is_file():
             self._log = self._open.enter_context(log.open("rb"))
@@ -71,6 +73,7 @@ class PageFile:
     def _read_log(self, log: BinaryIO, whole_log: bool) -> None:
         pending: dict[int, int] = {}
         for frame in wal.frames(log, self.page_size):
+            self.is_log_whole = frame.is_reached
             if not (frame.is_reached or whole_log):
                 return
             if frame.is_whole:

@@ -6,6 +6,7 @@ commit behind. Who asks first can tell a log that a crash cut off from one that 
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,24 @@ def frames(log: BinaryIO, page_size: int) -> Iterator[Frame]:
             yield Frame(page, commit_pages, offset + _FRAME_HEADER_BYTES, whole, reached)
             sum1, sum2 = stated1, stated2
         offset += len(frame)
+
+
+def committed(log: BinaryIO, page_size: int) -> int:
+    """How many frames belong to commits by what the frames themselves say; looks at nothing but their headers."""
+    header = log.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        return 0
+    magic, _, size, _, *salt = struct.unpack(">6I", header[:24])
+    size = size if magic in _ORDERS else page_size
+    count = last = 0
+    log.seek(0, os.SEEK_END)
+    for start in range(_HEADER_BYTES, log.tell() - _FRAME_HEADER_BYTES - size + 1, _FRAME_HEADER_BYTES + size):
+        log.seek(start)
+        _, commit_pages, *salts, _, _ = struct.unpack(">6I", log.read(_FRAME_HEADER_BYTES))
+        if salts[0] == salt[0] or salts[1] == salt[1]:
+            count += 1
+            last = count if commit_pages else last
+    return last
 
 
 def damage_of(path: Path, page_size: int) -> str | None:
