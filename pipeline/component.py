@@ -6,7 +6,8 @@ it does for its user. It is registered by an entry point and built by the engine
 Admission: `await stage.consume(batch)` returns when the batch is admitted, that is when every stage up to the next one
 that holds data has done its work and there is room. It raises `Refused` (come back) or `Rejected` (never); then the
 caller still owns the batch. Once admitted, the stage that holds a part of the batch ends it, exactly once, through
-`batch.delivery`.
+`batch.delivery`. A caller that is cancelled while it waits owns the batch no more: whoever was at work on it ends it,
+as failed (`batch.delivery.abandon()`) unless it was admitted after all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config.ids import ComponentId
 from pipeline.config.model import ConfigModel
 from pipeline.errors import StartError
-from pipeline.signals import Auth, Batch, Context, Record, Rooms, Signal
+from pipeline.signals import Auth, Batch, Context, Outcome, Record, Rooms, Signal
 from pipeline.supervisor import Status, Supervisor
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.meter import Meter, MetricsRegistry
@@ -39,7 +40,7 @@ class Stage(Protocol):
     """Anything a batch can be handed to."""
 
     async def consume(self, batch: Batch) -> None:
-        """Take the batch. Raises Refused or Rejected; the caller then still owns it."""
+        """Take the batch. Raises Refused or Rejected; the caller then still owns it, but not when it is cancelled."""
 
     async def reserve(self, batch: Batch, rooms: Rooms) -> None:
         """Keep room for this batch in the next stage that holds data. Raises Refused when there is none."""
@@ -181,9 +182,13 @@ class Processor(Component):
 
     async def consume(self, batch: Batch) -> None:
         """Process and pass on. The engine fuses neighbours that leave this alone into one loop."""
-        processed = self.process(batch)
-        if processed is not None:
-            await self.next.consume(processed)
+        if self.process(batch) is None:
+            self.drop(batch, batch.records(), "dropped_by_processor")
+        batch.settle()
+        if batch.count:
+            await self.next.consume(batch)
+        else:
+            batch.delivery.end(Outcome.DROPPED)
 
     async def reserve(self, batch: Batch, rooms: Rooms) -> None:
         """Pass the question on to the next stage that holds data."""

@@ -53,60 +53,133 @@ class FanOut:
     async def consume(self, batch: Batch) -> None:
         """Into all branches or none."""
         if batch.rooms is not None:
-            await self._enter(batch, batch.rooms)
+            await self._enter(_HandOut(self._branches, batch, batch.rooms, self._log))
             return
         rooms = Rooms()
         try:
             await self.reserve(batch, rooms)
+        except asyncio.CancelledError:
+            rooms.release()
+            batch.delivery.abandon()
+            raise
         except BaseException:
             rooms.release()
             raise
-        await self._enter(batch, rooms)
+        await self._enter(_HandOut(self._branches, batch, rooms, self._log))
 
-    async def _enter(self, batch: Batch, rooms: Rooms) -> None:
-        release = batch.rooms is None
-        await asyncio.shield(self._tasks.start(self._hand_out(batch, rooms, release=release), "fan-out"))
-
-    async def _hand_out(self, batch: Batch, rooms: Rooms, *, release: bool) -> None:
+    async def _enter(self, hand_out: _HandOut) -> None:
+        work = self._tasks.start(hand_out.run(), "fan-out")
         try:
-            parts = self._parts(batch, rooms)
-            results = await asyncio.gather(
-                *(branch.stage.consume(part) for branch, part in zip(self._branches, parts, strict=True)),
-                return_exceptions=True,
-            )
-        finally:
-            if release:
-                rooms.release()
-        self._settle(parts, [_as_delivery_error(result) for result in results])
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            work.add_done_callback(hand_out.end_for_nobody)
+            raise
 
-    def _parts(self, batch: Batch, rooms: Rooms) -> list[Batch]:
+
+class _HandOut:
+    """One batch on its way into the branches."""
+
+    def __init__(self, branches: Sequence[Branch], batch: Batch, rooms: Rooms, log: Log) -> None:
+        self._branches = branches
+        self._batch = batch
+        self._rooms = rooms
+        self._holds_rooms = batch.rooms is None
+        self._log = log
+        self._delivery = batch.delivery
+        self._begun = False
+
+    async def run(self) -> None:
+        """Hand out. Raises DeliveryError when no branch took its part; the batch then is the caller's, as one part."""
+        self._begun = True
+        parts: list[_Part] = []
+        try:
+            parts += self._parts()
+            await asyncio.gather(*(part.begin() for part in parts), return_exceptions=True)
+        except asyncio.CancelledError:
+            self._end_untaken(parts)
+            raise
+        finally:
+            self._release()
+        if all(part.error for part in parts):
+            # The caller still owns the batch, and may try again: nothing has failed for good.
+            self._delivery.withdraw(len(parts) - 1)
+            raise _worst(parts)
+        self._end_untaken(parts)
+
+    def _release(self) -> None:
+        if self._holds_rooms:
+            self._rooms.release()
+
+    def _parts(self) -> list[_Part]:
         """A batch for each branch; the given one itself goes to a reader, or to the last branch if all write."""
         readers = [branch for branch in self._branches if not branch.mutates]
         takes_original = readers[0] if readers else self._branches[-1]
-        parts = []
+        batch, parts = self._batch, []
+        if any(branch.mutates and branch is not takes_original for branch in self._branches):
+            # What cannot be written must fail before there are parts.
+            batch.serialize()
         for branch in self._branches:
-            parts.append(batch if branch is takes_original else batch.copy() if branch.mutates else batch.share())
-            parts[-1].rooms = rooms
+            part = batch if branch is takes_original else batch.copy() if branch.mutates else batch.share()
+            part.rooms = self._rooms
+            parts.append(_Part(branch, part))
         return parts
 
-    def _settle(self, parts: Sequence[Batch], errors: Sequence[DeliveryError | None]) -> None:
-        failed = [error for error in errors if error is not None]
-        if len(failed) == len(parts):
-            # The caller still owns the batch, and may try again: nothing has failed for good.
-            parts[0].delivery.withdraw(len(parts) - 1)
-            raise next((error for error in failed if isinstance(error, Refused)), failed[0])
-        for branch, part, error in zip(self._branches, parts, errors, strict=True):
+    def _end_untaken(self, parts: Sequence[_Part]) -> None:
+        """End, as failed, the parts that no branch took. What a cancelled branch was given, it ends itself."""
+        for part in parts:
+            error = part.error
             if error is not None:
-                part.delivery.end(Outcome.FAILED, error)
+                self._delivery.end(Outcome.FAILED, error)
                 self._log.warning(
                     "One branch of a fan-out failed; the others have the data.",
-                    branch=branch.name, items=part.count, error=str(error),
+                    branch=part.branch.name, items=part.items, error=str(error),
                 )  # fmt: skip
 
+    def end_for_nobody(self, work: asyncio.Task[None]) -> None:
+        """End what would be the caller's if the caller had waited."""
+        if not work.cancelled():
+            error = work.exception()
+            if error is not None:
+                self._delivery.end(Outcome.FAILED, _as_delivery_error(error))
+        elif not self._begun:
+            self._release()
+            self._delivery.abandon()
 
-def _as_delivery_error(result: object) -> DeliveryError | None:
-    if result is None or isinstance(result, DeliveryError):
-        return result
-    if isinstance(result, Exception):
-        return Rejected(f"internal error: {type(result).__name__}", code=Code.INTERNAL)
-    return Refused("shutting down")
+
+class _Part:
+    """What one branch is given, and what came of it."""
+
+    def __init__(self, branch: Branch, batch: Batch) -> None:
+        self.branch = branch
+        self.items = batch.count
+        self._batch = batch
+        self._is_brought = False
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> asyncio.Task[None]:
+        self._task = asyncio.get_running_loop().create_task(self._bring())
+        return self._task
+
+    async def _bring(self) -> None:
+        self._is_brought = True
+        await self.branch.stage.consume(self._batch)
+
+    @property
+    def error(self) -> DeliveryError | None:
+        """Why the branch did not take its part; None where it has it, or ends it by itself."""
+        task = self._task
+        if task is None or not self._is_brought:
+            return Refused("shutting down", code=Code.UNAVAILABLE)
+        error = None if task.cancelled() else task.exception()
+        return None if error is None else _as_delivery_error(error)
+
+
+def _worst(parts: Sequence[_Part]) -> DeliveryError:
+    errors = [part.error for part in parts if part.error is not None]
+    return next((error for error in errors if isinstance(error, Refused)), errors[0])
+
+
+def _as_delivery_error(error: BaseException) -> DeliveryError:
+    if isinstance(error, DeliveryError):
+        return error
+    return Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)

@@ -61,10 +61,14 @@ class Run:
 
     async def consume(self, batch: Batch) -> None:
         """Process and pass on; a batch of which nothing is left ends here."""
-        if batch.size_bytes > _PIECE_BYTES or batch.count > _PIECE_RECORDS:
-            batch = await self._work_in_pieces(batch)
-        else:
-            await self._work(batch)
+        try:
+            if batch.size_bytes > _PIECE_BYTES or batch.count > _PIECE_RECORDS:
+                batch = await self._work_in_pieces(batch)
+            else:
+                await self._work(batch)
+        except asyncio.CancelledError:
+            batch.delivery.abandon()
+            raise
         if batch.count:
             await self.next.consume(batch)
         else:

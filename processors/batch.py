@@ -223,7 +223,7 @@ class _Shard:
         self._sending, self._items, self._deadline = self._items, 0, None
         joined = Batch.join(held)
         joined.context = owner.context_of(held[0])
-        self._leaving = [_Leaving(part) for part in joined.split(max_items=self._config.send_batch_max_size)]
+        self._leaving = [_Leaving(part) for part in self._cut(joined)]
         while self._leaving:
             owner.sizes.observe(self._leaving[0].count)
             await self._hand_on(self._leaving[0])
@@ -231,6 +231,13 @@ class _Shard:
         self._sending = 0
         if not self._held:
             self._idle.set()
+
+    def _cut(self, joined: Batch) -> list[Batch]:
+        try:
+            return joined.split(max_items=self._config.send_batch_max_size)
+        except Rejected:
+            # What cannot be cut is for what follows to judge.
+            return [joined]
 
     async def _hand_on(self, leaving: _Leaving) -> None:
         """Pass one batch on, however long the next stage refuses it."""

@@ -10,6 +10,7 @@ from pipeline.clock import Clock
 from pipeline.delivery.queue import Queue
 from pipeline.delivery.settings import Batching, Sizer
 from pipeline.delivery.shipment import Piece
+from pipeline.errors import Rejected
 from pipeline.signals import Batch
 from pipeline.supervisor import Supervisor
 
@@ -106,10 +107,14 @@ class Batcher:
             return
         begun = self._open.get(key)
         left = self._max_size - (begun.size if begun else 0)
-        if self._sizer is Sizer.ITEMS:
-            pieces = batch.split(max_items=self._max_size, first_items=left)
-        else:
-            pieces = batch.split(max_bytes=self._max_size, first_bytes=left)
+        try:
+            if self._sizer is Sizer.ITEMS:
+                pieces = batch.split(max_items=self._max_size, first_items=left)
+            else:
+                pieces = batch.split(max_bytes=self._max_size, first_bytes=left)
+        except Rejected:
+            # What cannot be cut is the backend's to judge; its neighbours are not to suffer.
+            pieces = [batch]
         for piece in pieces:
             self._put(key, piece)
 

@@ -93,16 +93,20 @@ class _GivenUp:
 
     def _resolved(self, there: Delivery) -> None:
         if there.outcome is Outcome.FAILED:
-            self.fail(there.error)
+            # What that stage was cut short with is still owed: a durable queue keeps it, and Kafka offers it again.
+            self._fail(there.error, there.error if isinstance(there.error, Refused) else self.error)
         elif not self._is_ended:
             self._owner.delivered(self.error, self._batch.count)
             self._end(there.outcome, there.error)
 
     def fail(self, error: Exception | None) -> None:
-        """The other stage does not have it: it ends with the error that made it a dead letter."""
+        """The other stage did not take it: it ends with the error that made it a dead letter."""
+        self._fail(error, self.error)
+
+    def _fail(self, error: Exception | None, final: DeliveryError) -> None:
         if not self._is_ended:
             self._owner.lost(self._batch.count, error)
-            self._end(Outcome.FAILED, self.error)
+            self._end(Outcome.FAILED, final)
 
     def cut_short(self) -> None:
         """The process stops: whoever still has the data may keep it."""

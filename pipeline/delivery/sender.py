@@ -14,7 +14,7 @@ from pipeline.delivery.drain import Drain
 from pipeline.delivery.settings import RetryOnFailure
 from pipeline.delivery.shipment import Piece, Shipment, count_of
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
-from pipeline.signals import Batch, Outcome, Signal
+from pipeline.signals import Batch, Outcome, Signal, end_all
 
 # The Collector's words (exporterhelper), which people search their logs for.
 _DROPPING: Final = "Exporting failed. Dropping data."
@@ -103,16 +103,13 @@ class Sender:
 
     def _end_delivered(self, piece: Piece) -> None:
         self._sent.inc(count_of(piece))
-        for batch in piece:
-            batch.delivery.end(Outcome.DELIVERED)
+        end_all((batch.delivery for batch in piece), Outcome.DELIVERED)
 
     def _end_failed(self, pieces: Iterable[Piece], error: DeliveryError) -> int:
-        items = 0
-        for piece in pieces:
-            items += count_of(piece)
-            for batch in piece:
-                batch.delivery.end(Outcome.FAILED, error)
+        pieces = list(pieces)
+        items = sum(map(count_of, pieces))
         self._send_failed.inc(items)
+        end_all((batch.delivery for piece in pieces for batch in piece), Outcome.FAILED, error)
         return items
 
     def _log_failure(self, error: DeliveryError, items: int) -> None:

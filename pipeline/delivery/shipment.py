@@ -54,8 +54,8 @@ class Shipment:
         That is the piece itself when it stands alone, and the rest with it once nothing at all seems to be taken.
         """
         self._rejected += 1
-        self.pieces.remove(piece)
         parts = halves(piece) if count_of(piece) > 1 else [piece]
+        self.pieces.remove(piece)
         if len(parts) > 1:
             self.pieces += parts
             return []

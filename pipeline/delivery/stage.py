@@ -97,7 +97,11 @@ class DeliveryStage:
         elif self._wait_for_result:
             await self._with_result(batch, self._enqueue)
         else:
-            await self._enqueue(batch)
+            try:
+                await self._enqueue(batch)
+            except asyncio.CancelledError:
+                batch.delivery.abandon()
+                raise
 
     async def reserve(self, batch: Batch, rooms: Rooms) -> None:
         """Keep room in the queue. Raises Refused when it is full, Rejected when the batch is larger than the queue."""
@@ -143,6 +147,9 @@ class DeliveryStage:
         batch.delivery = inner
         try:
             await submit(batch)
+        except asyncio.CancelledError:
+            outer.abandon()
+            raise
         except BaseException:
             batch.delivery = outer
             raise

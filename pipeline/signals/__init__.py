@@ -4,7 +4,7 @@ from pipeline.signals.attributes import Attributes
 from pipeline.signals.batch import Batch
 from pipeline.signals.content import Content
 from pipeline.signals.context import NO_CONTEXT, Auth, Context
-from pipeline.signals.delivery import Delivery, Outcome
+from pipeline.signals.delivery import Delivery, Outcome, end_all
 from pipeline.signals.memory import LEDGER, Ledger
 from pipeline.signals.rooms import Rooms
 from pipeline.signals.signal import Request, Response, Signal
@@ -37,4 +37,5 @@ __all__ = [
     "Signal",
     "Span",
     "Value",
+    "end_all",
 ]

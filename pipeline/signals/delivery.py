@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import partial
 from typing import Final
 
-from pipeline.errors import DeliveryError, Refused
+from pipeline.errors import Code, DeliveryError, Refused
 
 
 class Outcome(IntEnum):
@@ -68,9 +69,12 @@ class Delivery:
             self.error = error
         self._open -= 1
         if self._open == 0:
-            for callback in self._callbacks:
-                callback(self)
-            self._callbacks.clear()
+            callbacks, self._callbacks = self._callbacks, []
+            _each(partial(callback, self) for callback in callbacks)
+
+    def abandon(self) -> None:
+        """End one part of a batch whose bringer was cancelled before a stage that holds data had it."""
+        self.end(Outcome.FAILED, Refused("cancelled before the data was taken", code=Code.CANCELLED))
 
     def on_resolved(self, callback: Callable[[Delivery], None]) -> None:
         """Call `callback(handle)` when the last part has ended; at once if it already has."""
@@ -102,12 +106,24 @@ class Delivery:
             return sources[0]
         merged = Delivery()
 
-        def pass_on(done: Delivery) -> None:
-            for source in sources:
-                source.end(done.outcome, done.error)
-
-        merged.on_resolved(pass_on)
+        merged.on_resolved(lambda done: end_all(sources, done.outcome, done.error))
         return merged
+
+
+def end_all(handles: Iterable[Delivery], outcome: Outcome, error: DeliveryError | None = None) -> None:
+    """End one part of each. Whoever is told and raises keeps nobody else from being told; the first error is raised."""
+    _each(partial(handle.end, outcome, error) for handle in handles)
+
+
+def _each(calls: Iterable[Callable[[], None]]) -> None:
+    first: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - the others are to be called, too
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def _settle(future: asyncio.Future[None]) -> None:

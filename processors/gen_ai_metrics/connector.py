@@ -77,8 +77,12 @@ class GenAiMetrics(Connector):
             counting.count(batch)
             counting.end()
         else:
-            async with self._turn:
-                await self._consume_large(batch)
+            try:
+                async with self._turn:
+                    await self._consume_large(batch)
+            except asyncio.CancelledError:
+                batch.delivery.abandon()
+                raise
         batch.delivery.end(Outcome.DELIVERED)
 
     async def _consume_large(self, batch: Batch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pipeline.errors import Refused, Rejected
+from pipeline.errors import DeliveryError, Refused, Rejected
 from pipeline.fanout import Branch, FanOut, fan_out
 from pipeline.signals import Batch, Outcome, Rooms
 from pipeline.testing import BoundedSink, CollectingSink, FailingSink, make_host, traces
@@ -116,6 +116,99 @@ async def test_a_caller_that_goes_away_does_not_stop_the_branches() -> None:
     gate.set()
     for sink in sinks:
         await sink.wait_for(1)
+
+
+class Gated(FailingSink):
+    """Fails, or takes the batch, once the gate is open."""
+
+    def __init__(self, gate: asyncio.Event, *errors: DeliveryError | None) -> None:
+        super().__init__(errors)
+        self.gate = gate
+
+    async def consume(self, batch: Batch) -> None:
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            batch.delivery.abandon()
+            raise
+        await super().consume(batch)
+
+
+@pytest.mark.parametrize("turns", range(-1, 6), ids=lambda turns: "before" if turns < 0 else f"{turns} turns behind")
+async def test_what_no_branch_takes_ends_when_the_caller_has_gone_away(turns: int) -> None:
+    """The caller goes before the branches fail, as they fail, and when it has been told."""
+    gate = asyncio.Event()
+    batch = traces({})
+    caller = asyncio.create_task(into(Gated(gate, Rejected("never")), Gated(gate, Refused("later"))).consume(batch))
+    await asyncio.sleep(0.01)
+    if turns >= 0:
+        gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    is_told = caller.done()
+    caller.cancel()
+    with pytest.raises(Refused if is_told else asyncio.CancelledError):
+        await caller
+    gate.set()
+    await asyncio.sleep(0.01)
+    assert batch.delivery.resolved is not is_told
+    if not is_told:
+        assert str(batch.delivery.error) == "later"
+
+
+async def test_a_caller_that_goes_away_while_room_is_sought_leaves_nothing_open() -> None:
+    class NoRoomYet(BoundedSink):
+        async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+            await asyncio.Event().wait()
+
+    roomy, batch = BoundedSink(3), traces({})
+    caller = asyncio.create_task(into(roomy, NoRoomYet(1)).consume(batch))
+    await asyncio.sleep(0.01)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert batch.delivery.outcome is Outcome.FAILED
+    assert isinstance(batch.delivery.error, Refused)
+    assert roomy.room == 3
+
+
+@pytest.mark.parametrize("rounds", range(6))
+async def test_a_stop_at_any_moment_leaves_nothing_open(rounds: int) -> None:
+    """Before the work has begun, before its branches have, while they wait, and as they end."""
+    gate, host = asyncio.Event(), make_host()
+    good = BoundedSink(1)
+    branches = [
+        Branch("a", good, mutates=False),
+        Branch("b", Gated(gate), mutates=True),
+        Branch("c", Gated(gate, Refused("no")), mutates=False),
+    ]
+    batch = traces({})
+    caller = asyncio.create_task(FanOut(branches, host.tasks, host.log).consume(batch))
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    if rounds == 5:
+        gate.set()
+    await host.tasks.stop()
+    await asyncio.wait([caller], timeout=1)
+    gate.set()
+    await asyncio.wait([caller], timeout=1)
+    await asyncio.sleep(0.01)
+    assert batch.delivery.resolved
+    assert batch.delivery.outcome is Outcome.FAILED
+    assert good.room + good.count == 1
+
+
+async def test_what_cannot_be_written_goes_back_to_the_caller_in_one_part() -> None:
+    class Unwritable(Batch):
+        def serialize(self) -> bytes:
+            raise TypeError("with payload text")
+
+    of_message = traces({})
+    batch = Unwritable(of_message._content)
+    with pytest.raises(TypeError):
+        await into(CollectingSink(), CollectingSink(), mutates=True).consume(batch)
+    batch.delivery.end(Outcome.DROPPED)
+    assert batch.delivery.resolved
 
 
 def test_one_branch_needs_no_fan_out() -> None:

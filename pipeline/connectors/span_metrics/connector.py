@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from pipeline.aggregation import Aggregation, MetricsSender, Temporality, pieces_of
@@ -66,8 +67,12 @@ class SpanMetrics(Connector):
 
     async def consume(self, batch: Batch) -> None:
         """Count the spans of a batch; its delivery ends here."""
-        async for piece in pieces_of(batch):
-            self._counter.count(piece, self.host.clock.time_ns())
+        try:
+            async for piece in pieces_of(batch):
+                self._counter.count(piece, self.host.clock.time_ns())
+        except asyncio.CancelledError:
+            batch.delivery.abandon()
+            raise
         if self._overflown:
             self._overflow.inc(self._overflown)
             self._overflown = 0

@@ -215,7 +215,7 @@ async def test_a_sender_that_goes_away_does_not_stop_the_work(
     assert handle.outcome is outcome
 
 
-async def test_a_sender_that_gives_up_waiting_for_room_keeps_its_batch() -> None:
+async def test_what_a_sender_brought_that_gives_up_waiting_for_room_ends_as_still_owed() -> None:
     made = await started(rig(queue={"queue_size": 1, "block_on_overflow": True}))
     made.exporter.default = 1.0
     await made.consume(batch_of(1))
@@ -226,7 +226,8 @@ async def test_a_sender_that_gives_up_waiting_for_room_keeps_its_batch() -> None
     waiting.cancel()
     await made.clock.advance(3)
 
-    assert outcomes([batch]) == [None]
+    assert outcomes([batch]) == [Outcome.FAILED]
+    assert isinstance(batch.delivery.error, Refused)
     assert made.exporter.arrived_ids == [1]
     assert made.queue_size == 0
 
