@@ -13,6 +13,7 @@ from pipeline.registry import Kind
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.meter import Meter, MetricsRegistry
 from pipeline.testing.clock import FakeClock
+from pipeline.worker import ALONE, Worker
 
 
 def make_host(
@@ -22,6 +23,7 @@ def make_host(
     clock: Clock | None = None,
     extensions: Mapping[ComponentId, Extension] | None = None,
     registry: MetricsRegistry | None = None,
+    worker: Worker = ALONE,
 ) -> Host:
     """A host with its own metrics registry and, unless one is given, a fake clock."""
     return Host(
@@ -30,6 +32,7 @@ def make_host(
         meter=Meter(registry or MetricsRegistry(), {kind.singular: component_id}),
         clock=FakeClock() if clock is None else clock,
         extensions=extensions or {},
+        worker=worker,
     )
 
 

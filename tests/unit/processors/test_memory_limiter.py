@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pipeline.errors import Refused
 from pipeline.signals import LEDGER, Rooms
 from pipeline.testing import CollectingSink, FakeClock, make_host, metric_value, traces
+from pipeline.worker import Worker
 from processors.memory_limiter import MemoryLimiter, MemoryLimiterConfig, memory_bytes
 
 MIB = 1 << 20
@@ -146,3 +147,16 @@ def test_garbage_is_collected_at_most_once_an_interval(held: Any) -> None:
     clock._now = 40.0
     processor.check()
     assert processor._collected_at == 40.0
+
+
+@pytest.mark.parametrize(
+    ("config", "whole"),
+    [({"limit_mib": 100, "spike_limit_mib": 30}, 100 * MIB), ({"limit_mib": 0, "limit_percentage": 50}, None)],
+)
+def test_workers_divide_the_limits(config: dict[str, Any], whole: int | None) -> None:
+    settings = MemoryLimiterConfig(check_interval=1.0, **config)
+    host = make_host("memory_limiter", worker=Worker(3, 4))
+    processor, alone = MemoryLimiter(settings, host), MemoryLimiter(settings, make_host("memory_limiter"))
+    assert processor.hard_bytes == alone.hard_bytes // 4
+    assert processor.soft_bytes == alone.soft_bytes // 4
+    assert whole is None or alone.hard_bytes == whole

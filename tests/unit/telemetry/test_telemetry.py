@@ -11,16 +11,21 @@ import aiohttp
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from pipeline.config.service import TelemetryConfig
 from pipeline.errors import StartError
 from pipeline.telemetry import Telemetry
 from pipeline.testing import FakeClock
+from pipeline.worker import Worker
 from tests.servers.backend import otlp_backend
 from tests.servers.processes import free_ports, listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
+
+    from prometheus_client.core import Metric
 
     from tests.servers.backend import Backend
 
@@ -222,3 +227,59 @@ def test_log_is_in_force_before_start(capsys: pytest.CaptureFixture[str]) -> Non
     telemetry._output.remove()
     logging.getLogger("penstock").error("late")
     assert "early" in capsys.readouterr().out
+
+
+class _Others:
+    """Metrics of other processes."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def refresh(self) -> None:
+        self.asked += 1
+
+    def combined(self, own: Iterable[Metric]) -> Iterable[Metric]:
+        yield from own
+        yield GaugeMetricFamily("penstock_others", "d", value=self.asked)
+        yield CounterMetricFamily("otelcol_processor_internal_duration", "shown in detail only", value=1)
+
+
+async def test_a_parent_shows_what_its_pool_has_and_asks_it_each_time() -> None:
+    (port,) = free_ports(1)
+    telemetry = Telemetry(_settings(_bare(port)), pool=_Others())
+    await telemetry.start()
+    try:
+        assert "\npenstock_others 1\n" in (await _get(port))[0]
+        text, _ = await _get(port)
+    finally:
+        await telemetry.stop()
+    assert "\npenstock_others 2\n" in text
+    assert "internal_duration" not in text
+    assert "loop_lag" not in text
+
+
+async def test_a_worker_has_no_page_and_pushes_under_a_name_of_its_own() -> None:
+    (port,) = free_ports(1)
+    with otlp_backend() as backend:
+        push = _push(f"http://127.0.0.1:{backend.http_port}/v1/metrics", "http/protobuf")
+        settings = _settings(_bare(port), push, resource={"service.instance.id": "a"})
+        telemetry = Telemetry(settings, worker=Worker(2, 3))
+        await telemetry.start()
+        assert not listening(port)
+        await telemetry.stop()
+        (body, *_) = backend.wait("metrics", bool)
+    resource = ExportMetricsServiceRequest.FromString(body).resource_metrics[0].resource
+    names = {each.key: each.value.string_value for each in resource.attributes}
+    assert names["service.instance.id"] == "a-2"
+    assert names["penstock.worker"] == "2"
+
+
+@pytest.mark.parametrize("encoding", ["console", "json"])
+def test_lines_of_a_worker_say_which_one(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "log"
+    logs = {"logs": {"output_paths": [str(path)], "encoding": encoding, "initial_fields": {"a": "b"}}}
+    telemetry = Telemetry(TelemetryConfig.model_validate(logs), worker=Worker(2, 3))
+    telemetry.log().info("Hello")
+    telemetry._output.remove()
+    line = path.read_text(encoding="utf-8")
+    assert '"worker": 2, "a": "b"' in line

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pipeline.errors import StartError
-from pipeline.transport.listen import Address, bind, bound_endpoint, resolve, split_endpoint
+from pipeline.transport.listen import Address, SharedPorts, bind, bound_endpoint, resolve, split_endpoint
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,28 @@ def test_an_address_of_another_machine() -> None:
     # 192.0.2.0/24 is for documentation only (RFC 5737).
     with pytest.raises(StartError, match=r"listen tcp 192\.0\.2\.1:0: bind: cannot assign requested address"):
         bind(resolve("192.0.2.1:0"))
+
+
+def test_workers_share_an_address_and_strangers_do_not() -> None:
+    first, second = SharedPorts(), SharedPorts()
+    first.share([])
+    with bind(resolve("127.0.0.1:0")) as probe:
+        address = resolve(bound_endpoint(probe))
+        with pytest.raises(StartError, match="address already in use"):
+            first.bind(address)
+    assert not first.addresses
+    with first.bind(address):
+        second.share([])
+        with pytest.raises(StartError, match="address already in use"):
+            second.bind(address)
+        with pytest.raises(StartError, match="address already in use"):
+            bind(address)
+        second.share(first.addresses)
+        second.bind(address).close()
+        # One that has it may close it and open it again beside the others, as a reload does.
+        second.bind(address).close()
+
+
+def test_workers_cannot_each_choose_a_port() -> None:
+    with pytest.raises(StartError, match="workers cannot share port 0"):
+        SharedPorts().bind(resolve("127.0.0.1:0"))

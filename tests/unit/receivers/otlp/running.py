@@ -23,6 +23,7 @@ from pipeline.signals import Signal, otlp_json
 from pipeline.testing import configured, make_host, metric_value
 from pipeline.transport.http2 import Connection, Stream
 from pipeline.transport.http2_headers import encode_headers
+from pipeline.worker import ALONE, Worker
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -125,11 +126,12 @@ async def running(
     extensions: Mapping[str, Extension] | None = None,
     grpc: Mapping[str, Any] | None = None,
     http: Mapping[str, Any] | None = None,
+    worker: Worker = ALONE,
     **config: Any,
 ) -> AsyncIterator[Running]:
     """A receiver with both protocols on free ports; `grpc` and `http` are further keys of theirs."""
     known = {ComponentId.parse(name): extension for name, extension in (extensions or {}).items()}
-    host = make_host("otlp", kind=Kind.RECEIVER, clock=SystemClock(), extensions=known)
+    host = make_host("otlp", kind=Kind.RECEIVER, clock=SystemClock(), extensions=known, worker=worker)
     protocols = {"grpc": {"endpoint": ANY_PORT, **(grpc or {})}, "http": {"endpoint": ANY_PORT, **(http or {})}}
     receiver = configured(OtlpReceiver, host, protocols=protocols, **config)
     receiver.connect(dict(stages))

@@ -75,8 +75,9 @@ async def test_an_authenticator_that_is_none(
     protocol: str, extensions: dict[str, type[Extension]], message: str
 ) -> None:
     known = {name: configured(cls) for name, cls in extensions.items()}
+    keys: dict[str, Any] = {protocol: AUTH}
     with pytest.raises(StartError, match=message):
-        async with running((Signal.TRACES, CollectingSink()), extensions=known, **{protocol: AUTH}):
+        async with running((Signal.TRACES, CollectingSink()), extensions=known, **keys):
             pass
 
 

@@ -74,6 +74,44 @@ async def test_max_connection_age_closes_connections() -> None:
         assert (await grpc_call(channel, RAW, wait_for_ready=True)).status == 0
 
 
+@pytest.mark.parametrize(
+    ("keepalive", "workers", "age_s"),
+    [
+        (None, 1, 0),
+        (None, 4, 300),
+        ({PARAMETERS: {"time": 9.0}}, 4, 300),
+        ({PARAMETERS: {"max_connection_age": 0}}, 4, 0),
+    ],
+)
+def test_connections_to_workers_end_now_and_then_unless_it_is_said(
+    keepalive: dict[str, Any] | None, workers: int, age_s: float
+) -> None:
+    config = GrpcProtocol.model_validate({"keepalive": keepalive})
+    assert http2_settings(config, workers).keepalive.max_age_s == age_s
+
+
+async def test_no_call_fails_for_the_age_of_its_connection() -> None:
+    sink = CollectingSink()
+    age = {"keepalive": {PARAMETERS: {"max_connection_age": 0.05}}}
+    async with (
+        running((Signal.TRACES, sink), grpc=age) as server,
+        grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
+    ):
+        connections: set[object] = set()
+        assert server.receiver._grpc is not None
+
+        async def call_on_and_on() -> list[int]:
+            return [(await grpc_call(channel, RAW)).status for _ in range(300)]
+
+        calling = [asyncio.create_task(call_on_and_on()) for _ in range(4)]
+        while not all(task.done() for task in calling):
+            connections |= server.receiver._grpc._connections
+            await asyncio.sleep(0.005)
+        assert {status for task in calling for status in task.result()} == {0}
+        assert len(sink.batches) == 1200
+        assert len(connections) > 2
+
+
 async def test_large_tokens_are_taken() -> None:
     sink = CollectingSink()
     async with running((Signal.TRACES, sink)) as server:

@@ -12,6 +12,7 @@ from pipeline.errors import Refused
 from pipeline.signals import Batch, Signal
 from pipeline.testing import CollectingSink, FailingSink, log_request, metric_request, trace_request
 from pipeline.transport.compression import compress
+from pipeline.worker import Worker
 from tests.unit.receivers.otlp.running import JSON, PROTOBUF, Running, running
 
 RAW = trace_request({"a": 1}).SerializeToString()
@@ -96,6 +97,29 @@ async def test_keep_alive() -> None:
             writer.write(WHOLE)
             assert b"200 OK" in await _answer(reader)
         writer.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"response_headers": {"x-y": "z"}}], ids=["ready", "made"])
+async def test_connections_to_workers_end_with_an_answer_when_they_are_old(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("pipeline.receivers.otlp.http_server.WORKERS_MAX_AGE_S", 0.2)
+    async with running((Signal.TRACES, CollectingSink()), http=more, worker=Worker(1, 2)) as server:
+        reader, writer = await _connect(server)
+        writer.write(WHOLE)
+        assert b"connection: close" not in (await _answer(reader)).lower()
+        await asyncio.sleep(0.3)
+        writer.write(WHOLE)
+        answer = await _answer(reader)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in answer.lower()
+        assert await reader.read() == b""
+        writer.close()
+        # The answer that closed one connection did not change those of others.
+        new, fresh = await _connect(server)
+        fresh.write(WHOLE)
+        assert b"connection: close" not in (await _answer(new)).lower()
+        fresh.close()
 
 
 async def test_keep_alives_disabled() -> None:
