@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, Final
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.component import Component, PipelineWatcher, Receiver
+from pipeline.component import Committing, Component, PipelineWatcher, Receiver
 from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
@@ -115,9 +115,10 @@ class Service:
         self.log.info("Starting shutdown...")
         graph = self.graph
         _tell_watchers(graph, ready=False)
-        await _stop_all(graph.receivers.values())
+        committing = await _stop_intake(graph.receivers.values())
         drain = _drain(graph, graph.settings.service.drain_timeout_s)
         await asyncio.gather(drain, *self._retired, return_exceptions=True)
+        await _stop_all(committing)
         await _stop_all(graph.exporters.values())
         await _stop_all(graph.extensions.values())
         await graph.tasks.stop()
@@ -196,8 +197,9 @@ class _Change:
     async def undo(self) -> None:
         """Stop what was started, with what it has taken in sent on, and bring back what was stopped."""
         receivers = [component for component in self._started if isinstance(component, Receiver)]
-        await _stop_all(receivers)
+        committing = await _stop_intake(receivers)
         await _drain(self._new, _OLD_SET_DRAIN_S, only=self._started)
+        await _stop_all(committing)
         holders = self._new.holders()
         await _stop_all(c for c in reversed(self._started) if c not in holders and c not in receivers)
         await self._new.tasks.stop()
@@ -238,8 +240,24 @@ def _tell_watchers(graph: Graph, *, ready: bool) -> None:
 
 async def _stop_all(components: Iterable[Component]) -> None:
     for component in components:
-        with suppress(Exception):
+        try:
             await component.stop()
+        except Exception as error:  # noqa: BLE001 - the others are to stop, too
+            component.host.log.error("Component did not stop in good order.", error=describe(error))
+
+
+async def _stop_intake(receivers: Iterable[Component]) -> list[Component]:
+    """Stop receivers, side by side; returned are those to be stopped when what they took in has been delivered."""
+    committing: list[Component] = []
+    ends = []
+    for receiver in receivers:
+        if isinstance(receiver, Committing):
+            committing.append(receiver)
+            ends.append(receiver.stop_intake())
+        else:
+            ends.append(receiver.stop())
+    await asyncio.gather(*ends, return_exceptions=True)
+    return committing
 
 
 async def _drain(graph: Graph, deadline_s: float, only: Container[Component] | None = None) -> None:
@@ -278,8 +296,9 @@ async def _retire(old: Graph, new: Graph, stopped: Container[Component], earlier
     def gone(old_set: Mapping[ComponentId, Component], new_set: Mapping[ComponentId, Component]) -> list[Component]:
         return [c for i, c in old_set.items() if new_set.get(i) is not c and c not in stopped]
 
-    await _stop_all(gone(old.receivers, new.receivers))
+    committing = await _stop_intake(gone(old.receivers, new.receivers))
     await _drain(old, _OLD_SET_DRAIN_S)
+    await _stop_all(committing)
     await asyncio.gather(*earlier, return_exceptions=True)
     await _stop_all(gone(old.exporters, new.exporters))
     await _stop_all(gone(old.extensions, new.extensions))

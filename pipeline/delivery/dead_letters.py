@@ -62,9 +62,7 @@ class DeadLetters:
 
     def delivered(self, error: DeliveryError, items: int) -> None:
         """Count items that the other stage has."""
-        labels = {
-            "component": str(self._host.id), "reason": Reason.of(error).value, "otel_signal": self._signal.value
-        }  # fmt: skip
+        labels = {"component": str(self._host.id), "reason": Reason.of(error).value}
         registry = self._host.meter.registry
         registry.counter("penstock_dead_letters", "Items delivered as dead letters, by reason.", labels).inc(items)
 

@@ -98,6 +98,7 @@ class OutConfig(DeliveryConfig):
     fail: bool = False
     version: int = 0
     rejects: bool = False
+    fails_to_stop: bool = False
 
 
 class Out(Told, Exporter):
@@ -114,6 +115,11 @@ class Out(Told, Exporter):
         if self.config.rejects:
             raise Rejected("never")
         SENT.setdefault(str(self.host.id), []).append(batch)
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self.config.fails_to_stop:
+            raise ValueError("payload text")
 
 
 class Hold(Told, Processor):
@@ -243,6 +249,15 @@ async def test_a_component_that_cannot_start_undoes_the_start() -> None:
     with pytest.raises(StartError, match='failed to start "in"'):
         await service.start()
     assert {"stop out", "stop mark/a", "stop helper"} <= set(EVENTS)
+
+
+async def test_a_component_that_does_not_stop_in_good_order_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    service = await running(settings(BASE.replace("out: {version: EXPORTER,", "out: {fails_to_stop: true,")))
+    with caplog.at_level("ERROR", "penstock"):
+        await service.stop()
+    (record,) = [record for record in caplog.records if "did not stop" in record.message]
+    assert record.fields["error"] == "ValueError"  # type: ignore[attr-defined]  # set by Log
+    assert "stop helper" in EVENTS
 
 
 async def test_stop_drains_while_the_backend_comes_back() -> None:

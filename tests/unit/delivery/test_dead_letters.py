@@ -54,7 +54,7 @@ class Pair:
         behind.stage.exporter = self.letters
 
     def counted(self, reason: str) -> float:
-        labels = {"component": "otlp_grpc/main", "reason": reason, "otel_signal": "traces"}
+        labels = {"component": "otlp_grpc/main", "reason": reason}
         value = self.host.meter.registry.collector.get_sample_value("penstock_dead_letters_total", labels)
         return value or 0.0
 
