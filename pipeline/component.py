@@ -256,6 +256,17 @@ class PipelineWatcher(Protocol):
 
 
 @runtime_checkable
+class Committing(Protocol):
+    """A receiver that tells its source what was delivered, such as a consumer that commits offsets.
+
+    At the end it is asked to take nothing more, then the stages behind it drain, and only then it is stopped.
+    """
+
+    async def stop_intake(self) -> None:
+        """Take nothing more; go on telling the source what is delivered. `stop` follows."""
+
+
+@runtime_checkable
 class ServerAuthenticator(Protocol):
     """An extension that checks who sends (`auth.authenticator` of a receiver)."""
 

@@ -63,6 +63,24 @@ class In(Told, Receiver):
         return True
 
 
+class Source(In):
+    """A receiver that is told to take nothing more before it is stopped; the test sees what had been delivered."""
+
+    type = "source"
+    batch: Batch
+
+    async def send(self, *spans: dict[str, Value]) -> Batch:
+        self.batch = await super().send(*spans)
+        return self.batch
+
+    async def stop_intake(self) -> None:
+        EVENTS.append("take no more")
+
+    async def stop(self) -> None:
+        EVENTS.append(f"stopped when {self.batch.delivery.outcome.name}")
+        await super().stop()
+
+
 class Mark(Told, Processor):
     """Appends its version to an attribute."""
 
@@ -158,7 +176,7 @@ class Helper(Told, Extension):
 
 
 COMPONENTS: dict[str, dict[str, type[Component]]] = {
-    "receivers": {"in": In},
+    "receivers": {"in": In, "source": Source},
     "processors": {"mark": Mark, "hold": Hold},
     "exporters": {"out": Out},
     "connectors": {"forward": Forward, "tee": Tee},
@@ -481,3 +499,23 @@ async def test_a_stop_gives_dead_letters_time_behind_what_they_come_from() -> No
     await service.stop()
     assert [batch.delivery.outcome for batch in batches] == [Outcome.DELIVERED] * 5
     assert len(SENT["out/dead"]) == 5
+
+
+SOURCE = BASE.replace("receivers: {in:", "receivers: {source:").replace("receivers: [in]", "receivers: [source]")
+
+
+async def test_a_receiver_that_commits_stops_behind_the_drain() -> None:
+    service = await running(settings(SOURCE))
+    Out.refusals = 1
+    await service.graph.receivers[ComponentId("source")].send({})  # type: ignore[attr-defined]  # a Source
+    await service.stop()
+    assert EVENTS.index("take no more") < EVENTS.index("stop mark/a") < EVENTS.index("stopped when DELIVERED")
+
+
+async def test_a_receiver_that_commits_and_is_gone_behind_a_reload_stops_behind_the_drain() -> None:
+    service = await running(settings(SOURCE))
+    Out.refusals = 1
+    await service.graph.receivers[ComponentId("source")].send({})  # type: ignore[attr-defined]  # a Source
+    await service.change_to(settings())
+    await service.stop()
+    assert EVENTS.index("take no more") < EVENTS.index("stopped when DELIVERED")
