@@ -199,7 +199,7 @@ class Consumer:
         self._tell(self._owner.connected)
         wanted = self.topics.among(existing)
         if wanted and wanted != self._client.subscription():
-            self._client.subscribe(topics=wanted, listener=_Listener(self))
+            self._client.subscribe(topics=list(wanted), listener=_Listener(self))
         is_complete = wanted and not self.topics.missing(existing)
         pause_s = self._membership.refresh_s if is_complete else min(_LOOK_AGAIN_S, self._membership.refresh_s)
         self._look_again_s = _now_s() + pause_s
