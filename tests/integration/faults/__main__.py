@@ -30,14 +30,14 @@ _COLUMNS = ("scenario", "collector", "faults", "sent", "acknowledged", "lost", "
 class Run:
     """Runs scenarios and keeps their rows."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack, size: Size | None, seed: int) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, seed: int, *, short: bool) -> None:
         """Everything that is started ends with `stack`."""
         self.rows: list[tuple[str, ...]] = []
         self.problems: list[str] = []
         self.repeated = self.arrived = 0
         self._folder = folder
         self._stack = stack
-        self._size = size
+        self._short = short
         self._seed = seed
         self._broker: Broker | None = None
 
@@ -48,7 +48,7 @@ class Run:
 
     def scenario(self, scenario: Scenario, collector: str, changes: dict[str, float]) -> None:
         """Run one and print its row."""
-        size = (self._size or scenario.long).changed(**changes)
+        size = (scenario.short if self._short else scenario.long).changed(**changes)
         folder = self._folder / f"{scenario.name}-{collector}"
         bench = Bench(collector, folder, self._shared_broker, seed=self._seed, **size.keys())
         try:
@@ -81,9 +81,9 @@ def main() -> int:
     changes = {key: getattr(arguments, key) for key in Size.KEYS if getattr(arguments, key) is not None}
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
-        run = Run(folder, stack, Size() if arguments.short else None, arguments.seed)
+        run = Run(folder, stack, arguments.seed, short=arguments.short)
         for scenario in named(arguments.only):
-            for collector in _collectors(arguments, scenario):
+            for collector in _collectors(arguments):
                 run.scenario(scenario, collector, changes)
     _say("", table(_COLUMNS, run.rows), "")
     return _conclude(run)
@@ -98,10 +98,10 @@ def _conclude(run: Run) -> int:
     return bool(run.problems)
 
 
-def _collectors(arguments: argparse.Namespace, scenario: Scenario) -> Iterator[str]:
+def _collectors(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.collector in (None, "penstock"):
         yield "penstock"
-    if (arguments.beside or arguments.collector == "otelcol") and scenario.beside:
+    if arguments.beside or arguments.collector == "otelcol":
         yield "otelcol"
 
 

@@ -17,7 +17,9 @@ from tests.servers.ledger import Sink, span_ids
 class Backend(Sink):
     """Answers a request after `delay_s`: there is always work in flight."""
 
-    def __init__(self, port: int, *, delay_s: float = 0.03, threads: int = 2, max_request_bytes: int = 4 << 20) -> None:
+    def __init__(
+        self, port: int, *, delay_s: float = 0.045, threads: int = 2, max_request_bytes: int = 4 << 20
+    ) -> None:
         """On this port; nothing is refused at first. So slow that some requests wait under the usual load."""
         super().__init__(port, threads=threads, max_request_bytes=max_request_bytes)
         self.delay_s = delay_s

@@ -1,4 +1,4 @@
-"""All scenarios by name, with the size of their long form; `Size()` is that of the short one."""
+"""All scenarios by name, with the sizes of their long and their short forms."""
 
 from __future__ import annotations
 
@@ -34,15 +34,17 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A name, what it does, how long it is in `make eval-faults`, and whether the Collector can do it, too."""
+    """A name, what it does, and how long it is in `make eval-faults` and in `make test`."""
 
     name: str
     run: Callable[[Bench], Result]
     long: Size
-    beside: bool = True
+    short: Size = Size()
 
 
 _KILLS: Final = Size(faults=100, interval_s=4)
+_ONE: Final = Size(faults=1)
+"""A broker takes ten seconds to come back."""
 _BROKER_KILLS: Final = Size(faults=10, interval_s=5)
 _AWAY: Final = Size(away_s=60, interval_s=5)
 _SPANS: Final = Size(spans=100_000, interval_s=2)
@@ -57,8 +59,8 @@ SCENARIOS: Final = (
     Scenario("kafka_kill", kills.kafka_kill, _KILLS),
     Scenario("kafka_kill_marked", partial(kills.kafka_kill, theirs=_MARKED, queue=False), _KILLS),
     Scenario("kafka_out_kill", kills.kafka_out_kill, _KILLS),
-    Scenario("broker_kill_out", brokers.broker_kill_out, _BROKER_KILLS),
-    Scenario("broker_kill_in", brokers.broker_kill_in, _BROKER_KILLS),
+    Scenario("broker_kill_out", brokers.broker_kill_out, _BROKER_KILLS, _ONE),
+    Scenario("broker_kill_in", brokers.broker_kill_in, _BROKER_KILLS, _ONE),
     Scenario("rebalance", brokers.rebalance, Size(faults=20, interval_s=4)),
     Scenario("away", refusals.away, _AWAY),
     Scenario("away_durable", partial(refusals.away, durable=True), _AWAY),
