@@ -1,0 +1,135 @@
+"""Rows of other files come into a queue: of workers that are no more, and those an operator hands in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from pipeline.component import Host
+from pipeline.delivery.durable.errors import StoreBusyError, StoreError, translated
+from pipeline.delivery.durable.lock import FileLock, lock_path
+from pipeline.delivery.durable.names import Kind, QueueFile, beside, left_to
+from pipeline.delivery.durable.record import Record
+from pipeline.delivery.durable.recovery import open_store
+from pipeline.delivery.durable.store import Row, Store, files_of
+from pipeline.errors import Refused, Rejected
+from pipeline.signals import Batch
+
+_LOOK_S: Final = 5.0
+_CHUNK_BYTES: Final = 4 << 20
+
+
+class Adoption:
+    """Looks for such files beside a queue's own, and moves their rows in as there is room.
+
+    A row leaves the other file when the queue has it on disk, so that a kill repeats a few rows and loses none.
+    """
+
+    def __init__(self, path: Path, host: Host, put: Callable[[Batch], Awaitable[None]]) -> None:
+        """For the queue file `path`, into which `put` brings a batch: it raises Refused where there is no room."""
+        self._path = path
+        self._host = host
+        self._put = put
+
+    async def run(self) -> None:
+        """Look every five seconds, for ever."""
+        while True:
+            for file in await asyncio.to_thread(left_to, self._path, self._host.worker):
+                try:
+                    await self._adopt(file)
+                except StoreBusyError:
+                    # A worker of an earlier count that has not ended yet, or the stage before a reload.
+                    continue
+                except StoreError as error:
+                    self._host.log.error("Queue file cannot be taken over.", file=str(file.path), error=str(error))
+            await self._host.clock.sleep(_LOOK_S)
+
+    async def _adopt(self, file: QueueFile) -> None:
+        opened = await asyncio.to_thread(_Foreign, file)
+        requests = items = 0
+        aside: Path | None = None
+        try:
+            while rows := await asyncio.to_thread(opened.next):
+                stored = await self._store(file, rows)
+                await asyncio.to_thread(opened.remove, stored)
+                requests += len(stored)
+                items += sum(row.items for row in stored)
+        finally:
+            # Not in a thread: a task that was cancelled does not wait any more.
+            aside = opened.close()
+        self._host.log.info("Queue file taken over.", file=str(file.path), requests=requests, items=items)
+        if aside is not None:
+            self._host.log.error("Queue file has requests that cannot be taken over.", file=str(aside))
+
+    async def _store(self, file: QueueFile, rows: Sequence[Row]) -> list[Row]:
+        """Bring rows in; those that the queue has."""
+        taken = await asyncio.gather(*(self._store_one(file, row) for row in rows))
+        return [row for row, is_taken in zip(rows, taken, strict=True) if is_taken]
+
+    async def _store_one(self, file: QueueFile, row: Row) -> bool:
+        try:
+            record = Record.of_row(row, file.signal)
+        except StoreError:
+            return False
+        while True:
+            try:
+                await self._put(Batch(record.content, record.context))
+            except Refused:
+                await self._host.clock.sleep(_LOOK_S)
+            except Rejected:
+                return False
+            else:
+                return True
+
+
+class _Foreign:
+    """Another queue's file, read from its beginning to its end."""
+
+    def __init__(self, file: QueueFile) -> None:
+        """Take it. Raises StoreBusyError where another has it, StoreError."""
+        self._path = file.path
+        self._last_id = 0
+        self._is_read = False
+        self._lock = FileLock(file.path, 0)
+        try:
+            self._store, _ = open_store(file.path, lambda: Store(file.path))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def next(self) -> list[Row]:
+        """The next rows that are whole; none at the end."""
+        while rows := self._store.read(self._last_id, _CHUNK_BYTES):
+            self._last_id = rows[-1].id
+            if whole := [row for row in rows if row.is_whole]:
+                return whole
+        self._is_read = True
+        return []
+
+    def remove(self, rows: Sequence[Row]) -> None:
+        """Rows that another file has now."""
+        self._store.write((), [row.id for row in rows])
+
+    def close(self) -> Path | None:
+        """Let go of the file; at its end it goes, or is set aside with the rows that nobody can take: under this name.
+
+        Raises:
+            StoreError: it stays.
+        """
+        try:
+            left = self._store.totals().requests
+            self._store.close()
+            return self._end(left) if self._is_read else None
+        finally:
+            self._lock.release()
+
+    def _end(self, left: int) -> Path | None:
+        aside = beside(self._path, Kind.CORRUPT) if left else None
+        with translated():
+            if aside is not None:
+                self._path.rename(aside)
+            for part in (*files_of(self._path), lock_path(self._path)):
+                part.unlink(missing_ok=True)
+        return aside
