@@ -14,6 +14,7 @@ _MAX_DIGITS: Final = 20
 
 PREFIX: Final = "penstock.dead_letter."
 """Begins the name of every metadata key and header of a dead letter."""
+_REASON: Final = PREFIX + "reason"
 
 
 class Reason(StrEnum):
@@ -75,7 +76,7 @@ class DeadLetter:
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> Self | None:
         """The letter behind metadata or headers; None where they are of something else."""
-        if PREFIX + "reason" not in texts:
+        if not is_dead_letter(texts):
             return None
         found: dict[str, Any] = {}
         for name in _NAMES:
@@ -84,6 +85,11 @@ class DeadLetter:
             if value is not None:
                 found[name] = value
         return cls(**found)
+
+
+def is_dead_letter(metadata: Mapping[str, object]) -> bool:
+    """Whether metadata are those of a dead letter."""
+    return _REASON in metadata
 
 
 def attempt_of(texts: Iterable[tuple[str, str]]) -> int:
@@ -101,4 +107,6 @@ def _number(text: str) -> int | None:
 
 
 _NAMES: Final = tuple(field.name for field in fields(DeadLetter))
+SHARED_KEYS: Final = tuple(PREFIX + name for name in _NAMES if name != "time_unix_ms")
+"""Metadata in which dead letters must agree to be sent as one."""
 _NUMBERS: Final = frozenset({"partition", "offset", "attempt", "time_unix_ms"})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.clock import Clock
+from pipeline.dead_letter import SHARED_KEYS, is_dead_letter
 from pipeline.delivery.queue import Queue
 from pipeline.delivery.settings import Batching, Sizer
 from pipeline.delivery.shipment import Piece
@@ -96,10 +97,11 @@ class Batcher:
             self._flush(key)
 
     def _key_of(self, batch: Batch) -> _Key:
-        if not self._keys:
-            return ()
-        metadata = batch.context.metadata
-        return tuple(metadata.get(key, ()) for key in self._keys)
+        metadata, keys = batch.context.metadata, self._keys
+        if is_dead_letter(metadata):
+            # What a dead letter says of itself is said of the whole request.
+            keys += SHARED_KEYS
+        return tuple(metadata.get(key, ()) for key in keys) if keys else ()
 
     def _add(self, key: _Key, batch: Batch) -> None:
         if not self._max_size:

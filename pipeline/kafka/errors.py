@@ -75,7 +75,7 @@ def delivery_error(error: BaseException, *, topic: str = "") -> Refused | Reject
     for cls in type(error).__mro__:
         name = cls.__name__
         if name in _TOO_LARGE:
-            return Rejected(place + _TOO_LARGE[name], divisible=True)
+            return Rejected(place + _TOO_LARGE[name], code=Code.RESOURCE_EXHAUSTED, divisible=True)
         if name in _REJECTED:
             return Rejected(place + _REJECTED[name], code=Code.INVALID_ARGUMENT)
         if name in _REFUSED:

@@ -234,6 +234,18 @@ async def test_dead_letters_may_be_handed_on() -> None:
     assert outcomes([batch]) == [Outcome.DELIVERED]
 
 
+async def test_dead_letters_are_sent_as_one_only_where_they_say_the_same() -> None:
+    pair = Pair(behind=rig(batch={"min_size": 100, "flush_timeout": 1.0}))
+    pair.exporter.default = BAD
+
+    for number, topic in enumerate(["a", "b", "a"]):
+        await pair.stage.consume(batch_of(number, metadata={"kafka.topic": topic}))
+    await pair.behind.clock.advance(2)
+
+    assert sorted(pair.letters.arrived) == [[0, 2], [1]]
+    assert {metadata[PREFIX + "topic"] for metadata in pair.letters.metadata} == {"a", "b"}
+
+
 async def test_a_stage_that_breaks_ends_the_data_as_failed(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(DeliveryStage):
         async def consume(self, batch: Batch) -> None:

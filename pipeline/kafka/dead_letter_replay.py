@@ -1,0 +1,116 @@
+"""Writing dead letters back to where they came from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.errors import DeliveryError, Refused, Rejected
+from pipeline.kafka.dead_letter_source import Found, Source
+from pipeline.kafka.dead_letters import replay_headers
+from pipeline.kafka.producer import OutRecord, Producer
+
+_MOST_RECORDS: Final = 500
+_MOST_BYTES: Final = 16 << 20
+_PAUSE_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay did."""
+
+    records: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many went to a topic, by topic and reason."""
+    passed_over: list[str] = field(default_factory=list)
+    """Places of those that cannot go, and why."""
+    stopped: list[str] = field(default_factory=list)
+    """The same, of those that a later replay begins with."""
+
+
+class Replay:
+    """Writes value, key and original headers of dead letters to their topics of origin, acknowledged by all replicas.
+
+    Args:
+        source: the dead letters.
+        producer: writes them.
+        to: a topic for all of them in place of their own.
+        skip: whether those that cannot go are passed over; else a partition ends at the first.
+        patience_s: how long brokers are waited for.
+    """
+
+    def __init__(
+        self, source: Source, producer: Producer, *, to: str = "", skip: bool = False, patience_s: float = 60.0
+    ) -> None:
+        """Nothing is read yet."""
+        self._source = source
+        self._producer = producer
+        self._to = to
+        self._skip = skip
+        self._patience_s = patience_s
+        self._reason: str | None = None
+        self._ended: set[Any] = set()
+        self.done = Replayed()
+
+    async def run(self, *, reason: str | None = None, limit: int = 0) -> Replayed:
+        """Replay what is not replayed yet, of a reason or of all, `limit` records at the most (0: all)."""
+        self._reason = reason
+        waiting: list[Found] = []
+        left = limit
+        async for found in self._source.read(reason=reason):
+            if found.partition in self._ended:
+                continue
+            waiting.append(found)
+            left -= 1
+            if left == 0:
+                break
+            if len(waiting) >= _MOST_RECORDS or sum(len(each.record.value or b"") for each in waiting) > _MOST_BYTES:
+                await self._flush(waiting)
+                waiting = []
+        await self._flush(waiting)
+        return self.done
+
+    async def _flush(self, letters: Sequence[Found]) -> None:
+        """Write, and remember how far that went."""
+        errors = await self._write(letters)
+        for found, error in zip(letters, errors, strict=True):
+            if found.partition in self._ended:
+                continue
+            if error is None:
+                self.done.records[self._topic_of(found), found.letter.reason] += 1
+            elif self._skip and isinstance(error, Rejected):
+                self.done.passed_over.append(f"{found.place}: {error}")
+            else:
+                self.done.stopped.append(f"{found.place}: {error}")
+                self._ended.add(found.partition)
+                continue
+            self._source.progress[found.partition].advance(found.record.offset, self._reason)
+        await self._source.commit()
+
+    async def _write(self, letters: Sequence[Found]) -> list[DeliveryError | None]:
+        errors: list[DeliveryError | None] = [Refused("not tried yet")] * len(letters)
+        end_s = asyncio.get_running_loop().time() + self._patience_s
+        while True:
+            numbers = [number for number, error in enumerate(errors) if isinstance(error, Refused)]
+            for number, error in zip(numbers, await self._attempt([letters[n] for n in numbers]), strict=True):
+                errors[number] = error
+            if asyncio.get_running_loop().time() > end_s or not any(isinstance(error, Refused) for error in errors):
+                return errors
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _attempt(self, letters: Sequence[Found]) -> list[DeliveryError | None]:
+        homeless = Rejected("no topic of origin; name one with --to")
+        written = iter(await self._producer.send([self._record(found) for found in letters if self._topic_of(found)]))
+        return [next(written) if self._topic_of(found) else homeless for found in letters]
+
+    def _topic_of(self, found: Found) -> str:
+        return self._to or found.letter.topic
+
+    def _record(self, found: Found) -> OutRecord:
+        record, letter = found.record, found.letter
+        headers = tuple(replay_headers(record.headers, letter))
+        # At home in its partition, next to the records of its key; elsewhere by its key.
+        partition = None if self._to else letter.partition
+        return OutRecord(self._topic_of(found), record.value, record.key, headers, partition)
