@@ -14,6 +14,8 @@ from tests.benchmarks.cases import (
     FORWARD_TEXT_FREE,
     SINGLE_GRPC,
     SINGLE_HTTP,
+    SPREAD,
+    TWO_WORKERS,
     Case,
 )
 
@@ -73,6 +75,9 @@ def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
     if FORWARD in ours and CHAIN in ours:
         times = ours[CHAIN].cpu_us_per_span / ours[FORWARD].cpu_us_per_span
         yield Bar(f"{CHAIN.name}: times our own forward", times, 5)
+    if SPREAD in ours and TWO_WORKERS in ours:
+        times = ours[TWO_WORKERS].cpu_us_per_span / ours[SPREAD].cpu_us_per_span
+        yield Bar("two workers: times the CPU time of one", times, 1.1)
     for case, limit in ((SINGLE_HTTP, 150), (SINGLE_GRPC, 400), (BATCHED_HTTP, 150), (BATCHED_GRPC, 400)):
         if case in ours:
             yield Bar(f"{case.name}: microseconds", ours[case].cpu_us_per_span, limit)

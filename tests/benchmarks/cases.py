@@ -24,6 +24,9 @@ class Case:
     processors: tuple[str, ...] = ()
     counted: bool = False
     """Also goes into the connector `gen_ai_metrics`."""
+    connections: int = 1
+    """Over which the load comes, with gRPC; with HTTP each request in flight has one."""
+    workers: int = 1
 
     @property
     def requests(self) -> int:
@@ -32,8 +35,8 @@ class Case:
 
     @property
     def only_ours(self) -> bool:
-        """The Collector has no such chain."""
-        return "gen_ai_normalizer" in self.processors
+        """The Collector has no such chain, and no workers."""
+        return "gen_ai_normalizer" in self.processors or self.workers > 1
 
 
 FORWARD = Case("forward, gRPC", TEXT, 100, "grpc")
@@ -42,6 +45,8 @@ SINGLE_GRPC = Case("forward, gRPC, one span a request", TEXT, 1, "grpc")
 SINGLE_HTTP = Case("forward, HTTP, one span a request", TEXT, 1, "http")
 BATCHED_GRPC = Case("batch, gRPC, one span a request", TEXT, 1, "grpc", ("batch",))
 BATCHED_HTTP = Case("batch, HTTP, one span a request", TEXT, 1, "http", ("batch",))
+SPREAD = Case("forward, gRPC, eight connections", TEXT, 100, "grpc", connections=8)
+TWO_WORKERS = Case("forward, gRPC, eight connections, two workers", TEXT, 100, "grpc", connections=8, workers=2)
 CHAIN = Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True)
 CASES = (
     FORWARD,
@@ -53,6 +58,8 @@ CASES = (
     BATCHED_GRPC,
     BATCHED_HTTP,
     Case("sidecar chain, HTTP, one span a request", TEXT, 1, "http", SIDECAR_CHAIN),
+    SPREAD,
+    TWO_WORKERS,
     CHAIN,
     Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
 )

@@ -48,10 +48,12 @@ def measure(collector: str, case: Case, *, rounds: int = ROUNDS) -> Result:
     port = grpc_port if case.transport == "grpc" else http_port
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
         config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port)
-        with COLLECTORS[collector](config, Path(folder), ports=[grpc_port, http_port]) as server:
+        # Only ours has workers.
+        more = {"workers": case.workers} if case.workers > 1 else {}
+        with COLLECTORS[collector](config, Path(folder), ports=[grpc_port, http_port], **more) as server:
             time.sleep(1)
             idle_rss = rss_mib(server.pid)
-            send(case.transport, port, bodies, case.requests // 3)
+            send(case.transport, port, bodies, case.requests // 3, connections=case.connections)
             sink.wait_for(case.requests // 3 * case.spans)
             needed = [_round(server, sink, case, port, bodies) for _ in range(rounds)]
             return Result(statistics.median(needed), max(needed) - min(needed), idle_rss, rss_mib(server.pid))
@@ -59,18 +61,23 @@ def measure(collector: str, case: Case, *, rounds: int = ROUNDS) -> Result:
 
 def _round(server: Server, sink: Sink, case: Case, port: int, bodies: list[bytes]) -> float:
     taken, before = sink.spans(), cpu_s(server.pid)
-    send(case.transport, port, bodies, case.requests)
+    send(case.transport, port, bodies, case.requests, connections=case.connections)
     spans = case.requests * case.spans
     sink.wait_for(taken + spans)
     return (cpu_s(server.pid) - before) * 1e6 / spans
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds, user and system, of a process with all its threads."""
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    """CPU seconds, user and system, of a process with all its threads, and of its workers."""
+    times = [process.cpu_times() for process in _with_children(pid)]
+    return sum(each.user + each.system for each in times)
 
 
 def rss_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    return psutil.Process(pid).memory_info().rss / 2**20
+    """Resident memory of a process and of its workers."""
+    return sum(process.memory_info().rss for process in _with_children(pid)) / 2**20
+
+
+def _with_children(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import threading
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 IN_FLIGHT = 8
 
 
-def send(transport: str, port: int, bodies: Sequence[bytes], count: int, *, per_s: float = 0) -> None:
+def send(
+    transport: str, port: int, bodies: Sequence[bytes], count: int, *, per_s: float = 0, connections: int = 1
+) -> None:
     """Send `count` requests, going round in `bodies`; raises when one is not taken. `per_s` 0: as fast as possible."""
     paced = _paced(itertools.islice(itertools.cycle(bodies), count), per_s)
     if transport == "grpc":
-        _send_grpc(port, paced)
+        _send_grpc(port, paced, connections)
     else:
         _send_http(port, paced)
 
@@ -36,7 +39,7 @@ def _paced(bodies: Iterable[bytes], per_s: float) -> Iterable[bytes]:
         yield body
 
 
-def _send_grpc(port: int, bodies: Iterable[bytes]) -> None:
+def _send_grpc(port: int, bodies: Iterable[bytes], connections: int) -> None:
     room = threading.Semaphore(IN_FLIGHT)
     failures: list[grpc.Future[bytes]] = []
 
@@ -45,9 +48,14 @@ def _send_grpc(port: int, bodies: Iterable[bytes]) -> None:
             failures.append(call)
         room.release()
 
-    with grpc.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
-        export = channel.unary_unary(f"/{SERVICE}/Export", bytes, bytes)
-        for body in bodies:
+    # Channels share connections unless each has a pool of its own.
+    options = [*OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+    with contextlib.ExitStack() as stack:
+        channels = [
+            stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", options=options)) for _ in range(connections)
+        ]
+        exports = [channel.unary_unary(f"/{SERVICE}/Export", bytes, bytes) for channel in channels]
+        for export, body in zip(itertools.cycle(exports), bodies, strict=False):
             room.acquire()
             if failures:
                 break
