@@ -14,12 +14,10 @@ from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.lanes import Entry, Gate, Lane, Submission
 from pipeline.kafka.partitioners import Partitioner, StickyKey, sarama_compat
 from pipeline.kafka.producer_settings import ProducerSettings
-from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord, ReadyBatch, compressor, encode_records
+from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord, ReadyBatch, compressor, encode_records, is_slow
 
 __all__ = ["OutRecord", "Producer", "ProducerSettings", "Submission"]
 
-# Batches that take longer than some ms to compress are compressed in a thread.
-_OFF_LOOP_BYTES: Final = 256 * 1024
 _FLUSH_S: Final = 2.0
 
 
@@ -212,11 +210,17 @@ class Producer:
 
     async def _packed(self, entries: list[Entry]) -> ReadyBatch:
         raw = encode_records([entry.record for entry in entries])
-        codec, compress = "none", self._compress
-        if compress is not None:
-            small = compress(raw) if len(raw) < _OFF_LOOP_BYTES else await asyncio.to_thread(compress, raw)
-            if len(small) < len(raw):
-                codec, raw = self._settings.compression, small
+        codec, level = self._settings.compression, self._settings.compression_params.level
+        if self._compress is None:
+            small = raw
+        elif is_slow(codec, level, len(raw)):
+            small = await asyncio.to_thread(lambda: (compressor(codec, level) or bytes)(raw))
+        else:
+            small = self._compress(raw)
+        if len(small) < len(raw):
+            raw = small
+        else:
+            codec = "none"
         return ReadyBatch(raw, codec, len(entries), self._host.clock.time_ns() // 1_000_000)
 
 

@@ -30,11 +30,13 @@ _HEADER_OVERHEAD_BYTES: Final = 10
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 """Numbers of the codecs in the attributes of a batch."""
 # gzip: zlib's default; zstd: that of Kafka's clients (KIP-390); lz4: the fast one, as the Collector's.
-_DEFAULT_LEVELS: Final = {"gzip": 6, "lz4": 0, "zstd": 3}
+_DEFAULT_LEVELS: Final = {"gzip": 6, "lz4": 0, "zstd": 2}
 _GZIP_WBITS: Final = zlib.MAX_WBITS | 16
 HUFFMAN_ONLY: Final = -2
 """A level of gzip (Go's compress/flate)."""
 _ZSTD_LEVELS: Final = (-7, 22)
+_SLOW_BYTES: Final = 128 << 10
+_FAST_BYTES: Final = 1 << 20
 
 Compress: TypeAlias = Callable[[bytes], bytes]
 
@@ -66,6 +68,8 @@ class OutRecord(NamedTuple):
 def compressor(codec: str, level: int) -> Compress | None:
     """What compresses the records of a batch; None for `none`. `level` 0 or -1: the codec's default.
 
+    It is for one thread at a time.
+
     Raises:
         ImportError: a library is missing.
     """
@@ -74,15 +78,22 @@ def compressor(codec: str, level: int) -> Compress | None:
     used = _DEFAULT_LEVELS.get(codec, 0) if level in (0, -1) else level
     if codec == "gzip":
         return _huffman_only if used == HUFFMAN_ONLY else lambda raw: zlib.compress(raw, used, wbits=_GZIP_WBITS)
-    import cramjam  # noqa: F401, PLC0415 - only where such a codec is used; the client's functions need it
+    if codec == "zstd":
+        import zstandard  # noqa: PLC0415 - only where it is used
+
+        return zstandard.ZstdCompressor(max(_ZSTD_LEVELS[0], min(used, _ZSTD_LEVELS[1]))).compress
+    import cramjam  # noqa: F401, PLC0415 - what the client's functions need
     from aiokafka import codec as codecs  # noqa: PLC0415 - only those who use Kafka have it
 
     if codec == "snappy":
         return codecs.snappy_encode  # type: ignore[no-any-return]  # aiokafka has no types
-    if codec == "lz4":
-        return lambda raw: codecs.lz4_encode(raw, used)
-    used = max(_ZSTD_LEVELS[0], min(used, _ZSTD_LEVELS[1]))
-    return lambda raw: codecs.zstd_encode(raw, used)
+    return lambda raw: codecs.lz4_encode(raw, used)
+
+
+def is_slow(codec: str, level: int, size_bytes: int) -> bool:
+    """Whether so many bytes take more than about 5 ms to compress."""
+    thorough = codec == "gzip" or (codec == "zstd" and level > _DEFAULT_LEVELS["zstd"])
+    return size_bytes > (_SLOW_BYTES if thorough else _FAST_BYTES)
 
 
 def _huffman_only(raw: bytes) -> bytes:

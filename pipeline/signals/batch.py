@@ -44,7 +44,7 @@ class Batch:
         rooms: what a fan-out has reserved for this batch in the stages ahead; None when nothing was.
     """
 
-    __slots__ = ("_behind", "_content", "_first", "_lease", "_records", "context", "delivery", "rooms")
+    __slots__ = ("__weakref__", "_behind", "_content", "_first", "_lease", "_records", "context", "delivery", "rooms")
 
     def __init__(
         self,

@@ -42,10 +42,10 @@ class _Parts:
     __slots__ = ("pieces", "size_bytes")
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
+        self.pieces: list[bytes | memoryview] = []
         self.size_bytes = 0
 
-    def add(self, piece: bytes) -> None:
+    def add(self, piece: bytes | memoryview) -> None:
         self.pieces.append(piece)
         self.size_bytes += len(piece)
 
@@ -94,6 +94,7 @@ class _Divider:
 
     def __init__(self, signal: Signal, raw: bytes) -> None:
         self._raw = raw
+        self._view = memoryview(raw)
         self._id_tag = _TRACE_ID_TAGS[signal]
         self._growth_bytes = max(_FREE_GROWTH_BYTES, _MAX_GROWTH * len(raw))
         self._traces: dict[bytes, _Parts] = {}
@@ -114,7 +115,7 @@ class _Divider:
         self._merge(traces, self._traces, b"\x0a", b"".join(head))
 
     def _scope(self, body: int, end: int, into: dict[bytes, _Parts]) -> None:
-        raw, id_tag = self._raw, self._id_tag
+        raw, view, id_tag = self._raw, self._view, self._id_tag
         head: list[bytes] = []
         traces: dict[bytes, _Parts] = {}
         key, parts, run_start, run_end = None, None, body, body
@@ -125,13 +126,13 @@ class _Divider:
                 found = _trace_id(raw, item, item_end, id_tag)
             if found != key or start != run_end:
                 if parts is not None:
-                    parts.add(raw[run_start:run_end])
+                    parts.add(view[run_start:run_end])
                 run_start, key, parts = start, found, traces.get(found)
                 if parts is None:
                     parts = traces[found] = _Parts()
             run_end = item_end
         if parts is not None:
-            parts.add(raw[run_start:run_end])
+            parts.add(view[run_start:run_end])
         self._merge(traces, into, b"\x12", b"".join(head))
 
     def _merge(self, inner: dict[bytes, _Parts], outer: dict[bytes, _Parts], tag: bytes, head: bytes) -> None:

@@ -1,0 +1,118 @@
+"""The exporter `kafka`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Final
+
+from pipeline.component import Exporter, Host
+from pipeline.errors import DeliveryError, Refused
+from pipeline.exporters.kafka.config import KafkaExporterConfig, RecordPartitioner
+from pipeline.exporters.kafka.records import RecordMaker
+from pipeline.kafka.partitioners import LeastBackup, Partitioner, RoundRobin, StickyKey, murmur2, sarama_compat
+from pipeline.kafka.producer import OutRecord, Producer, Submission
+from pipeline.kafka.settings import client_arguments
+from pipeline.signals import Batch, Signal
+
+_HASHERS: Final = {"sarama_compat": sarama_compat, "murmur2": murmur2}
+
+
+class _Flight:
+    """The records of a batch over all its attempts: what has arrived, or is on its way, is not sent again."""
+
+    def __init__(self, producer: Producer, records: Sequence[OutRecord]) -> None:
+        self._producer = producer
+        self._rejected: DeliveryError | None = None
+        self._submission = producer.submit(records)
+        self.is_kept = False
+
+    async def arrive(self) -> None:
+        """Wait for the records that are open. Raises the error of one that has not arrived: Refused before Rejected."""
+        refused: DeliveryError | None = None
+        for error in await self._submission.wait():
+            if isinstance(error, Refused):
+                refused = refused or error
+            elif error is not None:
+                self._rejected = self._rejected or error
+        if refused is not None:
+            raise refused
+        if self._rejected is not None:
+            raise self._rejected
+
+    def send_again(self) -> None:
+        """Hand over what was refused."""
+        results = zip(self._submission.records, self._submission.results, strict=True)
+        refused = [record for record, error in results if isinstance(error, Refused)]
+        if refused and Submission.OPEN not in self._submission.results:
+            self._submission = self._producer.submit(refused)
+
+    def withdraw(self) -> None:
+        """Nobody waits any more."""
+        self._submission.withdraw()
+
+
+class KafkaExporter(Exporter):
+    """Writes telemetry to Kafka: a record for each request, each trace or each resource.
+
+    A batch is delivered when the brokers have acknowledged all its records, by default each replica in sync. Brokers
+    recognise what is sent twice: their restart neither loses nor repeats a record. A request over the size limit is
+    written as several records; a single item over it is rejected alone.
+    """
+
+    type = "kafka"
+    example = "{brokers: [localhost:9092]}"
+    Config = KafkaExporterConfig
+    config: KafkaExporterConfig
+
+    def __init__(self, config: KafkaExporterConfig, host: Host) -> None:
+        """Keep the settings; `start` connects."""
+        super().__init__(config, host)
+        for key in ("topic", "encoding"):
+            if getattr(config, key):
+                host.log.warning("Key is deprecated. Use those of the signals instead.", key=key)
+        self._makers = {signal: RecordMaker(config, signal) for signal in Signal}
+        self._producer: Producer | None = None
+        self._flights: weakref.WeakKeyDictionary[Batch, _Flight] = weakref.WeakKeyDictionary()
+
+    async def start(self) -> None:
+        """Begin to connect. Raises StartError for a missing library or a file that cannot be read."""
+        arguments = client_arguments(self.config, self.host)
+        partitioner = _partitioner(self.config.record_partitioner)
+        self._producer = Producer(arguments, self.config.producer, self.host, partitioner)
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Write what is left, for a moment, and close."""
+        if self._producer is not None:
+            await self._producer.stop()
+        await super().stop()
+
+    async def export(self, batch: Batch) -> None:
+        """Write the records of a batch."""
+        assert self._producer is not None, "export before start"  # noqa: S101 - for the type checker
+        flight = self._flights.pop(batch, None)
+        if flight is None:
+            flight = _Flight(self._producer, self._makers[batch.signal].make(batch))
+        else:
+            flight.send_again()
+        try:
+            await flight.arrive()
+        except BaseException:
+            self._keep(batch, flight)
+            raise
+
+    def _keep(self, batch: Batch, flight: _Flight) -> None:
+        """For the next attempt with this batch, if there is one."""
+        self._flights[batch] = flight
+        if not flight.is_kept:
+            flight.is_kept = True
+            weakref.finalize(batch, flight.withdraw).atexit = False
+
+
+def _partitioner(keys: RecordPartitioner) -> Partitioner:
+    if keys.round_robin is not None:
+        return RoundRobin()
+    if keys.least_backup is not None:
+        return LeastBackup()
+    return StickyKey(_HASHERS["sarama_compat" if keys.sticky_key is None else keys.sticky_key.hasher])
