@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -21,12 +23,11 @@ from pipeline.signals import NO_CONTEXT, Batch, Context, Request, Signal
 from pipeline.testing import CollectingSink, log_request, make_host, metric_request, trace_request
 from tests.servers.backend import Backend, otlp_backend
 from tests.servers.collectors import otelcol
+from tests.servers.kafka import broker as broker_module
 from tests.servers.kafka.traffic import own_name, traffic
 from tests.servers.processes import free_ports
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.servers.kafka.broker import Broker
 
 pytestmark = pytest.mark.server
@@ -273,6 +274,33 @@ async def test_records_are_the_same(kafka_broker: Broker, topics: Topics, way: W
     ours = await records(kafka_broker, topics.ours[way.name])
     assert placed(way, ours) == placed(way, theirs)
     assert ours
+
+
+async def test_murmur2_is_that_of_the_java_client(kafka_broker: Broker) -> None:
+    topic = own_name("murmur")
+    async with traffic(kafka_broker.bootstrap) as kafka:
+        await kafka.make(topic, PARTITIONS)
+    partitioner = {"record_partitioner": {"sticky_key": {"hasher": "murmur2"}}}
+    keys = {"partition_traces_by_id": True, "traces": {"topic": topic}, **partitioner}
+    async with our_exporter(kafka_broker, **keys) as exporter:
+        await exporter.export(batch_of(Signal.TRACES))
+    found = {record.key: record.partition for record in await records(kafka_broker, topic)}
+    assert len(set(found.values())) > 1
+    assert found == dict(zip(found, java_partitions(list(found)), strict=True))
+
+
+def java_partitions(keys: list[bytes]) -> list[int]:
+    """Where Kafka's own producer would put records with these keys."""
+    program = Path(broker_module.__file__).with_name("Partitions.java")
+    done = subprocess.run(
+        ["java", "-cp", f"{broker_module.require_jars()}/*", program, str(PARTITIONS)],
+        input="".join(f"{key.hex()}\n" for key in keys),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return [int(line) for line in done.stdout.split()]
 
 
 async def test_raw_bodies_are_the_same(kafka_broker: Broker, topics: Topics) -> None:
