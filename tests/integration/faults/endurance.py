@@ -41,11 +41,18 @@ def memory_flat(bench: Bench) -> Result:
     config = configuration(
         ports, kafka_in(shared, [source], name), kafka_out(shared, target), processors=CHAIN if bench.is_ours else {}
     )
+    arrived = TopicReader(shared.bootstrap, target)
     writer = TopicWriter(
-        shared.bootstrap, source, seed=bench.seed, spans_per_s=_FAST, make=genuine(TEXT_FREE), spans=bench.spans
+        shared.bootstrap,
+        source,
+        seed=bench.seed,
+        spans_per_s=_FAST,
+        make=genuine(TEXT_FREE),
+        spans=bench.spans,
+        pause=lambda: len(writer.sent) > len(arrived.arrived) + BACKLOG_SPANS,
     )
     with (
-        at_work(TopicReader(shared.bootstrap, target)) as arrived,
+        at_work(arrived),
         System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
         at_work(writer),
     ):
@@ -73,8 +80,9 @@ def _watch(system: System, arrived: TopicReader, spans: int) -> list[tuple[int, 
 
 
 def _growth(measured: list[tuple[int, float]]) -> tuple[float, float]:
-    """Growth over the second half by linear regression, in MiB and as a share."""
-    half = [pair for pair in measured if pair[0] >= measured[-1][0] / 2]
+    """Growth by linear regression, in MiB and as a share: over the second half, until the backlog is worked off."""
+    last = measured[-1][0]
+    half = [pair for pair in measured if last / 2 <= pair[0] <= last - BACKLOG_SPANS]
     if len({count for count, _ in half}) < 2:
         return 0.0, 0.0
     counts, sizes = zip(*half, strict=True)
