@@ -79,6 +79,8 @@ class WorkerProcess:
         while True:
             began_s = loop.time()
             code = await self._live()
+            if not self._leaving.is_set() and not self.ready.is_set():
+                self._log.error("Worker ended before it was ready.", exit_code=code)
             if self._leaving.is_set() or not self.ready.is_set():
                 self.state = State.ENDED
                 return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psutil
 import pytest
 import yaml
 
+from pipeline.testing import trace_request
+from tests.servers.backend import Backend
 from tests.servers.collectors import penstock, penstock_command
-from tests.servers.ledger import Client, Sink, series
+from tests.servers.ledger import SERVICE, Client, Sink, series
 from tests.servers.processes import Server, free_ports
 
 WAIT_S = 30.0
@@ -152,6 +156,17 @@ def test_a_worker_that_is_killed_comes_back_and_its_counts_stay(tmp_path: Path) 
         assert "Worker ended. Will restart it after interval." in workers.server.log()
 
 
+def test_a_worker_that_cannot_come_back_is_tried_again(tmp_path: Path) -> None:
+    with running(tmp_path, clients=4) as workers:
+        good = workers.path.read_text(encoding="utf-8")
+        workers.path.write_text("receivers: {", encoding="utf-8")
+        old = workers.pids()
+        psutil.Process(min(old)).kill()
+        eventually(lambda: workers.value("penstock_worker_restarts_total") >= 2)
+        workers.path.write_text(good, encoding="utf-8")
+        eventually(lambda: workers.states() == {"running": 2} and workers.pids() != old)
+
+
 def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
     with running(tmp_path) as workers:
         workers.sink.down()
@@ -162,6 +177,19 @@ def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
         workers.sink.up()
         assert workers.server.process.wait(WAIT_S) == 0
         assert workers.arrived()
+
+
+def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
+    with running(tmp_path, clients=4) as workers:
+        workers.sink.down()
+        workers.send()
+        children = [psutil.Process(pid) for pid in workers.pids()]
+        workers.server.process.terminate()
+        eventually(lambda: workers.server.log().count("Starting shutdown...") == 2)
+        workers.server.process.send_signal(signal.SIGINT)
+        assert workers.server.process.wait(WAIT_S) == 1
+        _, alive = psutil.wait_procs(children, WAIT_S)
+        assert not alive
 
 
 def test_workers_outlive_their_parent_only_to_drain(tmp_path: Path) -> None:
@@ -203,6 +231,29 @@ def test_all_workers_reload(tmp_path: Path) -> None:
         workers.send()
         eventually(workers.arrived)
         assert {client.codes.total() for client in workers.clients} == {2}
+
+
+def test_a_reload_opens_ports_in_all_workers(tmp_path: Path) -> None:
+    with running(tmp_path, clients=4) as workers:
+        config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
+        protocols = config["receivers"]["otlp"]["protocols"]
+        # A port that is new, and one that is closed and opened again, since its messages may be larger now.
+        (new,) = free_ports(1)
+        protocols["http"] = {"endpoint": f"127.0.0.1:{new}"}
+        protocols["grpc"]["max_recv_msg_size_mib"] = 8
+        workers.reload(config)
+        eventually(lambda: workers.value("penstock_config_reloads_total") == 1)
+        assert "Reload done." in workers.server.log().splitlines()[-1]
+        for port in (new, workers.intake):
+            assert {_listens(pid, port) for pid in workers.pids()} == {True}
+        for client in workers.clients:
+            eventually(client.send)
+        eventually(workers.arrived)
+
+
+def _listens(pid: int, port: int) -> bool:
+    found = psutil.Process(pid).net_connections("tcp")
+    return any(each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in found)
 
 
 @pytest.mark.parametrize("wrong", ["file", "port", "sharing"])
@@ -276,3 +327,30 @@ def test_a_number_of_workers_that_is_none(tmp_path: Path) -> None:
     ended = _ends(tmp_path, {}, "--workers", "many")
     assert ended.returncode == 1
     assert "expected a number from 1 to 256 or auto" in ended.stderr
+
+
+def _send_to_all(server: Server, intake: int, body: bytes) -> None:
+    """Send a request on so many connections that each worker gets some."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{intake}", options=options))
+            channel.unary_unary(f"/{SERVICE}/Export", bytes, bytes)(body, timeout=WAIT_S)
+        assert all(_clients_of(child.pid, intake) for child in psutil.Process(server.pid).children())
+
+
+def test_pseudonyms_are_the_same_in_all_workers_and_after_a_restart(tmp_path: Path, otlp_backend: Backend) -> None:
+    intake, page = free_ports(2)
+    config = configuration(intake, otlp_backend.grpc_port, page)
+    config["processors"] = {"redaction": {"entities": ["EMAIL"], "action": "hash", "allow_all_keys": True}}
+    config["service"]["pipelines"]["traces"]["processors"] = ["redaction"]
+    body = trace_request({"input.value": "write to jane@example.com"}).SerializeToString()
+    with penstock(config, tmp_path, ports=[intake, page], workers=2) as server:
+        _send_to_all(server, intake, body)
+        psutil.Process(server.pid).children()[0].kill()
+        eventually(lambda: server.log().count("Everything is ready.") == 3)
+        _send_to_all(server, intake, body)
+        sent = otlp_backend.wait("traces", lambda bodies: len(bodies) == 24)
+    found = [re.findall(rb"<EMAIL:[0-9a-f]+>", each) for each in sent]
+    assert all(len(pseudonyms) == 1 for pseudonyms in found)
+    assert len({pseudonyms[0] for pseudonyms in found}) == 1
