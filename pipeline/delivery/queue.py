@@ -15,11 +15,13 @@ class Queue(Protocol):
     """What the delivery stage asks of a queue, whatever it is made of.
 
     A batch that was taken stays on the queue's books until its delivery handle resolves.
+
+    Attributes:
+        keeps: whether data outlives the process. A batch of such a queue that ends as FAILED with Refused goes back to
+            it; all others are gone.
     """
 
     keeps: ClassVar[bool]
-    """Whether data outlives the process. What is taken from such a queue and ends as FAILED with Refused goes back to
-    it; with anything else it is gone."""
 
     @property
     def capacity(self) -> int:
@@ -38,6 +40,10 @@ class Queue(Protocol):
     async def reserve(self, batch: Batch) -> Callable[[], None]:
         """Keep room for a batch; the result gives it back. Raises Refused or Rejected when there is none."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `take` will have something without a further put, now or when it is at hand."""
+
     async def put(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
         """Admit a batch, into reserved room where there is some. Raises Refused or Rejected when there is none."""
 
@@ -46,6 +52,9 @@ class Queue(Protocol):
 
     def close(self) -> None:
         """Admit nothing more: whoever waits for room is refused."""
+
+    def seal(self) -> None:
+        """A queue that keeps its data gives nothing more out; one that does not gives out what is left."""
 
     async def stop(self) -> None:
         """End; every batch that was taken has ended before."""
@@ -76,6 +85,11 @@ class MemoryQueue:
     async def start(self, on_ready: Callable[[], None]) -> None:
         """Nothing is there before something is put."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits."""
+        return bool(self._batches)
+
     async def put(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
         """Admit a batch; reserved room is used even when the batch has grown since."""
         size = await self._room.admit(batch, reserved)
@@ -92,6 +106,9 @@ class MemoryQueue:
     def take(self) -> Batch | None:
         """The oldest batch, None when none waits."""
         return self._batches.popleft() if self._batches else None
+
+    def seal(self) -> None:
+        """What is left would be lost: it is given out."""
 
     async def stop(self) -> None:
         """Nothing is left behind."""

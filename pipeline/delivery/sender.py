@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.component import Exporter, Host
@@ -38,15 +38,20 @@ class Sender:
         timeout_s: float | None,
         retry: RetryOnFailure | None,
         has_queue: bool,
+        keeps: bool = False,
         dead_letters: DeadLetters | None = None,
     ) -> None:
-        """Send through `exporter`, `timeout_s` seconds an attempt; `retry` None: one attempt."""
+        """Send through `exporter`, `timeout_s` seconds an attempt; `retry` None: one attempt.
+
+        `keeps`: what a stop cuts short goes back to the queue as Refused; all else that is given up is Rejected.
+        """
         self.exporter = exporter
         self._log = host.log
         self._clock = host.clock
         self._drain = drain
         self._timeout_s = timeout_s
         self._retry = retry
+        self._keeps = keeps
         self._dead_letters = dead_letters
         self._items_field = "dropped_items" if has_queue else "rejected_items"
         hints = ("" if retry else _NO_RETRY) + ("" if has_queue else _NO_QUEUE)
@@ -72,7 +77,9 @@ class Sender:
             else:
                 shipment.given_up(piece)
                 lost = [piece]
-            if lost:
+            if lost and self._keeps and isinstance(error, Refused):
+                _put_back(lost, error)
+            elif lost:
                 reason = type(error), error.code
                 first, items = failures.get(reason, (error, 0))
                 failures[reason] = first, items + sum(map(count_of, lost))
@@ -85,6 +92,14 @@ class Sender:
         items = self._end_failed(pieces, error)
         if items:
             self._log_failure(error, items)
+
+    def cut_short(self, pieces: Sequence[Piece]) -> None:
+        """End pieces that a stop leaves behind: given up, or quietly where the queue keeps them."""
+        error = Refused("shut down before the backend took the data", code=Code.UNAVAILABLE)
+        if self._keeps:
+            _put_back(pieces, error)
+        else:
+            self.give_up(pieces, error)
 
     async def _end_lost(self, pieces: list[Piece], error: DeliveryError) -> None:
         dead_letters = self._dead_letters_for(error)
@@ -122,17 +137,29 @@ class Sender:
         request = Batch.join(piece)
         began_s = self._clock.monotonic()
         error = await self._attempt(request)
-        if self._retry is None or not isinstance(error, Refused):
+        if not isinstance(error, Refused):
             return error
+        if self._retry is None:
+            return self._final(error, str(error))
         backoff = Backoff(self._retry, began_s)
         while isinstance(error, Refused):
             wait_s = backoff.next_wait_s(self._clock.monotonic(), error.retry_after_s, self._drain.end_s)
             if wait_s is None:
-                return _no_more_retries(error)
+                return self._final(error, f"no more retries left: {error}")
             self._log.info(_RETRYING, error=str(error), interval=format_duration(wait_s))
             await self._drain.sleep(wait_s)
             error = await self._attempt(request)
         return error
+
+    def _final(self, error: Refused, message: str) -> DeliveryError:
+        """What is left of the last attempt's error."""
+        if self._keeps and self._drain.end_s is not None:
+            return error
+        if self._keeps:
+            return Rejected(message, code=error.code, details=error.details, said=error.said)
+        return Refused(
+            message, code=error.code, details=error.details, said=error.said, retry_after_s=error.retry_after_s
+        )
 
     async def _attempt(self, request: Batch) -> DeliveryError | None:
         try:
@@ -159,11 +186,6 @@ class Sender:
         return None
 
 
-def _no_more_retries(error: Refused) -> Refused:
-    return Refused(
-        f"no more retries left: {error}",
-        code=error.code,
-        details=error.details,
-        said=error.said,
-        retry_after_s=error.retry_after_s,
-    )
+def _put_back(pieces: Iterable[Piece], error: Refused) -> None:
+    """End pieces for which a queue that keeps its data waits: they are sent by the next stage, or the next process."""
+    end_all((batch.delivery for piece in pieces for batch in piece), Outcome.FAILED, error)

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config import ConfigModel, Duration, ExporterRef, ExtensionRef, InvalidKey, refused
+from pipeline.config import ConfigModel, Duration, ExporterRef, ExtensionRef, InvalidKey
 from pipeline.signals import Batch
 
 _NO_REQUESTS: Final = "`batch` supports only `items` or `bytes` sizer"
@@ -22,9 +22,13 @@ class Sizer(StrEnum):
 
     def measure(self, batch: Batch) -> int:
         """Size of a batch: 1, its spans, log records or data points, or its serialised bytes."""
+        return self.units(1, batch.count, len(batch.serialize()) if self is Sizer.BYTES else 0)
+
+    def units(self, requests: int, items: int, size_bytes: int) -> int:
+        """Which of the three this one counts."""
         if self is Sizer.REQUESTS:
-            return 1
-        return batch.count if self is Sizer.ITEMS else len(batch.serialize())
+            return requests
+        return items if self is Sizer.ITEMS else size_bytes
 
 
 class Partition(ConfigModel):
@@ -86,9 +90,10 @@ class SendingQueue(ConfigModel):
         False, description="Whether the sender waits for room instead of being refused when the queue is full."
     )
     wait_for_result: bool = Field(False, description="Whether the sender waits for the backend's answer.")
-    storage: ExtensionRef | None = refused(
-        "this version has no durable queue; leave the key out to queue in memory, and use acknowledge: delivered at "
-        "the receiver where a restart must lose nothing"
+    storage: ExtensionRef | None = Field(
+        None,
+        description="Id of a storage extension that keeps the queue on disk: what was admitted outlives the process. "
+        "Without max_elapsed_time in the file, retries then never end.",
     )
     batch: Batching | None = Field(None, description="Put requests together before they are sent; off unless given.")
 
@@ -97,6 +102,11 @@ class SendingQueue(ConfigModel):
         for key, value in (("num_consumers", self.num_consumers), ("queue_size", self.queue_size)):
             if value <= 0:
                 raise InvalidKey(f"`{key}` must be positive", key)
+        if self.storage is not None and self.wait_for_result:
+            raise InvalidKey(
+                "`wait_for_result` is not supported with a persistent queue configured with `storage`",
+                "wait_for_result",
+            )
         batch = self.batch
         if batch is None or not batch.enabled:
             return self
@@ -158,4 +168,9 @@ def delivery_of(config: ConfigModel) -> tuple[float | None, SendingQueue | None,
     timeout_s: float | None = getattr(config, "timeout", None) or None
     queue: SendingQueue | None = getattr(config, "sending_queue", None)
     retry: RetryOnFailure | None = getattr(config, "retry_on_failure", None)
-    return timeout_s, queue if queue and queue.enabled else None, retry if retry and retry.enabled else None
+    queue = queue if queue and queue.enabled else None
+    retry = retry if retry and retry.enabled else None
+    if queue and queue.storage and retry and "max_elapsed_time" not in retry.model_fields_set:
+        # What is on disk was acknowledged: only who asks for it in writing gives it up.
+        retry = retry.model_copy(update={"max_elapsed_time": 0.0})
+    return timeout_s, queue, retry

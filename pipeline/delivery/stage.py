@@ -11,6 +11,7 @@ from pipeline.config import ConfigModel
 from pipeline.delivery.batcher import Batcher, Single, Source
 from pipeline.delivery.dead_letters import DeadLetters
 from pipeline.delivery.drain import Drain
+from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.queue import MemoryQueue, Queue
 from pipeline.delivery.sender import Sender
 from pipeline.delivery.settings import SendingQueue, delivery_of
@@ -52,9 +53,10 @@ class DeliveryStage:
             timeout_s=timeout_s,
             retry=retry,
             has_queue=queue is not None,
+            keeps=queue is not None and queue.storage is not None,
             dead_letters=_dead_letters_of(dead_letters, host, queue),
         )
-        self._queue = None if queue is None else _queue_of(queue)
+        self._queue = None if queue is None else _queue_of(queue, host, signal)
         self._source = None if queue is None or self._queue is None else self._source_of(queue, self._queue)
         self._max_consumers = 0 if queue is None else queue.num_consumers
         self._wait_for_result = queue is not None and queue.wait_for_result
@@ -77,7 +79,10 @@ class DeliveryStage:
         self._sender.exporter = exporter
 
     async def start(self) -> None:
-        """Show what is queued and under way in the metrics."""
+        """Open the queue, send what is in it, and show both in the metrics. Raises StartError.
+
+        Called again where a reload failed, it takes back what it had handed over.
+        """
         labels = {"data_type": self.signal.value}
         watch = self._host.meter.watch
         watch("otelcol_exporter_in_flight_requests", "Requests under way.", lambda: len(self._under_way), **labels)
@@ -85,6 +90,7 @@ class DeliveryStage:
         if queue is not None:
             watch("otelcol_exporter_queue_size", "Use of the sending queue.", lambda: queue.size, **labels)
             watch("otelcol_exporter_queue_capacity", "Room of the sending queue.", lambda: queue.capacity, **labels)
+            await queue.start(self._dispatch)
 
     # Admission --------------------------------------------------------------------------------------------------------
 
@@ -212,7 +218,10 @@ class DeliveryStage:
     # End --------------------------------------------------------------------------------------------------------------
 
     async def drain(self, deadline_s: float) -> None:
-        """Take nothing more; send and retry what is left for `deadline_s` seconds; what then is left has failed."""
+        """Take nothing more; send and retry what is left for `deadline_s` seconds.
+
+        What then is left has failed, or stays in a queue that keeps it.
+        """
         if self._stopped:
             return
         self._drain.begin(deadline_s)
@@ -231,7 +240,7 @@ class DeliveryStage:
     async def _wait_until_idle(self, deadline_s: float) -> None:
         try:
             async with self._host.clock.timeout(deadline_s):
-                while self._under_way:
+                while self._under_way or (self._queue is not None and self._queue.has_more):
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
@@ -243,14 +252,20 @@ class DeliveryStage:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._queue is not None:
+            self._queue.seal()
         left = [piece for shipment in self._under_way for piece in _taken(shipment)]
         self._under_way.clear()
         while self._source is not None and (piece := self._source.take()) is not None:
             left.append(piece)
-        self._sender.give_up(left, Refused("shut down before the backend took the data", code=Code.UNAVAILABLE))
+        self._sender.cut_short(left)
+        if self._queue is not None:
+            await self._queue.stop()
 
 
-def _queue_of(settings: SendingQueue) -> MemoryQueue:
+def _queue_of(settings: SendingQueue, host: Host, signal: Signal) -> Queue:
+    if settings.storage is not None:
+        return DurableQueue(settings, host, signal)
     return MemoryQueue(settings.queue_size, settings.sizer, block_on_overflow=settings.block_on_overflow)
 
 

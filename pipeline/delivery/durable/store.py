@@ -23,7 +23,7 @@ _CHECKPOINT_BYTES: Final = 32 << 20
 _CACHE_KIB: Final = 8 << 10
 _HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
 _ALL: Final = f"{_HEAD}, body, checksum"
-_INSERT: Final = f"INSERT INTO requests ({_ALL}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
+_INSERT: Final = f"INSERT OR REPLACE INTO requests ({_ALL}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
 _READ: Final = f"SELECT {_ALL} FROM requests WHERE id > ? ORDER BY id"  # noqa: S608 - names of columns
 
 
@@ -175,11 +175,12 @@ class Store:
 
     # Rows -------------------------------------------------------------------------------------------------------------
 
-    def totals(self) -> Totals:
-        """Sums over all rows; reads one page for each."""
+    def totals(self, after_id: int = 0) -> Totals:
+        """Sums over the rows behind `after_id` (0: all); reads one page for each."""
         with translated():
             found = self.connection.execute(
-                "SELECT count(*), total(items), total(body_bytes), coalesce(max(id), 0) FROM requests"
+                "SELECT count(*), total(items), total(body_bytes), coalesce(max(id), 0) FROM requests WHERE id > ?",
+                (after_id,),
             ).fetchone()
             return Totals(*map(int, found))
 

@@ -28,7 +28,10 @@ def test_defaults_are_the_collectors() -> None:
     [
         ({"num_consumers": 0}, "`num_consumers` must be positive"),
         ({"queue_size": -1}, "`queue_size` must be positive"),
-        ({"storage": "file_storage"}, "not supported"),
+        (
+            {"storage": "file_storage", "wait_for_result": True},
+            "`wait_for_result` is not supported with a persistent queue configured with `storage`",
+        ),
         (
             {"sizer": "items", "queue_size": 5, "batch": {"min_size": 6, "sizer": "items"}},
             "`min_size` must be less than or equal to `queue_size`",

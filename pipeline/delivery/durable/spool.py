@@ -1,0 +1,372 @@
+"""One queue file at work. All state is the event loop's; one thread reads and writes, one job after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pipeline.delivery.durable.commit import Commit, Put
+from pipeline.delivery.durable.compaction import Compactor
+from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, translated
+from pipeline.delivery.durable.opening import Replaced, open_queue, replace_store
+from pipeline.delivery.durable.record import Record
+from pipeline.delivery.durable.settings import StorageSettings
+from pipeline.delivery.durable.store import Store, Totals
+from pipeline.delivery.durable.watch import Watch
+from pipeline.delivery.durable.window import Window
+from pipeline.errors import Refused
+from pipeline.signals import Batch, Signal
+
+GROUP_S: Final = 0.005
+GROUP_BYTES: Final = 1 << 20
+"""What is put within this time, or up to this size, shares a commit."""
+_RETRY_S: Final = 1.0
+"""When what the disk did not take is tried again."""
+_T = TypeVar("_T")
+
+
+class Spool:
+    """Requests in the order they were admitted; those that were given back come first again.
+
+    Attributes:
+        path: the file.
+        requests, items, bytes: sums over what is on the books: being written, waiting, taken.
+        on_ready: called when something is there to take.
+        on_gone: called with the requests, items and bytes that leave the books.
+    """
+
+    def __init__(self, path: Path, signal: Signal, settings: StorageSettings, watch: Watch) -> None:
+        """Of one file; `open` begins."""
+        self.path = path
+        self.requests = self.items = self.bytes = 0
+        self.on_ready: Callable[[], None] = _nothing
+        self.on_gone: Callable[[int, int, int], None] = _nothing
+        self._watch = watch
+        self._signal = signal
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"queue {path.stem}")
+        self._window = Window()
+        self._next_id = 1
+        self._puts: list[Put] = []
+        self._put_bytes = 0
+        self._removals: list[int] = []
+        self._commit: Commit | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
+        self._is_reading = False
+        self._damage = ""
+        """What was seen of a file that is to be replaced; empty: it is sound."""
+        self._is_replacing = False
+        self._is_closing = False
+        self._is_closed = False
+        self._written = asyncio.Event()
+        self._compactor: Compactor | None = None
+        self._upkeep: asyncio.TimerHandle | None = None
+
+    # Life -------------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Take the file and what is in it. Raises StoreError."""
+        try:
+            opened = await self._loop.run_in_executor(self._thread, open_queue, self.path, self._settings)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        self._watch.opened(opened, self.path)
+        self._lock = opened.lock
+        self._use(opened.store)
+        self.requests, self.items, self.bytes, last_id = opened.totals
+        self._window.behind = self.requests
+        self._next_id = max(0, last_id) + 1
+        self._read_on()
+
+    def _use(self, store: Store) -> None:
+        self._store = store
+        self._start_upkeep()
+
+    def configure(self, settings: StorageSettings, watch: Watch) -> None:
+        """Go on with other settings (all but the directory)."""
+        self._watch = watch
+        if settings != self._settings:
+            self._settings = settings
+            self._run(
+                partial(self._store.configure, fsync=settings.fsync, timeout_s=settings.timeout_s), self._unless_failed
+            )
+            self._start_upkeep()
+
+    async def close(self) -> None:
+        """Write what is still to be written and let go of the file."""
+        self.on_ready = _nothing
+        self._is_closing = True
+        while self._commit is not None or self._is_replacing or self._puts or self._removals:
+            self._written.clear()
+            self._flush()
+            await self._written.wait()
+            if self._commit is None and not (self._is_replacing or self._puts):
+                # What the disk does not remove now is sent again by the next process.
+                break
+        self._is_closed = True
+        for timer in (self._timer, self._upkeep):
+            if timer is not None:
+                timer.cancel()
+        await self._loop.run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        with suppress(StoreError):
+            self._store.close()
+        self._lock.release()
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of the file and its log."""
+        return self._store.disk_bytes
+
+    # In ---------------------------------------------------------------------------------------------------------------
+
+    async def put(self, batch: Batch) -> None:
+        """Return once the batch is on disk, its delivery ended as stored. Raises Refused.
+
+        A caller that is cancelled meanwhile leaves the batch here.
+        """
+        record = Record.of_batch(batch, time.time_ns() // 1_000_000)
+        stored: asyncio.Future[None] = self._loop.create_future()
+        put = Put(record, batch.delivery, stored)
+        self._account(record, 1)
+        self._puts.append(put)
+        self._put_bytes += record.content.size_bytes
+        if self._put_bytes >= GROUP_BYTES:
+            self._flush()
+        else:
+            self._flush_in(GROUP_S)
+        await stored
+
+    def _account(self, record: Record, sign: int) -> None:
+        self.requests += sign
+        self.items += sign * record.content.count
+        self.bytes += sign * record.content.size_bytes
+
+    def _flush_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        self._is_due = True
+        self._flush()
+
+    def _flush(self) -> None:
+        """Begin a commit of all that waits for one, unless the thread is not through with the last."""
+        if self._commit is not None or self._damage or self._is_closed or not (self._puts or self._removals):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._is_due = False
+        commit = self._commit = Commit(self._drop_puts(), self._removals)
+        self._removals = []
+        for put in commit.puts:
+            put.record.id = self._next_id
+            self._next_id += 1
+        self._run(partial(commit.run, self._store), self._committed)
+
+    def _committed(self, outcome: StoreError | None) -> None:
+        commit, self._commit = self._commit, None
+        assert commit is not None, "a commit ended that nobody began"  # noqa: S101 - for the type checker
+        commit.error = commit.error or outcome
+        if not commit.is_removed:
+            self._removals[:0] = commit.removals
+        if isinstance(commit.error, StoreDamagedError):
+            self._puts[:0] = commit.puts
+            self._put_bytes += sum(put.record.content.size_bytes for put in commit.puts)
+            self._replace(str(commit.error))
+            return
+        self._watch.committed(commit)
+        if commit.error is None:
+            self._accept(commit.puts)
+        else:
+            self._refuse(commit.puts, commit.error.refusal())
+        self._written.set()
+        if self._damage:
+            self._replace(self._damage)
+            return
+        self._go_on(GROUP_S if commit.error is None else _RETRY_S)
+        if self._store.is_checkpoint_due:
+            self._run(self._store.checkpoint, self._unless_failed)
+
+    def _go_on(self, wait_s: float) -> None:
+        """Begin the next commit now if it is full or late, else in time."""
+        if self._put_bytes >= GROUP_BYTES or (self._is_due and self._puts):
+            self._flush()
+        elif self._removals or self._puts:
+            self._flush_in(wait_s)
+
+    def _accept(self, puts: Sequence[Put]) -> None:
+        for put in puts:
+            self._window.stored(put.record)
+            put.succeeded()
+        if puts:
+            self.on_ready()
+
+    def _refuse(self, puts: Sequence[Put], error: Refused) -> None:
+        for put in puts:
+            self._leave(put.record)
+            put.failed(error)
+
+    # Out --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._window.is_empty
+
+    def take(self) -> Record | None:
+        """The next request, to be ended by `remove` or `give_back`; None when none is at hand."""
+        record = self._window.take()
+        self._read_on()
+        return record
+
+    def remove(self, record: Record) -> None:
+        """A request that was taken is done with."""
+        self._window.done(record)
+        self._leave(record)
+        self._removals.append(record.id)
+        self._flush_in(GROUP_S)
+
+    def give_back(self, record: Record) -> None:
+        """A request that was taken is to be taken again."""
+        self._window.give_back(record)
+        self.on_ready()
+
+    def _leave(self, record: Record) -> None:
+        self._account(record, -1)
+        self.on_gone(1, record.content.count, record.content.size_bytes)
+
+    def _read_on(self) -> None:
+        wanted_bytes = self._window.wanted_bytes
+        if wanted_bytes and not (self._is_reading or self._damage or self._is_closing):
+            self._is_reading = True
+            self._run(partial(self._read, self._window.horizon, wanted_bytes), self._was_read)
+
+    def _read(self, after_id: int, max_bytes: int) -> list[Record]:
+        return [Record.of_row(row, self._signal) for row in self._store.read(after_id, max_bytes)]
+
+    def _was_read(self, read: list[Record] | StoreError) -> None:
+        self._is_reading = False
+        if isinstance(read, StoreDamagedError):
+            self._replace(str(read))
+        elif isinstance(read, StoreError):
+            self._watch.failed(read)
+            self._loop.call_later(_RETRY_S, self._read_on)
+        else:
+            self._window.read(read)
+            self.on_ready()
+            if self._damage:
+                self._replace(self._damage)
+
+    # Damage -----------------------------------------------------------------------------------------------------------
+
+    def _replace(self, reason: str) -> None:
+        """Go on with a new file, as soon as the thread is through with what it does for the old one."""
+        self._damage = self._damage or reason
+        if self._commit is None and not self._is_reading and not self._is_replacing:
+            self._is_replacing = True
+            rows = [record.row() for record in self._window.records()]
+            anew = partial(replace_store, self.path, self._settings, self._store, self._damage)
+            self._run(partial(anew, rows, self._window.horizon), self._replaced)
+
+    def _replaced(self, replaced: Replaced | StoreError) -> None:
+        self._is_replacing = False
+        if isinstance(replaced, StoreError):
+            self._watch.failed(replaced)
+            self._refuse(self._drop_puts(), replaced.refusal())
+            if not self._is_closing:
+                self._loop.call_later(_RETRY_S, self._replace, "")
+        else:
+            self._damage = ""
+            for damage in replaced.damages:
+                self._watch.damaged(damage)
+            self._use(replaced.store)
+            self._next_id = max(self._next_id, replaced.behind.last_id + 1)
+            self._recount(replaced.behind)
+            self._read_on()
+            self._go_on(GROUP_S)
+        self._written.set()
+
+    def _drop_puts(self) -> list[Put]:
+        puts, self._puts, self._put_bytes = self._puts, [], 0
+        return puts
+
+    def _recount(self, behind: Totals) -> None:
+        """Set the books right: what is in memory, and what is behind it."""
+        before = self.requests, self.items, self.bytes
+        self._window.behind = behind.requests
+        self.requests, self.items, self.bytes = behind[:3]
+        for record in [*self._window.records(), *(put.record for put in self._puts)]:
+            self._account(record, 1)
+        requests, items, size = before
+        self.on_gone(requests - self.requests, items - self.items, size - self.bytes)
+
+    # Upkeep -----------------------------------------------------------------------------------------------------------
+
+    def _start_upkeep(self) -> None:
+        rebound = self._settings.rebound
+        self._compactor = None if rebound is None else Compactor(self._store.connection, rebound)
+        self._plan_upkeep()
+
+    def _plan_upkeep(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        if self._compactor is not None and not self._is_closing:
+            self._upkeep = self._loop.call_later(self._compactor.wait_s, self._keep_up)
+
+    def _keep_up(self) -> None:
+        if self._damage:
+            self._plan_upkeep()
+        elif self._compactor is not None:
+            self._run(partial(_step, self._compactor), self._kept_up)
+
+    def _kept_up(self, outcome: bool | StoreError) -> None:
+        self._unless_failed(outcome)
+        self._plan_upkeep()
+
+    # The thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self, job: Callable[[], _T], then: Callable[[_T | StoreError], None]) -> None:
+        """Run `job` in the thread behind those that wait there, then `then` in the loop with what came of it."""
+
+        def done(future: Future[_T]) -> None:
+            self._loop.call_soon_threadsafe(_finish, future, then)
+
+        self._thread.submit(job).add_done_callback(done)
+
+    def _unless_failed(self, outcome: object) -> None:
+        if isinstance(outcome, StoreDamagedError):
+            self._replace(str(outcome))
+        elif isinstance(outcome, StoreError):
+            self._watch.failed(outcome)
+
+
+def _step(compactor: Compactor) -> bool:
+    with translated():
+        return compactor.step()
+
+
+def _finish(future: Future[_T], then: Callable[[_T | StoreError], None]) -> None:
+    error = future.exception()
+    if error is None:
+        then(future.result())
+    else:
+        # Whatever went wrong: who waits for the outcome must hear of it.
+        then(error if isinstance(error, StoreError) else StoreError(type(error).__name__))
+
+
+def _nothing(*_: object) -> None:
+    """Nobody is told."""
