@@ -25,7 +25,7 @@ class Sasl(ConfigModel):
     null_is_absent: ClassVar[bool] = True
 
     mechanism: Mechanism = Field(
-        "PLAIN", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; AWS_MSK_IAM_OAUTHBEARER is refused."
+        description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; AWS_MSK_IAM_OAUTHBEARER is refused."
     )
     username: str = Field("", description="Name of the user.")
     password: Secret = Field(Secret(""), description="Password of the user.")

@@ -58,6 +58,7 @@ def test_the_handshake_version_changes_nothing(version: int) -> None:
     [
         ({"mechanism": "PLAIN", "password": "b"}, "username is required"),
         ({"mechanism": "SCRAM-SHA-256", "username": "a"}, "password is required"),
+        ({"username": "a", "password": "b"}, "Field required"),
         ({"mechanism": "GSSAPI", "username": "a", "password": "b"}, "Input should be"),
         ({"mechanism": "PLAIN", "username": "a", "password": "b", "version": 2}, "Input should be"),
         ({"mechanism": "OAUTHBEARER"}, "needs a token source"),

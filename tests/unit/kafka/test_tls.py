@@ -19,12 +19,18 @@ from pipeline.testing import make_host
 
 
 @asynccontextmanager
-async def server(authority: trustme.CA, *names: str) -> AsyncIterator[int]:
+async def server(
+    authority: trustme.CA,
+    *names: str,
+    least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+) -> AsyncIterator[int]:
     """A TLS server with a certificate for `names`; says which certificate the client has shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
+    context.minimum_version, context.maximum_version = least, highest
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peercert")
@@ -59,6 +65,10 @@ def write(authority: trustme.CA, folder: Path) -> dict[str, str]:
     return files
 
 
+def text(path: str) -> str:
+    return Path(path).read_text(encoding="ascii")
+
+
 @pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -86,6 +96,47 @@ async def test_the_name_that_the_certificate_must_hold(authority: trustme.CA, tm
         for name in ("", "other.example"):
             with pytest.raises(ssl.SSLCertVerificationError):
                 await talk(port, context_of(ca_file=ca_file, server_name_override=name))
+
+
+async def test_pem_text(authority: trustme.CA, tmp_path: Path) -> None:
+    pems = {name.replace("file", "pem"): text(path) for name, path in write(authority, tmp_path).items()}
+    async with server(authority, "127.0.0.1") as port:
+        assert await talk(port, context_of(None, **pems)) == b"known\n"
+
+
+async def test_the_systems_certificates_beside_ours(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system.pem"
+    authority.cert_pem.write_to_path(str(system))
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    ca_file = write(trustme.CA(), tmp_path)["ca_file"]
+    async with server(authority, "127.0.0.1") as port:
+        assert await talk(port, context_of(ca_file=ca_file, include_system_ca_certs_pool=True)) == b"unknown\n"
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await talk(port, context_of(ca_file=ca_file))
+
+
+@pytest.mark.parametrize(
+    ("keys", "works"),
+    [({"max_version": "1.2"}, False), ({"max_version": "1.3"}, True), ({"min_version": "1.3"}, True)],
+)
+async def test_versions_are_kept_to(authority: trustme.CA, keys: dict[str, str], works: bool) -> None:
+    trusted = {"ca_pem": authority.cert_pem.bytes().decode(), **keys}
+    async with server(authority, "127.0.0.1", least=ssl.TLSVersion.TLSv1_3) as port:
+        if works:
+            assert await talk(port, context_of(None, **trusted)) == b"unknown\n"
+        else:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await talk(port, context_of(None, **trusted))
+
+
+async def test_the_oldest_version(authority: trustme.CA) -> None:
+    ca_pem = authority.cert_pem.bytes().decode()
+    async with server(authority, "127.0.0.1", highest=ssl.TLSVersion.TLSv1_2) as port:
+        assert await talk(port, context_of(ca_pem=ca_pem)) == b"unknown\n"
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await talk(port, context_of(ca_pem=ca_pem, min_version="1.3"))
 
 
 async def test_files_are_read_again(authority: trustme.CA, tmp_path: Path) -> None:
