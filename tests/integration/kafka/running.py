@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pipeline.component import Host, Stage
+    from pipeline.signals import Batch
 
-BRISK = {"autocommit": {"interval": 0.1}, "initial_offset": "earliest", "session_timeout": 6.0, "heartbeat_interval": 0.5}
+BRISK = {
+    "autocommit": {"interval": 0.1},
+    "initial_offset": "earliest",
+    "session_timeout": 6.0,
+    "heartbeat_interval": 0.5,
+}
 """Keys that let a test end soon."""
 
 
@@ -70,3 +76,12 @@ async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
             if found:
                 return
             await asyncio.sleep(0.05)
+
+
+class OpenSink(CollectingSink):
+    """Takes every batch and leaves its delivery to the test."""
+
+    async def consume(self, batch: Batch) -> None:
+        """Take the batch."""
+        self.batches.append(batch)
+        self._arrived.set()

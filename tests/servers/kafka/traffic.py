@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,10 @@ async def traffic(bootstrap: str) -> AsyncIterator[Traffic]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await producer.start()
     await admin.start()
+    while admin._client.cluster.controller is None:
+        # A broker that has just come up does not know itself yet.
+        await asyncio.sleep(0.1)
+        await admin._client.force_metadata_update()
     try:
         yield Traffic(bootstrap, producer, admin)
     finally:

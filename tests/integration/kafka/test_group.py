@@ -1,0 +1,230 @@
+"""Members of a consumer group that come, go, and are busy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.receivers.kafka import KafkaReceiver
+from pipeline.signals import Batch, Outcome
+from pipeline.testing import CollectingSink
+from pipeline.worker import Worker
+from tests.integration.kafka.running import (
+    OpenSink,
+    host_of,
+    numbers,
+    receiver_of,
+    receiving,
+    trace,
+    until,
+)
+from tests.servers.kafka.traffic import own_name, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.servers.kafka.broker import Broker
+    from tests.servers.kafka.traffic import Traffic
+
+pytestmark = pytest.mark.server
+
+PARTITIONS = 4
+
+
+@pytest.fixture
+async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
+    async with traffic(kafka_broker.bootstrap) as running:
+        yield running
+
+
+@pytest.fixture
+async def topic(kafka: Traffic) -> str:
+    return await kafka.make(own_name("spans"), PARTITIONS)
+
+
+@pytest.fixture
+def group() -> str:
+    return own_name("group")
+
+
+class Slow(CollectingSink):
+    """A sink whose backend takes its time: deliveries end a moment later."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__()
+        self._delay_s = delay_s
+
+    async def consume(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self._arrived.set()
+        asyncio.get_running_loop().call_later(self._delay_s, batch.delivery.end, Outcome.DELIVERED)
+
+
+def _generation(receiver: KafkaReceiver) -> int:
+    consumer = receiver._consumer
+    return -1 if consumer is None else consumer._generation
+
+
+def _partitions(receiver: KafkaReceiver) -> int:
+    return len(receiver._holdings.partitions)
+
+
+@contextlib.asynccontextmanager
+async def _writing(kafka: Traffic, topic: str, pause_s: float = 0.01) -> AsyncIterator[list[int]]:
+    """Write numbered spans to all partitions until the block ends; the list has those that are written."""
+    written: list[int] = []
+
+    async def write() -> None:
+        while True:
+            number = len(written)
+            await kafka.write(topic, trace(number), partition=number % PARTITIONS)
+            written.append(number)
+            await asyncio.sleep(pause_s)
+
+    task = asyncio.ensure_future(write())
+    try:
+        yield written
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_members_that_come_and_go_neither_lose_nor_repeat(kafka: Traffic, topic: str, group: str) -> None:
+    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    sinks = [Slow(0.05) for _ in range(3)]
+    async with _writing(kafka, topic) as written:
+        async with receiving(kafka.bootstrap, sinks[0], **keys) as (first, _):
+            await until(lambda: _partitions(first) == PARTITIONS)
+            async with receiving(kafka.bootstrap, sinks[1], **keys) as (second, _):
+                await until(lambda: _partitions(second) == 2)
+                await until(lambda: _partitions(first) == 2)
+                await sinks[1].wait_for(10)
+            await until(lambda: _partitions(first) == PARTITIONS)
+            count = sinks[0].count
+            await sinks[0].wait_for(count + 10)
+    async with receiving(kafka.bootstrap, sinks[2], **keys):
+        await until(lambda: sum(sink.count for sink in sinks) >= len(written))
+    seen = Counter(number for sink in sinks for number in numbers(sink))
+    assert set(written) <= set(seen)
+    assert {number: times for number, times in seen.items() if times > 1} == {}
+
+
+async def test_what_stays_ours_in_a_rebalance_goes_on(kafka: Traffic, topic: str, group: str) -> None:
+    """Data that is held for long (tail sampling) is not read again from partitions that stay."""
+    keys = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    held, other = OpenSink(), CollectingSink()
+    async with receiving(kafka.bootstrap, held, **keys) as (first, _):
+        await until(lambda: _partitions(first) == PARTITIONS)
+        for partition in range(PARTITIONS):
+            await kafka.write(topic, trace(partition), partition=partition)
+        await held.wait_for(PARTITIONS)
+        async with receiving(kafka.bootstrap, other, **keys):
+            await other.wait_for(2)
+            kept = sorted(set(range(PARTITIONS)) - set(numbers(other)))
+            assert len(kept) == 2
+            for partition in kept:
+                await kafka.write(topic, trace(10 + partition), partition=partition)
+            await held.wait_for(PARTITIONS + 2)
+            assert sorted(numbers(held)) == sorted([*range(PARTITIONS), *(10 + each for each in kept)])
+            for batch in held.batches:
+                batch.delivery.end(Outcome.DELIVERED)
+
+            async def committed() -> bool:
+                marks = await kafka.committed(group)
+                return all(marks.get((topic, each)) == 1 + (each in kept) for each in range(PARTITIONS))
+
+            await until(committed)
+
+
+async def test_a_static_member_comes_back_to_its_partitions(kafka: Traffic, topic: str, group: str) -> None:
+    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    async with receiving(kafka.bootstrap, **keys) as (steady, _):
+        async with receiving(kafka.bootstrap, group_instance_id="one", **keys) as (first, _):
+            await until(lambda: _partitions(first) == 2)
+            await until(lambda: _partitions(steady) == 2)
+            generation = _generation(steady)
+        async with receiving(kafka.bootstrap, group_instance_id="one", **keys) as (again, sink):
+            await until(lambda: _partitions(again) == 2)
+            for partition in range(PARTITIONS):
+                await kafka.write(topic, trace(partition), partition=partition)
+            await sink.wait_for(2)
+        assert _generation(steady) == generation
+
+
+def test_workers_are_members_of_their_own() -> None:
+    host = host_of()
+    host.worker = Worker(2, 4)
+    receiver = receiver_of("localhost:9", CollectingSink(), host=host, group_instance_id="one")
+    assert receiver._instance_id() == "one-2"
+    host.worker = Worker()
+    assert receiver._instance_id() == "one"
+
+
+async def _busy(receiver: KafkaReceiver, seconds: float) -> None:
+    """Nothing but this for so long: 100 % CPU on the main loop, with a breath now and then."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        while time.monotonic() - began < 2.0:
+            sum(range(10_000))
+        await asyncio.sleep(0)
+
+
+async def _is_steady_while_busy(kafka: Traffic, topic: str, group: str, session_s: float, seconds: float) -> None:
+    keys = {"group_id": group, "traces": {"topics": (topic,)}, "session_timeout": session_s}
+    async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
+        await until(lambda: _partitions(receiver) == PARTITIONS)
+        generation = _generation(receiver)
+        await _busy(receiver, seconds)
+        await kafka.write(topic, trace(1))
+        await sink.wait_for(1)
+        assert (generation, _partitions(receiver)) == (_generation(receiver), PARTITIONS)
+
+
+async def test_a_busy_main_loop_costs_no_membership(kafka: Traffic, topic: str, group: str) -> None:
+    await _is_steady_while_busy(kafka, topic, group, 6.0, 8.0)
+
+
+@pytest.mark.soak
+async def test_a_minute_of_full_load_costs_no_membership(kafka: Traffic, topic: str, group: str) -> None:
+    await _is_steady_while_busy(kafka, topic, group, 10.0, 60.0)
+
+
+async def test_a_member_that_was_silent_for_too_long_commits_nothing(
+    kafka: Traffic, topic: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partitions have gone to another; what it had under way is read again there, and only that one commits."""
+    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    held = OpenSink()
+    async with receiving(kafka.bootstrap, held, **keys) as (silent, _):
+        await until(lambda: _partitions(silent) == PARTITIONS)
+        await kafka.write(topic, trace(1))
+        await held.wait_for(1)
+        # The thread of the consumer stands still: no heartbeats.
+        silent._thread.soon(time.sleep, 8.0)
+        async with receiving(kafka.bootstrap, **keys) as (_, other):
+            await other.wait_for(1)
+            held.batches[0].delivery.end(Outcome.DELIVERED)
+            await until(lambda: 0 < _partitions(silent) < PARTITIONS)
+
+            async def committed() -> bool:
+                return (await kafka.committed(group)).get((topic, 0)) == 1
+
+            await until(committed)
+
+
+async def test_kinds_of_strategies(kafka: Traffic, topic: str, group: str, caplog: pytest.LogCaptureFixture) -> None:
+    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    with caplog.at_level(logging.WARNING):
+        for strategies in (("range",), ("roundrobin", "sticky"), ("cooperative-sticky", "sticky")):
+            caplog.clear()
+            async with receiving(kafka.bootstrap, group_rebalance_strategies=strategies, **keys) as (receiver, _):
+                await until(lambda receiver=receiver: _partitions(receiver) == PARTITIONS)
+            warned = any("cooperative-sticky" in record.message for record in caplog.records)
+            assert warned is ("cooperative-sticky" in strategies)
