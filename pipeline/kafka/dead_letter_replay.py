@@ -16,6 +16,7 @@ from pipeline.kafka.producer import OutRecord, Producer
 _MOST_RECORDS: Final = 500
 _MOST_BYTES: Final = 16 << 20
 _PAUSE_S: Final = 1.0
+_HOMELESS: Final = Rejected("no topic of origin; name one with --to")
 
 
 @dataclass(slots=True)
@@ -58,36 +59,46 @@ class Replay:
         """Replay what is not replayed yet, of a reason or of all, `limit` records at the most (0: all)."""
         self._reason = reason
         waiting: list[Found] = []
-        left = limit
+        left, size_bytes = limit, 0
         async for found in self._source.read(reason=reason):
             if found.partition in self._ended:
                 continue
+            if not self._skip and not self._topic_of(found):
+                # Known before anything behind it is written, which would then be written twice.
+                self._stop_at(found, _HOMELESS)
+                continue
             waiting.append(found)
+            size_bytes += len(found.record.value or b"")
             left -= 1
             if left == 0:
                 break
-            if len(waiting) >= _MOST_RECORDS or sum(len(each.record.value or b"") for each in waiting) > _MOST_BYTES:
+            if len(waiting) >= _MOST_RECORDS or size_bytes > _MOST_BYTES:
                 await self._flush(waiting)
-                waiting = []
+                waiting, size_bytes = [], 0
         await self._flush(waiting)
         return self.done
 
     async def _flush(self, letters: Sequence[Found]) -> None:
         """Write, and remember how far that went."""
         errors = await self._write(letters)
+        failed: set[Any] = set()
         for found, error in zip(letters, errors, strict=True):
-            if found.partition in self._ended:
+            if found.partition in failed:
                 continue
             if error is None:
                 self.done.records[self._topic_of(found), found.letter.reason] += 1
             elif self._skip and isinstance(error, Rejected):
                 self.done.passed_over.append(f"{found.place}: {error}")
             else:
-                self.done.stopped.append(f"{found.place}: {error}")
-                self._ended.add(found.partition)
+                self._stop_at(found, error)
+                failed.add(found.partition)
                 continue
             self._source.progress[found.partition].advance(found.record.offset, self._reason)
         await self._source.commit()
+
+    def _stop_at(self, found: Found, error: DeliveryError) -> None:
+        self.done.stopped.append(f"{found.place}: {error}")
+        self._ended.add(found.partition)
 
     async def _write(self, letters: Sequence[Found]) -> list[DeliveryError | None]:
         errors: list[DeliveryError | None] = [Refused("not tried yet")] * len(letters)
@@ -101,9 +112,8 @@ class Replay:
             await asyncio.sleep(_PAUSE_S)
 
     async def _attempt(self, letters: Sequence[Found]) -> list[DeliveryError | None]:
-        homeless = Rejected("no topic of origin; name one with --to")
         written = iter(await self._producer.send([self._record(found) for found in letters if self._topic_of(found)]))
-        return [next(written) if self._topic_of(found) else homeless for found in letters]
+        return [next(written) if self._topic_of(found) else _HOMELESS for found in letters]
 
     def _topic_of(self, found: Found) -> str:
         return self._to or found.letter.topic

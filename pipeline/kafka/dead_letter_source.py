@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -14,8 +15,8 @@ from pipeline.kafka.dead_letters import read_headers
 from pipeline.kafka.errors import delivery_error
 
 _WAIT_MS: Final = 500
-_UNKNOWN: Final = -1
-"""Offset of a group that has committed nothing."""
+_TRIES: Final = 60
+_PAUSE_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -135,13 +136,28 @@ class Source:
                 for topic in await admin.describe_topics(topics)
                 for partition in topic["partitions"]
             ]
-            committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+            committed = await self._committed(admin, partitions)
         finally:
             await admin.close()
         for partition in partitions:
             at = committed.get(partition)
             self.progress[partition] = Progress.read(at.offset, at.metadata) if at is not None else Progress()
         return sorted(partitions)
+
+    async def _committed(self, admin: Any, partitions: list[Any]) -> dict[Any, Any]:
+        from aiokafka.errors import KafkaError  # noqa: PLC0415 - heavy, and an extra
+
+        for _ in range(_TRIES):
+            try:
+                found: dict[Any, Any] = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+            except KafkaError as error:
+                # A cluster that has never seen a group needs some seconds for its first coordinator.
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return found
+        raise PenstockError(f'the coordinator of group "{self._group}" is not available; try again later')
 
     async def read(self, *, reason: str | None = None, replayed: bool = False) -> AsyncIterator[Found]:
         """Dead letters of the reason (None: of all), in the order of each partition, up to the present end.
