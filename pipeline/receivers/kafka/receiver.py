@@ -50,7 +50,7 @@ class KafkaReceiver(Receiver):
     """
 
     type = "kafka"
-    example = '{brokers: ["localhost:9092"], group_id: penstock, traces: {topics: [otlp_spans]}}'
+    example = "{group_id: penstock, traces: {topics: [otlp_spans]}}"
     Config = KafkaReceiverConfig
     config: KafkaReceiverConfig
 

@@ -7,7 +7,8 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -75,6 +76,10 @@ def _partitions(receiver: KafkaReceiver) -> int:
     return len(receiver._holdings.partitions)
 
 
+def _has_all(receiver: KafkaReceiver) -> bool:
+    return _partitions(receiver) == PARTITIONS
+
+
 @contextlib.asynccontextmanager
 async def _writing(kafka: Traffic, topic: str, pause_s: float = 0.01) -> AsyncIterator[list[int]]:
     """Write numbered spans to all partitions until the block ends; the list has those that are written."""
@@ -96,18 +101,17 @@ async def _writing(kafka: Traffic, topic: str, pause_s: float = 0.01) -> AsyncIt
 
 
 async def test_members_that_come_and_go_neither_lose_nor_repeat(kafka: Traffic, topic: str, group: str) -> None:
-    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     sinks = [Slow(0.05) for _ in range(3)]
-    async with _writing(kafka, topic) as written:
-        async with receiving(kafka.bootstrap, sinks[0], **keys) as (first, _):
-            await until(lambda: _partitions(first) == PARTITIONS)
-            async with receiving(kafka.bootstrap, sinks[1], **keys) as (second, _):
-                await until(lambda: _partitions(second) == 2)
-                await until(lambda: _partitions(first) == 2)
-                await sinks[1].wait_for(10)
-            await until(lambda: _partitions(first) == PARTITIONS)
-            count = sinks[0].count
-            await sinks[0].wait_for(count + 10)
+    async with _writing(kafka, topic) as written, receiving(kafka.bootstrap, sinks[0], **keys) as (first, _):
+        await until(lambda: _partitions(first) == PARTITIONS)
+        async with receiving(kafka.bootstrap, sinks[1], **keys) as (second, _):
+            await until(lambda: _partitions(second) == 2)
+            await until(lambda: _partitions(first) == 2)
+            await sinks[1].wait_for(10)
+        await until(lambda: _partitions(first) == PARTITIONS)
+        count = sinks[0].count
+        await sinks[0].wait_for(count + 10)
     async with receiving(kafka.bootstrap, sinks[2], **keys):
         await until(lambda: sum(sink.count for sink in sinks) >= len(written))
     seen = Counter(number for sink in sinks for number in numbers(sink))
@@ -117,7 +121,7 @@ async def test_members_that_come_and_go_neither_lose_nor_repeat(kafka: Traffic, 
 
 async def test_what_stays_ours_in_a_rebalance_goes_on(kafka: Traffic, topic: str, group: str) -> None:
     """Data that is held for long (tail sampling) is not read again from partitions that stay."""
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
     held, other = OpenSink(), CollectingSink()
     async with receiving(kafka.bootstrap, held, **keys) as (first, _):
         await until(lambda: _partitions(first) == PARTITIONS)
@@ -143,7 +147,7 @@ async def test_what_stays_ours_in_a_rebalance_goes_on(kafka: Traffic, topic: str
 
 
 async def test_a_static_member_comes_back_to_its_partitions(kafka: Traffic, topic: str, group: str) -> None:
-    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     async with receiving(kafka.bootstrap, **keys) as (steady, _):
         async with receiving(kafka.bootstrap, group_instance_id="one", **keys) as (first, _):
             await until(lambda: _partitions(first) == 2)
@@ -177,7 +181,7 @@ async def _busy(receiver: KafkaReceiver, seconds: float) -> None:
 
 
 async def _is_steady_while_busy(kafka: Traffic, topic: str, group: str, session_s: float, seconds: float) -> None:
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "session_timeout": session_s}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "session_timeout": session_s}
     async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
         await until(lambda: _partitions(receiver) == PARTITIONS)
         generation = _generation(receiver)
@@ -200,7 +204,7 @@ async def test_a_member_that_was_silent_for_too_long_commits_nothing(
     kafka: Traffic, topic: str, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its partitions have gone to another; what it had under way is read again there, and only that one commits."""
-    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     held = OpenSink()
     async with receiving(kafka.bootstrap, held, **keys) as (silent, _):
         await until(lambda: _partitions(silent) == PARTITIONS)
@@ -220,11 +224,11 @@ async def test_a_member_that_was_silent_for_too_long_commits_nothing(
 
 
 async def test_kinds_of_strategies(kafka: Traffic, topic: str, group: str, caplog: pytest.LogCaptureFixture) -> None:
-    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     with caplog.at_level(logging.WARNING):
         for strategies in (("range",), ("roundrobin", "sticky"), ("cooperative-sticky", "sticky")):
             caplog.clear()
             async with receiving(kafka.bootstrap, group_rebalance_strategies=strategies, **keys) as (receiver, _):
-                await until(lambda receiver=receiver: _partitions(receiver) == PARTITIONS)
+                await until(partial(_has_all, receiver))
             warned = any("cooperative-sticky" in record.message for record in caplog.records)
             assert warned is ("cooperative-sticky" in strategies)

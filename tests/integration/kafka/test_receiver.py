@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.kafka.dead_letters import read_headers
 from pipeline.receivers.kafka import KafkaReceiver
-from pipeline.signals import Outcome, Signal
+from pipeline.signals import Batch, Outcome, Signal
 from pipeline.testing import CollectingSink, FailingSink
 from pipeline.testing.host import metric_value
 from tests.integration.kafka.running import BRISK, OpenSink, host_of, numbers, receiving, trace, until
@@ -40,6 +41,10 @@ def group() -> str:
     return own_name("group")
 
 
+def _has_more(sink: CollectingSink, count: int) -> bool:
+    return len(sink.batches) > count
+
+
 async def _until_committed(kafka: Traffic, group: str, topic: str, offset: int) -> None:
     async def committed() -> bool:
         return (await kafka.committed(group)).get((topic, 0)) == offset
@@ -61,7 +66,7 @@ async def test_what_is_delivered_is_committed(kafka: Traffic, topic: str, group:
 
 async def test_what_is_not_delivered_is_not_committed(kafka: Traffic, topic: str, group: str) -> None:
     sink = OpenSink()
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
     async with receiving(kafka.bootstrap, sink, **keys):
         await kafka.write(topic, trace(1), trace(2), trace(3))
         await sink.wait_for(3)
@@ -74,7 +79,7 @@ async def test_what_is_not_delivered_is_not_committed(kafka: Traffic, topic: str
 
 async def test_a_restart_neither_loses_nor_repeats(kafka: Traffic, topic: str, group: str) -> None:
     seen = []
-    keys = {"group_id": group, "traces": {"topics": (topic,)}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     for number in range(3):
         await kafka.write(topic, trace(2 * number), trace(2 * number + 1))
         async with receiving(kafka.bootstrap, **keys) as (_, sink):
@@ -86,7 +91,7 @@ async def test_a_restart_neither_loses_nor_repeats(kafka: Traffic, topic: str, g
 async def test_a_group_that_begins_at_the_end_loses_nothing_over_a_restart(
     kafka: Traffic, topic: str, group: str
 ) -> None:
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "initial_offset": "latest"}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "initial_offset": "latest"}
     await kafka.write(topic, trace(1))
     async with receiving(kafka.bootstrap, **keys) as (_, sink):
         await _until_committed(kafka, group, topic, 1)
@@ -99,7 +104,11 @@ async def test_a_group_that_begins_at_the_end_loses_nothing_over_a_restart(
 
 async def test_without_autocommit_nothing_is_committed(kafka: Traffic, topic: str, group: str) -> None:
     await kafka.write(topic, trace(1))
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "autocommit": {"enable": False, "interval": 0.1}}
+    keys: dict[str, Any] = {
+        "group_id": group,
+        "traces": {"topics": (topic,)},
+        "autocommit": {"enable": False, "interval": 0.1},
+    }
     for _ in range(2):
         async with receiving(kafka.bootstrap, **keys) as (_, sink):
             await sink.wait_for(1)
@@ -108,7 +117,7 @@ async def test_without_autocommit_nothing_is_committed(kafka: Traffic, topic: st
 
 async def test_refused_data_is_offered_again_in_order(kafka: Traffic, topic: str, group: str) -> None:
     sink = FailingSink([Refused("sending queue is full")] * 3)
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
     await kafka.write(topic, *(trace(number) for number in range(5)))
     async with receiving(kafka.bootstrap, sink, **keys) as (receiver, _):
         await sink.taken.wait_for(5)
@@ -122,7 +131,7 @@ async def test_what_the_backend_gave_up_is_offered_again(kafka: Traffic, topic: 
     async with receiving(kafka.bootstrap, sink, group_id=group, traces={"topics": (topic,)}):
         await kafka.write(topic, trace(1))
         for attempt in range(3):
-            await until(lambda attempt=attempt: len(sink.batches) > attempt)
+            await until(partial(_has_more, sink, attempt))
             sink.batches[-1].delivery.end(Outcome.FAILED, Refused("no more retries left"))
             assert (await kafka.committed(group)).get((topic, 0), 0) == 0
         await until(lambda: len(sink.batches) == 4)
@@ -132,7 +141,7 @@ async def test_what_the_backend_gave_up_is_offered_again(kafka: Traffic, topic: 
 
 async def test_on_error_passes_over_what_cannot_be_taken(kafka: Traffic, topic: str, group: str) -> None:
     sink = FailingSink([Refused("away")] * 2)
-    keys = {
+    keys: dict[str, Any] = {
         "group_id": group,
         "traces": {"topics": (topic,)},
         "message_marking": {"on_error": True},
@@ -151,7 +160,7 @@ async def test_on_error_passes_over_what_cannot_be_taken(kafka: Traffic, topic: 
 
 async def test_a_poison_record_goes_to_the_dead_letter_topic(kafka: Traffic, topic: str, group: str) -> None:
     letters = await kafka.make(own_name("letters"))
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
     await kafka.write(topic, trace(1))
     await kafka.write(topic, b"\x0a\xff no request", key=b"k", headers=[("tenant", b"a")])
     await kafka.write(topic, trace(2))
@@ -184,13 +193,13 @@ async def test_a_poison_record_without_a_dead_letter_topic_is_counted(
 
 async def test_of_a_rejected_batch_the_culprit_stands_alone(kafka: Traffic, topic: str, group: str) -> None:
     class Picky(CollectingSink):
-        async def consume(self, batch) -> None:  # type: ignore[no-untyped-def]  # as the base class
+        async def consume(self, batch: Batch) -> None:
             if any(record.attributes["n"] == 2 for record in batch.records()):
                 raise Rejected("too large", code=Code.RESOURCE_EXHAUSTED)
             await super().consume(batch)
 
     letters = await kafka.make(own_name("letters"))
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
     await kafka.write(topic, trace(1), trace(2), trace(3))
     async with receiving(kafka.bootstrap, Picky(), **keys) as (_, sink):
         await sink.wait_for(2)
@@ -206,7 +215,7 @@ async def test_of_a_rejected_batch_the_culprit_stands_alone(kafka: Traffic, topi
 async def test_what_the_backend_rejects_goes_to_the_dead_letter_topic(kafka: Traffic, topic: str, group: str) -> None:
     letters = await kafka.make(own_name("letters"))
     sink = OpenSink()
-    keys = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "dead_letter": {"topic": letters}}
     async with receiving(kafka.bootstrap, sink, **keys):
         await kafka.write(topic, trace(1))
         await sink.wait_for(1)
@@ -217,7 +226,7 @@ async def test_what_the_backend_rejects_goes_to_the_dead_letter_topic(kafka: Tra
 
 
 async def test_headers_are_metadata_and_keep_batches_apart(kafka: Traffic, topic: str, group: str) -> None:
-    keys = {
+    keys: dict[str, Any] = {
         "group_id": group,
         "traces": {"topics": (topic,)},
         "header_extraction": {"extract_headers": True, "headers": ("Tenant", "absent")},
@@ -274,7 +283,7 @@ async def test_regex_topics(kafka: Traffic, group: str) -> None:
     stem = own_name("re")
     await kafka.make(f"{stem}.a")
     await kafka.make(f"{stem}.no.b")
-    keys = {
+    keys: dict[str, Any] = {
         "group_id": group,
         "traces": {"topics": (rf"^{stem}\.",), "exclude_topics": (r"\.no\.",)},
         "metadata": {"refresh_interval": 0.3},
@@ -300,7 +309,7 @@ async def test_a_topic_that_comes_later(kafka: Traffic, group: str) -> None:
 
 async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, group: str) -> None:
     sink = OpenSink()
-    keys = {
+    keys: dict[str, Any] = {
         "group_id": group,
         "traces": {"topics": (topic,)},
         "max_unresolved_bytes": 20_000,
@@ -316,7 +325,7 @@ async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, grou
         assert held <= 30_000
         ended = 0
         while ended < 20:
-            await until(lambda ended=ended: len(sink.batches) > ended)
+            await until(partial(_has_more, sink, ended))
             sink.batches[ended].delivery.end(Outcome.DELIVERED)
             ended += 1
         await _until_committed(kafka, group, topic, 20)
