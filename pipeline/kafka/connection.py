@@ -119,12 +119,15 @@ class Connections:
         self._outages = Outages(host)
         self._connecting: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[Connection] | None = None
+        self._away = ""
         self.current: Connection | None = None
 
     async def get(self) -> Connection:
-        """The connection. Raises Refused with the reason when an attempt to connect fails; more attempts follow."""
+        """The connection. Raises Refused with the reason when an attempt to connect has failed; more follow."""
         if self.current is not None:
             return self.current
+        if self._away:
+            raise Refused(self._away, code=Code.UNAVAILABLE)
         self.begin()
         if self._attempt is None:
             self._attempt = asyncio.get_running_loop().create_future()
@@ -146,6 +149,7 @@ class Connections:
     def _make(self) -> Any:
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only those who use Kafka have it
 
+        self._away = ""
         return AIOKafkaProducer(
             **self._arguments,
             acks=self._settings.required_acks,
@@ -155,9 +159,10 @@ class Connections:
 
     def _failed(self, error: Refused | Rejected) -> None:
         self._outages.failed(error)
+        self._away = str(error)
         attempt, self._attempt = self._attempt, None
         if attempt is not None and not attempt.done():
-            attempt.set_exception(Refused(str(error), code=Code.UNAVAILABLE))
+            attempt.set_exception(Refused(self._away, code=Code.UNAVAILABLE))
 
     def retire(self, connection: Connection) -> None:
         """Let another producer take over: the sequence of this one's has a gap."""

@@ -104,8 +104,11 @@ class _Divider:
         head: list[bytes] = []
         for _, body, end in _children(raw, 0, len(raw), _GROUP, head):
             self._resource(body, end)
+        if len(self._traces) == 1:
+            # The very bytes that came in.
+            return [Group(_id(key), raw) for key in self._traces]
         rest = b"".join(head)
-        return [Group(key if any(key) else b"", _joined(rest, parts)) for key, parts in self._traces.items()]
+        return [Group(_id(key), _joined(rest, parts)) for key, parts in self._traces.items()]
 
     def _resource(self, body: int, end: int) -> None:
         head: list[bytes] = []
@@ -148,6 +151,11 @@ class _Divider:
             if found is None:
                 found = outer[key] = _Parts()
             found.add_message(tag, head, parts)
+
+
+def _id(found: bytes) -> bytes:
+    """Nothing for an id of zeros, which means that there is none."""
+    return found if any(found) else b""
 
 
 def _children(raw: bytes, position: int, end: int, wanted: int, head: list[bytes]) -> Iterator[tuple[int, int, int]]:

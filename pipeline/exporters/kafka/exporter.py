@@ -61,7 +61,7 @@ class KafkaExporter(Exporter):
     """
 
     type = "kafka"
-    example = "{brokers: [localhost:9092]}"
+    example = '{brokers: ["127.0.0.1:9092"], partition_traces_by_id: true, producer: {compression: zstd}}'
     Config = KafkaExporterConfig
     config: KafkaExporterConfig
 
