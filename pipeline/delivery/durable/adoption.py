@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ class Adoption:
             await self._host.clock.sleep(_LOOK_S)
 
     async def _adopt(self, file: QueueFile) -> None:
-        opened = await asyncio.to_thread(_Foreign, file)
+        opened = await _open(file)
         requests = items = 0
         aside: Path | None = None
         try:
@@ -84,11 +85,27 @@ class Adoption:
                 return True
 
 
+async def _open(file: QueueFile) -> _Foreign:
+    """Take another queue's file. Raises StoreBusyError where another has it, StoreError."""
+    opening = asyncio.get_running_loop().run_in_executor(None, _Foreign, file)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
+
+
+def _close_unused(opening: asyncio.Future[_Foreign]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
+
+
 class _Foreign:
-    """Another queue's file, read from its beginning to its end."""
+    """Another queue's file, read from its beginning to its end; by one thread at a time."""
 
     def __init__(self, file: QueueFile) -> None:
         """Take it. Raises StoreBusyError where another has it, StoreError."""
+        self._guard = threading.Lock()
         self._path = file.path
         self._last_id = 0
         self._is_read = False
@@ -101,16 +118,18 @@ class _Foreign:
 
     def next(self) -> list[Row]:
         """The next rows that are whole; none at the end."""
-        while rows := self._store.read(self._last_id, _CHUNK_BYTES):
-            self._last_id = rows[-1].id
-            if whole := [row for row in rows if row.is_whole]:
-                return whole
-        self._is_read = True
-        return []
+        with self._guard:
+            while rows := self._store.read(self._last_id, _CHUNK_BYTES):
+                self._last_id = rows[-1].id
+                if whole := [row for row in rows if row.is_whole]:
+                    return whole
+            self._is_read = True
+            return []
 
     def remove(self, rows: Sequence[Row]) -> None:
         """Rows that another file has now."""
-        self._store.write((), [row.id for row in rows])
+        with self._guard:
+            self._store.write((), [row.id for row in rows])
 
     def close(self) -> Path | None:
         """Let go of the file; at its end it goes, or is set aside with the rows that nobody can take: under this name.
@@ -118,12 +137,13 @@ class _Foreign:
         Raises:
             StoreError: it stays.
         """
-        try:
-            left = self._store.totals().requests
-            self._store.close()
-            return self._end(left) if self._is_read else None
-        finally:
-            self._lock.release()
+        with self._guard:
+            try:
+                left = self._store.totals().requests
+                self._store.close()
+                return self._end(left) if self._is_read else None
+            finally:
+                self._lock.release()
 
     def _end(self, left: int) -> Path | None:
         aside = beside(self._path, Kind.CORRUPT) if left else None

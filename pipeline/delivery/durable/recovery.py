@@ -187,8 +187,8 @@ def _finish(aside: Path) -> Path:
 def _bring_over(damage: Damage, store: Store, gone: Container[int], *, renumber: bool) -> None:
     """Every readable row into `store`; where that has no room for all, the rest is left for the next start."""
     try:
-        for rows in _chunks(_readable(damage, gone)):
-            added = _not_there(store, rows, renumber=renumber)
+        for rows in chunks(_readable(damage, gone)):
+            added = missing(store, rows, renumber=renumber)
             store.write(added, ())
             damage.requests += len(added)
             damage.items += sum(row.items for row in added)
@@ -247,7 +247,8 @@ def _row(row_id: int, values: list[Value]) -> Row | int:
     return items
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Rows in lists that make good commits."""
     chunk: list[Row] = []
     size = 0
     for row in rows:
@@ -260,7 +261,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _not_there(store: Store, rows: list[Row], *, renumber: bool) -> list[Row]:
+def missing(store: Store, rows: list[Row], *, renumber: bool) -> list[Row]:
     """Rows that the store lacks; another one of the same id stays, and the one that comes gets a new id, or is left."""
     added: dict[int, Row] = {}
     with translated():

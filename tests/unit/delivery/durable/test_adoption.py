@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,14 @@ from pipeline.config.ids import ComponentId
 from pipeline.delivery.durable.adoption import Adoption
 from pipeline.delivery.durable.lock import FileLock
 from pipeline.delivery.durable.place import file_name
-from pipeline.delivery.durable.record import encode_context
-from pipeline.delivery.durable.store import Row, Store
 from pipeline.errors import Refused, Rejected
 from pipeline.registry import Kind
-from pipeline.signals import Batch, Context, Signal
-from pipeline.testing import FakeClock, make_host, traces
+from pipeline.signals import Batch, Signal
+from pipeline.testing import FakeClock, make_host
 from pipeline.worker import Worker
+from tests.unit.delivery.durable.queue_files import CONTEXT, OTLP, ids_in, row, written
 from tests.unit.delivery.durable.sqlite_files import flip
 from tests.unit.delivery.scripted import ids_of
-
-OTLP = ComponentId.parse("otlp")
-CONTEXT = Context("otlp", "grpc", "192.0.2.1", {"tenant": ("a",)})
 
 
 class Sink:
@@ -46,17 +42,6 @@ class Sink:
     @property
     def ids(self) -> list[int]:
         return [number for batch in self.batches for number in ids_of(batch)]
-
-
-def row(number: int) -> Row:
-    body = traces({"id": number}).serialize()
-    return Row(number, 1, len(body), 0, encode_context(CONTEXT), body)
-
-
-def written(path: Path, numbers: Iterable[int]) -> Path:
-    with closing(Store(path)) as store:
-        store.write([row(number) for number in numbers], ())
-    return path
 
 
 @asynccontextmanager
@@ -119,8 +104,7 @@ async def test_what_is_cancelled_in_between_stays(tmp_path: Path) -> None:
     path, sink = written(tmp_path / file_name(OTLP, Signal.TRACES, 1), range(1, 6)), Sink(room=2)
     async with adopting(tmp_path, sink):
         await until(lambda: len(sink.ids) == 2)
-    with closing(Store(path)) as store:
-        assert {3, 4, 5} <= {one.id for one in store.read(0, 1 << 20)}
+    assert {3, 4, 5} <= set(ids_in(path))
 
 
 async def test_leaves_alone_what_others_work_on(tmp_path: Path) -> None:
@@ -149,8 +133,7 @@ async def test_what_cannot_be_taken_is_set_aside(tmp_path: Path, caplog: pytest.
     assert sink.ids == [1, 3, 5]
     (aside,) = names_in(tmp_path)
     assert ".corrupt-" in aside
-    with closing(Store(tmp_path / aside)) as store:
-        assert [one.id for one in store.read(0, 1 << 20)] == [2, 4]
+    assert ids_in(tmp_path / aside) == [2, 4]
     assert "Queue file has requests that cannot be taken over." in caplog.messages
 
 
