@@ -51,6 +51,7 @@ class KafkaReceiver(Receiver):
 
     type = "kafka"
     example = "{group_id: penstock, traces: {topics: [otlp_spans]}}"
+    keyed = True
     Config = KafkaReceiverConfig
     config: KafkaReceiverConfig
 
