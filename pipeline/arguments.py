@@ -24,6 +24,23 @@ class _Refuse(argparse.Action):
             parser.error("--feature-gates is not supported: Penstock has no feature gates (docs/deviations.md)")
 
 
+def _workers(text: str) -> int:
+    from pipeline.workers.count import worker_count  # noqa: PLC0415 - few runs have several
+
+    try:
+        return worker_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Take `--workers`, as `options.workers`."""
+    parser.add_argument(
+        "--workers", type=_workers, default=1, metavar="N",
+        help="processes that share the ports and the work; auto: one per CPU (docs/workers.md)",
+    )  # fmt: skip
+
+
 def config_parser(prog: str, description: str | None) -> Parser:
     """A parser that takes `--config` and `--set` any number of times, as `options.config` and `options.sets`."""
     parser = Parser(prog=prog, description=description, allow_abbrev=False)

@@ -11,7 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.arguments import config_parser
+from pipeline.arguments import add_workers, config_parser
 from pipeline.errors import ConfigError, PenstockError
 
 if TYPE_CHECKING:
@@ -107,21 +107,9 @@ def _run(arguments: list[str], itself: Sequence[str]) -> int:
         parser.epilog = _overview()
     version = f"penstock version {metadata.version('penstock')}"
     parser.add_argument("--version", "-v", action="version", version=version)
-    parser.add_argument(
-        "--workers", type=_workers, default=1, metavar="N",
-        help="processes that share the ports and the work; auto: one per CPU (docs/workers.md)",
-    )  # fmt: skip
+    add_workers(parser)
     options = parser.parse_args(arguments)
     return _serve(options.config, options.sets, options.workers, itself)
-
-
-def _workers(text: str) -> int:
-    from pipeline.workers.count import worker_count  # noqa: PLC0415 - most runs have one
-
-    try:
-        return worker_count(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _serve(config: Sequence[str], sets: Sequence[str], workers: int, itself: Sequence[str]) -> int:

@@ -9,25 +9,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.arguments import Parser, config_parser
+from pipeline.arguments import Parser, add_workers, config_parser
 from pipeline.config import effective, listing, reference, report
 from pipeline.config import schema as file_schema
 from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.loading import Examination, examine
 from pipeline.config.text import to_yaml
+from pipeline.workers.sharing import check_sharing
 
 
 def validate(arguments: list[str]) -> int:
     """Check a configuration: one row per key, honoured or refused, and why."""
     parser = config_parser("penstock validate", validate.__doc__)
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors only, as the Collector does")
+    add_workers(parser)
     options = parser.parse_args(arguments)
     examination = examine(options.config, options.sets)
     if not options.quiet:
         sys.stdout.writelines(f"{row}\n" for row in report.rows(examination))
         sys.stdout.flush()
     _warn(examination)
-    examination.settings()
+    check_sharing(examination.settings(), options.workers)
     if not options.quiet:
         sys.stdout.write("OK\n")
     return 0

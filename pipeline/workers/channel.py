@@ -13,6 +13,7 @@ Message: TypeAlias = dict[str, Any]
 """What it is about under `kind`, and its content."""
 
 _LENGTH: Final = struct.Struct(">I")
+_CLOSE_S: Final = 5.0
 
 
 def _encode(message: Message) -> bytes:
@@ -49,10 +50,13 @@ class Channel:
             return
 
     async def close(self) -> None:
-        """Send what is still to be sent, and close."""
+        """Send what is still to be sent, unless the other end does not read, and close."""
         self._writer.close()
         try:
-            await self._writer.wait_closed()
+            async with asyncio.timeout(_CLOSE_S):
+                await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()
         except OSError:
             return
 

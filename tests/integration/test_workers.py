@@ -24,6 +24,7 @@ from tests.servers.backend import Backend
 from tests.servers.collectors import penstock, penstock_command
 from tests.servers.ledger import SERVICE, Client, Sink, series
 from tests.servers.processes import Server, free_ports
+from tests.servers.processes import running as running_program
 
 WAIT_S = 30.0
 
@@ -177,6 +178,16 @@ def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
         workers.sink.up()
         assert workers.server.process.wait(WAIT_S) == 0
         assert workers.arrived()
+
+
+def test_a_stop_during_the_start(tmp_path: Path) -> None:
+    intake, out, page = free_ports(3)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(configuration(intake, out, page)), encoding="utf-8")
+    command = [*penstock_command(), "--workers", "2", "--config", str(path)]
+    with running_program(command, tmp_path / "log", ready=lambda server: "Starting workers" in server.log()) as server:
+        assert server.stop() == 0
+        assert "All workers are ready." not in server.log()
 
 
 def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:

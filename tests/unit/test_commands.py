@@ -49,6 +49,12 @@ def test_validate_is_silent_when_asked(good: str, capsys: Capture) -> None:
     assert capsys.readouterr() == ("", "")
 
 
+def test_validate_for_several_workers(good: str, capsys: Capture) -> None:
+    assert main(["validate", "--quiet", "--config", good, "--workers", "1"]) == 0
+    assert main(["validate", "--quiet", "--config", good, "--workers", "2"]) == 1
+    assert "not with --workers 2: each worker would read all files" in capsys.readouterr().err
+
+
 def test_validate_says_what_is_refused(good: str, capsys: Capture) -> None:
     arguments = ["validate", "--config", good, "--set", "exporters.nop.x=1", "--set", "service.telemetry.logs.level=x"]
     assert main(arguments) == 1

@@ -42,3 +42,12 @@ def test_the_first_message_is_waited_for() -> None:
         one.close()
         with pytest.raises(EOFError):
             receive(other)
+
+
+async def test_closing_does_not_wait_for_one_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.workers.channel._CLOSE_S", 0.1)
+    one, other = socket.socketpair()
+    sender = await Channel.over(one)
+    with other:
+        sender.send("a", text="x" * 10_000_000)
+        await asyncio.wait_for(sender.close(), 10)
