@@ -235,9 +235,9 @@ def test_all_workers_reload(tmp_path: Path) -> None:
     with running(tmp_path) as workers:
         config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
         workers.send()
-        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 7}
+        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 700}
         workers.reload(config)
-        eventually(lambda: workers.value("otelcol_exporter_queue_capacity") == 14)
+        eventually(lambda: workers.value("otelcol_exporter_queue_capacity") == 1400)
         eventually(lambda: workers.value("penstock_config_reloads_total") == 1)
         workers.send()
         eventually(workers.arrived)
@@ -271,7 +271,7 @@ def _listens(pid: int, port: int) -> bool:
 def test_a_reload_that_fails_changes_no_worker(tmp_path: Path, wrong: str) -> None:
     with running(tmp_path, clients=4) as workers, socket.create_server(("127.0.0.1", 0)) as taken:
         config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
-        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 7}
+        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 700}
         if wrong == "file":
             config["exporters"]["otlp"]["endpoind"] = "x"
         elif wrong == "port":
