@@ -9,8 +9,8 @@ from typing import Final
 
 _LIBRARY: Final = "aiokafka"
 _PAUSE_S: Final = 60.0
-_KNOWN: Final = frozenset(("Sending username and password in the clear",))
-"""Said at every connection; whoever writes such a configuration knows."""
+_KNOWN: Final = frozenset(("Sending username and password in the clear", 'Unable connect to "%s:%s": %s'))
+"""What the configuration says already, and what `connecting` tells with its reason."""
 
 
 class OncePerPause(logging.Handler):

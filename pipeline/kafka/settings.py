@@ -66,7 +66,10 @@ class KafkaClient(ConfigModel):
         "addresses are used as they stand; give the brokers' canonical names", accept=(False,), default=False
     )
     client_id: str = Field("otel-collector", description="Name that brokers see in their logs and quotas.")
-    rack_id: str = Field("", description="Where this client stands: consumers then read from replicas nearby.")
+    rack_id: str = Field(
+        "",
+        description="Where this client stands: a receiver reads from replicas nearby; an exporter writes to leaders.",
+    )
     use_leader_epoch: bool = Field(
         True, description="No effect: the client does not compare leader epochs, as the Collector with false."
     )

@@ -72,7 +72,7 @@ def test_other_versions(version: str, reason: str) -> None:
 
 
 async def test_keys_without_effect_change_nothing() -> None:
-    found = arguments(use_leader_epoch=False, metadata={"full": False, "retry": {"max": 9}})
+    found = arguments(use_leader_epoch=False, rack_id="zone-1", metadata={"full": False, "retry": {"max": 9}})
     assert found == arguments()
 
 

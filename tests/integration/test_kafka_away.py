@@ -1,0 +1,123 @@
+"""Brokers that are away, and logins that do not work: components start, say why they wait, and go on by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pipeline.clock import SystemClock
+from pipeline.component import Component, Host
+from pipeline.errors import Refused
+from pipeline.exporters.kafka import KafkaExporter
+from pipeline.receivers.kafka import KafkaReceiver
+from pipeline.signals import Signal
+from pipeline.supervisor import Status
+from pipeline.testing import CollectingSink, make_host, traces
+from tests.integration.kafka.running import until
+from tests.servers.kafka.broker import Broker
+from tests.servers.kafka.secured import PASSWORD, USER, secured_broker
+from tests.servers.kafka.traffic import own_name
+
+pytestmark = pytest.mark.server
+
+C = TypeVar("C", bound=Component)
+
+
+class Health:
+    """What components report."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[Status, str]] = []
+
+    def host(self, name: str) -> Host:
+        made = make_host(name, clock=SystemClock())
+        made.report = lambda status, why: self.reports.append((status, why))
+        return made
+
+    async def says(self, status: Status, why: str) -> None:
+        await until(lambda: any(status is found and why in text for found, text in self.reports))
+
+
+@asynccontextmanager
+async def started(component: C) -> AsyncIterator[C]:
+    """A component that has started within moments, whatever its brokers do."""
+    async with asyncio.timeout(10):
+        await component.start()
+    try:
+        yield component
+    finally:
+        async with asyncio.timeout(30):
+            await component.stop()
+
+
+def exporter_of(health: Health, **keys: Any) -> KafkaExporter:
+    return KafkaExporter(KafkaExporter.Config.model_validate(keys), health.host("kafka/out"))
+
+
+def receiver_of(health: Health, sink: CollectingSink, **keys: Any) -> KafkaReceiver:
+    more = {"group_id": own_name("away"), "initial_offset": "earliest", **keys}
+    receiver = KafkaReceiver(KafkaReceiver.Config.model_validate(more), health.host("kafka/in"))
+    receiver.connect({Signal.TRACES: sink})
+    return receiver
+
+
+async def delivered(exporter: KafkaExporter) -> None:
+    """One span, offered until it is taken, as the delivery stage does."""
+    batch = traces({"a": 1})
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await exporter.export(batch)
+            except Refused:
+                await asyncio.sleep(0.2)
+
+
+async def test_brokers_that_come_later(tmp_path: Path) -> None:
+    broker, inside, outside, sink = Broker(tmp_path / "broker"), Health(), Health(), CollectingSink()
+    keys = {"brokers": [broker.bootstrap]}
+    async with started(receiver_of(inside, sink, **keys)), started(exporter_of(outside, **keys)) as exporter:
+        for health in (inside, outside):
+            await health.says(Status.RECOVERABLE, "nothing listens at the broker's address")
+        with pytest.raises(Refused):
+            async with asyncio.timeout(30):
+                await exporter.export(traces({"a": 1}))
+        try:
+            await asyncio.to_thread(broker.up)
+            await delivered(exporter)
+            await sink.wait_for(1, 60)
+            for health in (inside, outside):
+                await until(lambda health=health: health.reports[-1][0] is Status.OK)  # type: ignore[misc]
+        finally:
+            await asyncio.to_thread(broker.down)
+
+
+async def test_components_stop_while_brokers_are_away() -> None:
+    health, keys = Health(), {"brokers": ["127.0.0.1:9"]}
+    async with started(receiver_of(health, CollectingSink(), **keys)), started(exporter_of(health, **keys)):
+        await health.says(Status.RECOVERABLE, "nothing listens")
+
+
+async def test_a_login_that_does_not_work_is_told(tmp_path: Path) -> None:
+    with secured_broker(tmp_path) as secured:
+
+        def keys(password: str) -> dict[str, Any]:
+            sasl = {"mechanism": "SCRAM-SHA-512", "username": USER, "password": password}
+            return {"brokers": [secured.broker.address("SASL")], "auth": {"sasl": sasl}}
+
+        health, sink = Health(), CollectingSink()
+        for component in (receiver_of(health, sink, **keys("wrong")), exporter_of(health, **keys("wrong"))):
+            async with started(component):
+                await health.says(Status.RECOVERABLE, "does not accept our login; look at auth::sasl")
+            assert PASSWORD not in str(health.reports)
+            health.reports.clear()
+        async with (
+            started(exporter_of(health, **keys(PASSWORD))) as exporter,
+            started(receiver_of(health, sink, **keys(PASSWORD))),
+        ):
+            await delivered(exporter)
+            await sink.wait_for(1, 30)
