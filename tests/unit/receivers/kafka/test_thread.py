@@ -1,0 +1,89 @@
+"""A loop on another thread, and what two threads count together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.thread import LoopThread
+
+
+@pytest.fixture
+async def thread() -> LoopThread:
+    made = LoopThread("other")
+    made.start()
+    return made
+
+
+async def test_work_runs_on_the_other_thread(thread: LoopThread) -> None:
+    async def where() -> str:
+        return threading.current_thread().name
+
+    assert await thread.call(where()) == "other"
+    await thread.stop()
+
+
+async def test_errors_come_back(thread: LoopThread) -> None:
+    async def fail() -> None:
+        raise ValueError("why")
+
+    with pytest.raises(ValueError, match="why"):
+        await thread.call(fail())
+    await thread.stop()
+
+
+async def test_a_busy_caller_does_not_hold_it_up(thread: LoopThread) -> None:
+    beats: list[int] = []
+
+    async def beat() -> None:
+        while True:
+            beats.append(1)
+            await asyncio.sleep(0.01)
+
+    thread.submit(beat())
+    while len(beats) < 5:
+        sum(range(1000))
+    await thread.stop()
+
+
+async def test_stop_cancels_what_runs(thread: LoopThread) -> None:
+    ended = threading.Event()
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    waiting = thread.submit(hang())
+    await thread.stop()
+    assert ended.is_set()
+    assert waiting.cancelled()
+    assert not thread.runs
+    thread.soon(ended.clear)
+    with pytest.raises(RuntimeError, match="does not run"):
+        thread.submit(hang())
+    await thread.stop()
+
+
+async def test_reading_waits_for_room_and_goes_on(thread: LoopThread) -> None:
+    allowance = Allowance(100)
+
+    async def read() -> int:
+        await allowance.room()
+        return allowance.used_bytes
+
+    allowance.take(80)
+    assert await thread.call(read()) == 80
+    allowance.take(60)
+    waiting = thread.submit(read())
+    await asyncio.sleep(0.05)
+    allowance.give(50)
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "reading goes on at three quarters of the limit"
+    allowance.give(50)
+    assert await asyncio.wrap_future(waiting) == 40
+    await thread.stop()
