@@ -20,8 +20,9 @@ _RESOURCE: Final = 0x0A
 _SPAN_ID_TAG: Final = 0x0A
 _TRACE_ID_TAGS: Final = {Signal.TRACES: _SPAN_ID_TAG, Signal.LOGS: 0x4A}
 _ID_BYTES: Final = 16
-_ID_FIRST: Final = b"\x0a\x10"
-"""How a span begins as every SDK writes it: with its trace id."""
+# SDKs begin a span with its trace id, then its span id; the Collector, which writes backwards, ends it with them.
+_ID: Final = b"\x0a\x10"
+_OTHER_ID: Final = b"\x12\x08"
 
 # How many times its own bytes a request may grow by heads that are repeated for each trace; small ones are let off.
 _MAX_GROWTH: Final = 8
@@ -123,8 +124,12 @@ class _Divider:
         traces: dict[bytes, _Parts] = {}
         key, parts, run_start, run_end = None, None, body, body
         for start, item, item_end in _children(raw, body, end, _CHILD, head):
-            if raw[item : item + 2] == _ID_FIRST and id_tag == _SPAN_ID_TAG:
+            if id_tag != _SPAN_ID_TAG:
+                found = _trace_id(raw, item, item_end, id_tag)
+            elif raw[item : item + 2] == _ID:
                 found = raw[item + 2 : item + 2 + _ID_BYTES]
+            elif raw[item_end - 18 : item_end - 16] == _ID and raw[item_end - 28 : item_end - 26] == _OTHER_ID:
+                found = raw[item_end - _ID_BYTES : item_end]
             else:
                 found = _trace_id(raw, item, item_end, id_tag)
             if found != key or start != run_end:

@@ -98,8 +98,18 @@ def test_unknown_fields_stay_where_they_are() -> None:
     assert found == raw
 
 
-def test_an_id_that_does_not_come_first_is_found() -> None:
-    span = _message(b"\x12", b"\x2a\x04name", b"\x0a\x10" + IDS[2])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (b"\x2a\x04name", b"\x0a\x10" + IDS[2]),
+        (b"\x2a\x04name", b"\x12\x08" + bytes(8), b"\x0a\x10" + IDS[2]),
+        (b"\x2a\x04name", b"\x0a\x10" + IDS[2], b"\x12\x08" + bytes(8)),
+        (b"\x2a\x04name", b"\x0a\x10" + IDS[2], b"\x6a\x12\x0a\x10" + IDS[0]),
+    ],
+    ids=["at the end", "behind the span id", "in the middle", "in front of a link"],
+)
+def test_an_id_that_does_not_come_first_is_found(fields: tuple[bytes, ...]) -> None:
+    span = _message(b"\x12", *fields)
     raw = _message(b"\x0a", _message(b"\x12", span))
     assert [each.key for each in by_trace(Signal.TRACES, raw)] == [IDS[2]]
 
