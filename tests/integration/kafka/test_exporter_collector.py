@@ -67,9 +67,14 @@ def _write_by_the_collector(folder: Path, exporter: dict[str, Any], signal: Sign
         return
 
 
-def _parsed(raw: bytes) -> ExportTraceServiceRequest:
-    """Without the order of fields, which the Collector reverses."""
-    return ExportTraceServiceRequest.FromString(raw)
+def _numbers(raw: bytes) -> list[int]:
+    """The attribute of every span: the Collector writes other bytes for the same."""
+    return [
+        span.attributes[0].value.int_value
+        for group in ExportTraceServiceRequest.FromString(raw).resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
 
 
 async def test_keys_and_partitions_are_the_collectors(kafka: Traffic, tmp_path: Path) -> None:
@@ -82,7 +87,10 @@ async def test_keys_and_partitions_are_the_collectors(kafka: Traffic, tmp_path: 
     async with exporting(kafka.bootstrap, **keys, traces={"topic": ours}) as exporter:
         await exporter.export(intake.parse(Signal.TRACES, raw, Context()))
     found = [
-        {record.key: (record.partition, _parsed(record.value)) for record in await read(kafka.bootstrap, topic, TRACES)}
+        {
+            record.key: (record.partition, _numbers(record.value))
+            for record in await read(kafka.bootstrap, topic, TRACES)
+        }
         for topic in (ours, theirs)
     ]
     assert len(found[0]) == TRACES
@@ -122,13 +130,7 @@ async def test_the_collector_reads_what_we_write(kafka: Traffic, tmp_path: Path,
         "group_id": own_name("group"),
     }
     bodies = await asyncio.to_thread(_read_by_the_collector, tmp_path, receiver)
-    numbers = [
-        span.attributes[0].value.int_value
-        for body in bodies
-        for group in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in group.scope_spans
-        for span in scope.spans
-    ]
+    numbers = [number for body in bodies for number in _numbers(body)]
     assert sorted(numbers) == sorted(list(range(TRACES)) * len(CODECS))
 
 
