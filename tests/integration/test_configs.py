@@ -33,8 +33,8 @@ def test_is_valid(path: Path) -> None:
 def test_what_times_calls_sees_their_log_records_too(path: Path) -> None:
     pipelines = yaml.safe_load(path.read_text(encoding="utf-8"))["service"]["pipelines"]
     timed = {name.split("/")[0] for name, parts in pipelines.items() if "gen_ai_latency" in parts.get("processors", ())}
-    assert timed == {"traces", "logs"}
+    assert timed in ({"traces", "logs"}, set())
 
 
-def test_all_three_layouts_are_there() -> None:
-    assert {"quickstart", "sidecar", "gateway"} <= {path.stem for path in CONFIGS}
+def test_all_layouts_are_there() -> None:
+    assert {"quickstart", "sidecar", "gateway", "gateway-kafka", "worker-kafka"} <= {path.stem for path in CONFIGS}
