@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
@@ -27,6 +27,9 @@ class Case:
     connections: int = 1
     """Over which the load comes, with gRPC; with HTTP each request in flight has one."""
     workers: int = 1
+    per_s: float = 0
+    """Requests per second; 0: as many as are taken. What waits in sockets is read in fewer, larger pieces, so that a
+    process which is busier needs less per span: one and two workers are compared while neither is busy."""
 
     @property
     def requests(self) -> int:
@@ -45,8 +48,8 @@ SINGLE_GRPC = Case("forward, gRPC, one span a request", TEXT, 1, "grpc")
 SINGLE_HTTP = Case("forward, HTTP, one span a request", TEXT, 1, "http")
 BATCHED_GRPC = Case("batch, gRPC, one span a request", TEXT, 1, "grpc", ("batch",))
 BATCHED_HTTP = Case("batch, HTTP, one span a request", TEXT, 1, "http", ("batch",))
-SPREAD = Case("forward, gRPC, eight connections", TEXT, 100, "grpc", connections=8)
-TWO_WORKERS = Case("forward, gRPC, eight connections, two workers", TEXT, 100, "grpc", connections=8, workers=2)
+SPREAD = Case("forward, gRPC, 150 requests/s", TEXT, 100, "grpc", connections=8, per_s=150)
+TWO_WORKERS = replace(SPREAD, name="forward, gRPC, 150 requests/s, two workers", workers=2)
 CHAIN = Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True)
 CASES = (
     FORWARD,

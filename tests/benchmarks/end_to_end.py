@@ -61,7 +61,7 @@ def measure(collector: str, case: Case, *, rounds: int = ROUNDS) -> Result:
 
 def _round(server: Server, sink: Sink, case: Case, port: int, bodies: list[bytes]) -> float:
     taken, before = sink.spans(), cpu_s(server.pid)
-    send(case.transport, port, bodies, case.requests, connections=case.connections)
+    send(case.transport, port, bodies, case.requests, per_s=case.per_s, connections=case.connections)
     spans = case.requests * case.spans
     sink.wait_for(taken + spans)
     return (cpu_s(server.pid) - before) * 1e6 / spans
