@@ -80,4 +80,4 @@ def delivery_error(error: BaseException, *, topic: str = "") -> Refused | Reject
             return Rejected(place + _REJECTED[name], code=Code.INVALID_ARGUMENT)
         if name in _REFUSED:
             return Refused(place + _REFUSED[name])
-    return Refused(f"{place}{type(error).__name__}")
+    return Refused(f"{place}the client library has failed with {type(error).__name__}")

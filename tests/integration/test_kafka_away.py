@@ -20,7 +20,7 @@ from pipeline.supervisor import Status
 from pipeline.testing import CollectingSink, make_host, traces
 from tests.integration.kafka.running import until
 from tests.servers.kafka.broker import Broker
-from tests.servers.kafka.secured import PASSWORD, USER, secured_broker
+from tests.servers.kafka.secured import PASSWORD, USER, Secured, secured_broker
 from tests.servers.kafka.traffic import own_name
 
 pytestmark = pytest.mark.server
@@ -102,22 +102,36 @@ async def test_components_stop_while_brokers_are_away() -> None:
         await health.says(Status.RECOVERABLE, "nothing listens")
 
 
+def logging_in(secured: Secured, password: str = PASSWORD) -> dict[str, Any]:
+    sasl = {"mechanism": "SCRAM-SHA-512", "username": USER, "password": password}
+    return {"brokers": [secured.broker.address("SASL")], "auth": {"sasl": sasl}}
+
+
 async def test_a_login_that_does_not_work_is_told(tmp_path: Path) -> None:
     with secured_broker(tmp_path) as secured:
-
-        def keys(password: str) -> dict[str, Any]:
-            sasl = {"mechanism": "SCRAM-SHA-512", "username": USER, "password": password}
-            return {"brokers": [secured.broker.address("SASL")], "auth": {"sasl": sasl}}
-
         health, sink = Health(), CollectingSink()
-        for component in (receiver_of(health, sink, **keys("wrong")), exporter_of(health, **keys("wrong"))):
+        wrong, right = logging_in(secured, "wrong"), logging_in(secured)
+        for component in (receiver_of(health, sink, **wrong), exporter_of(health, **wrong)):
             async with started(component):
                 await health.says(Status.RECOVERABLE, "does not accept our login; look at auth::sasl")
             assert PASSWORD not in str(health.reports)
             health.reports.clear()
         async with (
-            started(exporter_of(health, **keys(PASSWORD))) as exporter,
-            started(receiver_of(health, sink, **keys(PASSWORD))),
+            started(exporter_of(health, **right)) as exporter,
+            started(receiver_of(health, sink, **right)),
         ):
             await delivered(exporter)
             await sink.wait_for(1, 30)
+
+
+async def test_logins_that_end_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    with secured_broker(tmp_path, login_ms=2500) as secured:
+        health, sink, keys = Health(), CollectingSink(), logging_in(secured)
+        brisk = {"heartbeat_interval": "1s", **keys}
+        async with started(exporter_of(health, **keys)) as exporter, started(receiver_of(health, sink, **brisk)):
+            for _ in range(80):
+                await delivered(exporter)
+                await asyncio.sleep(0.05)
+            await sink.wait_for(80, 30)
+            await asyncio.sleep(1)
+            assert sink.count == 80

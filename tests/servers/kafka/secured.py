@@ -52,8 +52,11 @@ def token(subject: str = USER) -> str:
 
 
 @contextlib.contextmanager
-def secured_broker(folder: Path) -> Iterator[Secured]:
-    """A broker with the listeners SASL, SASLTLS, TLS and MUTUAL."""
+def secured_broker(folder: Path, *, login_ms: int = 0) -> Iterator[Secured]:
+    """A broker with the listeners SASL, SASLTLS, TLS and MUTUAL.
+
+    After `login_ms` (0: never) a connection on SASL or SASLTLS has to log in again, or is closed (KIP-368).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
     ca, cert, key = (folder / name for name in ("ca.pem", "client.pem", "client.key"))
@@ -70,7 +73,9 @@ def secured_broker(folder: Path) -> Iterator[Secured]:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
         for user in (USER, STRANGER)
     ]
-    with broker(folder / "broker", listeners=listeners, properties=_properties(ca, keystore), scram=scram) as running:
+    with broker(
+        folder / "broker", listeners=listeners, properties=_properties(ca, keystore, login_ms), scram=scram
+    ) as running:
         yield Secured(running, ca, cert, key)
 
 
@@ -80,7 +85,7 @@ def _pkcs8(pem: bytes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _properties(ca: Path, keystore: Path) -> dict[str, str]:
+def _properties(ca: Path, keystore: Path, login_ms: int) -> dict[str, str]:
     anonymous = "User:ANONYMOUS;User:CN=penstock.example"
     properties = {
         "ssl.keystore.type": "PEM",
@@ -102,4 +107,6 @@ def _properties(ca: Path, keystore: Path) -> dict[str, str]:
             f"{prefix}.oauthbearer.sasl.jaas.config": f"{_MODULES}.oauthbearer.OAuthBearerLoginModule required "
             'unsecuredLoginStringClaim_sub="broker";',
         }
+        for mechanism in ("plain", "scram-sha-256", "scram-sha-512", "oauthbearer"):
+            properties[f"{prefix}.{mechanism}.connections.max.reauth.ms"] = str(login_ms)
     return properties
