@@ -20,7 +20,7 @@ class Backend(Sink):
     def __init__(
         self, port: int, *, delay_s: float = 0.045, threads: int = 2, max_request_bytes: int = 4 << 20
     ) -> None:
-        """On this port; nothing is refused at first. So slow that some requests wait under the usual load."""
+        """On this port; nothing is refused at first."""
         super().__init__(port, threads=threads, max_request_bytes=max_request_bytes)
         self.delay_s = delay_s
         self.handed: list[Handed] = []

@@ -30,6 +30,8 @@ class Bench:
     """How long a backend stays away."""
     spans: int
     """How many spans are sent where that is given beforehand."""
+    delay_s: float = 0.045
+    """How long the backend takes to answer; by default so long that some requests wait under the usual load."""
     seed: int = 0
 
     @property

@@ -68,7 +68,7 @@ def broker_kill_in(bench: Bench) -> Result:
         config = configuration(ports, kafka_in(running, [name], name), otlp_out(ports))
         writer = TopicWriter(running.bootstrap, name, seed=bench.seed)
         with (
-            backend(ports.backend) as arrived,
+            backend(ports.backend, delay_s=bench.delay_s) as arrived,
             System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
         ):
             ledger = Ledger([writer], arrived, settle_s=SETTLE_S)
@@ -84,7 +84,7 @@ def rebalance(bench: Bench) -> Result:
     shared, name, backend_port = bench.broker(), bench.folder.name, Ports.free().backend
     create_topic(shared.bootstrap, name, partitions=2 * MEMBERS)
     writer = TopicWriter(shared.bootstrap, name, seed=bench.seed)
-    with backend(backend_port) as arrived, contextlib.ExitStack() as stack:
+    with backend(backend_port, delay_s=bench.delay_s) as arrived, contextlib.ExitStack() as stack:
         systems = [stack.enter_context(_member(bench, shared, name, index, backend_port)) for index in range(MEMBERS)]
         ledger = Ledger([writer], arrived, settle_s=SETTLE_S)
         with at_work(writer):

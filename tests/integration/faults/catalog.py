@@ -17,11 +17,12 @@ from tests.integration.faults.bench import Bench, Result
 class Size:
     """How much of everything; see `Bench`."""
 
-    KEYS: ClassVar = ("faults", "interval_s", "away_s", "spans")
+    KEYS: ClassVar = ("faults", "interval_s", "away_s", "spans", "delay_s")
     faults: int = 2
     interval_s: float = 0.7
     away_s: float = 2
     spans: int = 20_000
+    delay_s: float = 0.045
 
     def changed(self, **keys: Any) -> Self:
         """With other figures."""
@@ -32,6 +33,9 @@ class Size:
         return dataclasses.asdict(self)
 
 
+_SHORT: Final = Size()
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A name, what it does, and how long it is in `make eval-faults` and in `make test`."""
@@ -39,10 +43,11 @@ class Scenario:
     name: str
     run: Callable[[Bench], Result]
     long: Size
-    short: Size = Size()
+    short: Size = _SHORT
+    collectors: Sequence[str] = ("penstock", "otelcol")
 
 
-_KILLS: Final = Size(faults=100, interval_s=4)
+_KILLS: Final = Size(faults=100, interval_s=8, delay_s=0.002)
 _ONE: Final = Size(faults=1)
 """A broker takes ten seconds to come back."""
 _BROKER_KILLS: Final = Size(faults=10, interval_s=5)
@@ -50,14 +55,15 @@ _AWAY: Final = Size(away_s=60, interval_s=5)
 _SPANS: Final = Size(spans=100_000, interval_s=2)
 _BATCH: Final = {"batch": {"flush_timeout": "100ms", "min_size": 500, "max_size": 1000}}
 _PROCESSOR: Final = {"batch": {"timeout": "100ms", "send_batch_size": 500}}
-_MARKED: Final = {"message_marking": {"after": True}}
+# the Collector's safest setting
+_KAFKA_MARKED: Final = partial(kills.kafka_kill, theirs={"message_marking": {"after": True}}, queue=False)
 
 SCENARIOS: Final = (
     Scenario("durable_kill", kills.durable_kill, _KILLS),
     Scenario("durable_kill_batch", partial(kills.durable_kill, queue=_BATCH), _KILLS),
     Scenario("durable_kill_processor", partial(kills.durable_kill, processors=_PROCESSOR), _KILLS),
     Scenario("kafka_kill", kills.kafka_kill, _KILLS),
-    Scenario("kafka_kill_marked", partial(kills.kafka_kill, theirs=_MARKED, queue=False), _KILLS),
+    Scenario("kafka_kill_marked", _KAFKA_MARKED, _KILLS, collectors=("otelcol",)),
     Scenario("kafka_out_kill", kills.kafka_out_kill, _KILLS),
     Scenario("broker_kill_out", brokers.broker_kill_out, _BROKER_KILLS, _ONE),
     Scenario("broker_kill_in", brokers.broker_kill_in, _BROKER_KILLS, _ONE),

@@ -62,7 +62,10 @@ def durable_kill(
     exporter = otlp_out(ports, queue={"storage": "file_storage", **(queue or {})})
     config = configuration(ports, receiver, exporter, processors=processors, storage=bench.folder / "storage")
     listens = [ports.intake, ports.health]
-    with backend(ports.backend) as arrived, System(bench.collector, config, bench.folder, ports=listens) as system:
+    with (
+        backend(ports.backend, delay_s=bench.delay_s) as arrived,
+        System(bench.collector, config, bench.folder, ports=listens) as system,
+    ):
         with load(ports.intake, seed=bench.seed) as clients:
             ledger = Ledger(clients.sources, arrived)
             kill_and_restart(bench, system, ledger)
@@ -86,7 +89,7 @@ def kafka_kill(bench: Bench, *, theirs: Mapping[str, Any] | None = None, queue: 
     config = configuration(ports, receiver, exporter)
     writer = TopicWriter(broker.bootstrap, name, seed=bench.seed)
     with (
-        backend(ports.backend) as arrived,
+        backend(ports.backend, delay_s=bench.delay_s) as arrived,
         System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
     ):
         ledger = Ledger([writer], arrived, settle_s=COMMIT_SETTLE_S)

@@ -14,7 +14,7 @@ import grpc
 from tests.servers.ledger import Client
 
 MOST_SPANS = 100
-_PAUSE_S = 0.02
+_PAUSE_S = 0.1
 
 
 class Load:

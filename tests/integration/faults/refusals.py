@@ -36,7 +36,10 @@ def away(bench: Bench, *, durable: bool = False) -> Result:
     storage = bench.folder / "storage" if durable else None
     config = configuration(ports, otlp_in(ports), otlp_out(ports, queue=queue), storage=storage)
     listens = [ports.intake, ports.health]
-    with backend(ports.backend) as arrived, System(bench.collector, config, bench.folder, ports=listens) as system:
+    with (
+        backend(ports.backend, delay_s=bench.delay_s) as arrived,
+        System(bench.collector, config, bench.folder, ports=listens) as system,
+    ):
         with load(ports.intake, seed=bench.seed) as clients:
             ledger = Ledger(clients.sources, arrived)
             time.sleep(bench.interval_s)
@@ -60,7 +63,7 @@ def away_kafka(bench: Bench) -> Result:
     config = configuration(ports, kafka_in(shared, [name], name), otlp_out(ports, queue={"queue_size": SMALL_QUEUE}))
     writer = TopicWriter(shared.bootstrap, name, seed=bench.seed)
     with (
-        backend(ports.backend) as arrived,
+        backend(ports.backend, delay_s=bench.delay_s) as arrived,
         System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
     ):
         ledger = Ledger([writer], arrived, settle_s=COMMIT_SETTLE_S)
@@ -83,7 +86,10 @@ def sigterm_refusing(bench: Bench) -> Result:
     ports = Ports.free()
     config = configuration(ports, otlp_in(ports), otlp_out(ports))
     listens = [ports.intake, ports.health]
-    with backend(ports.backend) as arrived, System(bench.collector, config, bench.folder, ports=listens) as system:
+    with (
+        backend(ports.backend, delay_s=bench.delay_s) as arrived,
+        System(bench.collector, config, bench.folder, ports=listens) as system,
+    ):
         with load(ports.intake, seed=bench.seed) as clients:
             ledger = Ledger(clients.sources, arrived)
             time.sleep(bench.interval_s)
