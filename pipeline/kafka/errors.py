@@ -28,6 +28,9 @@ _REFUSED: Final = {
     "GroupCoordinatorNotAvailableError": "the coordinator is not available at the moment",
     "GroupLoadInProgressError": "the coordinator is not available at the moment",
     "NotCoordinatorForGroupError": "the coordinator is not available at the moment",
+    "InconsistentGroupProtocolError": "the group shares its partitions out in another way; set the same "
+    "group_rebalance_strategy for all its members",
+    "InvalidSessionTimeoutError": "the broker does not allow this session_timeout (group.min.session.timeout.ms)",
     "CorruptRecordException": "records were damaged on their way",
     "UnsupportedVersionError": "the broker is too old for this request",
     "IncompatibleBrokerVersion": "the broker is too old for this request",

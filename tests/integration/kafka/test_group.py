@@ -232,3 +232,15 @@ async def test_kinds_of_strategies(kafka: Traffic, topic: str, group: str, caplo
                 await until(partial(_has_all, receiver))
             warned = any("cooperative-sticky" in record.message for record in caplog.records)
             assert warned is ("cooperative-sticky" in strategies)
+
+
+async def test_a_group_of_another_kind_says_so(kafka: Traffic, topic: str, group: str) -> None:
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
+    async with receiving(kafka.bootstrap, group_rebalance_strategy="range", **keys) as (first, _):
+        await until(partial(_has_all, first))
+        host = host_of()
+        said: list[str] = []
+        host.report = lambda _status, why: said.append(why)
+        async with receiving(kafka.bootstrap, host=host, group_rebalance_strategy="roundrobin", **keys):
+            await until(lambda: any("set the same group_rebalance_strategy" in why for why in said))
+        assert _has_all(first)

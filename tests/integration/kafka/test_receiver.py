@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -330,3 +332,36 @@ async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, grou
             ended += 1
         await _until_committed(kafka, group, topic, 20)
         assert receiver._allowance.used_bytes == 0
+
+
+async def test_small_amounts_wait_for_more(kafka: Traffic, topic: str, group: str) -> None:
+    keys: dict[str, Any] = {
+        "group_id": group,
+        "traces": {"topics": (topic,)},
+        "min_fetch_size": 50_000,
+        "max_fetch_wait": 3.0,
+        "max_join_bytes": 0,
+    }
+    async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
+        await until(lambda: len(receiver._holdings.partitions) == 1)
+        # The fetch that is under way from now on ends with enough data, or after 3 s.
+        await asyncio.sleep(3.5)
+        await kafka.write(topic, trace(1))
+        began = time.monotonic()
+        await sink.wait_for(1)
+        waited_s = time.monotonic() - began
+        await kafka.write(topic, *(trace(number) + b"\xfa\x3f\x88\x27" + bytes(5000) for number in range(20)))
+        await sink.wait_for(21)
+    assert waited_s > 0.5, "the broker had less than min_fetch_size"
+
+
+async def test_commits_have_their_interval(kafka: Traffic, topic: str, group: str) -> None:
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "autocommit": {"interval": 3600.0}}
+    async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
+        await _until_committed(kafka, group, topic, 0)
+        await kafka.write(topic, trace(1))
+        await sink.wait_for(1)
+        await until(lambda: receiver._holdings.to_commit() != {})
+        await asyncio.sleep(0.5)
+        assert await kafka.committed(group) == {(topic, 0): 0}
+    assert await kafka.committed(group) == {(topic, 0): 1}, "the end commits in any case"

@@ -60,6 +60,8 @@ def test_old_forms() -> None:
     assert old.topics_of(Signal.TRACES) == ("spans",)
     assert old.topics_of(Signal.LOGS) == ("all",)
     assert [old.encoding_of(signal) for signal in (Signal.TRACES, Signal.LOGS)] == ["otlp_json", "text"]
+    expressions = Topics(config(logs={"topic": "^logs", "exclude_topic": "old"}), [Signal.LOGS])
+    assert expressions.among(["logs-new", "logs-old"]) == {"logs-new"}
 
 
 def test_which_signal_a_topic_holds() -> None:

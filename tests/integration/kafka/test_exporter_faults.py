@@ -1,0 +1,170 @@
+"""The kafka exporter while its broker is killed, hangs or is away: nothing is lost, nothing written twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.errors import Code, Refused
+from pipeline.signals import Batch, Context, Signal, Value, intake
+from pipeline.testing import trace_request, traces
+from tests.integration.kafka.exporting import exporting, read
+from tests.servers.kafka.broker import Broker, broker
+from tests.servers.kafka.traffic import own_name, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.exporters.kafka import KafkaExporter
+
+pytestmark = pytest.mark.server
+
+SENDERS = 6
+SPANS = 10
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that tests may kill; each leaves it up."""
+    with broker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture
+async def topic(own_broker: Broker) -> str:
+    async with traffic(own_broker.bootstrap) as kafka:
+        return await kafka.make(own_name("spans"), partitions=2)
+
+
+def batch_of(first: int, count: int = SPANS) -> Batch:
+    """Spans of traces of their own, numbered from `first`."""
+    made: list[dict[str, Value]] = [{"n": first + number, "text": "x" * 1000} for number in range(count)]
+    request = trace_request(*made)
+    for number, span in enumerate(request.resource_spans[0].scope_spans[0].spans, first + 1):
+        span.trace_id = number.to_bytes(16, "big")
+    return intake.parse(Signal.TRACES, request.SerializeToString(), Context())
+
+
+async def deliver(exporter: KafkaExporter, batch: Batch, timeout_s: float = 2.0) -> None:
+    """Attempts with the same batch until one goes well, as a delivery stage makes them."""
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await exporter.export(batch)
+        except (TimeoutError, Refused):
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+async def test_a_killed_broker_loses_and_repeats_nothing(own_broker: Broker, topic: str) -> None:
+    ended = asyncio.Event()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        while not ended.is_set():
+            sent += SPANS
+            await deliver(exporter, batch_of(sent))
+            await asyncio.sleep(0.01)
+
+    keys = {"partition_traces_by_id": True, "producer": {"compression": "zstd"}}
+    async with exporting(own_broker.bootstrap, traces={"topic": topic}, **keys) as exporter:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(SENDERS):
+                group.create_task(send())
+            await asyncio.sleep(1)
+            await asyncio.to_thread(own_broker.kill)
+            await asyncio.to_thread(own_broker.up)
+            await asyncio.sleep(1)
+            ended.set()
+    found = Counter(record.key for record in await read(own_broker.bootstrap, topic, sent))
+    assert len(found) == sent
+    assert set(found.values()) == {1}
+
+
+async def test_a_broker_that_hangs(own_broker: Broker, topic: str) -> None:
+    batch = batch_of(0)
+    async with exporting(own_broker.bootstrap, traces={"topic": topic}, partition_traces_by_id=True) as exporter:
+        await exporter.export(batch_of(1000, 1))
+        os.kill(own_broker.pid, signal.SIGSTOP)
+        try:
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await exporter.export(batch)
+        finally:
+            os.kill(own_broker.pid, signal.SIGCONT)
+        await exporter.export(batch)
+    assert len(await read(own_broker.bootstrap, topic, SPANS + 1)) == SPANS + 1
+
+
+async def test_what_nobody_waits_for_is_not_written(own_broker: Broker, topic: str) -> None:
+    async with exporting(own_broker.bootstrap, traces={"topic": topic}) as exporter:
+        await exporter.export(batch_of(0))
+        os.kill(own_broker.pid, signal.SIGSTOP)
+        try:
+            under_way = asyncio.create_task(exporter.export(batch_of(10)))
+            await asyncio.sleep(0.3)
+            for _ in range(2):
+                given_up = batch_of(20)
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await exporter.export(given_up)
+                del given_up
+        finally:
+            os.kill(own_broker.pid, signal.SIGCONT)
+        await under_way
+        await exporter.export(batch_of(30))
+    # The lane of the first is busy, that of the other partition may have taken one of the two.
+    assert len(await read(own_broker.bootstrap, topic, 3)) <= 4
+
+
+@pytest.mark.parametrize("acks", [-1, 1])
+async def test_the_end_does_not_wait_for_a_broker_that_hangs(own_broker: Broker, topic: str, acks: int) -> None:
+    before = asyncio.all_tasks()
+    keys = {"traces": {"topic": topic}, "producer": {"required_acks": acks}}
+    try:
+        async with asyncio.timeout(30), exporting(own_broker.bootstrap, **keys) as exporter:
+            await exporter.export(batch_of(0))
+            os.kill(own_broker.pid, signal.SIGSTOP)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await exporter.export(batch_of(10))
+    finally:
+        os.kill(own_broker.pid, signal.SIGCONT)
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    assert left == set()
+
+
+async def test_the_end_while_the_broker_is_away(own_broker: Broker, topic: str) -> None:
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(60), exporting(own_broker.bootstrap, traces={"topic": topic}) as exporter:
+        await exporter.export(batch_of(0))
+        await asyncio.to_thread(own_broker.kill)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await exporter.export(batch_of(10))
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    await asyncio.to_thread(own_broker.up)
+    assert left == set()
+
+
+async def test_a_broker_that_comes_after_us(own_broker: Broker, topic: str) -> None:
+    await asyncio.to_thread(own_broker.kill)
+    try:
+        async with exporting(own_broker.bootstrap, traces={"topic": topic}) as exporter:
+            with pytest.raises(Refused, match="no broker can be reached") as caught:
+                await exporter.export(traces({"n": 1}))
+            assert caught.value.code is Code.UNAVAILABLE
+            await asyncio.to_thread(own_broker.up)
+            await deliver(exporter, traces({"n": 1}), 5.0)
+    finally:
+        if own_broker._server is None:
+            await asyncio.to_thread(own_broker.up)
+    assert len(await read(own_broker.bootstrap, topic, 1)) == 1
