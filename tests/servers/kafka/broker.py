@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers.lookup import cache_folder, require_program
-from tests.servers.processes import Server, free_ports, listening, running
+from tests.servers.processes import Server, ServerError, free_ports, listening, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -120,10 +120,13 @@ class Broker:
         return f"127.0.0.1:{self.ports[listener]}"
 
     def _format(self, scram: Sequence[str]) -> None:
-        cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        # One that begins with a dash would be taken for an option.
+        cluster = "P" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")[1:]
         users = [argument for user in scram for argument in ("--add-scram", user)]
         command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._file), *users)
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+        if done.returncode:
+            raise ServerError(f"the broker's folder could not be prepared: {(done.stdout + done.stderr).decode()}")
 
     def up(self) -> None:
         """Start it and wait until it takes connections on every listener."""
