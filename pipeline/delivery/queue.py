@@ -44,6 +44,10 @@ class Queue(Protocol):
     def has_more(self) -> bool:
         """Whether `take` will have something without a further put, now or when it is at hand."""
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether another stage of this process goes on with what is in the queue."""
+
     async def put(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
         """Admit a batch, into reserved room where there is some. Raises Refused or Rejected when there is none."""
 
@@ -64,6 +68,7 @@ class MemoryQueue:
     """Bounded by requests, items or bytes. First in, first out, also for those who wait for room."""
 
     keeps: ClassVar[bool] = False
+    is_handed_over: ClassVar[bool] = False
 
     def __init__(self, capacity: int, sizer: Sizer, *, block_on_overflow: bool) -> None:
         """Hold `capacity` units of `sizer`; when full, refuse, or let the sender wait."""

@@ -224,9 +224,12 @@ class DeliveryStage:
         """
         if self._stopped:
             return
-        self._drain.begin(deadline_s)
-        if self._queue is not None and self._source is not None:
+        if self._queue is not None:
             self._queue.close()
+        # Another stage goes on with a queue that is handed over: what cannot be sent at once is left to it.
+        is_handed_over = self._queue is not None and self._queue.is_handed_over
+        self._drain.begin(0.0 if is_handed_over else deadline_s)
+        if self._source is not None:
             self._source.hurry()
             self._dispatch()
         if deadline_s > 0:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.component import Host
-from pipeline.delivery.durable.errors import StoreBusyError, StoreError
+from pipeline.delivery.durable.adoption import Adoption
+from pipeline.delivery.durable.errors import StoreBusyError, StoreError, StoreFullError
 from pipeline.delivery.durable.place import file_name
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import Storage, StorageSettings
@@ -37,6 +38,7 @@ class DurableQueue:
         self._files = host.shared(_Files, _Files)
         self._file: _File | None = None
         self._is_ending = False
+        self._adoption: asyncio.Task[None] | None = None
         self._left: list[Record] = []
 
     @property
@@ -66,6 +68,9 @@ class DurableQueue:
             data_type=self._signal.value,
         )
         self._file.lead(self, on_ready, self._settings)
+        if self._adoption is None:
+            adoption = Adoption(spool.path, self._host, lambda batch: self.put(batch, None))
+            self._adoption = self._host.tasks.spawn(adoption.run, "take over queue files")
 
     def _storage(self) -> StorageSettings:
         name = self._settings.storage
@@ -113,17 +118,26 @@ class DurableQueue:
         """What was taken has ended: it stays where the backend may still take it, and is gone otherwise."""
         if done.outcome is not Outcome.FAILED or not isinstance(done.error, Refused):
             spool.remove(record)
-        elif self._is_ending:
+        elif self._is_ending and not self.is_handed_over:
             # It is not for this stage to try again.
             self._left.append(record)
         else:
             spool.give_back(record)
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether another stage of this process is given what waits and what comes back."""
+        return self._file is not None and self._file.leader is not self
+
     def close(self) -> None:
-        """Admit nothing more: whoever waits for room is refused."""
+        """Admit nothing more: whoever waits for room is refused. Another stage that has the file goes on with it."""
         self._is_ending = True
+        if self._adoption is not None:
+            self._adoption.cancel()
         if self._file is not None and self._file.users == [self]:
             self._file.room.close()
+        elif self._file is not None:
+            self._file.leave(self)
 
     def seal(self) -> None:
         """Give nothing more out: what has come back is for the next stage, or the next process."""
@@ -136,6 +150,9 @@ class DurableQueue:
     async def stop(self) -> None:
         """Let go of the file; the last one closes it."""
         file, self._file = self._file, None
+        if self._adoption is not None:
+            self._adoption.cancel()
+            await asyncio.gather(self._adoption, return_exceptions=True)
         if file is not None:
             await self._files.part(file)
 
@@ -237,4 +254,5 @@ def _advice(error: StoreError, path: Path) -> str:
         return f"queue file {path} is in use by another process; stop that one, or give each a directory of its own"
     if not path.parent.is_dir():
         return f"queue file {path} cannot be opened: there is no such directory; make it, or set create_directory"
-    return f"queue file {path} cannot be opened ({error.reason}: {error}); check the directory and its permissions"
+    what_to_do = "make room" if isinstance(error, StoreFullError) else "check the directory and its permissions"
+    return f"queue file {path} cannot be opened ({error.reason}: {error}); {what_to_do}"

@@ -64,6 +64,7 @@ class Spool:
         self._damage = ""
         """What was seen of a file that is to be replaced; empty: it is sound."""
         self._is_replacing = False
+        self._has_failed = False
         self._is_closing = False
         self._is_closed = False
         self._written = asyncio.Event()
@@ -105,19 +106,23 @@ class Spool:
         """Write what is still to be written and let go of the file."""
         self.on_ready = _nothing
         self._is_closing = True
-        while self._commit is not None or self._is_replacing or self._puts or self._removals:
+        while self._is_unsettled:
             self._written.clear()
             self._flush()
             await self._written.wait()
-            if self._commit is None and not (self._is_replacing or self._puts):
-                # What the disk does not remove now is sent again by the next process.
-                break
         self._is_closed = True
         for timer in (self._timer, self._upkeep):
             if timer is not None:
                 timer.cancel()
         await self._loop.run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
+
+    @property
+    def _is_unsettled(self) -> bool:
+        if self._commit is not None or self._is_replacing or self._puts:
+            return True
+        # What the disk does not remove now is sent again by the next process.
+        return bool(self._removals) and not (self._has_failed or self._damage)
 
     def _close(self) -> None:
         with suppress(StoreError):
@@ -188,6 +193,7 @@ class Spool:
             self._put_bytes += sum(put.record.content.size_bytes for put in commit.puts)
             self._replace(str(commit.error))
             return
+        self._has_failed = commit.error is not None
         self._watch.committed(commit)
         if commit.error is None:
             self._accept(commit.puts)

@@ -109,10 +109,12 @@ def rig(
     batch: dict[str, Any] | None = None,
     retry: dict[str, Any] | None = None,
     timeout: float = 5.0,
+    host: Host | None = None,
 ) -> Rig:
     """A stage with the keys given; waits without jitter."""
-    clock = FakeClock()
-    host = make_host("scripted", kind=Kind.EXPORTER, clock=clock)
+    host = host or make_host("scripted", kind=Kind.EXPORTER)
+    clock = host.clock
+    assert isinstance(clock, FakeClock)
     block = None if batch is None else Batching(**batch)
     config = DeliveryConfig(
         timeout=timeout,

@@ -1,0 +1,79 @@
+"""Where queues keep their files (`sending_queue.storage`)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from pathlib import Path
+
+from pipeline.component import Extension, Host
+from pipeline.delivery.durable.compaction import Rebound, clean
+from pipeline.delivery.durable.settings import StorageSettings
+from pipeline.delivery.durable.store import PAGE_BYTES
+from pipeline.errors import StartError
+from pipeline.extensions.file_storage.config import FileStorageConfig
+
+
+class FileStorage(Extension):
+    """Keeps sending queues on disk, one SQLite file for each exporter, signal and worker."""
+
+    type = "file_storage"
+    example = "{directory: $TMP}"
+    Config = FileStorageConfig
+    config: FileStorageConfig
+
+    def __init__(self, config: FileStorageConfig, host: Host) -> None:
+        """Prepare; `start` makes directories."""
+        super().__init__(config, host)
+        self._directory = Path(config.directory)
+        self._compaction_directory = Path(config.compaction.directory or config.directory)
+
+    async def start(self) -> None:
+        """Make or look for the directories. Raises StartError."""
+        await asyncio.to_thread(self._prepare)
+
+    def _prepare(self) -> None:
+        directories = {self._directory, self._compaction_directory} if self._compacts else {self._directory}
+        for directory in directories:
+            try:
+                if self.config.create_directory:
+                    directory.mkdir(self.config.directory_mode, parents=True, exist_ok=True)
+                _check_writable(directory)
+            except OSError as error:
+                raise StartError(
+                    f"{self.host.id}: directory {directory} cannot be used: {error.strerror}; make it, give its "
+                    "permissions to this user, or set create_directory: true"
+                ) from error
+        if self.config.compaction.cleanup_on_start and self.host.worker.count == 1:
+            clean(self._compaction_directory)
+
+    @property
+    def _compacts(self) -> bool:
+        return self.config.compaction.on_start or self.config.compaction.on_rebound
+
+    def storage(self) -> StorageSettings:
+        """Where and how queues write."""
+        config = self.config
+        compaction = config.compaction
+        mib = 1 << 20
+        rebound = Rebound(
+            needed_bytes=compaction.rebound_needed_threshold_mib * mib,
+            trigger_bytes=compaction.rebound_trigger_threshold_mib * mib,
+            check_interval_s=compaction.check_interval,
+            max_pages=math.ceil(compaction.max_transaction_size / PAGE_BYTES),
+        )
+        return StorageSettings(
+            directory=self._directory,
+            timeout_s=config.timeout,
+            fsync=config.fsync,
+            compact_in=self._compaction_directory if compaction.on_start else None,
+            rebound=rebound if compaction.on_rebound else None,
+        )
+
+
+def _check_writable(directory: Path) -> None:
+    if not directory.is_dir():
+        raise FileNotFoundError(2, "no such directory")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(13, "not writable")
