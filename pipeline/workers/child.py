@@ -55,8 +55,10 @@ async def _serve(channel: Channel, service: Service, control: Control) -> None:
     async for message in channel.messages():
         if message["kind"] == "metrics":
             channel.send("metrics", metrics=packed(service.telemetry.registry.collect()))
-        else:
+        elif message["kind"] == "reload":
             _reload(message, channel, control)
+        else:
+            control.stop()
     service.log.warning("The parent of this worker has ended. Draining.")
     control.stop()
 

@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError
+from pipeline.graph import describe
 from pipeline.telemetry import Telemetry
 from pipeline.worker import Worker
 from pipeline.workers.process import State, WorkerProcess
@@ -85,7 +86,7 @@ class Parent:
                 is_up = await self._are_ready(tasks)
             if is_up:
                 self._log.info("All workers are ready.", workers=len(self._workers))
-                await self._stopping.wait()
+                await self._any_of(tasks)
             codes = await self._end(tasks)
             return max(codes) if is_up or self._stopping.is_set() else max(1, *codes)
         finally:
@@ -107,17 +108,19 @@ class Parent:
 
     async def _are_ready(self, tasks: Sequence[asyncio.Task[int]]) -> bool:
         """Wait until the workers of these tasks are ready; False when one has ended before, or all are to end."""
-        waits = [asyncio.create_task(worker.ready.wait()) for worker in self._workers[: len(tasks)]]
-        stopping = asyncio.create_task(self._stopping.wait())
-        ready = asyncio.gather(*waits)
+        started = self._workers[: len(tasks)]
+        await self._any_of(tasks, asyncio.gather(*(worker.ready.wait() for worker in started)))
+        return all(worker.ready.is_set() for worker in started) and not self._stopping.is_set()
+
+    async def _any_of(self, tasks: Iterable[asyncio.Task[int]], *others: asyncio.Future[Any]) -> None:
+        """Wait until a worker has ended, all are to end, or something else has come."""
+        waits = [asyncio.ensure_future(self._stopping.wait()), *others]
         try:
-            ends: list[asyncio.Future[Any]] = [*tasks, stopping, ready]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return ready.done() and not self._stopping.is_set()
+            await asyncio.wait([*tasks, *waits], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopping.cancel()
-            ready.cancel()
-            await asyncio.gather(stopping, ready, return_exceptions=True)
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _end(self, tasks: Sequence[asyncio.Task[int]]) -> list[int]:
         """Have all workers drain; one that takes too long is killed."""
@@ -151,16 +154,16 @@ class Parent:
 
     async def _change(self) -> str:
         """Change over to what the configuration says now; what is wrong with it, or nothing."""
+        first, *others = self._workers
         try:
             settings = await asyncio.to_thread(self._read)
             await self._telemetry.apply(settings.service.telemetry)
-        except PenstockError as error:
-            return str(error)
-        first, *others = self._workers
-        if not await first.reload():
-            # The file is the same for all: what one refuses, the others would refuse.
-            await self._telemetry.apply(self._settings.service.telemetry)
-            return "the first worker runs on with the old one, and its log says why"
+            if not await first.reload():
+                # The file is the same for all: what one refuses, the others would refuse.
+                await self._telemetry.apply(self._settings.service.telemetry)
+                return "the first worker runs on with the old one, and its log says why"
+        except Exception as error:  # noqa: BLE001 - whatever a file makes its readers raise, the old set runs on
+            return str(error) if isinstance(error, PenstockError) else describe(error)
         self._settings = settings
         for worker, done in zip(others, await asyncio.gather(*(other.reload() for other in others)), strict=True):
             if not done:

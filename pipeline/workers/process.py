@@ -193,16 +193,18 @@ class WorkerProcess:
             return True
 
     def leave(self) -> None:
-        """Have it drain and end."""
+        """Have it drain and end, as soon as it is ready.
+
+        Not by a signal: service managers send theirs to all processes of a service, and the second one ends a worker at
+        once.
+        """
         self._leaving.set()
-        self._signal(signal.SIGTERM)
+        if self._channel is not None:
+            self._channel.send("stop")
 
     def kill(self) -> None:
         """End it at once."""
         self._leaving.set()
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                self._process.kill()

@@ -180,6 +180,18 @@ def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
         assert workers.arrived()
 
 
+def test_a_signal_to_all_of_a_service_drains_every_worker(tmp_path: Path) -> None:
+    with running(tmp_path) as workers:
+        workers.sink.down()
+        workers.send(2)
+        for pid in [workers.server.pid, *workers.pids()]:
+            psutil.Process(pid).terminate()
+        time.sleep(1)
+        workers.sink.up()
+        assert workers.server.process.wait(WAIT_S) == 0
+        assert workers.arrived()
+
+
 def test_a_stop_during_the_start(tmp_path: Path) -> None:
     intake, out, page = free_ports(3)
     path = tmp_path / "config.yaml"
