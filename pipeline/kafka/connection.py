@@ -22,7 +22,8 @@ _TOPIC_PAUSE_S: Final = 0.1
 # twice, sends the same again.
 _ANSWER_MS: Final = 30_000
 _CLOSE_S: Final = 2.0
-_BREAK_OFF_S: Final = 1.0
+_BREAK_OFF_S: Final = 2.0
+_POLL_S: Final = 0.02
 
 
 def check_topic(name: str) -> None:
@@ -98,14 +99,23 @@ class Connection:
             await self._break_off()
 
     async def _break_off(self) -> None:
+        """End without the brokers, for which the client has no public way.
+
+        Its sender ends when its requests do, and these wait for metadata that nobody asks for any more.
+        """
         from aiokafka.errors import ProducerClosed  # noqa: PLC0415 - only those who use Kafka have it
 
-        # The client has no public way to end without its brokers.
-        self._client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+        sender, network = self._client._sender.sender_task, self._client.client  # noqa: SLF001
+        sender.cancel()
+        await network.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_BREAK_OFF_S):
-                await self._client.client.close()
-                await self._client._sender.close()  # noqa: SLF001
+                while not sender.done():
+                    metadata = network._md_update_fut  # noqa: SLF001
+                    if metadata is not None and not metadata.done():
+                        metadata.set_result(False)
+                    await asyncio.wait([sender], timeout=_POLL_S)
+        self._client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
 
 
 class Connections:
