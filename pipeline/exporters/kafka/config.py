@@ -100,7 +100,10 @@ class KafkaExporterConfig(KafkaClient, DeliveryConfig):
     traces: TracesKeys = Field(TracesKeys(), description="Topic, encoding and key of spans.")
     metrics: MetricsKeys = Field(MetricsKeys(), description="Topic, encoding and key of data points.")
     logs: LogsKeys = Field(LogsKeys(), description="Topic, encoding and key of log records.")
-    profiles: dict[str, object] | None = refused("there is no signal `profiles` in this release")
+    profiles: dict[str, object] | None = refused(
+        "there is no signal `profiles` in this release",
+        accept=({"topic": "otlp_profiles", "encoding": "otlp_proto", "topic_from_metadata_key": ""},),
+    )
     topic: str = Field("", description="Deprecated: topic of the signals that name none.")
     encoding: str = Field("", description="Deprecated: encoding of the signals that name none.")
     topic_from_attribute: str = Field(

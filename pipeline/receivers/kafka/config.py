@@ -19,6 +19,14 @@ _BLOCKING: Final = (
     "a record that can never be delivered would block its partition for ever; leave the key out, and set "
     "dead_letter::topic to keep such records"
 )
+_DEFAULT_PROFILES: Final = {
+    "topics": ["otlp_profiles"],
+    "topic": "",
+    "encoding": "otlp_proto",
+    "exclude_topics": [],
+    "exclude_topic": "",
+}
+"""What the Collector prints as effective, and what asks for nothing."""
 
 
 class SignalTopics(ConfigModel):
@@ -140,7 +148,9 @@ class KafkaReceiverConfig(KafkaClient):
     traces: TracesTopics = Field(TracesTopics(), description="Where traces are read from.")
     metrics: MetricsTopics = Field(MetricsTopics(), description="Where metrics are read from.")
     logs: LogsTopics = Field(LogsTopics(), description="Where logs are read from.")
-    profiles: dict[str, Any] | None = refused("profiles are no signal of this release; leave the key out")
+    profiles: dict[str, Any] | None = refused(
+        "profiles are no signal of this release; leave the key out", accept=(_DEFAULT_PROFILES,)
+    )
     topic: str = Field("", description="Old form: the topic of every signal whose block names none.")
     encoding: str = Field("", description="Old form: the encoding of every signal whose block names none.")
     group_id: str = Field("otel-collector", min_length=1, description="The consumer group.")
@@ -171,7 +181,7 @@ class KafkaReceiverConfig(KafkaClient):
     header_extraction: HeaderExtraction = Field(HeaderExtraction(), description="Headers as resource attributes.")
     error_backoff: ErrorBackoff = Field(ErrorBackoff(), description="How refused records are offered again.")
     telemetry: dict[str, Any] | None = refused(
-        "metrics of the receiver are chosen by service::telemetry::metrics::level", accept=({},)
+        "metrics of the receiver are chosen by service::telemetry::metrics::level", while_off=True
     )
     dead_letter: DeadLetterTopic | None = Field(
         None, description="Topic for records that cannot be decoded or delivered; without it they are counted as lost."
