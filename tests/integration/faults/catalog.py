@@ -21,7 +21,7 @@ class Size:
     faults: int = 2
     interval_s: float = 0.7
     away_s: float = 2
-    spans: int = 20_000
+    spans: int = 12_000
     delay_s: float = 0.045
 
     def changed(self, **keys: Any) -> Self:
@@ -49,7 +49,6 @@ class Scenario:
 
 _KILLS: Final = Size(faults=100, interval_s=8, delay_s=0.002)
 _ONE: Final = Size(faults=1)
-"""A broker takes ten seconds to come back."""
 _BROKER_KILLS: Final = Size(faults=10, interval_s=5)
 _AWAY: Final = Size(away_s=60, interval_s=5)
 _SPANS: Final = Size(spans=100_000, interval_s=2)
@@ -80,7 +79,7 @@ SCENARIOS: Final = (
     Scenario("too_large", refusals.too_large, _SPANS),
     Scenario("sigterm_refusing", refusals.sigterm_refusing, Size()),
     Scenario("memory_flat", endurance.memory_flat, Size(spans=1_000_000)),
-    Scenario("heartbeat", endurance.heartbeat, Size(away_s=60)),
+    Scenario("heartbeat", endurance.heartbeat, Size(away_s=60, spans=100_000)),
 )
 
 

@@ -102,6 +102,7 @@ def heartbeat(bench: Bench) -> Result:
     receiver = kafka_in(shared, [name], name, session_timeout="10s", heartbeat_interval="3s")
     chain = {**CHAIN, "redaction": {"entities": "all"}} if bench.is_ours else {}
     config = configuration(ports, receiver, otlp_out(ports), processors=chain)
+    backlog = min(BACKLOG_SPANS, bench.spans // 4)
     arrived = Backend(ports.backend, delay_s=0.001, threads=4)
     writer = TopicWriter(
         shared.bootstrap,
@@ -109,7 +110,7 @@ def heartbeat(bench: Bench) -> Result:
         seed=bench.seed,
         spans_per_s=_FAST,
         make=genuine(TEXT),
-        pause=lambda: len(writer.sent) > len(arrived.arrived) + BACKLOG_SPANS,
+        pause=lambda: len(writer.sent) > len(arrived.arrived) + backlog,
     )
     with (
         running(arrived),
