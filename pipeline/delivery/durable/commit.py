@@ -65,7 +65,7 @@ class Commit:
             self.is_removed = True
         except StoreError as error:
             self.error = error
-            if self.puts and self.removals and not isinstance(error, StoreDamagedError):
+            if self.removals and not isinstance(error, StoreDamagedError):
                 self._make_room(store)
         self.seconds = time.perf_counter() - began_s
 

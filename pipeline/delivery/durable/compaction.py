@@ -62,6 +62,8 @@ class Compactor:
         """
         if not self._is_shrinking and not self._is_due():
             return False
+        # Until it is done: a step that fails is tried again at the next check.
+        self._is_shrinking = False
         began_s = self._now()
         # Only a script is run to its end: `execute` would stop after the first page.
         self._connection.executescript(f"PRAGMA incremental_vacuum({self._pages})")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreLayoutError, translated
+from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreLayoutError, translated
 from pipeline.delivery.durable.migration import LAYOUT, SCHEMA, migrate
 
 APPLICATION_ID: Final = 0x50535451
@@ -20,6 +20,8 @@ PAGE_BYTES: Final = 32768
 
 # What the log holds before it goes into the file. A page that is written again meanwhile goes there once.
 _CHECKPOINT_BYTES: Final = 32 << 20
+_SPARE_BYTES: Final = 2 << 20
+"""Room on the disk for the removal of rows."""
 _CACHE_KIB: Final = 8 << 10
 _HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
 _ALL: Final = f"{_HEAD}, body, checksum"
@@ -190,7 +192,13 @@ class Store:
             return Totals(*map(int, found))
 
     def write(self, puts: Sequence[Row], removals: Sequence[int]) -> None:
-        """Remove and add rows in one commit: all of it is done, or nothing."""
+        """Remove and add rows in one commit: all of it is done, or nothing.
+
+        Raises:
+            StoreFullError: there is no room, or so little that the log might not fit into the file any more.
+        """
+        if puts:
+            self._require_room(sum(row.body_bytes + 2 * PAGE_BYTES for row in puts))
         with translated():
             run = self.connection.execute
             try:
@@ -204,6 +212,25 @@ class Store:
                     run("ROLLBACK")
                 raise
         self._log_bytes += sum(row.body_bytes + PAGE_BYTES for row in puts) + 2 * PAGE_BYTES
+
+    def _require_room(self, size_bytes: int) -> None:
+        """Keep so much of the disk free that rows can always be removed.
+
+        A removal is written to the log; that begins anew only when all of it is in the file, which may have to grow for
+        it. On a disk that is filled to the last byte neither could be done, however much were sent.
+        """
+        with translated():
+            if self._has_room(size_bytes):
+                return
+            self.checkpoint("TRUNCATE")
+            if not self._has_room(size_bytes):
+                raise StoreFullError("too little of it is left")
+
+    def _has_room(self, size_bytes: int) -> bool:
+        disk = os.statvfs(self.path.parent)
+        spare = disk.f_bavail * disk.f_frsize - _SPARE_BYTES - size_bytes
+        grows = self._log_bytes + size_bytes
+        return spare >= grows or spare >= max(0, grows - self.free_bytes)
 
     def read(self, after_id: int, max_bytes: int) -> list[Row]:
         """The next rows behind `after_id`: as many as `max_bytes` of bodies hold, but at least one if there is one."""

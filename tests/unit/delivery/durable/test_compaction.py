@@ -89,6 +89,21 @@ def test_the_thresholds_decide(connection: sqlite3.Connection, needed: int, trig
     assert compactor.step() is shrinks
 
 
+def test_a_step_that_fails_waits_for_the_next_check(drained: Path, connection: sqlite3.Connection) -> None:
+    time = Time()
+    compactor = Compactor(connection, rebound(pages=7), time)
+    time.now_s += 5
+    with closing(sqlite3.connect(drained, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError):
+            compactor.step()
+        other.execute("ROLLBACK")
+    assert compactor.wait_s == 5.0
+    time.now_s += 5
+    assert compactor.step() is True
+
+
 def test_a_full_file_is_left_alone(tmp_path: Path) -> None:
     time = Time()
     path = table_file(tmp_path / "full.db", [BODY] * 10)
