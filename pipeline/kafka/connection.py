@@ -115,7 +115,11 @@ class Connection:
                     if metadata is not None and not metadata.done():
                         metadata.set_result(False)
                     await asyncio.wait([sender], timeout=_POLL_S)
-        self._client._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+        accumulator = self._client._message_accumulator  # noqa: SLF001
+        accumulator.fail_all(ProducerClosed())
+        for batch in [batch for waiting in accumulator._batches.values() for batch in waiting]:  # noqa: SLF001
+            # Nobody awaits it, and asyncio would complain.
+            batch._drain_waiter.exception()  # noqa: SLF001
 
 
 class Connections:
