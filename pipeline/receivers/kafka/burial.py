@@ -99,15 +99,12 @@ class Burial:
         if not records:
             return
         self._count("penstock_receiver_lost_records", "Records passed over, by reason.", reason, len(records))
-        for record in records:
-            self._say("Record cannot be delivered. Passing it over.", record, reason, error)
+        self._say("Data cannot be delivered. Passing it over.", records[0], reason, error, records=len(records))
 
     def _count(self, name: str, description: str, reason: str, records: int) -> None:
         labels = {"component": str(self._host.id), "reason": str(reason)}
         self._host.meter.registry.counter(name, description, labels).inc(records)
 
-    def _say(self, message: str, record: Record, reason: str, error: str) -> None:
-        self._host.log.error(
-            message,
-            topic=record.topic, partition=record.partition, offset=record.offset, reason=str(reason), error=error,
-        )  # fmt: skip
+    def _say(self, message: str, record: Record, reason: str, error: str, **more: int) -> None:
+        place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        self._host.log.error(message, **place, **more, reason=str(reason), error=error)

@@ -63,15 +63,15 @@ class Membership:
     Attributes:
         arguments: of `AIOKafkaConsumer`.
         refresh_s: age at which topics are listed again.
-        anchors: whether a group that has committed nothing commits where it begins, so that a rebalance or a restart
-            before the first record does not move it.
-        from_start: whether it then begins at the first record.
+        from_start: whether a group that has committed nothing begins at the first record.
+        anchors: whether it commits where it begins, so that a rebalance or a restart before the first record does not
+            move it.
     """
 
     arguments: Mapping[str, Any]
     refresh_s: float
-    anchors: bool
     from_start: bool
+    anchors: bool
 
 
 class Consumer:
@@ -99,6 +99,8 @@ class Consumer:
         self._is_finished = asyncio.Event()
         self._generation = -1
         self._member = ""
+        self._told: asyncio.Future[dict[Partition, int]] | None = None
+        self._settling: asyncio.Task[None] | None = None
         self._ours: frozenset[Any] = frozenset()
         self._held: set[Any] = set()
         self._look_again_s = 0.0
@@ -255,6 +257,7 @@ class Consumer:
     async def _give_back(self, client: Any) -> None:
         if self._committing is not None:
             self._committing.cancel()
+        await self._end_settling()
         if not _is_member(client):
             # We were not heard for too long: others have these partitions.
             await self._lose()
@@ -267,13 +270,27 @@ class Consumer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._commit(client, offsets), _COMMIT_LIMIT_S)
 
+    async def _end_settling(self) -> None:
+        """The owner must know of every assignment, or it would commit what it had before and others have now."""
+        told, self._told = self._told, None
+        if told is not None:
+            await asyncio.wait([told])
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling.cancel()
+            await asyncio.gather(settling, return_exceptions=True)
+
     async def _lose(self) -> None:
         self._ours = frozenset()
         self._generation = -1
         await self._on_main(self._owner.lost())
 
-    async def assigned(self, partitions: Iterable[Any]) -> None:
-        """The group has given us these partitions."""
+    def assigned(self, partitions: Iterable[Any]) -> None:
+        """The group has given us these partitions.
+
+        Heartbeats begin when this has returned, so what may take long is left to a task; until it has ended nothing is
+        read.
+        """
         client, coordinator = self._client, self._client._coordinator  # noqa: SLF001 - generations are told nowhere else
         ours = frozenset(partitions)
         client.pause(*ours)
@@ -282,21 +299,30 @@ class Consumer:
         for assignor in coordinator._assignors:  # noqa: SLF001 - the client does not tell them
             if hasattr(assignor, "on_generation_assignment"):
                 assignor.on_generation_assignment(coordinator.generation)
-        positions = await self._on_main(self._owner.assigned([Partition(*each) for each in ours], keep=is_next))
+        work = self._owner.assigned([Partition(*each) for each in ours], keep=is_next)
+        self._told = asyncio.ensure_future(self._on_main(work))
+        self._settling = asyncio.ensure_future(self._settle(client, ours, self._told))
+
+    async def _settle(self, client: Any, ours: frozenset[Any], told: asyncio.Future[dict[Partition, int]]) -> None:
+        """Find where to read on, then begin."""
+        positions = await asyncio.shield(told)
         for partition, offset in positions.items():
             client.seek(TopicPartition(*partition), offset)
-        try:
-            await self._anchor(client, [each for each in ours if Partition(*each) not in positions])
-        except KafkaError as error:
-            self._tell(self._owner.failed, delivery_error(error))
+        fresh = [each for each in ours if Partition(*each) not in positions]
+        while True:
+            try:
+                await self._anchor(client, fresh)
+            except KafkaError as error:
+                self._tell(self._owner.failed, delivery_error(error))
+                await asyncio.sleep(_FIRST_PAUSE_S)
+            else:
+                break
         self._ours = ours
         self._held &= ours
         client.resume(*(ours - self._held))
 
     async def _anchor(self, client: Any, partitions: Sequence[Any]) -> None:
-        """Commit where we begin in partitions of which nothing is committed."""
-        if not self._membership.anchors:
-            return
+        """Find where to begin in partitions of which nothing is committed, and commit it."""
         committed = await asyncio.gather(*(client.committed(each) for each in partitions))
         unknown = [each for each, offset in zip(partitions, committed, strict=True) if offset is None]
         if not unknown:
@@ -304,8 +330,9 @@ class Consumer:
         found = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(unknown)
         for partition, offset in found.items():
             client.seek(partition, offset)
-        marks = {partition: OffsetAndMetadata(offset, "") for partition, offset in found.items()}
-        await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
+        if self._membership.anchors:
+            marks = {partition: OffsetAndMetadata(offset, "") for partition, offset in found.items()}
+            await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
 
     # End --------------------------------------------------------------------------------------------------------------
 
@@ -341,7 +368,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library
         await self._consumer.revoked()
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        await self._consumer.assigned(assigned)
+        self._consumer.assigned(assigned)
 
 
 def _is_member(client: Any) -> bool:

@@ -64,7 +64,8 @@ class Holdings:
             if lane is None:
                 self._open(partition)
                 continue
-            lane.resume()
+            if self.takes:
+                lane.resume()
             if lane.position is not None:
                 positions[partition] = lane.position
         return positions
@@ -87,12 +88,10 @@ class Holdings:
             self._close(partition)
 
     def stop_taking(self) -> None:
-        """Drop what was read and not offered; what is under way goes on."""
+        """Offer nothing more; what is under way goes on."""
         self.takes = False
         for lane in self._lanes.values():
             lane.suspend()
-        for task in self._tasks.values():
-            task.cancel()
 
     def to_commit(self) -> dict[Partition, int]:
         """Offsets that have been reached and not committed."""

@@ -132,6 +132,8 @@ class Lane:
                 records = self._chunks.popleft()
                 for parcel in self._parcels(records):
                     await self._offer(parcel)
+                    # Pipelines that take at once do not let others have the loop.
+                    await asyncio.sleep(0)
                     while self._again:
                         await self._once_more(self._again.popleft())
             else:

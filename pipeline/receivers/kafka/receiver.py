@@ -124,7 +124,8 @@ class KafkaReceiver(Receiver):
         own = {
             "group_id": config.group_id,
             "group_instance_id": self._instance_id(),
-            "auto_offset_reset": config.initial_offset,
+            # Where an offset is gone for its age, all that is left is read.
+            "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
             "session_timeout_ms": _milliseconds(config.session_timeout),
             "heartbeat_interval_ms": _milliseconds(config.heartbeat_interval),
@@ -141,8 +142,8 @@ class KafkaReceiver(Receiver):
         return Membership(
             {**arguments, **own},
             refresh_s=config.metadata.refresh_interval,
-            anchors=config.autocommit.enable,
             from_start=config.initial_offset == "earliest",
+            anchors=config.autocommit.enable,
         )
 
     def _instance_id(self) -> str | None:
