@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import json
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +27,8 @@ OnRepair: TypeAlias = Callable[[int], None]
 _Write: TypeAlias = Callable[[AnyValue], bytes]
 
 DEFAULT: Final = "otlp_proto"
+_NO_CHARSETS: Final = ("idna", "punycode", "undefined", "utf-7")
+"""Codecs of Python for other ends; UTF-7 hides what is in a text and is read nowhere else."""
 _OTLP: Final = ("otlp_proto", "otlp_json")
 _LINES: Final = ("raw", "text", "json")
 _CHARSET_PREFIX: Final = "text_"
@@ -33,6 +37,12 @@ _OF_OTHERS: Final = {
     Signal.METRICS: (),
     Signal.LOGS: ("azure_resource_logs",),
 }
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# Messages inside each other that a body of a log record may have: protobuf's runtime reads 100, of which four stand
+# around the body. A map is three of them (its list, a pair, a value), a list two.
+_MAX_LEVELS: Final = 96
+_LEVELS_OF_A_MAP: Final = 3
+_LEVELS_OF_A_LIST: Final = 2
 # What the Collector makes of these names, which is not what the IANA registry makes of them.
 _OTHER_CHARSETS: Final = {
     "utf-16": "utf-16-le",
@@ -113,7 +123,7 @@ def _codec(charset: str) -> codecs.CodecInfo:
         is_text = info._is_text_encoding  # noqa: SLF001 - the only place where Python says so
     except LookupError:
         is_text = False
-    if not is_text or "escape" in info.name or info.name in ("idna", "punycode", "undefined"):
+    if not is_text or "escape" in info.name or info.name in _NO_CHARSETS:
         raise ValueError(
             f'unsupported encoding "{charset}"; use the IANA name of a charset, for example text_shift_jis'
         )
@@ -153,20 +163,30 @@ def _object(raw: bytes, on_repair: OnRepair | None) -> Value:
 
 
 def _mended(raw: bytes) -> object:
-    """The document behind invalid UTF-8; None where that is not all that is wrong."""
+    """The document behind invalid UTF-8 and lone surrogates; None where that is not all that is wrong."""
     try:
-        return orjson.loads(raw.decode("utf-8", "replace"))
-    except orjson.JSONDecodeError:
+        document = json.loads(raw.decode("utf-8", "replace"))
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+        return orjson.loads(_SURROGATE.sub("\ufffd", text))
+    except (ValueError, RecursionError):
         return None
 
 
-def _with_doubles(value: Any) -> Value:
+def _with_doubles(value: Any, room: int = _MAX_LEVELS) -> Value:
     """JSON has one kind of number: a double, as Go reads it."""
     if isinstance(value, dict):
-        return {key: _with_doubles(item) for key, item in value.items()}
+        room = _less(room, _LEVELS_OF_A_MAP)
+        return {key: _with_doubles(item, room) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_doubles(item) for item in value]
+        room = _less(room, _LEVELS_OF_A_LIST)
+        return [_with_doubles(item, room) for item in value]
     return float(value) if type(value) is int else cast("Value", value)
+
+
+def _less(room: int, levels: int) -> int:
+    if room < levels:
+        raise Rejected("the record is nested too deeply", code=Code.INVALID_ARGUMENT)
+    return room - levels
 
 
 def _bodies(write: _Write, batch: Batch) -> list[bytes]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from encodings.aliases import aliases
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -22,6 +26,19 @@ REQUESTS: dict[Signal, Any] = {
     Signal.LOGS: log_request("one", {"two": [2]}),
 }
 each_signal = pytest.mark.parametrize("signal", Signal)
+
+
+def _charsets() -> list[str]:
+    names = [f"text_{name}" for name in sorted(set(aliases.values()))]
+    return [name for name in names if _is_encoding(name)]
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        check_encoding(Signal.LOGS, name)
+    except ValueError:
+        return False
+    return True
 
 
 def logs(*bodies: Any) -> Batch:
@@ -135,6 +152,47 @@ def test_json_with_invalid_text_is_mended_and_counted() -> None:
     assert repaired == [1]
 
 
+def test_json_with_lone_surrogates_is_mended() -> None:
+    assert read("json", b'{"\\ud800": ["\\udfff!"]}') == {"\ufffd": ["\ufffd!"]}
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"a": 1e999}', b'{"a": NaN}', b'{"a": "\xff"} x', b'{"a":' * 2000 + b"1" + b"}" * 2000]
+)
+def test_json_that_cannot_be_mended(raw: bytes) -> None:
+    with pytest.raises(Rejected, match="no JSON object"):
+        decoder(Signal.LOGS, "json")(raw, NO_CONTEXT)
+
+
+@pytest.mark.parametrize(("begin", "end", "deepest"), [(b'{"a":', b"}", 31), (b"[", b"]", 46), (b'{"a":[', b"]}", 18)])
+def test_json_as_deep_as_protobuf_reads(begin: bytes, end: bytes, deepest: int) -> None:
+    decode = decoder(Signal.LOGS, "json")
+
+    def nested(depth: int) -> bytes:
+        return b'{"x":' + begin * depth + b"1" + end * depth + b"}"
+
+    written = decode(nested(deepest), NO_CONTEXT).serialize()
+    assert decoder(Signal.LOGS, "otlp_proto")(written, NO_CONTEXT).count == 1
+    for depth in (deepest + 1, 300, 1000):
+        with pytest.raises(Rejected):
+            decode(nested(depth), NO_CONTEXT)
+
+
+@pytest.mark.parametrize("encoding", [*_charsets(), "raw", "text"])
+@given(raw=st.binary(max_size=24))
+@settings(max_examples=20)
+def test_any_bytes_are_text_in_any_charset(encoding: str, raw: bytes) -> None:
+    batch = decoder(Signal.LOGS, encoding)(raw, NO_CONTEXT)
+    assert decoder(Signal.LOGS, "otlp_proto")(batch.serialize(), NO_CONTEXT).count == 1
+
+
+@given(raw=st.one_of(st.binary(max_size=64), st.text('{}[]",:0e-\\un', max_size=40).map(str.encode)))
+def test_any_bytes_are_json_or_rejected(raw: bytes) -> None:
+    for encoding in ("json", "otlp_json", "otlp_proto"):
+        with contextlib.suppress(Rejected):
+            decoder(Signal.LOGS, encoding)(raw, NO_CONTEXT).serialize()
+
+
 BODIES = ["text", b"\xff\x00", 7, 1.5, True, {"b": [1, None], "a": "<x>"}, [b"ab"], None, b"", 2.0]
 
 
@@ -179,6 +237,7 @@ def test_what_json_has_no_word_for() -> None:
         (Signal.LOGS, "text_rot13", 'unsupported encoding "rot13"'),
         (Signal.LOGS, "text_base64", 'unsupported encoding "base64"'),
         (Signal.LOGS, "text_unicode_escape", 'unsupported encoding "unicode_escape"'),
+        (Signal.LOGS, "text_utf-7", 'unsupported encoding "utf-7"'),
         (Signal.LOGS, "text_idna", 'unsupported encoding "idna"'),
         (Signal.LOGS, "text_nonsense", 'unsupported encoding "nonsense"'),
         (Signal.LOGS, "otlp_encoding/x", "encoding extensions are not supported"),
