@@ -108,13 +108,17 @@ def configuration(intake: int, out: int, page: int, **exporter: Any) -> dict[str
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, clients: int = 12, workers: int = 2, **exporter: Any) -> Iterator[Workers]:
+def running(
+    folder: Path, *, clients: int = 12, workers: int = 2, extensions: dict[str, Any] | None = None, **exporter: Any
+) -> Iterator[Workers]:
     """Two workers, and enough clients that each worker has some (all on one: 1 in 2,048)."""
     intake, out, page = free_ports(3)
     sink = Sink(out)
     sink.up()
     made = [Client(f"127.0.0.1:{intake}") for _ in range(clients)]
     config = configuration(intake, out, page, **exporter)
+    config["extensions"] = extensions or {}
+    config["service"]["extensions"] = list(config["extensions"])
     try:
         with penstock(config, folder, ports=[intake, page], workers=workers) as server:
             yield Workers(server, intake, page, sink, made, folder / "config.yaml")
@@ -155,6 +159,21 @@ def test_a_worker_that_is_killed_comes_back_and_its_counts_stay(tmp_path: Path) 
         eventually(workers.arrived)
         assert workers.value("otelcol_receiver_accepted_spans") == len(workers.acknowledged())
         assert "Worker ended. Will restart it after interval." in workers.server.log()
+
+
+def test_what_a_killed_worker_had_on_disk_arrives_when_it_is_back(tmp_path: Path) -> None:
+    disk = {"directory": str(tmp_path / "disk"), "create_directory": True}
+    queue = {"storage": "file_storage"}
+    with running(tmp_path, extensions={"file_storage": disk}, sending_queue=queue) as workers:
+        workers.sink.down()
+        workers.send(5)
+        assert all(workers.connections().values()), workers.connections()
+        for pid in workers.pids():
+            psutil.Process(pid).kill()
+        eventually(lambda: workers.states() == {"running": 2})
+        workers.sink.up()
+        eventually(workers.arrived)
+        assert len(workers.acknowledged()) == 600
 
 
 def test_a_worker_that_cannot_come_back_is_tried_again(tmp_path: Path) -> None:
