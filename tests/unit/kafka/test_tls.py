@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
+import uvloop
 
 from pipeline.errors import StartError
 from pipeline.kafka.settings import KafkaClient
@@ -80,6 +81,17 @@ async def test_a_trusted_broker(authority: trustme.CA, tmp_path: Path) -> None:
         assert await talk(port, context_of(ca_file=files["ca_file"])) == b"unknown\n"
         assert await talk(port, context_of(ca_pem=authority.cert_pem.bytes().decode())) == b"unknown\n"
         assert await talk(port, context_of(None, **files)) == b"known\n"
+
+
+def test_the_loop_of_the_service(authority: trustme.CA, tmp_path: Path) -> None:
+    files = write(authority, tmp_path)
+
+    async def main() -> bytes:
+        async with server(authority, "kafka.example") as port:
+            return await talk(port, context_of(None, **files, server_name_override="kafka.example"))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == b"known\n"
 
 
 async def test_a_broker_that_nobody_trusts(authority: trustme.CA) -> None:
