@@ -38,7 +38,9 @@ class FileStorage(Extension):
         for directory in directories:
             try:
                 if self.config.create_directory:
-                    directory.mkdir(self.config.directory_mode, parents=True, exist_ok=True)
+                    for each in (*reversed(directory.absolute().parents), directory):
+                        if not each.is_dir():
+                            each.mkdir(self.config.directory_mode, exist_ok=True)
                 _check_writable(directory)
             except OSError as error:
                 raise StartError(

@@ -90,6 +90,7 @@ def rows_in(folder: Path) -> list[int]:
 
 def spoil(folder: Path) -> None:
     """Write over every byte of the queue file and its log."""
-    for file in files_of(queue_file(folder))[:2]:
+    database, log, _ = files_of(queue_file(folder))
+    for file in (database, log) if log.exists() else (database,):
         size = file.stat().st_size
         file.write_bytes(b"\xff" * size)
