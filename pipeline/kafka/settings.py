@@ -28,6 +28,12 @@ def _check_broker(address: str) -> str:
     return address
 
 
+def _check_brokers(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise ValueError("brokers must be specified")
+    return addresses
+
+
 def _check_version(version: str) -> str:
     if not version:
         return version
@@ -56,8 +62,8 @@ class KafkaMetadata(ConfigModel):
 class KafkaClient(ConfigModel):
     """The keys of every client of a Kafka cluster."""
 
-    brokers: tuple[Annotated[str, AfterValidator(_check_broker)], ...] = Field(
-        ("localhost:9092",), min_length=1, description="Addresses of some brokers, host:port; they name the others."
+    brokers: Annotated[tuple[Annotated[str, AfterValidator(_check_broker)], ...], AfterValidator(_check_brokers)] = (
+        Field(("localhost:9092",), description="Addresses of some brokers, host:port; they name the others.")
     )
     protocol_version: Annotated[str, AfterValidator(_check_version)] = Field(
         "", description="No effect: each broker says what it understands. Brokers since 0.10 work."

@@ -46,7 +46,7 @@ def test_what_is_no_address(address: str) -> None:
 
 
 def test_brokers_must_be_there() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="brokers must be specified"):
         KafkaClient(brokers=())
 
 
