@@ -1,6 +1,7 @@
 """Layouts of queue files, and how a file of an older one is brought up to date.
 
-Layout 1: `requests` without `checksum`. Layout 2: with it; rows from before have none and are taken as they are.
+Layout 1: `requests` without `checksum`, and a table `about`. Layout 2: with `checksum` (rows from before have none and
+are taken as they are), without `about`, which says no more than the file's name.
 A layout is never changed once a release has written it; a new one gets a step here, a file in tests/data and a test.
 """
 
@@ -13,13 +14,12 @@ LAYOUT: Final = 2
 """Version of the schema that this version writes (`PRAGMA user_version`)."""
 
 SCHEMA: Final = (
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE requests (
         id INTEGER PRIMARY KEY, items INTEGER NOT NULL, body_bytes INTEGER NOT NULL,
         stored_unix_ms INTEGER NOT NULL, context TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER)""",
 )
 
-_STEPS: Final = {1: ("ALTER TABLE requests ADD COLUMN checksum INTEGER",)}
+_STEPS: Final = {1: ("ALTER TABLE requests ADD COLUMN checksum INTEGER", "DROP TABLE about")}
 """Statements that make the next layout of each older one."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,24 +82,20 @@ def open_store(path: Path, make: Callable[[], Store]) -> tuple[Store, list[Damag
     return store, damages
 
 
-def replace(
-    path: Path, make: Callable[[], Store], reason: str, gone: Container[int] = (), held: Sequence[Row] = ()
-) -> tuple[Store, Damage]:
+def replace(path: Path, make: Callable[[], Store], reason: str, gone: Container[int]) -> tuple[Store, Damage]:
     """Set a file aside that turned out damaged while in use, and go on with a new one; rows keep their ids.
 
     Args:
         path: the file; its connections are closed.
-        make: makes the new one.
+        make: makes the new one, with the rows that are in memory.
         reason: what was seen.
         gone: ids of rows that are done with, whatever the file says.
-        held: rows that are in memory; they are written first.
 
     Raises:
-        StoreError: the new file cannot be made, or does not take what is held.
+        StoreError: the new file cannot be made.
     """
     damage = Damage(reason, set_aside(path))
     store = make()
-    store.write(held, ())
     _bring_over(damage, store, gone, renumber=False)
     return store, damage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -256,17 +256,6 @@ class Store:
             )
             for values in cursor:
                 yield Head(*values)
-
-    def describe(self, about: Mapping[str, str]) -> None:
-        """Write down whose queue this is."""
-        with translated():
-            self.connection.executemany("INSERT OR REPLACE INTO about (key, value) VALUES (?, ?)", about.items())
-
-    @property
-    def about(self) -> dict[str, str]:
-        """Whose queue this is: `exporter`, `signal`, `worker`."""
-        with translated():
-            return dict(self.connection.execute("SELECT key, value FROM about"))
 
     # Upkeep -----------------------------------------------------------------------------------------------------------
 
