@@ -115,7 +115,7 @@ def components(examination: Examination) -> Iterator[tuple[str, ComponentSetting
 
 def set_paths(value: Any, default: Any = None, prefix: str = "") -> Iterator[str]:
     """Paths of the keys that have another value than their default."""
-    if isinstance(value, ConfigModel):
+    if isinstance(value, ConfigModel) and type(value).model_fields:
         for name, field in type(value).model_fields.items():
             item = getattr(value, name)
             usual = field.get_default(call_default_factory=True)
