@@ -11,6 +11,7 @@ from pipeline.component import Extension, Host
 from pipeline.delivery.durable.compaction import Rebound, clean
 from pipeline.delivery.durable.settings import StorageSettings
 from pipeline.delivery.durable.store import PAGE_BYTES
+from pipeline.delivery.durable.strays import strays_in
 from pipeline.errors import StartError
 from pipeline.extensions.file_storage.config import FileStorageConfig
 
@@ -54,6 +55,29 @@ class FileStorage(Extension):
     def _compacts(self) -> bool:
         return self.config.compaction.on_start or self.config.compaction.on_rebound
 
+    def pipelines_ready(self) -> None:
+        """Every queue has taken its file: tell of those that are left."""
+        if self.host.worker.index == 0:
+            self.host.tasks.spawn(self._tell_of_strays, "look for queue files")
+
+    def pipelines_not_ready(self) -> None:
+        """Nothing is told at the end."""
+
+    async def _tell_of_strays(self) -> None:
+        told = self.host.shared(_Told, _Told)
+        for stray in await asyncio.to_thread(strays_in, self._directory):
+            if stray.path in told.files:
+                continue
+            told.files.add(stray.path)
+            self.host.log.warning(
+                "No exporter of the configuration takes up this queue file. Put its data into another's queue.",
+                file=str(stray.path),
+                exporter=stray.exporter,
+                requests=stray.requests,
+                items=stray.items,
+                command=f"penstock queue requeue '{stray.path}' --exporter ID",
+            )
+
     def storage(self) -> StorageSettings:
         """Where and how queues write."""
         config = self.config
@@ -72,6 +96,13 @@ class FileStorage(Extension):
             compact_in=self._compaction_directory if compaction.on_start else None,
             rebound=rebound if compaction.on_rebound else None,
         )
+
+
+class _Told:
+    """Files that were told of; a reload does not repeat it."""
+
+    def __init__(self) -> None:
+        self.files: set[Path] = set()
 
 
 def _check_writable(directory: Path) -> None:
