@@ -35,10 +35,17 @@ class Room:
         return lambda: self.leave(size)
 
     async def admit(self, batch: Batch, reserved: Callable[[], None] | None) -> int:
-        """Enter, into reserved room where there is some, even when the batch has grown since; returns the units."""
+        """Enter, into reserved room where there is some, even when the batch has grown since; returns the units.
+
+        A caller that is cancelled while it waits leaves the batch, whose part ends here.
+        """
         size = self.sizer.measure(batch)
         if reserved is None:
-            await self._enter(size)
+            try:
+                await self._enter(size)
+            except asyncio.CancelledError:
+                batch.delivery.abandon()
+                raise
         else:
             self.size += size
             reserved()

@@ -103,11 +103,7 @@ class DeliveryStage:
         elif self._wait_for_result:
             await self._with_result(batch, self._enqueue)
         else:
-            try:
-                await self._enqueue(batch)
-            except asyncio.CancelledError:
-                batch.delivery.abandon()
-                raise
+            await self._enqueue(batch)
 
     async def reserve(self, batch: Batch, rooms: Rooms) -> None:
         """Keep room in the queue. Raises Refused when it is full, Rejected when the batch is larger than the queue."""
@@ -153,16 +149,12 @@ class DeliveryStage:
         batch.delivery = inner
         try:
             await submit(batch)
-        except asyncio.CancelledError:
-            outer.abandon()
-            raise
-        except BaseException:
-            batch.delivery = outer
-            raise
-        try:
             await ended
         except asyncio.CancelledError:
             inner.on_resolved(lambda done: outer.end(done.outcome, done.error))
+            raise
+        except BaseException:
+            batch.delivery = outer
             raise
         batch.delivery = outer
         if inner.outcome is Outcome.FAILED:

@@ -151,7 +151,13 @@ class Spool:
             self._flush()
         else:
             self._flush_in(GROUP_S)
-        await stored
+        try:
+            await stored
+        except asyncio.CancelledError:
+            # Told that it failed, and cancelled before it heard: nobody else ends it.
+            if stored.done() and not stored.cancelled() and stored.exception() is not None:
+                batch.delivery.abandon()
+            raise
 
     def _account(self, record: Record, sign: int) -> None:
         self.requests += sign
