@@ -22,6 +22,7 @@ from pipeline.signals import Batch, Outcome, Signal, Value
 from pipeline.testing import configured, make_host, metric_value, trace_request, traces
 from tests.integration.faulty_link import FAULTS, faulty_link
 from tests.servers.backend import Backend
+from tests.servers.backend import otlp_backend as otlp_backend_of
 from tests.servers.collectors import otelcol
 from tests.servers.processes import free_ports
 
@@ -40,11 +41,12 @@ def exporter_keys(transport: str, port: int) -> tuple[type[Exporter], dict[str, 
 async def delivery_to(transport: str, port: int, **keys: Any) -> AsyncIterator[DeliveryStage]:
     component, own = exporter_keys(transport, port)
     queue = SendingQueue(**keys.pop("sending_queue", {}))
+    dead_letters: DeliveryStage | None = keys.pop("dead_letters", None)
     keys = {"timeout": 0.5, "retry_on_failure": RetryOnFailure(**QUICK), "sending_queue": queue} | own | keys
     host = make_host(component.type, kind=Kind.EXPORTER, clock=SystemClock())
     exporter = configured(component, host, **keys)
     await exporter.start()
-    stage = DeliveryStage(exporter, exporter.config, host, Signal.TRACES)
+    stage = DeliveryStage(exporter, exporter.config, host, Signal.TRACES, dead_letters)
     await stage.start()
     try:
         yield stage
@@ -239,6 +241,40 @@ async def test_one_poisonous_span_in_a_thousand_is_lost_alone(
     assert Counter(ends) == Counter({Outcome.FAILED: 1, Outcome.DELIVERED: len(batches) - 1})
     assert arrived(otlp_backend.bodies["traces"]) == Counter(set(range(1000)) - {437})
     assert failed == 1
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("merged", [False, True], ids=["one request", "merged requests"])
+async def test_with_dead_letters_nothing_that_a_real_collector_does_not_take_is_lost(
+    transport: str, otlp_backend: Backend, tmp_path: Path, *, merged: bool
+) -> None:
+    """One poisonous span in a thousand, and one that alone is over the size limit."""
+    queue: dict[str, Any] = {"batch": {"min_size": 1000, "flush_timeout": 1.0}} if merged else {}
+    limits = {"grpc": {"max_recv_msg_size_mib": 1}, "http": {"max_request_body_size": 1 << 20}}
+    batches = [*poisoned(1000, 437, 20 if merged else 1), numbered(1000, 1, size=1_200_000), numbered(1001, 9)]
+
+    with otlp_backend_of() as cellar:
+        async with (
+            collector_before(otlp_backend, tmp_path, **limits) as ports,
+            delivery_to("grpc", cellar.grpc_port, timeout=20.0) as dead_letters,
+            delivery_to(
+                transport, ports[transport], timeout=20.0, sending_queue=queue, dead_letters=dead_letters
+            ) as stage,
+        ):
+            ends = await deliver(stage, batches)
+            registry = stage._host.meter.registry.collector
+            component = str(stage._host.id)
+            counted = [
+                registry.get_sample_value("penstock_dead_letters_total", {"component": component, "reason": reason})
+                for reason in ("rejected", "too_large")
+            ]
+
+    assert set(ends) == {Outcome.DELIVERED}
+    assert arrived(otlp_backend.bodies["traces"]) == Counter(set(range(1010)) - {437, 1000})
+    assert arrived(cellar.bodies["traces"]) == Counter([437, 1000])
+    # Over HTTP a Collector says of both that they are bad requests.
+    assert counted == ([1, 1] if transport == "grpc" else [2, None])
 
 
 def poisoned(count: int, culprit: int, requests: int) -> list[Batch]:
