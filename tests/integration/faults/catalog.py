@@ -44,6 +44,8 @@ class Scenario:
     run: Callable[[Bench], Result]
     long: Size
     short: Size = _SHORT
+    is_quick: bool = True
+    """Whether the short form is for `make test`."""
     collectors: Sequence[str] = ("penstock", "otelcol")
 
 
@@ -79,7 +81,7 @@ SCENARIOS: Final = (
     Scenario("too_large", refusals.too_large, _SPANS),
     Scenario("sigterm_refusing", refusals.sigterm_refusing, Size()),
     Scenario("memory_flat", endurance.memory_flat, Size(spans=1_000_000)),
-    Scenario("heartbeat", endurance.heartbeat, Size(away_s=60, spans=100_000)),
+    Scenario("heartbeat", endurance.heartbeat, Size(away_s=60, spans=100_000), is_quick=False),
 )
 
 

@@ -102,6 +102,7 @@ def damaged_file(bench: Bench, *, damage: Callable[[Path], None], share: float =
     ports = Ports.free()
     storage = bench.folder / "storage"
     config = configuration(ports, otlp_in(ports), otlp_out(ports, queue={"storage": "file_storage"}), storage=storage)
+    config["service"] |= bench.ours(drain_timeout="1s")
     system = System(bench.collector, config, bench.folder, ports=[ports.intake, ports.health])
     with backend(ports.backend, delay_s=0.002) as arrived, system:
         with arrived.refusing():
@@ -115,7 +116,7 @@ def damaged_file(bench: Bench, *, damage: Callable[[Path], None], share: float =
         with load(ports.intake, seed=bench.seed) as clients:
             ledger.sources = [*ledger.sources, *clients.sources]
             time.sleep(bench.interval_s)
-        ledger.wait()
+        ledger.wait(quiet_s=4)
         system.terminate()
     account = ledger.account()
     destroyed = int(share * account.acknowledged) + EDGES * MOST_SPANS
