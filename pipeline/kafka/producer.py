@@ -13,6 +13,7 @@ from pipeline.kafka.connection import Connections, check_topic, closed
 from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.lanes import Entry, Gate, Lane, Submission
 from pipeline.kafka.partitioners import Partitioner, StickyKey, sarama_compat
+from pipeline.kafka.producer_metrics import ProducerMetrics
 from pipeline.kafka.producer_settings import ProducerSettings
 from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord, ReadyBatch, compressor, encode_records, is_slow
 
@@ -34,10 +35,12 @@ class Producer:
         settings: ProducerSettings,
         host: Host,
         partitioner: Partitioner | None = None,
+        metrics: ProducerMetrics | None = None,
     ) -> None:
         """`arguments`: of `client_arguments`. Without a partitioner keys are hashed as the Collector does."""
         self._settings = settings
         self._host = host
+        self._metrics = metrics
         self._partitioner = partitioner or StickyKey(sarama_compat)
         self._compress = compressor(settings.compression, settings.compression_params.level)
         self._connections = Connections(arguments, settings, host)
@@ -202,10 +205,16 @@ class Producer:
             return delivery_error(cause)
         try:
             async with self._gate.holding(batch.size()):
+                began_s = self._host.clock.monotonic()
                 await connection.write(lane.topic, lane.partition, batch)
         except Exception as cause:  # noqa: BLE001 - as above
             self._connections.retire(connection)
+            if self._metrics is not None:
+                self._metrics.failed(lane.topic, lane.partition, len(entries))
             return delivery_error(cause, topic=lane.topic)
+        if self._metrics is not None:
+            time_s = self._host.clock.monotonic() - began_s
+            self._metrics.written(lane.topic, lane.partition, batch, time_s)
         return None
 
     async def _packed(self, entries: list[Entry]) -> ReadyBatch:
@@ -217,11 +226,10 @@ class Producer:
             small = await asyncio.to_thread(lambda: (compressor(codec, level) or bytes)(raw))
         else:
             small = self._compress(raw)
+        time_ms = self._host.clock.time_ns() // 1_000_000
         if len(small) < len(raw):
-            raw = small
-        else:
-            codec = "none"
-        return ReadyBatch(raw, codec, len(entries), self._host.clock.time_ns() // 1_000_000)
+            return ReadyBatch(small, codec, len(entries), time_ms, raw_bytes=len(raw))
+        return ReadyBatch(raw, "none", len(entries), time_ms)
 
 
 def too_large(settings: ProducerSettings) -> Rejected:

@@ -143,8 +143,12 @@ class ReadyBatch:
     The client asks for its bytes when it sends, and says before that which producer and sequence number they get.
     """
 
-    def __init__(self, body: bytes, codec: str, count: int, time_ms: int) -> None:
-        """`body`: `count` encoded records, compressed by `codec`; `time_ms`: their time, since the epoch."""
+    def __init__(self, body: bytes, codec: str, count: int, time_ms: int, *, raw_bytes: int = 0) -> None:
+        """`body`: `count` encoded records, compressed by `codec`; `time_ms`: their time, since the epoch.
+
+        `raw_bytes`: what they were before they were compressed.
+        """
+        self.raw_bytes = raw_bytes or len(body)
         self._body = body
         self._attributes = CODECS[codec]
         self._count = count

@@ -12,6 +12,7 @@ from pipeline.exporters.kafka.config import KafkaExporterConfig, RecordPartition
 from pipeline.exporters.kafka.records import RecordMaker
 from pipeline.kafka.partitioners import LeastBackup, Partitioner, RoundRobin, StickyKey, murmur2, sarama_compat
 from pipeline.kafka.producer import OutRecord, Producer, Submission
+from pipeline.kafka.producer_metrics import ProducerMetrics
 from pipeline.kafka.settings import client_arguments
 from pipeline.signals import Batch, Signal
 
@@ -79,7 +80,8 @@ class KafkaExporter(Exporter):
         """Begin to connect. Raises StartError for a missing library or a file that cannot be read."""
         arguments = client_arguments(self.config, self.host)
         partitioner = _partitioner(self.config.record_partitioner)
-        self._producer = Producer(arguments, self.config.producer, self.host, partitioner)
+        metrics = ProducerMetrics(self.host.meter)
+        self._producer = Producer(arguments, self.config.producer, self.host, partitioner, metrics)
         await self._producer.start()
 
     async def stop(self) -> None:

@@ -10,12 +10,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from pipeline.delivery import DeliveryStage
 from pipeline.errors import Refused, Rejected
 from pipeline.kafka.connection import Connection
 from pipeline.kafka.partitioners import murmur2, sarama_compat
 from pipeline.kafka.producer import OutRecord, Producer
 from pipeline.signals import Batch, Context, Signal, Value, intake
-from pipeline.testing import logs, traces
+from pipeline.testing import logs, metric_value, traces
 from tests.integration.kafka.exporting import exporting, read
 from tests.servers.kafka.traffic import own_name, traffic
 
@@ -259,3 +260,38 @@ async def test_batches_of_two_signals(kafka: Traffic, topic: str) -> None:
     async with exporting(kafka.bootstrap, traces={"topic": topic}, logs={"topic": other}) as exporter:
         await asyncio.gather(exporter.export(traces({"n": 1})), exporter.export(batch))
     assert [len(await read(kafka.bootstrap, name, 1)) for name in (topic, other)] == [1, 1]
+
+
+async def test_metrics(kafka: Traffic) -> None:
+    topic = await kafka.make(own_name("spans"))
+    keys = {"partition_traces_by_id": True, "producer": {"compression": "zstd"}, "traces": {"topic": topic}}
+    async with exporting(kafka.bootstrap, **keys) as exporter:
+        await exporter.export(many(20, 1000))
+    labels = {"topic": topic, "partition": "0", "outcome": "success"}
+    records, size, raw = (
+        metric_value(exporter.host, f"otelcol_kafka_exporter_{name}_total", **labels)
+        for name in ("records", "bytes", "bytes_uncompressed")
+    )
+    assert records == 20
+    assert 20_000 < raw < 30_000
+    assert 0 < size < raw / 4
+    assert metric_value(exporter.host, "otelcol_kafka_exporter_write_latency_count", **labels) == 1
+
+
+async def test_an_oversized_span_alone_is_lost_and_counted(kafka: Traffic, topic: str) -> None:
+    made: list[dict[str, Value]] = [
+        {"n": number, "text": "x" * (50_000 if number == 7 else 10)} for number in range(20)
+    ]
+    keys = {"partition_traces_by_id": True, "producer": {"max_message_bytes": 20_000}, "traces": {"topic": topic}}
+    async with exporting(kafka.bootstrap, **keys) as exporter:
+        stage = DeliveryStage(exporter, exporter.config, exporter.host, Signal.TRACES)
+        await stage.start()
+        batch = traces(*made)
+        await stage.consume(batch)
+        with pytest.raises(Rejected, match="max_message_bytes"):
+            await batch.delivery.wait()
+        await stage.stop()
+        assert metric_value(exporter.host, "otelcol_exporter_sent_spans_total") == 19
+        assert metric_value(exporter.host, "otelcol_exporter_send_failed_spans_total") == 1
+    found = [int.from_bytes(bytes.fromhex(record.key.decode())) for record in await read(kafka.bootstrap, topic, 19)]
+    assert sorted(found) == [number for number in range(1, 21) if number != 8]
