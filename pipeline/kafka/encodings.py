@@ -98,7 +98,7 @@ def decoder(
     if name == "json":
         return lambda raw, context: _log(_object(raw, on_repair), now_ns(), context)
     codec = _codec(name.removeprefix("text").removeprefix("_"))
-    return lambda raw, context: _log(codec.decode(raw, "replace")[0], now_ns(), context)
+    return lambda raw, context: _log(_text(codec, raw, on_repair), now_ns(), context)
 
 
 def encoder(signal: Signal, name: str) -> Encoder:
@@ -146,6 +146,15 @@ def _log(body: Value, observed_ns: int, context: Context) -> Batch:
     record = message.resource_logs.add().scope_logs.add().log_records.add(observed_time_unix_nano=observed_ns)
     set_any_value(record.body, body)
     return intake.of_message(Signal.LOGS, message, context)
+
+
+def _text(codec: codecs.CodecInfo, raw: bytes, on_repair: OnRepair | None) -> str:
+    try:
+        return codec.decode(raw)[0]
+    except UnicodeError:
+        if on_repair is not None:
+            on_repair(1)
+        return codec.decode(raw, "replace")[0]
 
 
 def _object(raw: bytes, on_repair: OnRepair | None) -> Value:

@@ -127,6 +127,15 @@ def test_text(encoding: str, raw: bytes, text: str) -> None:
     assert record_of(encoding, raw).observed_time_unix_nano == 7
 
 
+@pytest.mark.parametrize(("encoding", "repairs"), [("text", [1]), ("text_shift_jis", [1]), ("text_iso-8859-1", [])])
+def test_invalid_text_of_a_charset_is_counted(encoding: str, repairs: list[int]) -> None:
+    counted: list[int] = []
+    decode = decoder(Signal.LOGS, encoding, on_repair=counted.append)
+    for raw in (b"plain", b"\xff\xff"):
+        decode(raw, NO_CONTEXT)
+    assert counted == repairs
+
+
 def test_json_numbers_are_doubles() -> None:
     raw = b'{"n": 1, "x": [1, 2.5, true, null, {"y": 12345678901234567890}], "s": "t", "o": {}}'
     found = read("json", raw)
