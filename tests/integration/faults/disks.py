@@ -16,10 +16,11 @@ from tests.integration.faults.bench import Bench, Ports, Result, configuration, 
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.load import MOST_SPANS, Load, load
 from tests.integration.faults.system import System, until
-from tests.servers.ledger import Client
+from tests.servers.ledger import Client, series
 from tests.servers.processes import ServerError
 
 DISK_MIB = 16
+DAMAGE_COUNTERS = ("penstock_queue_corrupt_files_total", "penstock_queue_corrupt_items_total")
 EDGES = 2
 """Requests that a damaged stretch of a file may cut in two."""
 
@@ -103,7 +104,7 @@ def damaged_file(bench: Bench, *, damage: Callable[[Path], None], share: float =
     storage = bench.folder / "storage"
     config = configuration(ports, otlp_in(ports), otlp_out(ports, queue={"storage": "file_storage"}), storage=storage)
     config["service"] |= bench.ours(drain_timeout="1s")
-    system = System(bench.collector, config, bench.folder, ports=[ports.intake, ports.health])
+    system = System(bench.collector, config, bench.folder, ports=[ports.intake, ports.health, ports.page])
     with backend(ports.backend, delay_s=0.002) as arrived, system:
         with arrived.refusing():
             ledger = Ledger(_fill(bench, ports), arrived)
@@ -117,10 +118,13 @@ def damaged_file(bench: Bench, *, damage: Callable[[Path], None], share: float =
             ledger.sources = [*ledger.sources, *clients.sources]
             time.sleep(bench.interval_s)
         ledger.wait(quiet_s=4)
+        files, spans = (int(series(ports.page, name)) for name in DAMAGE_COUNTERS)
         system.terminate()
     account = ledger.account()
     destroyed = int(share * account.acknowledged) + EDGES * MOST_SPANS
-    return Result(1, account, [f"{account.lost} spans went with the damage"], destroyed=destroyed)
+    problems = ["a loss that is not counted"] if bench.is_ours and account.lost and not files else []
+    notes = [f"{account.lost} spans went with the damage; {files} files, {spans} spans counted"]
+    return Result(1, account, notes, problems, destroyed=destroyed)
 
 
 def _fill(bench: Bench, ports: Ports) -> Sequence[Client]:
