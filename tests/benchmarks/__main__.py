@@ -6,8 +6,8 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import dialects, end_to_end, kafka, price_table, report, soak, stages
-from tests.benchmarks.bars import bars, dialect_bars, price_table_bars, stage_bars
+from tests.benchmarks import dialects, durable_queue, end_to_end, kafka, price_table, report, soak, stages
+from tests.benchmarks.bars import bars, dialect_bars, durable_queue_bar, price_table_bars, stage_bars
 from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
 from tests.benchmarks.payloads import TEXT, TEXT_FREE
@@ -88,8 +88,9 @@ def _stages() -> None:
         for name in with_text
     )
     print(report.table(("stage", TEXT.name, TEXT_FREE.name, "budget, 3.6 KB"), rows), end="\n\n")
-    print("Time, money and metrics; the price table in a fresh process; the normaliser beyond its views:\n")
+    print("Time, money and metrics; the price table in a fresh process; the normaliser; a queue on disk:\n")
     held = [*stage_bars(with_text), *price_table_bars(price_table.measure()), *dialect_bars(dialects.measure())]
+    held.append(durable_queue_bar(durable_queue.measure()))
     print(report.table(("bar", "measured", "limit", ""), [bar.row() for bar in held]))
 
 

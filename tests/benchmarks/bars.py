@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import dialects, price_table, stages
+from tests.benchmarks import dialects, durable_queue, price_table, stages
 from tests.benchmarks.cases import (
     BATCHED_GRPC,
     BATCHED_HTTP,
@@ -69,6 +69,11 @@ def price_table_bars(start: Start) -> Iterator[Bar]:
     """The bars of the price table's start."""
     yield Bar("price table: start, seconds", start.seconds, price_table.LONGEST_S)
     yield Bar("price table: memory, MB", start.rss_mb, price_table.MOST_MB)
+
+
+def durable_queue_bar(added_us: float) -> Bar:
+    """The bar of the queue on disk."""
+    return Bar("durable queue: microseconds added to a span", added_us, durable_queue.MOST_US)
 
 
 def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
