@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.producer import Producer
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
+_PARTLY: Final = "partly_rejected"
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 10.0
 # Records that were read can be written, whatever the limit of other producers is; the broker has the last word.
@@ -68,7 +69,8 @@ class Burial:
             if left:
                 await self._host.clock.sleep(pause_s)
                 pause_s = min(2 * pause_s, _MAX_PAUSE_S)
-        self.lose(left, reason, str(error))
+        # Records that were joined have been delivered but for what the backend rejected in them.
+        self.lose(left, reason if len(records) == 1 else _PARTLY, str(error))
 
     async def _write(self, records: Sequence[Record], letter: DeadLetter) -> list[Record]:
         """Those that could not be written yet."""

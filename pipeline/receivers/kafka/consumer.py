@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.errors import Refused, Rejected
@@ -25,6 +25,8 @@ _POLL_MS: Final = 500
 _MAX_RECORDS: Final = 500
 # Topics that are not there yet are looked for so often.
 _LOOK_AGAIN_S: Final = 2.0
+# A coordinator that is not known for so long is away.
+_SILENCE_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 10.0
 _COMMIT_LIMIT_S: Final = 5.0
@@ -104,6 +106,7 @@ class Consumer:
         self._ours: frozenset[Any] = frozenset()
         self._held: set[Any] = set()
         self._look_again_s = 0.0
+        self._heard_s = 0.0
 
     async def run(self) -> None:
         """Be a member of the group until `finish`; what goes wrong is told to the owner and tried again."""
@@ -130,6 +133,7 @@ class Consumer:
         self._client = await connected(lambda: AIOKafkaConsumer(**arguments), arguments, failed)
         self._tell(self._owner.connected)
         self._look_again_s = 0.0
+        self._heard_s = _now_s()
         try:
             if self._is_fetching:
                 self._pumping = asyncio.ensure_future(self._pump())
@@ -165,6 +169,17 @@ class Consumer:
             found = await self._client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             if found:
                 self._hand_over(found)
+            self._look_at_coordinator()
+
+    def _look_at_coordinator(self) -> None:
+        """Tell the owner when the group's broker goes and when it is back: the client itself only writes to its log."""
+        now_s = _now_s()
+        if self._client._coordinator.coordinator_id is not None:  # noqa: SLF001 - the client does not tell it
+            if now_s - self._heard_s > _SILENCE_S:
+                self._tell(self._owner.connected)
+            self._heard_s = now_s
+        elif now_s - self._heard_s > _SILENCE_S:
+            self._tell(self._owner.failed, delivery_error(KafkaConnectionError()))
 
     def _hand_over(self, found: Mapping[Any, Sequence[Any]]) -> None:
         chunks = []
@@ -317,6 +332,7 @@ class Consumer:
                 await asyncio.sleep(_FIRST_PAUSE_S)
             else:
                 break
+        self._tell(self._owner.connected)
         self._ours = ours
         self._held &= ours
         client.resume(*(ours - self._held))

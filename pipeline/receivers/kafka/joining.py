@@ -14,6 +14,9 @@ _GROUP_TAG: Final = 0x0A
 # What a record weighs in memory beside its value.
 _RECORD_BYTES: Final = 500
 _GROUPS: Final = {Signal.TRACES: "resource_spans", Signal.METRICS: "resource_metrics", Signal.LOGS: "resource_logs"}
+# What takes more than some ms to decode.
+_MUCH_PROTOBUF_BYTES: Final = 4 << 20
+_MUCH_TEXT_BYTES: Final = 256 << 10
 _ATTRIBUTE: Final = "kafka.header."
 
 Headers = Sequence[tuple[str, bytes]]
@@ -119,6 +122,11 @@ class Assembler:
     joins_bytes: bool
     receiver: str
     attribute_headers: tuple[str, ...] = ()
+
+    def is_slow(self, records: Sequence[Record]) -> bool:
+        """Whether decoding takes so long that others should have the loop meanwhile."""
+        size_bytes = sum(len(record.value or b"") for record in records)
+        return size_bytes > (_MUCH_PROTOBUF_BYTES if self.joins_bytes else _MUCH_TEXT_BYTES)
 
     def batch(self, records: Sequence[Record]) -> Batch:
         """One batch of records with equal headers. Raises Rejected when one of them cannot be decoded."""

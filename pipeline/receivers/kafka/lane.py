@@ -176,8 +176,12 @@ class Lane:
 
     async def _assemble(self, parcel: Parcel) -> Batch | None:
         """A new batch for each offer: pipelines may have written to one that they refused. None: there is nothing."""
+        assembler = self._assembler
         try:
-            batch = self._assembler.batch(parcel.records)
+            if assembler.is_slow(parcel.records):
+                batch = await asyncio.to_thread(assembler.batch, parcel.records)
+            else:
+                batch = assembler.batch(parcel.records)
         except Rejected as error:
             await self._rejected(parcel, Reason.UNDECODABLE, error)
             return None

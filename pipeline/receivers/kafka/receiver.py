@@ -208,6 +208,7 @@ class KafkaReceiver(Receiver):
     async def committed(self, offsets: Mapping[Partition, int]) -> None:
         """These offsets are committed."""
         self._holdings.committed(offsets)
+        self._outages.over()
 
     def connected(self) -> None:
         """The cluster answers."""

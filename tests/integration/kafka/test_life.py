@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.config import ComponentId, load
-from pipeline.receivers.kafka import KafkaReceiver
+from pipeline.receivers.kafka import KafkaReceiver, consumer
 from pipeline.service import Service
 from pipeline.signals import Outcome, Signal
+from pipeline.supervisor import Status
 from pipeline.testing import CollectingSink
 from pipeline.testing.builders import log_request, metric_request, trace_request
 from tests.integration.kafka.running import BRISK, OpenSink, host_of, numbers, receiving, trace, until
@@ -102,8 +103,12 @@ async def test_a_reload_goes_on_where_it_was(kafka_broker: Broker, otlp_backend:
         assert (await kafka.committed(group)).get((topic, 0)) == 3
 
 
-async def test_a_broker_that_dies_and_comes_back(tmp_path: Path) -> None:
+async def test_a_broker_that_dies_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before is neither lost nor read again: it is committed to the broker that came back."""
+    monkeypatch.setattr(consumer, "_SILENCE_S", 1.0)
+    host = host_of()
+    health: list[Status] = []
+    host.report = lambda status, _: health.append(status)
     with broker(tmp_path) as dying:
         topic, group = own_name("spans"), own_name("group")
         sink = OpenSink()
@@ -111,9 +116,11 @@ async def test_a_broker_that_dies_and_comes_back(tmp_path: Path) -> None:
         async with traffic(dying.bootstrap) as kafka:
             await kafka.make(topic)
             await kafka.write(topic, trace(1))
-        async with receiving(dying.bootstrap, sink, **keys):
+        async with receiving(dying.bootstrap, sink, host=host, **keys):
             await sink.wait_for(1)
+            assert health[-1] is Status.OK
             await asyncio.to_thread(dying.kill)
+            await until(lambda: health[-1] is Status.RECOVERABLE)
             sink.batches[0].delivery.end(Outcome.DELIVERED)
             await asyncio.to_thread(dying.up)
             async with traffic(dying.bootstrap) as kafka:
@@ -125,6 +132,7 @@ async def test_a_broker_that_dies_and_comes_back(tmp_path: Path) -> None:
                     return (await kafka.committed(group)).get((topic, 0)) == 2
 
                 await until(committed, timeout_s=60)
+                await until(lambda: health[-1] is Status.OK)
         assert numbers(sink) == [1, 2]
 
 

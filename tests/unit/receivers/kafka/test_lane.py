@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from pipeline.receivers.kafka.joining import Assembler, weight_of
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
 from pipeline.receivers.kafka.metrics import ItemCounters
 from pipeline.registry import Kind
-from pipeline.signals import Batch, Outcome, Rooms, Signal
+from pipeline.signals import Batch, Context, Outcome, Rooms, Signal
 from pipeline.testing import CollectingSink, FailingSink
 from pipeline.testing.builders import trace_request
 from pipeline.testing.clock import FakeClock
@@ -233,3 +235,35 @@ async def test_every_good_record_arrives_and_all_is_committed(
     assert run.lane.progress.is_idle
     assert run.allowance.used_bytes == 0
     assert run.lane.under_way == 0
+
+
+async def test_large_records_are_decoded_beside_the_loop(driven: Callable[..., Driven]) -> None:
+    sink = CollectingSink()
+    run = driven(sink)
+    where: list[str] = []
+    decode = run.lane._assembler.decode
+
+    def note(raw: bytes, context: Context) -> Batch:
+        where.append(threading.current_thread().name)
+        return decode(raw, context)
+
+    run.lane._assembler = replace(run.lane._assembler, decode=note)
+    run.take(in_order(span(1), span(2) + b"\xfa\x3f\xff\xff\xff\x02" + bytes((3 << 21) - 1)))
+    async with asyncio.timeout(10):
+        while sink.count < 2:
+            await run.clock.settle()
+            await asyncio.sleep(0.01)
+    assert where[0] == threading.current_thread().name != where[1]
+
+
+async def test_what_is_partly_rejected_is_counted_as_such(driven: Callable[..., Driven]) -> None:
+    sink = Open()
+    run = driven(sink, max_join_bytes=1 << 20)
+    run.take(in_order(span(1), span(2)))
+    await run.clock.settle()
+    sink.batches[0].delivery.end(Outcome.FAILED, Rejected("one of them"))
+    await run.clock.settle()
+    assert run.lane.progress.to_commit() == 2
+    labels = {"component": "kafka", "reason": "partly_rejected"}
+    registry = run.around.host.meter.registry.collector
+    assert registry.get_sample_value("penstock_receiver_lost_records_total", labels) == 2
