@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,15 +12,17 @@ import pytest
 
 from pipeline.clock import SystemClock
 from pipeline.component import Component, Host
+from pipeline.config import ComponentId
 from pipeline.errors import Refused
 from pipeline.exporters.kafka import KafkaExporter
+from pipeline.extensions.bearertokenauth import BearerTokenAuth
 from pipeline.receivers.kafka import KafkaReceiver
 from pipeline.signals import Signal
 from pipeline.supervisor import Status
-from pipeline.testing import CollectingSink, make_host, traces
+from pipeline.testing import CollectingSink, configured, make_host, traces
 from tests.integration.kafka.running import until
 from tests.servers.kafka.broker import Broker
-from tests.servers.kafka.secured import PASSWORD, USER, Secured, secured_broker
+from tests.servers.kafka.secured import PASSWORD, USER, Secured, secured_broker, token
 from tests.servers.kafka.traffic import own_name
 
 pytestmark = pytest.mark.server
@@ -35,7 +37,8 @@ class Health:
         self.reports: list[tuple[Status, str]] = []
 
     def host(self, name: str) -> Host:
-        made = make_host(name, clock=SystemClock())
+        tokens: BearerTokenAuth = configured(BearerTokenAuth, token=token())
+        made = make_host(name, clock=SystemClock(), extensions={ComponentId("bearertokenauth"): tokens})
         made.report = lambda status, why: self.reports.append((status, why))
         return made
 
@@ -124,8 +127,16 @@ async def test_a_login_that_does_not_work_is_told(secured: Secured) -> None:
         health.reports.clear()
 
 
-async def test_logins_that_end_lose_and_repeat_nothing(secured: Secured) -> None:
-    health, sink, keys, topic = Health(), CollectingSink(), logging_in(secured), own_name("logins")
+def with_a_token(secured: Secured) -> dict[str, Any]:
+    sasl = {"mechanism": "OAUTHBEARER", "oauthbearer_token_source": "bearertokenauth"}
+    return {"brokers": [secured.broker.address("SASL")], "auth": {"sasl": sasl}}
+
+
+@pytest.mark.parametrize("login", [logging_in, with_a_token])
+async def test_logins_that_end_lose_and_repeat_nothing(
+    secured: Secured, login: Callable[[Secured], dict[str, Any]]
+) -> None:
+    health, sink, keys, topic = Health(), CollectingSink(), login(secured), own_name("logins")
     brisk = {"heartbeat_interval": "1s", **keys}
     async with (
         started(exporter_of(health, topic, **keys)) as exporter,
