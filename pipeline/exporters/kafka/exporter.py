@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline.component import Exporter, Host
-from pipeline.errors import DeliveryError, Refused
+from pipeline.errors import DeliveryError, Refused, Rejected
+from pipeline.exporters.kafka.arrived import Arrived
 from pipeline.exporters.kafka.config import KafkaExporterConfig, RecordPartitioner
 from pipeline.exporters.kafka.records import RecordMaker
 from pipeline.kafka.partitioners import LeastBackup, Partitioner, RoundRobin, StickyKey, murmur2, sarama_compat
@@ -22,8 +23,10 @@ _HASHERS: Final = {"sarama_compat": sarama_compat, "murmur2": murmur2}
 class _Flight:
     """The records of a batch over all its attempts: what has arrived, or is on its way, is not sent again."""
 
-    def __init__(self, producer: Producer, records: Sequence[OutRecord]) -> None:
+    def __init__(self, producer: Producer, records: Sequence[OutRecord], before: list[bytes]) -> None:
         self._producer = producer
+        self._arrived: list[OutRecord] = []
+        self._before = before
         self._rejected: DeliveryError | None = None
         self._submission = producer.submit(records)
         self.is_kept = False
@@ -43,10 +46,17 @@ class _Flight:
 
     def send_again(self) -> None:
         """Hand over what was refused."""
-        results = zip(self._submission.records, self._submission.results, strict=True)
+        submission = self._submission
+        results = zip(submission.records, submission.results, strict=True)
         refused = [record for record, error in results if isinstance(error, Refused)]
-        if refused and Submission.OPEN not in self._submission.results:
+        if refused and Submission.OPEN not in submission.results:
+            self._arrived += _written(submission)
             self._submission = self._producer.submit(refused)
+
+    def arrived(self) -> list[bytes]:
+        """What has arrived, as requests, with what had before this batch was sent."""
+        written = [*self._arrived, *_written(self._submission)]
+        return [*self._before, *(record.value for record in written if record.value)]
 
     def withdraw(self) -> None:
         """Nobody waits any more."""
@@ -74,6 +84,7 @@ class KafkaExporter(Exporter):
                 host.log.warning("Key is deprecated. Use those of the signals instead.", key=key)
         self._makers = {signal: RecordMaker(config, signal) for signal in Signal}
         self._producer: Producer | None = None
+        self._arrived = Arrived(host.clock)
         self._flights: weakref.WeakKeyDictionary[Batch, _Flight] = weakref.WeakKeyDictionary()
 
     async def start(self) -> None:
@@ -94,14 +105,28 @@ class KafkaExporter(Exporter):
         """Write the records of a batch."""
         assert self._producer is not None, "export before start"  # noqa: S101 - for the type checker
         flight = self._flights.pop(batch, None)
-        if flight is None:
-            flight = _Flight(self._producer, self._makers[batch.signal].make(batch))
-        else:
+        if flight is not None:
             flight.send_again()
+        elif (flight := self._begin(self._producer, batch)) is None:
+            return
         try:
             await flight.arrive()
+        except Rejected as error:
+            if error.divisible and batch.count > 1 and self._makers[batch.signal].is_proto:
+                self._arrived.note(batch.signal, flight.arrived())
+            raise
         except BaseException:
             self._keep(batch, flight)
+            raise
+
+    def _begin(self, producer: Producer, batch: Batch) -> _Flight | None:
+        rest, before = self._arrived.rest(batch)
+        if rest is None:
+            return None
+        try:
+            return _Flight(producer, self._makers[batch.signal].make(rest), before)
+        except Rejected:
+            self._arrived.note(batch.signal, before)
             raise
 
     def _keep(self, batch: Batch, flight: _Flight) -> None:
@@ -110,6 +135,10 @@ class KafkaExporter(Exporter):
         if not flight.is_kept:
             flight.is_kept = True
             weakref.finalize(batch, flight.withdraw).atexit = False
+
+
+def _written(submission: Submission) -> list[OutRecord]:
+    return [record for record, error in zip(submission.records, submission.results, strict=True) if error is None]
 
 
 def _partitioner(keys: RecordPartitioner) -> Partitioner:

@@ -24,7 +24,11 @@ Keyed = Iterable[tuple[bytes | None, bytes]]
 
 
 class RecordMaker:
-    """Makes records of the batches of one signal."""
+    """Makes records of the batches of one signal.
+
+    Attributes:
+        is_proto: whether records are serialised requests.
+    """
 
     def __init__(self, config: KafkaExporterConfig, signal: Signal) -> None:
         """Read the keys that concern `signal`."""
@@ -36,7 +40,7 @@ class RecordMaker:
         self._message_key = keys.message_key_from_metadata_key.lower()
         self._topic_of = _topic_finder(config.topic_from_attribute) if config.topic_from_attribute else None
         self._divide = _divider(config, signal)
-        self._is_proto = keys.encoding == "otlp_proto"
+        self.is_proto = keys.encoding == "otlp_proto"
         self._is_otlp = keys.encoding in _OTLP
         self._encode = encoder(signal, keys.encoding)
         self._metadata_keys = tuple((name, name.lower()) for name in config.include_metadata_keys)
@@ -80,7 +84,7 @@ class RecordMaker:
         return (*self._fixed_headers, *found) if found else self._fixed_headers
 
     def _values(self, batch: Batch | None, raw: bytes, limit: int) -> Iterator[bytes]:
-        if self._is_proto:
+        if self.is_proto:
             if len(raw) <= limit:
                 yield raw
                 return

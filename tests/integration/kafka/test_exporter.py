@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline.delivery import DeliveryStage
 from pipeline.errors import Refused, Rejected
@@ -214,17 +215,50 @@ async def test_names_that_no_topic_has(kafka: Traffic, name: str) -> None:
             await exporter.export(traces({"n": 1}, resource={"topic": name}))
 
 
-async def test_records_too_large_for_the_topic_are_rejected_alone(kafka: Traffic) -> None:
-    topic = own_name("small")
+@pytest.fixture
+async def narrow(kafka: Traffic) -> str:
+    """A topic that takes less than a producer may write."""
+    topic = own_name("narrow")
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"max.message.bytes": "3000"})])
     await admin.close()
+    return topic
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+async def test_a_span_too_large_for_the_topic_is_lost_alone_and_nothing_comes_twice(
+    kafka: Traffic, narrow: str, by_id: bool
+) -> None:
+    made: list[dict[str, Value]] = [{"n": number, "text": "x" * (5000 if number == 7 else 10)} for number in range(20)]
+    keys = {"partition_traces_by_id": by_id, "traces": {"topic": narrow}}
+    async with exporting(kafka.bootstrap, **keys) as exporter:
+        stage = DeliveryStage(exporter, exporter.config, exporter.host, Signal.TRACES)
+        await stage.start()
+        batch = traces(*made)
+        await stage.consume(batch)
+        with pytest.raises(Rejected, match="larger than"):
+            await batch.delivery.wait()
+        again = traces(*made[:5])
+        await stage.consume(again)
+        await again.delivery.wait()
+        await stage.stop()
+        assert metric_value(exporter.host, "otelcol_exporter_send_failed_spans_total") == 1
+    found = Counter(
+        span.attributes[0].value.int_value
+        for record in await read(kafka.bootstrap, narrow, 2)
+        for group in ExportTraceServiceRequest.FromString(record.value).resource_spans
+        for span in group.scope_spans[0].spans
+    )
+    assert found == {number: 2 if number < 5 else 1 for number in range(20) if number != 7}
+
+
+async def test_records_too_large_for_the_topic_are_rejected_alone(kafka: Traffic, narrow: str) -> None:
     async with exporting(kafka.bootstrap) as exporter:
-        records = [OutRecord(topic, b"x" * size, b"%d" % size) for size in (100, 5000, 101, 102, 6000, 103)]
+        records = [OutRecord(narrow, b"x" * size, b"%d" % size) for size in (100, 5000, 101, 102, 6000, 103)]
         results = await producer_of(exporter).send(records)
     assert [type(error) for error in results] == [type(None), Rejected, type(None), type(None), Rejected, type(None)]
-    found = await read(kafka.bootstrap, topic, 4)
+    found = await read(kafka.bootstrap, narrow, 4)
     assert [len(record.value) for record in found] == [100, 101, 102, 103]
 
 
