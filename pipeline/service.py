@@ -312,6 +312,7 @@ class Control:
         """Nothing is asked yet; reloads are taken once `is_running`."""
         self.is_running = False
         self._service = service
+        self._is_signalled = False
         self._stopping = asyncio.Event()
         self._reloads: set[asyncio.Task[bool]] = set()
 
@@ -320,9 +321,10 @@ class Control:
         self._stopping.set()
 
     def stop_by_signal(self) -> None:
-        """End the service; asked for the second time, end the process."""
-        if self._stopping.is_set():
+        """End the service; asked by a signal for the second time, end the process."""
+        if self._is_signalled:
             os._exit(1)
+        self._is_signalled = True
         self._service.log.info("Received signal from OS")
         self.stop()
 
