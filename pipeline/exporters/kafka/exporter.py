@@ -42,7 +42,8 @@ class _Flight:
         if refused is not None:
             raise refused
         if self._rejected is not None:
-            raise self._rejected
+            # Other records are not at fault.
+            raise Rejected(str(self._rejected), code=self._rejected.code, divisible=True)
 
     def send_again(self) -> None:
         """Hand over what was refused."""
@@ -111,8 +112,8 @@ class KafkaExporter(Exporter):
             return
         try:
             await flight.arrive()
-        except Rejected as error:
-            if error.divisible and batch.count > 1 and self._makers[batch.signal].is_proto:
+        except Rejected:
+            if batch.count > 1 and self._makers[batch.signal].is_proto:
                 self._arrived.note(batch.signal, flight.arrived())
             raise
         except BaseException:

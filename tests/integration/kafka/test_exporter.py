@@ -17,7 +17,7 @@ from pipeline.kafka.connection import Connection
 from pipeline.kafka.partitioners import murmur2, sarama_compat
 from pipeline.kafka.producer import OutRecord, Producer
 from pipeline.signals import Batch, Context, Signal, Value, intake
-from pipeline.testing import logs, metric_value, traces
+from pipeline.testing import logs, metric_value, trace_request, traces
 from tests.integration.kafka.exporting import exporting, read
 from tests.servers.kafka.traffic import own_name, traffic
 
@@ -294,6 +294,23 @@ async def test_batches_of_two_signals(kafka: Traffic, topic: str) -> None:
     async with exporting(kafka.bootstrap, traces={"topic": topic}, logs={"topic": other}) as exporter:
         await asyncio.gather(exporter.export(traces({"n": 1})), exporter.export(batch))
     assert [len(await read(kafka.bootstrap, name, 1)) for name in (topic, other)] == [1, 1]
+
+
+async def test_a_resource_with_an_impossible_topic_is_lost_alone(kafka: Traffic, topic: str) -> None:
+    raw = b"".join(
+        trace_request({"n": 1}, resource={"topic": name}).SerializeToString() for name in (topic, "no topic", topic)
+    )
+    async with exporting(kafka.bootstrap, topic_from_attribute="topic") as exporter:
+        stage = DeliveryStage(exporter, exporter.config, exporter.host, Signal.TRACES)
+        await stage.start()
+        batch = intake.parse(Signal.TRACES, raw, Context())
+        await stage.consume(batch)
+        with pytest.raises(Rejected, match="name of the topic"):
+            await batch.delivery.wait()
+        await stage.stop()
+        assert metric_value(exporter.host, "otelcol_exporter_send_failed_spans_total") == 1
+    values = [record.value for record in await read(kafka.bootstrap, topic, 1)]
+    assert sum(len(ExportTraceServiceRequest.FromString(value).resource_spans) for value in values) == 2
 
 
 async def test_metrics(kafka: Traffic) -> None:
