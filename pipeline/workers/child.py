@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from pipeline.errors import StartError
 from pipeline.service import Control, Service
 from pipeline.transport.listen import SHARED_PORTS
 from pipeline.worker import CONTROL_VARIABLE, RUN_SECRET
@@ -22,10 +23,13 @@ class ParentLink:
         """Take over what the parent hands down: the secret of the run, and which ports other workers have.
 
         Raises:
-            EOFError: the parent is gone.
+            StartError: the parent is gone.
         """
         self._end = end
-        hello = receive(end)
+        try:
+            hello = receive(end)
+        except EOFError as error:
+            raise StartError(str(error)) from None
         RUN_SECRET.adopt(bytes.fromhex(hello["secret"]))
         SHARED_PORTS.share(hello["addresses"])
 
