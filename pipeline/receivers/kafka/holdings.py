@@ -124,14 +124,14 @@ class Holdings:
         if lane is None or not self.takes:
             return
         self._lanes[partition] = lane
-        if partition not in self._metrics:
-            self._metrics[partition] = PartitionMetrics(self._host, *partition)
+        self._metrics[partition] = PartitionMetrics(self._host, *partition)
         self._tasks[partition] = self._host.tasks.spawn(lane.run, f"offer {partition.topic}/{partition.partition}")
         self._count("otelcol_kafka_receiver_partition_start", "Partitions that became ours.")
 
     def _close(self, partition: Partition) -> None:
         self._lanes.pop(partition).close()
         self._tasks.pop(partition).cancel()
+        self._metrics.pop(partition).close()
         self._count("otelcol_kafka_receiver_partition_close", "Partitions that were ours.")
 
     def _count(self, name: str, description: str) -> None:

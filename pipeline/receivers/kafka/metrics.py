@@ -37,7 +37,10 @@ class ItemCounters:
 
 
 class PartitionMetrics:
-    """What was read from one partition (otelcol.md, 10: `kafka_receiver_*`)."""
+    """What is read from one partition while it is ours (otelcol.md, 10: `kafka_receiver_*`).
+
+    Gauges end with `close`, so that no partition shows the lag it had when it went to another member.
+    """
 
     def __init__(self, host: Host, topic: str, partition: int) -> None:
         """Make the series of a partition."""
@@ -52,19 +55,34 @@ class PartitionMetrics:
             **labels,
             outcome="success",
         )
-        self._offset = meter.gauge("otelcol_kafka_receiver_current_offset", "Offset of the last record.", **labels)
-        self._lag = meter.gauge(
-            "otelcol_kafka_receiver_offset_lag",
-            "Records between the last that was read and the last there is.",
-            **labels,
-        )
-        self._topic = topic
+        self._last: int | None = None
+        self._end = 0
+        self._is_open = True
+        gauges = {
+            "otelcol_kafka_receiver_current_offset": ("Offset of the last record that was read.", self._offset),
+            "otelcol_kafka_receiver_offset_lag": ("Records behind the last one that was read.", self._lag),
+        }
+        for name, (description, read) in gauges.items():
+            meter.gauge(name, description, **labels).set_function(read)
 
     def read(self, records: Sequence[Record], end_offset: int | None) -> None:
         """Count records; the partition ended at `end_offset` when they were fetched."""
         self._records.inc(len(records))
         self._bytes.inc(sum(len(record.value or b"") + len(record.key or b"") for record in records))
-        last = records[-1].offset
-        self._offset.set(last)
-        if end_offset is not None:
-            self._lag.set(max(0, end_offset - last - 1))
+        self._last = records[-1].offset
+        self._end = max(self._end, end_offset or 0)
+
+    def close(self) -> None:
+        """The partition is not ours any more."""
+        self._is_open = False
+
+    def _offset(self) -> float:
+        if not self._is_open:
+            # What a registry takes for the end of a series; any other error for one that shows nothing at the moment.
+            raise ReferenceError
+        if self._last is None:
+            raise LookupError
+        return self._last
+
+    def _lag(self) -> float:
+        return max(0.0, self._end - self._offset() - 1)

@@ -1,0 +1,141 @@
+"""The partitions that are ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from pipeline.clock import SystemClock
+from pipeline.receivers.kafka import KafkaReceiver
+from pipeline.receivers.kafka.holdings import Chunk, Holdings
+from pipeline.receivers.kafka.lane import Partition
+from pipeline.registry import Kind
+from pipeline.signals import Batch, Outcome, Signal
+from pipeline.testing import CollectingSink
+from pipeline.testing.builders import trace_request
+from pipeline.testing.host import make_host
+from tests.unit.receivers.kafka.records import Rec
+
+ONE, TWO = Partition("otlp_spans", 0), Partition("otlp_spans", 1)
+SPAN = trace_request({"n": 1}).SerializeToString()
+
+
+class Open(CollectingSink):
+    """Leaves deliveries to the test."""
+
+    async def consume(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+
+def chunk(partition: Partition, *offsets: int, end: int = 100) -> Chunk:
+    return Chunk(partition, [Rec(SPAN, offset) for offset in offsets], 10, end)
+
+
+@pytest.fixture
+def sink() -> Open:
+    return Open()
+
+
+@pytest.fixture
+def receiver(sink: Open) -> KafkaReceiver:
+    """One that has not started: the test plays the consumer."""
+    made = KafkaReceiver(
+        KafkaReceiver.Config(max_join_bytes=0), make_host("kafka", kind=Kind.RECEIVER, clock=SystemClock())
+    )
+    made.connect({Signal.TRACES: sink})
+    return made
+
+
+def held(receiver: KafkaReceiver) -> Holdings:
+    return receiver._holdings
+
+
+async def _settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_what_stays_goes_on_and_the_rest_begins_anew(receiver: KafkaReceiver, sink: Open) -> None:
+    holdings = held(receiver)
+    assert holdings.assigned([ONE, TWO], keep=False) == {}
+    holdings.take([chunk(ONE, 5, 6), chunk(TWO, 7)])
+    await _settle()
+    assert await holdings.revoke(0.0) == {}
+    assert holdings.assigned([ONE], keep=True) == {ONE: 7}
+    by_offset = {batch.context.metadata["kafka.offset"]: batch.delivery for batch in sink.batches}
+    by_offset[("5",)].end(Outcome.DELIVERED)
+    by_offset[("7",)].end(Outcome.DELIVERED)
+    assert holdings.to_commit() == {ONE: 6}
+    holdings.committed({ONE: 6, TWO: 8})
+    assert holdings.to_commit() == {}
+    assert holdings.assigned([ONE, TWO], keep=False) == {}
+    by_offset[("6",)].end(Outcome.DELIVERED)
+    assert holdings.to_commit() == {}
+    await receiver.stop()
+
+
+async def test_a_rebalance_waits_for_what_is_under_way(receiver: KafkaReceiver, sink: Open) -> None:
+    holdings = held(receiver)
+    holdings.assigned([ONE], keep=False)
+    holdings.take([chunk(ONE, 1)])
+    await _settle()
+    revoking = asyncio.ensure_future(holdings.revoke(10.0))
+    await asyncio.sleep(0.05)
+    assert not revoking.done()
+    holdings.take([chunk(ONE, 2)])
+    sink.batches[0].delivery.end(Outcome.DELIVERED)
+    assert await revoking == {ONE: 2}
+    assert len(sink.batches) == 1, "nothing is offered while partitions are shared out"
+    await receiver.stop()
+
+
+async def test_what_is_lost_is_not_committed(receiver: KafkaReceiver, sink: Open) -> None:
+    holdings = held(receiver)
+    holdings.assigned([ONE], keep=False)
+    holdings.take([chunk(ONE, 1)])
+    await _settle()
+    sink.batches[0].delivery.end(Outcome.DELIVERED)
+    holdings.lose()
+    assert (holdings.to_commit(), holdings.partitions) == ({}, frozenset())
+    await receiver.stop()
+
+
+async def test_records_of_others_are_given_back(receiver: KafkaReceiver, sink: Open) -> None:
+    holdings = held(receiver)
+    receiver._allowance.take(20)
+    holdings.take([chunk(TWO, 1)])
+    holdings.assigned([ONE], keep=False)
+    holdings.stop_taking()
+    holdings.take([chunk(ONE, 1)])
+    await _settle()
+    assert sink.batches == []
+    assert receiver._allowance.used_bytes == 0
+    await receiver.stop()
+
+
+def _series(receiver: KafkaReceiver, name: str) -> list[float]:
+    return [
+        sample.value
+        for metric in receiver.host.meter.registry.collect()
+        for sample in metric.samples
+        if sample.name == name
+    ]
+
+
+async def test_the_lag_is_told_by_the_owner_alone(receiver: KafkaReceiver) -> None:
+    holdings = held(receiver)
+
+    def lags(partitions: Iterable[Partition]) -> list[float]:
+        holdings.assigned(partitions, keep=True)
+        return _series(receiver, "otelcol_kafka_receiver_offset_lag")
+
+    assert lags([ONE, TWO]) == []
+    holdings.take([chunk(ONE, 1, end=5), chunk(TWO, 1, end=2)])
+    assert sorted(lags([ONE, TWO])) == [0.0, 3.0]
+    assert lags([TWO]) == [0.0]
+    assert lags([ONE, TWO]) == [0.0]
+    assert _series(receiver, "otelcol_kafka_receiver_partition_start_total") == [3.0]
+    assert _series(receiver, "otelcol_kafka_receiver_partition_close_total") == [1.0]
+    await receiver.stop()
