@@ -334,7 +334,8 @@ class Consumer:
                 break
         self._tell(self._owner.connected)
         self._ours = ours
-        self._held &= ours
+        # Others begin anew, with lanes that hold nothing back.
+        self._held = {each for each in self._held & ours if Partition(*each) in positions}
         client.resume(*(ours - self._held))
 
     async def _anchor(self, client: Any, partitions: Sequence[Any]) -> None:

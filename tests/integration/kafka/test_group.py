@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.errors import Refused
 from pipeline.receivers.kafka import KafkaReceiver
 from pipeline.signals import Batch, Outcome
-from pipeline.testing import CollectingSink
+from pipeline.testing import CollectingSink, FailingSink
 from pipeline.worker import Worker
 from tests.integration.kafka.running import (
     OpenSink,
@@ -25,11 +26,14 @@ from tests.integration.kafka.running import (
     trace,
     until,
 )
+from tests.servers.collectors import otelcol
 from tests.servers.kafka.traffic import own_name, traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
+    from tests.servers.backend import Backend
     from tests.servers.kafka.broker import Broker
     from tests.servers.kafka.traffic import Traffic
 
@@ -244,3 +248,50 @@ async def test_a_group_of_another_kind_says_so(kafka: Traffic, topic: str, group
         async with receiving(kafka.bootstrap, host=host, group_rebalance_strategy="roundrobin", **keys):
             await until(lambda: any("set the same group_rebalance_strategy" in why for why in said))
         assert _has_all(first)
+
+
+async def test_one_group_with_a_collector(
+    kafka_broker: Broker, kafka: Traffic, topic: str, group: str, tmp_path: Path, otlp_backend: Backend
+) -> None:
+    """Members of both kinds share the partitions, so that one can be replaced by the other step by step."""
+    theirs = {
+        "receivers": {
+            "kafka": {
+                "brokers": [kafka_broker.bootstrap],
+                "group_id": group,
+                "traces": {"topics": [topic]},
+                "initial_offset": "earliest",
+                "group_rebalance_strategy": "sticky",
+            }
+        },
+        "exporters": {"otlphttp": {"endpoint": f"http://127.0.0.1:{otlp_backend.http_port}", "compression": "none"}},
+        "service": {"pipelines": {"traces": {"receivers": ["kafka"], "exporters": ["otlphttp"]}}},
+    }
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
+    async with receiving(kafka.bootstrap, **keys) as (ours, sink):
+        await until(partial(_has_all, ours))
+        with otelcol(theirs, tmp_path, ports=[]):
+            await until(lambda: _partitions(ours) == PARTITIONS // 2)
+            for partition in range(PARTITIONS):
+                await kafka.write(topic, trace(partition), partition=partition)
+            await sink.wait_for(2)
+            bodies = await asyncio.to_thread(otlp_backend.wait, "traces", lambda bodies: len(bodies) == 2)
+            assert len(numbers(sink)) == len(bodies) == 2
+        await until(partial(_has_all, ours))
+
+
+async def test_a_partition_that_was_held_is_read_behind_a_loss(kafka: Traffic, topic: str, group: str) -> None:
+    """The lane that held it back is gone, and the new one knows nothing of it."""
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
+    sink = FailingSink([Refused("full")] * 6)
+    async with receiving(kafka.bootstrap, sink, **keys) as (receiver, _):
+        await until(partial(_has_all, receiver))
+        await kafka.write(topic, trace(1))
+        await until(lambda: sink.calls >= 2)
+        consumer = receiver._consumer
+        assert consumer is not None
+        receiver._thread.soon(consumer._client._coordinator.reset_generation)
+        await sink.taken.wait_for(1, timeout_s=30)
+        await kafka.write(topic, trace(2))
+        await sink.taken.wait_for(2)
+        assert numbers(sink.taken) == [1, 2]
