@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pipeline.config.ids import ComponentId
-from pipeline.config.references import exporters_named, with_named_exporters
+from pipeline.config.references import exporters_named, references, with_named_exporters
 from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.errors import PenstockError
 from pipeline.kafka.dead_letters import DeadLetterTopic
@@ -19,10 +19,11 @@ from pipeline.signals import Signal
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Settings of a client, and the topics to read."""
+    """Settings of a client, the topics to read, and the extensions that the client asks for tokens."""
 
     client: KafkaClient
     topics: tuple[str, ...]
+    extensions: tuple[ComponentSettings, ...] = ()
 
 
 def cluster_at(brokers: Sequence[str], topics: Sequence[str]) -> Cluster:
@@ -56,7 +57,9 @@ def cluster_of(settings: Settings, component: str | None, topics: Sequence[str])
     assert isinstance(chosen.config, KafkaClient), "only those were found"  # noqa: S101 - for the type checker
     if not topics and not own:
         raise PenstockError(f"{'::'.join(chosen.path)} has no dead-letter topic; name one with --topic")
-    return Cluster(chosen.config, tuple(topics) or own)
+    named = [target for _, target, reference in references(chosen.config) if reference.kind == "extensions"]
+    extensions = tuple(settings.extensions[target] for target in named if target in settings.extensions)
+    return Cluster(chosen.config, tuple(topics) or own, extensions)
 
 
 def _candidates(settings: Settings, component: str | None) -> Iterator[tuple[ComponentSettings, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.arguments import Parser, config_parser
-from pipeline.component import Host
+from pipeline.component import Extension, Host
 from pipeline.config import ComponentId, load
 from pipeline.dead_letter import Reason
 from pipeline.errors import PenstockError
@@ -27,6 +27,7 @@ from pipeline.telemetry.meter import Meter, MetricsRegistry
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pipeline.config.settings import ComponentSettings
     from pipeline.kafka.dead_letter_replay import Replayed
     from pipeline.kafka.producer import Producer
 
@@ -44,11 +45,14 @@ def dead_letter(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     if options.action is None:
         raise PenstockError("say what to do: penstock dead-letter list, or penstock dead-letter replay")
-    cluster = _cluster(options)
-    host = _host()
-    arguments = client_arguments(cluster.client, host)
+    return asyncio.run(_act(options, _cluster(options)))
+
+
+async def _act(options: argparse.Namespace, cluster: Cluster) -> int:
     action = _list if options.action == "list" else _replay
-    return asyncio.run(action(options, arguments, cluster.topics, host))
+    host = _host("dead-letter")
+    async with _running(cluster.extensions) as host.extensions:
+        return await action(options, client_arguments(cluster.client, host), cluster.topics, host)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,10 +113,23 @@ def _cluster(options: argparse.Namespace) -> Cluster:
     return cluster_of(load(options.config, options.sets), options.component, options.topic)
 
 
-def _host() -> Host:
-    """A host for clients outside of a service."""
+def _host(component_id: str) -> Host:
+    """A host for a component outside of a service."""
     log = logging.getLogger("penstock.dead_letter")
-    return Host(id=ComponentId("dead-letter"), log=Log(log), meter=Meter(MetricsRegistry(), {}))
+    return Host(id=ComponentId.parse(component_id), log=Log(log), meter=Meter(MetricsRegistry(), {}))
+
+
+@asynccontextmanager
+async def _running(extensions: Sequence[ComponentSettings]) -> AsyncIterator[dict[ComponentId, Extension]]:
+    """The extensions that give tokens, as a service would have them."""
+    made: dict[ComponentId, Extension] = {each.id: each.cls(each.config, _host(str(each.id))) for each in extensions}
+    try:
+        for extension in made.values():
+            await extension.start()
+        yield made
+    finally:
+        for extension in made.values():
+            await extension.stop()
 
 
 # List -----------------------------------------------------------------------------------------------------------------

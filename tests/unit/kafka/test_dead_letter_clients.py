@@ -68,3 +68,12 @@ def test_brokers_alone() -> None:
         cluster_at(["a:1"], [])
     with pytest.raises(PenstockError, match='"a b" is no address of a broker'):
         cluster_at(["a b"], ["t"])
+
+
+def test_extensions_that_give_tokens_come_with_the_client() -> None:
+    login = "auth: {sasl: {mechanism: OAUTHBEARER, oauthbearer_token_source: bearertokenauth}}, "
+    text = TEXT.replace(", RECEIVER", f", {login}{RECEIVER}").replace(", EXPORTER", "")
+    extension = "extensions: {bearertokenauth: {token: t}, health_check: }\n"
+    service = "service:\n  extensions: [bearertokenauth, health_check]\n"
+    loaded = load(["yaml:" + extension + text.replace("service:\n", service)])
+    assert [str(each.id) for each in cluster_of(loaded, None, []).extensions] == ["bearertokenauth"]
