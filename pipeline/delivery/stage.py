@@ -11,7 +11,6 @@ from pipeline.config import ConfigModel
 from pipeline.delivery.batcher import Batcher, Single, Source
 from pipeline.delivery.dead_letters import DeadLetters
 from pipeline.delivery.drain import Drain
-from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.queue import MemoryQueue, Queue
 from pipeline.delivery.sender import Sender
 from pipeline.delivery.settings import SendingQueue, delivery_of
@@ -260,6 +259,8 @@ class DeliveryStage:
 
 def _queue_of(settings: SendingQueue, host: Host, signal: Signal) -> Queue:
     if settings.storage is not None:
+        from pipeline.delivery.durable.queue import DurableQueue  # noqa: PLC0415 - SQLite is for queues on disk
+
         return DurableQueue(settings, host, signal)
     return MemoryQueue(settings.queue_size, settings.sizer, block_on_overflow=settings.block_on_overflow)
 

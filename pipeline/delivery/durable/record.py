@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.delivery.durable.errors import StoreDamagedError
 from pipeline.delivery.durable.store import Row
 from pipeline.signals import Batch, Content, Context, Signal
+from pipeline.signals.context import NO_CONTEXT
 
 
 class Record:
@@ -72,10 +73,10 @@ def encode_context(context: Context) -> str:
 
 
 def decode_context(text: str) -> Context:
-    """The context of a row. Raises StoreDamagedError where it is none."""
+    """The context of a row; an empty one where it cannot be read, since the data matters more."""
     try:
         fields = json.loads(text)
         metadata = {str(key): tuple(map(str, values)) for key, values in fields["metadata"].items()}
         return Context(str(fields["receiver"]), str(fields["transport"]), str(fields["peer"]), metadata)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreDamagedError("a row's context is no context") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return NO_CONTEXT
