@@ -50,7 +50,7 @@ def dead_letter(argv: Sequence[str]) -> int:
 
 async def _act(options: argparse.Namespace, cluster: Cluster) -> int:
     action = _list if options.action == "list" else _replay
-    host = _host("dead-letter")
+    host = _host("dead_letter")
     async with _running(cluster.extensions) as host.extensions:
         return await action(options, client_arguments(cluster.client, host), cluster.topics, host)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from pipeline.component import Extension, Host
 from pipeline.config import ComponentId
 from pipeline.errors import Refused
 from pipeline.extensions.bearertokenauth import BearerTokenAuth
 from pipeline.kafka.connecting import connected
+from pipeline.kafka.dead_letter_command import dead_letter
 from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.settings import KafkaClient, client_arguments
 from pipeline.testing import configured, make_host
@@ -104,6 +106,26 @@ async def test_tokens(secured: Secured, listener: str) -> None:
     extension: BearerTokenAuth = configured(BearerTokenAuth, token=token())
     keys = {**TOKENS, **(tls(secured) if listener == "SASLTLS" else {})}
     assert await there_and_back(arguments(secured, listener, keys, extension), f"tokens-{listener}") == b"value"
+
+
+async def test_the_command_for_dead_letters_logs_in_as_its_configuration_does(
+    secured: Secured, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await there_and_back(arguments(secured, "SASL", login("PLAIN")), "dead-letters") == b"value"
+    receiver = {"brokers": [secured.broker.address("SASL")], "dead_letter": {"topic": "dead-letters"}, **TOKENS}
+    config = {
+        "extensions": {"bearertokenauth": {"token": token()}},
+        "receivers": {"kafka": receiver},
+        "exporters": {"nop": {}},
+        "service": {
+            "extensions": ["bearertokenauth"],
+            "pipelines": {"traces": {"receivers": ["kafka"], "exporters": ["nop"]}},
+        },
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert await asyncio.to_thread(dead_letter, ["list", "--config", str(file)]) == 0
+    assert capsys.readouterr().err == "1 records in between are no dead letters\n"
 
 
 async def test_a_token_in_a_file_that_is_renewed(secured: Secured, tmp_path: Path) -> None:
