@@ -122,11 +122,14 @@ def heartbeat(bench: Bench) -> Result:
         before = rebalances(shared, name)
         busy = is_busy(system.server.pid, over_s=bench.away_s)
         after = rebalances(shared, name)
+        waiting = len(writer.sent) - len(arrived.arrived)
         writer.stop()
         ledger.wait(quiet_s=30)
         system.terminate()
     problems = [f"{after - before} rebalances"] if after > before else []
-    return Result(0, ledger.account(), [f"{busy:.0%} of a core, {after - before} rebalances"], problems)
+    return Result(
+        0, ledger.account(), [f"{busy:.0%} of a core, {waiting} spans wait, {after - before} rebalances"], problems
+    )
 
 
 def rebalances(shared: Broker, group: str) -> int:
