@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ from pipeline.signals import Batch, Delivery, Outcome, Signal
 # A partition whose pipelines are slower than its broker is not read further ahead than this.
 _AHEAD_BYTES: Final = 8 << 20
 _ENOUGH_BYTES: Final = 2 << 20
+_AFTER_A_BUG_S: Final = 1.0
 
 
 class Partition(NamedTuple):
@@ -126,19 +127,29 @@ class Lane:
     async def run(self) -> None:
         """Offer what comes, until cancelled."""
         while True:
-            while self._again:
-                await self._once_more(self._again.popleft())
+            await self._offer_again()
             if self._chunks:
-                records = self._chunks.popleft()
-                for parcel in self._parcels(records):
-                    await self._offer(parcel)
+                for parcel in self._parcels(self._chunks.popleft()):
+                    await self._guarded(self._offer, parcel)
+                    await self._offer_again()
                     # Pipelines that take at once do not let others have the loop.
                     await asyncio.sleep(0)
-                    while self._again:
-                        await self._once_more(self._again.popleft())
             else:
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def _offer_again(self) -> None:
+        while self._again:
+            await self._guarded(self._once_more, self._again.popleft())
+
+    async def _guarded(self, work: Callable[[Parcel], Awaitable[None]], parcel: Parcel) -> None:
+        """Work on a parcel; an error nobody foresaw must not leave a hole that no offset ever gets across."""
+        try:
+            await work(parcel)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parcel is tried again
+            self._around.host.log.error("Offering records failed. Trying again.", error=type(error).__name__)
+            await self._around.host.clock.sleep(_AFTER_A_BUG_S)
+            self._again.append(parcel)
 
     def _parcels(self, records: Sequence[Record]) -> Iterator[Parcel]:
         for window in windows(records, self._around.max_join_bytes):
@@ -154,7 +165,7 @@ class Lane:
     async def _once_more(self, parcel: Parcel) -> None:
         if parcel.reason is not None and parcel.error is not None:
             await self._bury(parcel, parcel.reason, parcel.error)
-        elif isinstance(parcel.error, Refused) and await self._wait(parcel, parcel.error):
+        elif not isinstance(parcel.error, Refused) or await self._wait(parcel, parcel.error):
             await self._offer(parcel)
 
     async def _offer(self, parcel: Parcel) -> None:
@@ -222,11 +233,11 @@ class Lane:
     async def _rejected(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
         """Take a parcel apart, so that the culprit stands alone; then bury it."""
         if len(parcel.records) == 1:
+            parcel.reason, parcel.error = reason, error
             await self._bury(parcel, reason, error)
             return
         self.progress.split(parcel.stretch, len(parcel.records) - 1)
-        for record in parcel.records:
-            await self._offer(Parcel([record], parcel.stretch))
+        self._again.extend(Parcel([record], parcel.stretch) for record in parcel.records)
 
     async def _bury(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
         burial = self._around.burial
