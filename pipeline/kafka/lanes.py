@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.errors import Code, DeliveryError, Refused
@@ -21,13 +21,14 @@ class Submission:
         is_withdrawn: whether nobody waits any more.
     """
 
-    __slots__ = ("_done", "_open", "is_withdrawn", "records", "results")
+    __slots__ = ("_done", "_on_withdraw", "_open", "is_withdrawn", "records", "results")
 
     OPEN: Final = Refused("kafka: not written yet", code=Code.DEADLINE_EXCEEDED)
 
-    def __init__(self, records: Sequence[OutRecord]) -> None:
-        """All are open."""
+    def __init__(self, records: Sequence[OutRecord], on_withdraw: Callable[[], object]) -> None:
+        """All are open. `on_withdraw` is called in the thread that withdraws."""
         self.records = records
+        self._on_withdraw = on_withdraw
         self.results: list[DeliveryError | None] = [self.OPEN] * len(records)
         self.is_withdrawn = False
         self._open = len(records)
@@ -41,8 +42,9 @@ class Submission:
         return self.results
 
     def withdraw(self) -> None:
-        """Nobody waits any more: what has not been packed yet is not sent."""
+        """Nobody waits any more: what has not been packed yet is not sent. Any thread may call it."""
         self.is_withdrawn = True
+        self._on_withdraw()
 
     def settle(self, index: int, error: DeliveryError | None) -> None:
         """End one record."""
@@ -104,6 +106,11 @@ class Lane:
                 taken.append(entry)
                 left -= size
         return taken
+
+    def purge(self) -> None:
+        """Leave out what nobody waits for any more."""
+        self.entries = deque(entry for entry in self.entries if not entry.submission.is_withdrawn)
+        self.size_bytes = sum(entry.size_bytes for entry in self.entries)
 
     def clear(self) -> list[Entry]:
         """Take all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pipeline.component import Host
@@ -79,7 +80,7 @@ class Producer:
 
     def submit(self, records: Sequence[OutRecord]) -> Submission:
         """Hand records over and return at once."""
-        submission = Submission(records)
+        submission = Submission(records, partial(self._withdrawn, asyncio.get_running_loop()))
         limit = self._settings.max_message_bytes - HEADER_BYTES
         homes: dict[str, Sequence[int]] = {}
         for number, record in enumerate(records):
@@ -149,6 +150,17 @@ class Producer:
     def _backlog(self, topic: str, partition: int) -> int:
         lane = self._lanes.get((topic, partition))
         return len(lane.entries) if lane else 0
+
+    def _withdrawn(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and all that waited with it
+            loop.call_soon_threadsafe(self._purge)
+
+    def _purge(self) -> None:
+        """Free what nobody waits for any more: brokers may be away for long."""
+        for lane in self._lanes.values():
+            lane.purge()
+        for waiting in self._homeless.values():
+            waiting[:] = [entry for entry in waiting if not entry.submission.is_withdrawn]
 
     def _left(self) -> list[Entry]:
         left = [entry for lane in self._lanes.values() for entry in lane.clear()]

@@ -39,10 +39,10 @@ class _Flight:
                 refused = refused or error
             elif error is not None:
                 self._rejected = self._rejected or error
+        # Errors of their own: one that is kept would keep, with its traceback, the batch.
         if refused is not None:
-            raise refused
+            raise Refused(str(refused), code=refused.code)
         if self._rejected is not None:
-            # Other records are not at fault.
             raise Rejected(str(self._rejected), code=self._rejected.code, divisible=True)
 
     def send_again(self) -> None:

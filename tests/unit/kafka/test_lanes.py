@@ -12,7 +12,7 @@ from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord
 
 
 def submission(*sizes: int) -> Submission:
-    return Submission([OutRecord("spans", b"x" * size) for size in sizes])
+    return Submission([OutRecord("spans", b"x" * size) for size in sizes], lambda: None)
 
 
 def lane_of(*submissions: Submission) -> Lane:
@@ -48,6 +48,14 @@ def test_what_nobody_waits_for_is_left_out() -> None:
     given_up.withdraw()
     assert sizes(lane.take(1000, 10)) == [30]
     assert lane.size_bytes == 0
+
+
+def test_what_nobody_waits_for_is_freed() -> None:
+    given_up, wanted = submission(10, 20), submission(30)
+    lane = lane_of(given_up, wanted)
+    given_up.withdraw()
+    lane.purge()
+    assert (sizes(list(lane.entries)), lane.size_bytes) == ([30], 30)
 
 
 async def test_a_submission_ends_with_its_last_record() -> None:

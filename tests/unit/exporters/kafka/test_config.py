@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.exporters.kafka import KafkaExporter
 from pipeline.exporters.kafka.config import KafkaExporterConfig
 from pipeline.kafka.producer_settings import ProducerSettings
+from pipeline.registry import Kind
 from pipeline.signals import Signal
+from pipeline.testing import make_host
 
 
 def config(**keys: Any) -> KafkaExporterConfig:
@@ -90,3 +93,12 @@ def test_acknowledgements(acks: object, number: int) -> None:
     producer = ProducerSettings.model_validate({"required_acks": acks})
     assert producer.required_acks == number
     assert producer.is_idempotent is (number == -1)
+
+
+def test_old_keys_are_said_to_be_old(caplog: pytest.LogCaptureFixture) -> None:
+    KafkaExporter(config(topic="all", traces={"topic": "own"}), make_host("kafka", kind=Kind.EXPORTER))
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == (
+        "WARNING",
+        "Key is deprecated. Use those of the signals instead.",
+    )
