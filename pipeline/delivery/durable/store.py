@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,6 +23,8 @@ PAGE_BYTES: Final = 32768
 _CHECKPOINT_BYTES: Final = 32 << 20
 _SPARE_BYTES: Final = 2 << 20
 """Room on the disk for the removal of rows."""
+_VACUUM_PAGES: Final = _SPARE_BYTES // PAGE_BYTES // 4
+_MAKE_ROOM_S: Final = 0.1
 _CACHE_KIB: Final = 8 << 10
 _HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
 _ALL: Final = f"{_HEAD}, body, checksum"
@@ -198,7 +201,7 @@ class Store:
             StoreFullError: there is no room, or so little that the log might not fit into the file any more.
         """
         if puts:
-            self._require_room(sum(row.body_bytes + 2 * PAGE_BYTES for row in puts))
+            self._require_room(sum(row.body_bytes + PAGE_BYTES for row in puts) + 8 * PAGE_BYTES)
         with translated():
             run = self.connection.execute
             try:
@@ -223,8 +226,13 @@ class Store:
             if self._has_room(size_bytes):
                 return
             self.checkpoint("TRUNCATE")
-            if not self._has_room(size_bytes):
-                raise StoreFullError("too little of it is left")
+            end_s = time.monotonic() + _MAKE_ROOM_S
+            while not self._has_room(size_bytes):
+                if not self.free_bytes or time.monotonic() > end_s:
+                    raise StoreFullError("too little of it is left")
+                # What the file does not use is given back to the disk, where the log can have it.
+                self.connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+                self.checkpoint("TRUNCATE")
 
     def _has_room(self, size_bytes: int) -> bool:
         disk = os.statvfs(self.path.parent)

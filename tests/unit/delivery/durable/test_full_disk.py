@@ -97,6 +97,18 @@ async def test_a_queue_that_has_the_disk_to_itself_fills_and_empties_it_again_an
     await ended(queue)
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 20, 40])
+async def test_an_emptied_queue_takes_data_whatever_the_size(disk: Path, count: int) -> None:
+    queue, ready = await started(disk)
+    admitted = await filled(queue)
+    assert await deliver(queue, ready, len(admitted)) == admitted
+    await asyncio.sleep(0.05)
+    # All at once, so that they share commits as large as they come.
+    await asyncio.gather(*(queue.put(batch_of(number, size=2_500_000 // count), None) for number in range(count)))
+    assert sorted(await deliver(queue, ready, count)) == list(range(count))
+    await ended(queue)
+
+
 async def test_others_fill_the_disk(disk: Path) -> None:
     queue, ready = await started(disk)
     for number in (1, 2, 3):
