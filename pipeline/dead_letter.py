@@ -15,6 +15,7 @@ _MAX_DIGITS: Final = 20
 PREFIX: Final = "penstock.dead_letter."
 """Begins the name of every metadata key and header of a dead letter."""
 _REASON: Final = PREFIX + "reason"
+COMPONENT_KEY: Final = PREFIX + "component"
 
 
 class Reason(StrEnum):

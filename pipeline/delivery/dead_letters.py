@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.component import Host, Stage
-from pipeline.dead_letter import DeadLetter, Reason
+from pipeline.dead_letter import COMPONENT_KEY, DeadLetter, Reason
 from pipeline.delivery.shipment import Piece
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
 from pipeline.signals import Batch, Context, Delivery, Outcome, Signal
@@ -46,6 +46,9 @@ class DeadLetters:
                 given_up.cut_short()
 
     async def _hand_over(self, given_up: _GivenUp) -> None:
+        if given_up.was_written_by(str(self._host.id)):
+            given_up.fail(Rejected("it is a dead letter of this exporter already"))
+            return
         try:
             await self._stage.consume(given_up.letter(self._letter(given_up.error)))
         except Exception as error:  # noqa: BLE001 - whatever the other stage raises, this batch ends
@@ -80,6 +83,10 @@ class _GivenUp:
         self.error = error
         self._owner = owner
         self._is_ended = False
+
+    def was_written_by(self, component: str) -> bool:
+        """Whether it comes from the dead letters of this component, read as data: it would go round for ever."""
+        return component in self._batch.context.metadata.get(COMPONENT_KEY, ())
 
     def letter(self, letter: DeadLetter) -> Batch:
         """The batch for the other stage."""

@@ -211,6 +211,7 @@ class KafkaReceiverConfig(KafkaClient):
         if self.encoding:
             self._check_old_encoding()
         self._check_topics_apart()
+        self._check_dead_letters()
         return self
 
     def _check_old_encoding(self) -> None:
@@ -223,6 +224,14 @@ class KafkaReceiverConfig(KafkaClient):
                 problems.append(str(error))
         if len(problems) == len(Signal):
             raise InvalidKey(problems[0], "encoding")
+
+    def _check_dead_letters(self) -> None:
+        if self.dead_letter is not None and any(self.dead_letter.topic in self.topics_of(signal) for signal in Signal):
+            raise InvalidKey(
+                f'"{self.dead_letter.topic}" is read by this receiver: its dead letters would go round for ever',
+                "dead_letter",
+                "topic",
+            )
 
     def _check_topics_apart(self) -> None:
         if self.topic:

@@ -17,6 +17,8 @@ class Topics:
 
     def __init__(self, config: KafkaReceiverConfig, signals: Iterable[Signal]) -> None:
         """Compile the expressions of these signals."""
+        # What was put there by this receiver must not come in again.
+        self._dead_letters = config.dead_letter.topic if config.dead_letter is not None else ""
         self._literal: dict[str, Signal] = {}
         self._expressions: list[tuple[Pattern, tuple[Pattern, ...], Signal]] = []
         for signal in sorted(signals, key=list(Signal).index):
@@ -30,7 +32,7 @@ class Topics:
     def signal_of(self, topic: str) -> Signal | None:
         """The signal in a topic, None for a topic that is not read."""
         signal = self._literal.get(topic)
-        if signal is not None or topic.startswith("__"):
+        if signal is not None or topic == self._dead_letters or topic.startswith("__"):
             # Topics that begin so are Kafka's own.
             return signal
         for expression, excluded, signal in self._expressions:

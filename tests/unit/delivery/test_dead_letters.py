@@ -46,7 +46,7 @@ class Pair:
             sending_queue=SendingQueue(**keys.get("queue", {})),
             retry_on_failure=RetryOnFailure(**{"randomization_factor": 0.0, **keys.get("retry", {})}),
         )
-        self.host = make_host("otlp_grpc/main", kind=Kind.EXPORTER, clock=behind.clock)
+        self.host = make_host(keys.get("name", "otlp_grpc/main"), kind=Kind.EXPORTER, clock=behind.clock)
         self.exporter = ScriptedExporter(config, self.host, answers)
         self.stage = DeliveryStage(self.exporter, config, self.host, Signal.TRACES, behind.stage)
         self.letters = Letters(behind.exporter.config, behind.host)
@@ -220,7 +220,7 @@ async def test_a_stop_while_the_dead_letters_wait_for_room_leaves_nothing_open()
 
 async def test_dead_letters_may_be_handed_on() -> None:
     last = rig()
-    middle = Pair(behind=last)
+    middle = Pair(behind=last, name="otlp_grpc/second")
     middle.exporter.default = Rejected("not here")
     first = Pair(behind=Rig(middle.stage, middle.exporter, middle.host, last.clock))
     first.exporter.default = BAD
@@ -244,6 +244,25 @@ async def test_dead_letters_are_sent_as_one_only_where_they_say_the_same() -> No
 
     assert sorted(pair.letters.arrived) == [[0, 2], [1]]
     assert {metadata[PREFIX + "topic"] for metadata in pair.letters.metadata} == {"a", "b"}
+
+
+async def test_a_dead_letter_that_comes_round_to_where_it_was_made_fails_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pair = Pair(behind=rig())
+    pair.exporter.default = BAD
+
+    batch = batch_of(1, metadata={PREFIX + "reason": "rejected", PREFIX + "component": "otlp_grpc/main"})
+    other = batch_of(2, metadata={PREFIX + "reason": "rejected", PREFIX + "component": "otlp_grpc/other"})
+    for each in (batch, other):
+        await pair.stage.consume(each)
+    await settle()
+
+    assert pair.letters.arrived == [[2]]
+    assert outcomes([batch, other]) == [Outcome.FAILED, Outcome.DELIVERED]
+    assert "it is a dead letter of this exporter already" in [
+        getattr(record, "fields", {}).get("error") for record in caplog.records
+    ]
 
 
 async def test_a_stage_that_breaks_ends_the_data_as_failed(caplog: pytest.LogCaptureFixture) -> None:

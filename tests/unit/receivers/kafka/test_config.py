@@ -101,3 +101,11 @@ def test_how_long_refused_data_is_offered() -> None:
     ending = _patience(config(error_backoff=slow, message_marking={"on_error": True}))
     assert ending is not None
     assert ending.max_elapsed_time == 60.0
+
+
+def test_dead_letters_never_come_in_again() -> None:
+    for topic in ("spans", "otlp_logs"):
+        with pytest.raises(ValidationError, match="would go round for ever"):
+            config(traces={"topics": ("spans",)}, dead_letter={"topic": topic})
+    expression = config(traces={"topics": ("^spans",)}, dead_letter={"topic": "spans_dead"})
+    assert Topics(expression, [Signal.TRACES]).among(["spans", "spans_dead"]) == {"spans"}
