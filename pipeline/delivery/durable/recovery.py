@@ -120,7 +120,9 @@ def damage_of(path: Path) -> str | None:
 def _takes_all(path: Path, log: Path) -> bool:
     """Whether SQLite takes every commit that the log says is in it. Changes nothing but the index of the log."""
     with log.open("rb") as opened:
-        stated = wal.committed(opened, PAGE_BYTES)
+        stated = wal.committed(opened)
+    if stated is None:
+        return False
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

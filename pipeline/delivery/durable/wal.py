@@ -68,13 +68,14 @@ def frames(log: BinaryIO, page_size: int) -> Iterator[Frame]:
         offset += len(frame)
 
 
-def committed(log: BinaryIO, page_size: int) -> int:
-    """How many frames belong to commits by what the frames themselves say; looks at nothing but their headers."""
+def committed(log: BinaryIO) -> int | None:
+    """How many frames belong to commits by what their headers say; None where the log's own header does not hold."""
     header = log.read(_HEADER_BYTES)
     if len(header) < _HEADER_BYTES:
         return 0
-    magic, _, size, _, *salt = struct.unpack(">6I", header[:24])
-    size = size if magic in _ORDERS else page_size
+    magic, _, size, _, *salt, sum1, sum2 = struct.unpack(">8I", header)
+    if magic not in _ORDERS or _checksum(_ORDERS[magic], header[:24], 0, 0) != (sum1, sum2):
+        return None
     count = last = 0
     log.seek(0, os.SEEK_END)
     for start in range(_HEADER_BYTES, log.tell() - _FRAME_HEADER_BYTES - size + 1, _FRAME_HEADER_BYTES + size):

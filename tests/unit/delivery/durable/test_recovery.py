@@ -174,6 +174,15 @@ def test_one_byte_costs_the_rows_of_one_page_and_not_in_silence(
             assert damages or any(not found.is_whole for found in rows)
 
 
+def test_every_byte_of_the_logs_header_counts(templates: dict[bool, Path], tmp_path: Path) -> None:
+    for at in range(32):
+        path = copied(templates[True], tmp_path)
+        flip(log_of(path), at)
+        assert opened(path)[0] == everything(), at
+        for part in files_of(path):
+            part.unlink(missing_ok=True)
+
+
 def test_an_interrupted_salvage_goes_on(at_rest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_header(at_rest)
     write, calls = Store.write, 0
