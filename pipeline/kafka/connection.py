@@ -12,6 +12,7 @@ from pipeline.clock import Clock
 from pipeline.component import Host
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.kafka.connecting import Outages, connected
+from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.producer_settings import ProducerSettings
 from pipeline.kafka.record_batch import ReadyBatch
 
@@ -153,7 +154,12 @@ class Connections:
             self._connecting = self._host.tasks.start(self._connect(), "connect to kafka")
 
     async def _connect(self) -> None:
-        client = await connected(self._make, self._arguments, self._failed, self._host.clock.sleep)
+        try:
+            client = await connected(self._make, self._arguments, self._failed, self._host.clock.sleep)
+        except Exception as cause:  # noqa: BLE001 - whatever it is, those who wait are told, and the next one tries anew
+            self._failed(delivery_error(cause))
+            self._away = ""
+            return
         self._outages.over()
         self.current = Connection(client, self._settings, self._host.clock)
         attempt, self._attempt = self._attempt, None

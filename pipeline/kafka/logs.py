@@ -9,8 +9,15 @@ from typing import Final
 
 _LIBRARY: Final = "aiokafka"
 _PAUSE_S: Final = 60.0
-_KNOWN: Final = frozenset(("Sending username and password in the clear", 'Unable connect to "%s:%s": %s'))
-"""What the configuration says already, and what `connecting` tells with its reason."""
+_KNOWN: Final = frozenset(
+    (
+        "Sending username and password in the clear",
+        'Unable connect to "%s:%s": %s',
+        "Topic %s not found in cluster metadata",
+        "Topic %s is not available during auto-create initialization",
+    )
+)
+"""What the configuration says already, and what components tell with its reason: no broker, no such topic."""
 
 
 class OncePerPause(logging.Handler):

@@ -55,6 +55,7 @@ def test_one_line_a_minute_of_each_call_site(library: logging.Logger, now: list[
 def test_what_is_known_and_what_is_no_warning_stays_away(library: logging.Logger, lines: list[str]) -> None:
     library.warning("Sending username and password in the clear")
     library.error('Unable connect to "%s:%s": %s', "127.0.0.1", 9, "refused")
+    library.error("Topic %s not found in cluster metadata", "spans")
     library.info("Authenticated as %s", "alice")
     library.debug("Request %s", "with telemetry in it")
     assert lines == []
