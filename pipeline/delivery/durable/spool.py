@@ -64,6 +64,7 @@ class Spool:
         self._damage = ""
         """What was seen of a file that is to be replaced; empty: it is sound."""
         self._is_replacing = False
+        self._has_set_aside = False
         self._has_failed = False
         self._is_closing = False
         self._is_closed = False
@@ -291,7 +292,9 @@ class Spool:
         if self._commit is None and not self._is_reading and not self._is_replacing:
             self._is_replacing = True
             rows = [record.row() for record in self._window.records()]
-            anew = partial(replace_store, self.path, self._settings, self._store, self._damage)
+            # What an earlier try has set aside already is gone on with.
+            reason = "" if self._has_set_aside else self._damage
+            anew = partial(replace_store, self.path, self._settings, self._store, reason)
             self._run(partial(anew, rows, self._window.horizon), self._replaced)
 
     def _replaced(self, replaced: Replaced | StoreError) -> None:
@@ -299,10 +302,11 @@ class Spool:
         if isinstance(replaced, StoreError):
             self._watch.failed(replaced)
             self._refuse(self._drop_puts(), replaced.refusal())
-            if not self._is_closing:
-                self._loop.call_later(_RETRY_S, self._replace, "")
+            self._has_set_aside = True
+            self._loop.call_later(_RETRY_S, self._try_again)
         else:
             self._damage = ""
+            self._has_set_aside = False
             for damage in replaced.damages:
                 self._watch.damaged(damage)
             self._use(replaced.store)
@@ -311,6 +315,10 @@ class Spool:
             self._read_on()
             self._go_on(GROUP_S)
         self._written.set()
+
+    def _try_again(self) -> None:
+        if self._damage and not self._is_closing:
+            self._replace(self._damage)
 
     def _drop_puts(self) -> list[Put]:
         puts, self._puts, self._put_bytes = self._puts, [], 0

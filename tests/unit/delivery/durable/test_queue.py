@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.delivery.durable import window
+from pipeline.delivery.durable import spool, window
 from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError
 from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.durable.store import Store
@@ -231,6 +232,32 @@ async def test_a_file_that_turns_out_damaged_at_a_write_is_replaced_and_nothing_
     assert metric_value(host, "penstock_queue_corrupt_files_total", data_type="traces") == 1
     assert queue.size == 7
     await until(lambda: len(rows_in(tmp_path)) == 7)
+    await queue.stop()
+
+
+async def test_a_damaged_file_is_replaced_as_soon_as_there_is_room_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_RETRY_S", 0.05)
+    queue, ready = await opened(queue_in(tmp_path))
+    for number in range(3):
+        await queue.put(batch_of(number), None)
+    write = Store.write
+    errors = [StoreDamagedError("SQLITE_CORRUPT"), StoreFullError("SQLITE_FULL")]
+
+    def troubled(self: Store, puts: Any, removals: Any) -> None:
+        if errors:
+            raise errors.pop(0)
+        write(self, puts, removals)
+
+    monkeypatch.setattr(Store, "write", troubled)
+    with pytest.raises(Refused, match="disk full"):
+        await queue.put(batch_of(3), None)
+    await queue.put(batch_of(4), None)
+
+    assert queue.size == 4
+    assert [ids_of(await taken(queue, ready)) for _ in range(4)] == [[0], [1], [2], [4]]
+    assert len(rows_in(tmp_path)) == 4
     await queue.stop()
 
 
