@@ -111,7 +111,9 @@ class Autocommit(ConfigModel):
     """When offsets are committed of what has been delivered."""
 
     enable: bool = Field(True, description="Without it nothing is ever committed: a restart begins anew.")
-    interval: Duration = Field(1.0, gt=0, description="Time between two commits.")
+    interval: Duration = Field(
+        0.02, gt=0, description="Least time between two commits; what is not committed is read again behind a crash."
+    )
 
 
 class MessageMarking(ConfigModel):

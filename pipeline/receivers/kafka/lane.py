@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -49,6 +49,8 @@ class Surroundings:
     counters: Mapping[Signal, ItemCounters]
     hold: Callable[[Partition, bool], None]
     """`hold(partition, yes)`: fetch no more of a partition, or go on."""
+    advanced: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be something new to commit."""
 
 
 class Parcel:
@@ -301,6 +303,7 @@ class Lane:
         if not parcel.is_done and not self._closed:
             parcel.is_done = True
             self.progress.end(parcel.stretch)
+            self._around.advanced.set()
             self._give(sum(map(weight_of, parcel.records)))
 
     def _give(self, size_bytes: int) -> None:

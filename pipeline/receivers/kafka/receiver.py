@@ -168,11 +168,17 @@ class KafkaReceiver(Receiver):
 
     async def _commit(self) -> None:
         assert self._consumer is not None, "start has made it"  # noqa: S101 - for the type checker
+        advanced = self._around.advanced
         while True:
-            await self.host.clock.sleep(self.config.autocommit.interval)
+            await advanced.wait()
+            advanced.clear()
             offsets = self._holdings.to_commit()
             if offsets:
                 await self._thread.call(self._consumer.commit(offsets))
+            await self.host.clock.sleep(self.config.autocommit.interval)
+            if self._holdings.to_commit():
+                # The commit has failed, or there is more already.
+                advanced.set()
 
     def _hold(self, partition: Partition, wanted: bool) -> None:
         if self._consumer is not None:

@@ -360,8 +360,10 @@ async def test_commits_have_their_interval(kafka: Traffic, topic: str, group: st
     async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
         await _until_committed(kafka, group, topic, 0)
         await kafka.write(topic, trace(1))
-        await sink.wait_for(1)
+        await _until_committed(kafka, group, topic, 1)
+        await kafka.write(topic, trace(2))
+        await sink.wait_for(2)
         await until(lambda: receiver._holdings.to_commit() != {})
         await asyncio.sleep(0.5)
-        assert await kafka.committed(group) == {(topic, 0): 0}
-    assert await kafka.committed(group) == {(topic, 0): 1}, "the end commits in any case"
+        assert await kafka.committed(group) == {(topic, 0): 1}
+    assert await kafka.committed(group) == {(topic, 0): 2}, "the end commits in any case"
