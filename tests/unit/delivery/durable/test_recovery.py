@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.delivery.durable.errors import StoreFullError, StoreLayoutError
+from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreLayoutError
+from pipeline.delivery.durable.migration import LAYOUT
 from pipeline.delivery.durable.recovery import Damage, check, open_store, replace
-from pipeline.delivery.durable.store import Row, Store, files_of
+from pipeline.delivery.durable.store import PAGE_BYTES, Row, Store, files_of
 from tests.unit.delivery.durable.sqlite_files import flip, log_of
 
 ROWS = 40
@@ -241,9 +242,12 @@ def test_a_later_layout_is_no_damage(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["q.db"]
 
 
-def test_the_check_gives_up_in_time(at_rest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.delivery.durable.recovery._CHECK_S", -1.0)
-    monkeypatch.setattr("pipeline.delivery.durable.recovery._CHECK_EVERY", 1)
+def test_the_check_gives_up_in_time_and_then_knows_nothing(at_rest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flip(at_rest, 4 * PAGE_BYTES)
+    with closing(Store(at_rest)) as store, pytest.raises(StoreDamagedError, match="structure"):
+        check(store)
+    monkeypatch.setattr("pipeline.delivery.durable.recovery._CHECK_S", 0.0)
+    monkeypatch.setattr("pipeline.delivery.durable.recovery._INTERRUPT_EVERY_S", 0.0)
     with closing(Store(at_rest)) as store:
         check(store)
-        assert store.totals().requests == ROWS
+        assert store.layout == LAYOUT
