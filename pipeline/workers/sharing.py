@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pipeline.config.ids import ComponentId
+from pipeline.config.references import with_named_exporters
 from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.errors import ConfigError, Problem
 
@@ -49,7 +50,7 @@ def _used(settings: Settings) -> dict[tuple[str, str], ComponentSettings]:
     for pipeline in service.pipelines.values():
         wanted.append((settings.receivers, pipeline.receivers))
         wanted.append((settings.processors, pipeline.processors))
-        wanted.append((settings.exporters, pipeline.exporters))
+        wanted.append((settings.exporters, with_named_exporters(pipeline.exporters, settings.exporters)))
         wanted.append((settings.connectors, pipeline.exporters))
     found = [section[component_id] for section, ids in wanted for component_id in ids if component_id in section]
     return {each.path: each for each in found}

@@ -13,7 +13,9 @@ from pipeline.workers.sharing import check_sharing
 BASE = """
 receivers: {nop: {}, nop/other: {}, otlp: {protocols: {http: {endpoint: "localhost:1"}}}}
 connectors: {span_metrics: {}, forward: {}}
-exporters: {nop: {}, file: {path: out.json}, prometheus: {endpoint: "localhost:2"}}
+exporters:
+  {nop: {}, file: {path: out.json}, prometheus: {endpoint: "localhost:2"},
+   otlp_http: {endpoint: "http://localhost:3", dead_letter: file}}
 service:
 """
 
@@ -38,6 +40,7 @@ COUNTED = "receivers: [span_metrics], exporters: [nop]"
     [
         ("{traces: {receivers: [otlp], exporters: [nop]}}", []),
         ("{traces: {receivers: [nop], exporters: [file, nop]}}", ["exporters::file"]),
+        ("{traces: {receivers: [nop], exporters: [otlp_http]}}", ["exporters::file"]),
         ("{metrics: {receivers: [nop], exporters: [prometheus]}}", ["exporters::prometheus"]),
         (f"{{traces: {{{IN_FRONT}}}, metrics: {{{COUNTED}}}}}", ["connectors::span_metrics"]),
         (f"{{traces/a: {{{FIRST}}}, traces/b: {{{SECOND}}}, metrics: {{{COUNTED}}}}}", ["connectors::span_metrics"]),
@@ -64,7 +67,7 @@ def test_a_problem_says_where_and_what_to_do() -> None:
     with pytest.raises(ConfigError) as caught:
         check_sharing(load([f"yaml:{text}"]), 3)
     (problem,) = caught.value.problems
-    assert problem.line == 4
+    assert problem.line == 5
     assert problem.message.startswith("not with --workers 3: workers would write into out.json at the same time")
     assert problem.message.endswith("or run one worker")
 
