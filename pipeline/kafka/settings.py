@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
@@ -118,13 +119,14 @@ def client_arguments(config: KafkaClient, host: Host) -> dict[str, Any]:
 
 
 def require_library(host: Host) -> None:
-    """Make sure of aiokafka, and that its log stays small.
+    """Make sure of the libraries of the extra `kafka`, and that aiokafka's log stays small.
 
     Raises:
-        StartError: it is not installed; the text has the command that helps.
+        StartError: one is not installed; the text has the command that helps.
     """
     try:
-        import aiokafka  # noqa: F401, PLC0415 - only those who use Kafka have it
+        for library in ("aiokafka", "xxhash"):
+            import_module(library)
     except ImportError:
         raise StartError(f'{host.id}: Kafka needs a library: pip install "penstock[kafka]"') from None
     calm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from typing import Any
 
 import pytest
@@ -83,14 +83,8 @@ def test_what_is_refused() -> None:
         KafkaClient.model_validate({"auth": {"kerberos": {"realm": "R"}}})
 
 
-async def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **keys: Any) -> Any:
-        if name.partition(".")[0] == "aiokafka":
-            raise ImportError(name)
-        return real(name, *args, **keys)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+@pytest.mark.parametrize("library", ["aiokafka", "xxhash"])
+async def test_without_a_library(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(StartError, match=r'^kafka: Kafka needs a library: pip install "penstock\[kafka\]"$'):
         arguments()
