@@ -145,7 +145,6 @@ def kafka_in(broker: Broker, topics: Sequence[str], group: str, **keys: Any) -> 
         "initial_offset": "earliest",
         "session_timeout": "6s",
         "heartbeat_interval": "1s",
-        "autocommit": {"interval": "100ms"},
     }
     return {"kafka": {**receiver, **keys}}
 
