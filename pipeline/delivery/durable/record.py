@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from pipeline.delivery.durable.errors import StoreDamagedError
-from pipeline.delivery.durable.store import Row
+from pipeline.delivery.durable.store import ROW_BYTES, Row
 from pipeline.signals import Batch, Content, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
 
@@ -43,6 +44,11 @@ class Record:
             raise StoreDamagedError("a row is not as it was written")
         return cls(row.id, Content(signal, row.items, raw=row.body), decode_context(row.context), row.stored_unix_ms)
 
+    @property
+    def weight_bytes(self) -> int:
+        """About what it takes up in memory."""
+        return self.content.size_bytes + ROW_BYTES
+
     def row(self) -> Row:
         """What is written."""
         content = self.content
@@ -72,6 +78,7 @@ def encode_context(context: Context) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
+@lru_cache(maxsize=256)
 def decode_context(text: str) -> Context:
     """The context of a row; an empty one where it cannot be read, since the data matters more."""
     try:

@@ -21,6 +21,8 @@ PAGE_BYTES: Final = 32768
 
 # What the log holds before it goes into the file. A page that is written again meanwhile goes there once.
 _CHECKPOINT_BYTES: Final = 32 << 20
+ROW_BYTES: Final = 1024
+"""What a row takes up in memory besides its bytes: a backlog of tiny ones is read in small pieces, too."""
 _SPARE_BYTES: Final = 2 << 20
 """Room on the disk for the removal of rows."""
 _VACUUM_PAGES: Final = _SPARE_BYTES // PAGE_BYTES // 4
@@ -241,7 +243,7 @@ class Store:
         return spare >= grows or spare >= max(0, grows - self.free_bytes)
 
     def read(self, after_id: int, max_bytes: int) -> list[Row]:
-        """The next rows behind `after_id`: as many as `max_bytes` of bodies hold, but at least one if there is one."""
+        """The next rows behind `after_id`: as many as `max_bytes` of memory hold, but at least one if there is one."""
         rows = []
         left = max_bytes
         with translated():
@@ -249,7 +251,7 @@ class Store:
             for values in cursor:
                 row = Row(*values)
                 rows.append(row)
-                left -= len(row.body) if isinstance(row.body, bytes) else 0
+                left -= ROW_BYTES + (len(row.body) if isinstance(row.body, bytes) else 0)
                 if left <= 0:
                     break
             cursor.close()

@@ -56,7 +56,7 @@ class Window:
 
     def _append(self, record: Record) -> None:
         self._ready.append(record)
-        self._ready_bytes += record.content.size_bytes
+        self._ready_bytes += record.weight_bytes
         self.horizon = record.id
 
     def take(self) -> Record | None:
@@ -65,7 +65,7 @@ class Window:
             _, record = heappop(self._returned)
         elif self._ready:
             record = self._ready.popleft()
-            self._ready_bytes -= record.content.size_bytes
+            self._ready_bytes -= record.weight_bytes
         else:
             return None
         self._taken[record.id] = record
