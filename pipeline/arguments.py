@@ -41,16 +41,20 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def config_parser(prog: str, description: str | None) -> Parser:
-    """A parser that takes `--config` and `--set` any number of times, as `options.config` and `options.sets`."""
-    parser = Parser(prog=prog, description=description, allow_abbrev=False)
+def add_config(parser: argparse.ArgumentParser, use: str = "repeat it to lay one on another") -> None:
+    """Take `--config` and `--set` any number of times, as `options.config` and `options.sets`."""
     parser.add_argument(
-        "--config", action="append", default=[], metavar="URI",
-        help="file, or file:, env: or yaml: URI; repeat it to lay one on another",
-    )  # fmt: skip
+        "--config", action="append", default=[], metavar="URI", help=f"file, or file:, env: or yaml: URI; {use}"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets",
         help="set one key over the files, e.g. processors.batch.timeout=2s",
     )  # fmt: skip
+
+
+def config_parser(prog: str, description: str | None) -> Parser:
+    """A parser of a command that works on a configuration, see `add_config`."""
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
+    add_config(parser)
     parser.add_argument("--feature-gates", action=_Refuse, metavar="LIST", help="refused: there are no feature gates")
     return parser

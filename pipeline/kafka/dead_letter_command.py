@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.arguments import Parser, config_parser
+from pipeline.arguments import Parser, add_config
 from pipeline.component import Extension, Host
 from pipeline.config import ComponentId, load
 from pipeline.dead_letter import Reason
@@ -73,11 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
-    shared = config_parser(f"penstock dead-letter {name}", None)
-    # The shared parser's --help would stand in the way of the action's own.
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=text, description=text, parents=[_without_help(shared)], allow_abbrev=False
-    )
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
+    add_config(parser)
     parser.add_argument("--component", metavar="ID", help="the Kafka receiver or exporter of the configuration to use")
     parser.add_argument("--brokers", metavar="HOST:PORT,...", help="in place of a configuration; needs --topic")
     parser.add_argument(
@@ -87,14 +84,6 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=_count, default=0, metavar="N", help="at the most so many")
     parser.add_argument("--group", default=_GROUP, help=f"consumer group that remembers ({_GROUP})")
     return parser
-
-
-def _without_help(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    made = Parser(add_help=False, allow_abbrev=False)
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to share options but their help
-        if action.dest != "help":
-            made._add_action(action)  # noqa: SLF001 - as above
-    return made
 
 
 def _count(text: str) -> int:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.arguments import Parser
+from pipeline.arguments import Parser, add_config
 from pipeline.delivery.durable.command.configured import DEFAULT_DIRECTORY
 from pipeline.delivery.durable.command.inspecting import inspect
 from pipeline.delivery.durable.command.listing import list_files
@@ -29,7 +29,7 @@ def _parser() -> Parser:
 
 
 def _list_parser(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser, "its file_storage directories are listed, and what no exporter of it uses is an orphan")
+    add_config(parser, "its file_storage directories are listed, and what no exporter of it uses is an orphan")
     parser.add_argument("--directory", type=Path, metavar="DIR", help=f"default {DEFAULT_DIRECTORY}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=list_files)
@@ -49,11 +49,6 @@ def _requeue_parser(parser: argparse.ArgumentParser) -> None:
     into = parser.add_mutually_exclusive_group(required=True)
     into.add_argument("--into", metavar="FILE", help="the queue file to put them into; it need not exist yet")
     into.add_argument("--exporter", metavar="ID", help="the exporter whose queue takes them")
-    _add_config(parser, "tells where the exporter's queue is; else it is beside FILE")
+    add_config(parser, "tells where the exporter's queue is; else it is beside FILE")
     parser.add_argument("--again", action="store_true", help="also for a corrupt file, of which the queue had the rest")
     parser.set_defaults(run=requeue)
-
-
-def _add_config(parser: argparse.ArgumentParser, use: str) -> None:
-    parser.add_argument("--config", action="append", default=[], metavar="URI", help=f"a configuration: {use}")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="set one key")
