@@ -27,8 +27,6 @@ class Reason(StrEnum):
     """A pipeline or a backend says never."""
     TOO_LARGE = "too_large"
     """A single item over a limit of the backend."""
-    NO_PIPELINE = "no_pipeline"
-    """No pipeline takes its signal."""
     EXPIRED = "expired"
     """The backend could have taken it later, but the time for retries was over."""
 

@@ -44,6 +44,7 @@ class DeliveryStage:
         self.dead_letters = dead_letters
         self._host = host
         self._drain = Drain(host.clock)
+        self._queue = None if queue is None else _queue_of(queue, host, signal)
         self._sender = Sender(
             exporter,
             host,
@@ -52,10 +53,9 @@ class DeliveryStage:
             timeout_s=timeout_s,
             retry=retry,
             has_queue=queue is not None,
-            keeps=queue is not None and queue.storage is not None,
+            keeps=self._queue is not None and self._queue.keeps,
             dead_letters=_dead_letters_of(dead_letters, host, queue),
         )
-        self._queue = None if queue is None else _queue_of(queue, host, signal)
         self._source = None if queue is None or self._queue is None else self._source_of(queue, self._queue)
         self._max_consumers = 0 if queue is None else queue.num_consumers
         self._wait_for_result = queue is not None and queue.wait_for_result

@@ -25,7 +25,6 @@ _MAGIC: Final = 2
 _NO_PRODUCER: Final = (-1, -1, -1)
 # A record's length, attributes, time and offset differences and the lengths of its parts, at the most.
 _RECORD_OVERHEAD_BYTES: Final = 32
-_HEADER_OVERHEAD_BYTES: Final = 10
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 """Numbers of the codecs in the attributes of a batch."""

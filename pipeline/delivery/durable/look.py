@@ -17,13 +17,12 @@ from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, Stor
 from pipeline.delivery.durable.lock import lock_path
 from pipeline.delivery.durable.migration import LAYOUT
 from pipeline.delivery.durable.recovery import rows_of
-from pipeline.delivery.durable.store import APPLICATION_ID, Head, Row, files_of
+from pipeline.delivery.durable.store import APPLICATION_ID, HEAD_COLUMNS, Head, Row, files_of
 
 _TIMEOUT_S: Final = 1.0
 # Read in pieces: whoever reads for long keeps the log from beginning anew.
 _HEADS_AT_ONCE: Final = 1000
 _FIRST_ID: Final = -(1 << 63)
-_HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
 
 
 @dataclass(slots=True)
@@ -119,7 +118,7 @@ class Look:
         while True:
             with translated():
                 found = self._connection.execute(
-                    f"SELECT {_HEAD} FROM requests WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - names of columns
+                    f"SELECT {HEAD_COLUMNS} FROM requests WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - names of columns
                     (after_id, _HEADS_AT_ONCE),
                 ).fetchall()
             if not found:
@@ -131,7 +130,7 @@ class Look:
         """One row with its body, None where there is none. Raises StoreError."""
         if self._connection is None:
             return next((row for row in self.rows() if row.id == row_id), None)
-        columns = f"{_HEAD}, body" + (", checksum" if self.layout != 1 else "")
+        columns = f"{HEAD_COLUMNS}, body" + (", checksum" if self.layout != 1 else "")
         with translated():
             values = self._connection.execute(
                 f"SELECT {columns} FROM requests WHERE id = ?",  # noqa: S608 - names of columns

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,8 +28,8 @@ _SPARE_BYTES: Final = 2 << 20
 _VACUUM_PAGES: Final = _SPARE_BYTES // PAGE_BYTES // 4
 _MAKE_ROOM_S: Final = 0.1
 _CACHE_KIB: Final = 8 << 10
-_HEAD: Final = "id, items, body_bytes, stored_unix_ms, context"
-_ALL: Final = f"{_HEAD}, body, checksum"
+HEAD_COLUMNS: Final = "id, items, body_bytes, stored_unix_ms, context"
+_ALL: Final = f"{HEAD_COLUMNS}, body, checksum"
 _INSERT: Final = f"INSERT OR REPLACE INTO requests ({_ALL}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
 _READ: Final = f"SELECT {_ALL} FROM requests WHERE id > ? ORDER BY id"  # noqa: S608 - names of columns
 
@@ -256,16 +256,6 @@ class Store:
                     break
             cursor.close()
         return rows
-
-    def heads(self, after_id: int = 0, limit: int = -1) -> Iterator[Head]:
-        """Rows without their bodies, in order; `limit` -1: all."""
-        with translated():
-            cursor = self.connection.execute(
-                f"SELECT {_HEAD} FROM requests WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - names of columns
-                (after_id, limit),
-            )
-            for values in cursor:
-                yield Head(*values)
 
     # Upkeep -----------------------------------------------------------------------------------------------------------
 

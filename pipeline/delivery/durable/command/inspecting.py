@@ -60,10 +60,7 @@ def _described(look: Look, heads: Iterable[Head], signal: Signal, *, with_payloa
 
 def _context_keys(text: str) -> list[str]:
     """What is known of where a request came from; values may be secrets."""
-    try:
-        context = decode_context(text)
-    except PenstockError:
-        return []
+    context = decode_context(text)
     fields = [name for name in ("receiver", "transport", "peer") if getattr(context, name)]
     return [*fields, *(f"metadata.{key}" for key in context.metadata)]
 

@@ -38,4 +38,9 @@ def queue_path(folder: Path, exporter: str = "otlp", signal: Signal = Signal.TRA
 def ids_in(path: Path) -> list[int]:
     """Ids of the rows."""
     with closing(Store(path)) as store:
-        return [head.id for head in store.heads()]
+        return row_ids(store)
+
+
+def row_ids(store: Store) -> list[int]:
+    """Ids of the rows of an open file."""
+    return [row_id for (row_id,) in store.connection.execute("SELECT id FROM requests ORDER BY id")]

@@ -13,11 +13,12 @@ from pipeline.config.ids import ComponentId
 from pipeline.delivery import SendingQueue
 from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import Store, files_of
+from pipeline.delivery.durable.store import files_of
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Outcome, Signal
 from pipeline.telemetry.meter import MetricsRegistry
 from pipeline.testing import make_host
+from tests.unit.delivery.durable.queue_files import ids_in
 
 STORAGE = ComponentId("folder")
 
@@ -81,11 +82,7 @@ def modes_in(folder: Path) -> dict[str, int]:
 
 def rows_in(folder: Path) -> list[int]:
     """Ids of the rows of the one queue file, read as another process would."""
-    store = Store(queue_file(folder))
-    try:
-        return [head.id for head in store.heads()]
-    finally:
-        store.close()
+    return ids_in(queue_file(folder))
 
 
 def spoil(folder: Path) -> None:

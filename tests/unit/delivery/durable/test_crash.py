@@ -10,6 +10,7 @@ import pytest
 from pipeline.delivery.durable.opening import open_queue
 from pipeline.delivery.durable.settings import StorageSettings
 from pipeline.delivery.durable.store import PAGE_BYTES, Row, Store, files_of
+from tests.unit.delivery.durable.queue_files import row_ids
 
 _BODY = bytes(range(256)) * 300
 
@@ -45,7 +46,7 @@ def test_a_log_that_is_cut_off_anywhere_holds_every_commit_in_front(tmp_path: Pa
         files_of(copy)[1].write_bytes(cut)
 
         opened = open_queue(copy, StorageSettings(copy.parent))
-        found = {each.id for each in opened.store.heads()}
+        found = set(row_ids(opened.store))
         opened.store.close()
         opened.lock.release()
 

@@ -17,7 +17,7 @@ from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.durable.store import Row, Store
 from pipeline.errors import Refused, StartError
 from pipeline.signals import Outcome
-from tests.unit.delivery.durable.queue_files import queue_path
+from tests.unit.delivery.durable.queue_files import queue_path, row_ids
 from tests.unit.delivery.durable.storages import queue_in, storage_host, taken
 from tests.unit.delivery.scripted import batch_of, ids_of
 
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_grow(tmp_path: Path) -> None:
                 store.write([row(number)], ())
                 count = number
         assert 3 < count < 99
-        assert [head.id for head in store.heads()] == list(range(1, count + 1))
+        assert row_ids(store) == list(range(1, count + 1))
         store.write([], [1, 2])
         store.write([row(100)], ())
         assert store.totals().requests == count - 1
