@@ -45,6 +45,12 @@ class StoreDamagedError(StoreError):
     reason = "disk queue is damaged"
 
 
+class StoreGoneError(StoreDamagedError):
+    """The file was removed or moved while it was open: what is written to it would be lost with the process."""
+
+    reason = "disk queue is gone"
+
+
 class StoreLayoutError(StoreError):
     """The file was written by a later version, which knows what we do not."""
 

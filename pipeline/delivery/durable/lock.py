@@ -27,25 +27,45 @@ class FileLock:
             StoreBusyError: another process still has it after `timeout_s` seconds.
             StoreError: no file can be made there.
         """
+        self._path = lock_path(path)
+        self._handle = self._taken(timeout_s)
+
+    def renew(self) -> None:
+        """Take it again where somebody has removed its file, and so anybody could have it.
+
+        Raises:
+            StoreBusyError: another process has it.
+            StoreError: no file can be made there.
+        """
         with translated():
-            self._handle = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            ours = os.fstat(self._handle)
+            if self._path.exists() and os.path.samestat(ours, self._path.stat()):
+                return
+        former, self._handle = self._handle, self._taken(0)
+        os.close(former)
+
+    def _taken(self, timeout_s: float) -> int:
+        with translated():
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         give_up_s = time.monotonic() + timeout_s
-        while not self._try():
+        while not _try(handle):
             if time.monotonic() >= give_up_s:
-                os.close(self._handle)
+                os.close(handle)
                 raise StoreBusyError("another process has this queue")
             time.sleep(_POLL_S)
-
-    def _try(self) -> bool:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return handle
 
     def release(self) -> None:
         """Let others have it."""
         os.close(self._handle)
+
+
+def _try(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def lock_path(path: Path) -> Path:

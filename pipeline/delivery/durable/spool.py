@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pipeline.delivery.durable.anew import write_anew
 from pipeline.delivery.durable.commit import Commit, Put
 from pipeline.delivery.durable.compaction import Compactor
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, translated
+from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreGoneError, translated
 from pipeline.delivery.durable.opening import Replaced, open_queue, replace_store
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import StorageSettings
@@ -65,6 +66,8 @@ class Spool:
         """What was seen of a file that is to be replaced; empty: it is sound."""
         self._is_replacing = False
         self._has_set_aside = False
+        self._is_gone = False
+        """Whether it is to be replaced because it was removed while it was open."""
         self._has_failed = False
         self._is_closing = False
         self._is_closed = False
@@ -110,6 +113,9 @@ class Spool:
         while self._is_unsettled:
             self._written.clear()
             self._flush()
+            if self._damage:
+                # Who waits for a new file is not left to wait.
+                self._replace(self._damage)
             await self._written.wait()
         self._is_closed = True
         for timer in (self._timer, self._upkeep):
@@ -198,6 +204,8 @@ class Spool:
         if isinstance(commit.error, StoreDamagedError):
             self._puts[:0] = commit.puts
             self._put_bytes += sum(put.record.content.size_bytes for put in commit.puts)
+            # A file that is damaged as well can still be set aside afterwards.
+            self._is_gone = isinstance(commit.error, StoreGoneError) and not self._damage
             self._replace(str(commit.error))
             return
         self._has_failed = commit.error is not None
@@ -292,9 +300,12 @@ class Spool:
         if self._commit is None and not self._is_reading and not self._is_replacing:
             self._is_replacing = True
             rows = [record.row() for record in self._window.records()]
-            # What an earlier try has set aside already is gone on with.
-            reason = "" if self._has_set_aside else self._damage
-            anew = partial(replace_store, self.path, self._settings, self._store, reason)
+            if self._is_gone:
+                anew = partial(write_anew, self.path, self._settings, self._store, self._lock)
+            else:
+                # What an earlier try has set aside already is gone on with.
+                reason = "" if self._has_set_aside else self._damage
+                anew = partial(replace_store, self.path, self._settings, self._store, reason)
             self._run(partial(anew, rows, self._window.horizon), self._replaced)
 
     def _replaced(self, replaced: Replaced | StoreError) -> None:
@@ -302,11 +313,13 @@ class Spool:
         if isinstance(replaced, StoreError):
             self._watch.failed(replaced)
             self._refuse(self._drop_puts(), replaced.refusal())
-            self._has_set_aside = True
+            self._has_set_aside = not self._is_gone
             self._loop.call_later(_RETRY_S, self._try_again)
         else:
+            if self._is_gone:
+                self._watch.brought_back(self.path)
             self._damage = ""
-            self._has_set_aside = False
+            self._is_gone = self._has_set_aside = False
             for damage in replaced.damages:
                 self._watch.damaged(damage)
             self._use(replaced.store)

@@ -11,7 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreLayoutError, translated
+from pipeline.delivery.durable.errors import (
+    StoreDamagedError,
+    StoreFullError,
+    StoreGoneError,
+    StoreLayoutError,
+    translated,
+)
 from pipeline.delivery.durable.migration import LAYOUT, SCHEMA, migrate
 
 APPLICATION_ID: Final = 0x50535451
@@ -122,6 +128,7 @@ class Store:
         try:
             with translated():
                 self._prepare(fsync)
+                self._identities = [_identity(part) for part in files_of(path)[:2]]
         except BaseException:
             self.connection.close()
             raise
@@ -166,6 +173,15 @@ class Store:
                 self.connection.execute(f"PRAGMA busy_timeout = {int(timeout_s * 1000)}")
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether the file and its log are where they were opened, and whoever comes next finds them."""
+        return [_identity(part) for part in files_of(self.path)[:2]] == self._identities
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the file itself is what stands there."""
+        return _identity(path) == self._identities[0]
+
+    @property
     def layout(self) -> int:
         """Version of the schema; 0: there is none yet."""
         return self._number("user_version")
@@ -201,7 +217,10 @@ class Store:
 
         Raises:
             StoreFullError: there is no room, or so little that the log might not fit into the file any more.
+            StoreGoneError: somebody has removed or moved the file.
         """
+        if not self.is_in_place:
+            raise StoreGoneError("the file was removed or moved while it was in use")
         if puts:
             self._require_room(sum(row.body_bytes + PAGE_BYTES for row in puts) + 8 * PAGE_BYTES)
         with translated():
@@ -275,6 +294,15 @@ class Store:
         """Bring the log into the file and close it."""
         with translated():
             self.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands there; None: none, or nobody can tell."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def files_of(path: Path) -> tuple[Path, Path, Path]:

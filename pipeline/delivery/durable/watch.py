@@ -75,6 +75,10 @@ class Watch:
             self._trouble = error.reason
             self._log.error("The queue file cannot be used. Refusing data until it can.", error=str(error.refusal()))
 
+    def brought_back(self, path: Path) -> None:
+        """A file that was removed is there again."""
+        self._log.error("The queue file was removed or moved while it was in use. It is there again.", file=str(path))
+
     def damaged(self, damage: Damage) -> None:
         """A file was set aside."""
         self._corrupt.inc()
