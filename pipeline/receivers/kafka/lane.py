@@ -143,6 +143,9 @@ class Lane:
     async def _offer_again(self) -> None:
         while self._again:
             await self._guarded(self._once_more, self._again.popleft())
+        # However the last offer ended: nothing is refused any more, and what is held is read on.
+        self._refused = False
+        self._hold_or_go_on()
 
     async def _guarded(self, work: Callable[[Parcel], Awaitable[None]], parcel: Parcel) -> None:
         """Work on a parcel; an error nobody foresaw must not leave a hole that no offset ever gets across."""
@@ -179,7 +182,6 @@ class Lane:
                 return
             error = await self._hand_on(parcel, batch)
             if error is None:
-                self._taken()
                 return
             if isinstance(error, Rejected):
                 await self._rejected(parcel, Reason.of(error), error)
@@ -257,17 +259,11 @@ class Lane:
         if wait_s is None:
             around.burial.lose(parcel.records, Reason.EXPIRED, str(error))
             self._done(parcel)
-            self._taken()
             return False
         self._refused = True
         self._hold_or_go_on()
         await around.host.clock.sleep(wait_s)
         return True
-
-    def _taken(self) -> None:
-        if self._refused and not self._again:
-            self._refused = False
-            self._hold_or_go_on()
 
     def _hold_or_go_on(self) -> None:
         """Tell the consumer to fetch no more of this partition while it is refused or far ahead."""

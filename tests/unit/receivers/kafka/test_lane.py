@@ -119,6 +119,18 @@ async def test_waits_between_offers(driven: Callable[..., Driven]) -> None:
     assert run.holds == [True, False]
 
 
+@pytest.mark.parametrize("last", [Rejected("never"), ValueError("secret")])
+async def test_a_refused_record_that_is_rejected_in_the_end_holds_nobody_up(
+    driven: Callable[..., Driven], last: Exception
+) -> None:
+    run = driven(FailingSink([Refused("full"), last]))
+    run.take(in_order(span(1)))
+    for _ in range(8):
+        await run.clock.advance(0.25)
+    assert run.lane.progress.to_commit() == 1
+    assert run.holds == [True, False]
+
+
 async def test_nothing_is_offered_while_the_group_is_shared_out(driven: Callable[..., Driven]) -> None:
     sink = CollectingSink()
     run = driven(sink)
