@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import sub, truediv
+from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import dialects, durable_queue, price_table, stages
+from tests.benchmarks import dialects, durable_queue, kafka, price_table, stages
 from tests.benchmarks.cases import (
     BATCHED_GRPC,
     BATCHED_HTTP,
     CHAIN,
+    DURABLE,
     FORWARD,
     FORWARD_TEXT_FREE,
     SINGLE_GRPC,
@@ -71,18 +74,31 @@ def price_table_bars(start: Start) -> Iterator[Bar]:
     yield Bar("price table: memory, MB", start.rss_mb, price_table.MOST_MB)
 
 
-def durable_queue_bar(added_us: float) -> Bar:
-    """The bar of the queue on disk."""
-    return Bar("durable queue: microseconds added to a span", added_us, durable_queue.MOST_US)
+def kafka_bars(measured: Mapping[str, Mapping[str, float]]) -> Iterator[Bar]:
+    """The bars of Kafka on one side, of microseconds by direction and collector."""
+    for case, times in measured.items():
+        if {"penstock", "otelcol"} <= set(times):
+            share = times["penstock"] / times["otelcol"]
+            yield Bar(f"{case}: share of the Collector's CPU time", share, kafka.SHARES[case])
+        if "penstock" in times:
+            yield Bar(f"{case}: microseconds", times["penstock"], kafka.MOST_US[case])
+
+
+def durability_bars(results: Results, added_at_stage_us: float) -> Iterator[Bar]:
+    """The bars of the queue on disk and of workers, of results that were measured side by side."""
+    memory, disk, one, two = (results.get(case, {}).get("penstock") for case in (FORWARD, DURABLE, SPREAD, TWO_WORKERS))
+    if memory and disk:
+        added_us = median(map(sub, disk.rounds_us, memory.rounds_us))
+        yield Bar("queue on disk, end to end: microseconds added", added_us, durable_queue.MOST_US)
+    yield Bar("queue on disk, inside the process: microseconds added", added_at_stage_us, durable_queue.MOST_US)
+    if one and two:
+        yield Bar("two workers: times the CPU time of one", median(map(truediv, two.rounds_us, one.rounds_us)), 1.1)
 
 
 def _ours(ours: Mapping[Case, Result]) -> Iterator[Bar]:
     if FORWARD in ours and CHAIN in ours:
         times = ours[CHAIN].cpu_us_per_span / ours[FORWARD].cpu_us_per_span
         yield Bar(f"{CHAIN.name}: times our own forward", times, 5)
-    if SPREAD in ours and TWO_WORKERS in ours:
-        times = ours[TWO_WORKERS].cpu_us_per_span / ours[SPREAD].cpu_us_per_span
-        yield Bar("two workers: times the CPU time of one", times, 1.1)
     for case, limit in ((SINGLE_HTTP, 150), (SINGLE_GRPC, 400), (BATCHED_HTTP, 150), (BATCHED_GRPC, 400)):
         if case in ours:
             yield Bar(f"{case.name}: microseconds", ours[case].cpu_us_per_span, limit)

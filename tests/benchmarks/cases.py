@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIDECAR_CHAIN = ("memory_limiter", "gen_ai_normalizer", "gen_ai_latency", "redaction", "batch")
 """The processors of `configs/sidecar.yaml`."""
@@ -27,6 +30,8 @@ class Case:
     connections: int = 1
     """Over which the load comes, with gRPC; with HTTP each request in flight has one."""
     workers: int = 1
+    on_disk: bool = False
+    """What waits for the backend is kept in a file."""
     per_s: float = 0
     """Requests per second; 0: as many as are taken. What waits in sockets is read in fewer, larger pieces, so that a
     process which is busier needs less per span: one and two workers are compared while neither is busy."""
@@ -48,6 +53,7 @@ SINGLE_GRPC = Case("forward, gRPC, one span a request", TEXT, 1, "grpc")
 SINGLE_HTTP = Case("forward, HTTP, one span a request", TEXT, 1, "http")
 BATCHED_GRPC = Case("batch, gRPC, one span a request", TEXT, 1, "grpc", ("batch",))
 BATCHED_HTTP = Case("batch, HTTP, one span a request", TEXT, 1, "http", ("batch",))
+DURABLE = replace(FORWARD, name="forward, gRPC, queue on disk", on_disk=True)
 SPREAD = Case("forward, gRPC, 150 requests/s", TEXT, 100, "grpc", connections=8, per_s=150)
 TWO_WORKERS = replace(SPREAD, name="forward, gRPC, 150 requests/s, two workers", workers=2)
 CHAIN = Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True)
@@ -61,8 +67,6 @@ CASES = (
     BATCHED_GRPC,
     BATCHED_HTTP,
     Case("sidecar chain, HTTP, one span a request", TEXT, 1, "http", SIDECAR_CHAIN),
-    SPREAD,
-    TWO_WORKERS,
     CHAIN,
     Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
 )
@@ -74,24 +78,34 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def configuration(case: Case, *, grpc_port: int, http_port: int, sink_port: int) -> dict[str, Any]:
-    """The case as a configuration. Both collectors get the same: uncompressed, a queue that holds senders back."""
+def configuration(case: Case, *, grpc_port: int, http_port: int, sink_port: int, folder: Path) -> dict[str, Any]:
+    """The case as a configuration. Both collectors get the same: uncompressed, a queue that holds senders back.
+
+    `folder` is for the queue on disk.
+    """
     protocols = {
         "grpc": {"endpoint": f"127.0.0.1:{grpc_port}", "max_recv_msg_size_mib": 64},
         "http": {"endpoint": f"127.0.0.1:{http_port}"},
     }
-    out = {
+    out: dict[str, Any] = {
         "endpoint": f"127.0.0.1:{sink_port}",
         "tls": {"insecure": True},
         "compression": "none",
         "sending_queue": {"queue_size": 64, "block_on_overflow": True},
     }
+    storage = {"file_storage": {"directory": str(folder), "create_directory": True}} if case.on_disk else {}
+    if storage:
+        out["sending_queue"]["storage"] = "file_storage"
     config: dict[str, Any] = {
+        "extensions": storage,
         "receivers": {"otlp": {"protocols": protocols}},
         "processors": {name: SETTINGS.get(name, {}) for name in case.processors},
         "exporters": {"otlp": out},
         "service": {
-            "pipelines": {"traces": {"receivers": ["otlp"], "processors": list(case.processors), "exporters": ["otlp"]}}
+            "extensions": list(storage),
+            "pipelines": {
+                "traces": {"receivers": ["otlp"], "processors": list(case.processors), "exporters": ["otlp"]}
+            },
         },
     }
     if case.counted:

@@ -105,7 +105,8 @@ def _collector_us(processors: tuple[str, ...], count: int) -> float:
     bodies = requests(TEXT, spans=SPANS, count=count)
     grpc_port, http_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
-        config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port)
+        disk = Path(folder, "queue")
+        config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port, folder=disk)
         if processors:
             config["processors"] = {"redaction": _collector_config()}
         with COLLECTORS["otelcol"](config, Path(folder), ports=[grpc_port, http_port]) as server:

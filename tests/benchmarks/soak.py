@@ -26,7 +26,8 @@ def run(minutes: float, case: Case = CHAIN) -> str:
     bodies = requests(case.shape, spans=case.spans, count=400)
     grpc_port, http_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
-        config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port)
+        disk = Path(folder, "queue")
+        config = configuration(case, grpc_port=grpc_port, http_port=http_port, sink_port=sink.port, folder=disk)
         with penstock(config, Path(folder), ports=[grpc_port, http_port]) as server:
             count = int(minutes * 60 * SPANS_PER_S / case.spans)
             rate = SPANS_PER_S / case.spans
