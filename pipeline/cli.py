@@ -131,7 +131,7 @@ def _serve(config: Sequence[str], sets: Sequence[str], workers: int, itself: Seq
         from pipeline.workers.parent import run_workers  # noqa: PLC0415 - needed only here
 
         return run_workers(settings, read, workers, itself)
-    from pipeline.service import run  # noqa: PLC0415 - the engine is loaded only to run it
+    from pipeline.process import run  # noqa: PLC0415 - the engine is loaded only to run it
 
     if not is_worker:
         return run(settings, read)

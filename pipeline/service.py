@@ -1,12 +1,10 @@
-"""The life of the process: start, reload, drain, stop."""
+"""The life of a configuration: start, reload, drain, stop."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from pipeline.clock import Clock, SystemClock
@@ -15,14 +13,15 @@ from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
 from pipeline.graph import Graph, describe
-from pipeline.heap import keep_freed_memory, settle
+from pipeline.heap import settle
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
 from pipeline.worker import Worker
 
 # What a reload may wait for deliveries of the old set that end on it.
 _OLD_SET_DRAIN_S: Final = 30.0
-_FIRST_SHARE: Final = 0.8
+# Of what is left of the time to drain, for stages whose dead letters others still have to take.
+_SHARE_IN_FRONT: Final = 0.8
 
 
 class Service:
@@ -274,8 +273,7 @@ async def _drain(graph: Graph, deadline_s: float, only: Container[Component] | N
     order = graph.delivery_order()
     for stages in order:
         left_s = max(0.0, end - loop.time())
-        # Those that take dead letters of these need some time, too.
-        share_s = left_s if stages is order[-1] else _FIRST_SHARE * left_s
+        share_s = left_s if stages is order[-1] else _SHARE_IN_FRONT * left_s
         await asyncio.gather(*(delivery.drain(share_s) for delivery in stages), return_exceptions=True)
 
 
@@ -303,74 +301,3 @@ async def _retire(old: Graph, new: Graph, stopped: Container[Component], earlier
     await _stop_all(gone(old.exporters, new.exporters))
     await _stop_all(gone(old.extensions, new.extensions))
     await old.tasks.stop()
-
-
-class Control:
-    """What signals, and the parent of a worker, may ask of a running service."""
-
-    def __init__(self, service: Service) -> None:
-        """Nothing is asked yet; reloads are taken once `is_running`."""
-        self.is_running = False
-        self._service = service
-        self._is_signalled = False
-        self._stopping = asyncio.Event()
-        self._reloads: set[asyncio.Task[bool]] = set()
-
-    def stop(self) -> None:
-        """End the service."""
-        self._stopping.set()
-
-    def stop_by_signal(self) -> None:
-        """End the service; asked by a signal for the second time, end the process."""
-        if self._is_signalled:
-            os._exit(1)
-        self._is_signalled = True
-        self._service.log.info("Received signal from OS")
-        self.stop()
-
-    def reload(self) -> asyncio.Task[bool] | None:
-        """Begin a reload, whose result is that of `Service.reload`; None while the service starts or stops."""
-        if self._stopping.is_set() or not self.is_running:
-            return None
-        task = asyncio.get_running_loop().create_task(self._service.reload(), name="reload")
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
-        return task
-
-    async def stopped(self) -> None:
-        """Wait until the service is to end and no reload is under way."""
-        await self._stopping.wait()
-        await asyncio.gather(*self._reloads, return_exceptions=True)
-
-
-Attend = Callable[[Service, Control], AbstractAsyncContextManager[None]]
-"""Somebody who attends a service from when it is ready until it has stopped."""
-
-
-def run(settings: Settings, reload: Callable[[], Settings], attend: Attend | None = None) -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Returns the exit code of the process.
-
-    A second SIGTERM or SIGINT ends the process at once.
-    """
-    import uvloop  # noqa: PLC0415 - only a running service needs it
-
-    keep_freed_memory()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, reload, attend))
-
-
-async def _serve(settings: Settings, reload: Callable[[], Settings], attend: Attend | None) -> int:
-    service = Service(settings, reload)
-    control = Control(service)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, control.stop_by_signal)
-    loop.add_signal_handler(signal.SIGHUP, control.reload)
-    # Signals are heard before the log says that everything is ready: whoever reads it may send one at once.
-    await service.start()
-    control.is_running = True
-    settle()
-    async with attend(service, control) if attend is not None else nullcontext():
-        await control.stopped()
-        await service.stop()
-    return 0

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pipeline.errors import StartError
-from pipeline.service import Control, Service
+from pipeline.process import Control
+from pipeline.service import Service
 from pipeline.transport.listen import SHARED_PORTS
 from pipeline.worker import CONTROL_VARIABLE, RUN_SECRET
 from pipeline.workers.channel import Channel, Message, receive

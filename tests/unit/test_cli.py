@@ -49,7 +49,7 @@ def test_running_hands_over_settings_and_a_way_to_read_them_again(
 
     path.write_text("one")
     monkeypatch.setattr("pipeline.config.load", fake_load)
-    monkeypatch.setitem(sys.modules, "pipeline.service", SimpleNamespace(run=fake_run))
+    monkeypatch.setitem(sys.modules, "pipeline.process", SimpleNamespace(run=fake_run))
     assert main([f"--config={path}", "--config", "x", "--set=a=b"]) == 0
     assert settings == [(str(path), "x", "a=b", "one"), (str(path), "x", "a=b", "two")]
 
@@ -59,7 +59,7 @@ def test_an_error_at_start_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
         raise StartError("otlp: port 4317 is in use")
 
     monkeypatch.setattr("pipeline.config.load", lambda *_: None)
-    monkeypatch.setitem(sys.modules, "pipeline.service", SimpleNamespace(run=fake_run))
+    monkeypatch.setitem(sys.modules, "pipeline.process", SimpleNamespace(run=fake_run))
     assert main(["--config", "x"]) == 1
     assert capsys.readouterr().err == "Error: otlp: port 4317 is in use\n"
 
