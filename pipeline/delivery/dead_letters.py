@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from pipeline.component import Host, Stage
 from pipeline.dead_letter import COMPONENT_KEY, DeadLetter, Reason
 from pipeline.delivery.shipment import Piece
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
 from pipeline.signals import Batch, Context, Delivery, Outcome, Signal
+
+_PAUSE_S: Final = 5.0
+_WAITING: Final = "Dead letters are not taken now. They wait."
 
 
 class DeadLetters:
@@ -21,14 +26,19 @@ class DeadLetters:
         host: of the exporter whose backend did not take them.
         signal: of the batches.
         takes_expired: whether it also takes what the backend could have taken later; else that is the sender's.
+        waits: whether batches that the stage refuses are offered again until it takes them, since nothing forces us to
+            give them up: they are on disk. What waits holds up what comes, so that memory is bounded.
     """
 
-    def __init__(self, stage: Stage, host: Host, signal: Signal, *, takes_expired: bool) -> None:
+    def __init__(self, stage: Stage, host: Host, signal: Signal, *, takes_expired: bool, waits: bool = False) -> None:
         """Prepare; nothing is counted yet."""
         self._stage = stage
         self._host = host
         self._signal = signal
         self._takes_expired = takes_expired
+        self.waits = waits
+        self._again: deque[_GivenUp] = deque()
+        self._offering: asyncio.Task[None] | None = None
 
     def takes(self, error: DeliveryError) -> bool:
         """Whether what was given up for this error becomes a dead letter."""
@@ -49,10 +59,39 @@ class DeadLetters:
         if given_up.was_written_by(str(self._host.id)):
             given_up.fail(Rejected("it is a dead letter of this exporter already"))
             return
+        while self._again:
+            await self._host.clock.sleep(_PAUSE_S)
+        await self._offer(given_up)
+
+    async def _offer(self, given_up: _GivenUp) -> None:
+        while True:
+            try:
+                await self._stage.consume(given_up.letter(self._letter(given_up.error)))
+            except Exception as error:  # noqa: BLE001 - whatever the other stage raises, this batch ends
+                if not (self.waits and isinstance(error, Refused)):
+                    given_up.fail(error)
+                    return
+                self._host.log.warning(_WAITING, error=str(error))
+                await self._host.clock.sleep(_PAUSE_S)
+            else:
+                return
+
+    def offer_again(self, given_up: _GivenUp, error: DeliveryError) -> None:
+        """Bring a batch once more that the stage had taken and then did not deliver."""
+        self._host.log.warning(_WAITING, error=str(error))
+        self._again.append(given_up)
+        if self._offering is None or self._offering.done():
+            self._offering = self._host.tasks.start(self._offer_all(), "dead letters")
+
+    async def _offer_all(self) -> None:
         try:
-            await self._stage.consume(given_up.letter(self._letter(given_up.error)))
-        except Exception as error:  # noqa: BLE001 - whatever the other stage raises, this batch ends
-            given_up.fail(error)
+            while self._again:
+                await self._host.clock.sleep(_PAUSE_S)
+                await self._offer(self._again[0])
+                self._again.popleft()
+        finally:
+            while self._again:
+                self._again.popleft().cut_short()
 
     def _letter(self, error: DeliveryError) -> DeadLetter:
         return DeadLetter(
@@ -97,7 +136,10 @@ class _GivenUp:
         return made
 
     def _resolved(self, there: Delivery) -> None:
-        if there.outcome is Outcome.FAILED:
+        if self._owner.waits and isinstance(there.error, Refused) and not self._is_ended:
+            # Given back to its queue, it would be sent again with all its neighbours.
+            self._owner.offer_again(self, there.error)
+        elif there.outcome is Outcome.FAILED:
             # What that stage was cut short with is still owed: a durable queue keeps it, and Kafka offers it again.
             self._fail(there.error, there.error if isinstance(there.error, Refused) else self.error)
         elif not self._is_ended:

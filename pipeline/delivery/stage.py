@@ -269,7 +269,9 @@ def _dead_letters_of(stage: DeliveryStage | None, host: Host, queue: SendingQueu
     if stage is None:
         return None
     # A sender that waits for the backend's answer is told to come back.
-    return DeadLetters(stage, host, stage.signal, takes_expired=queue is not None and not queue.wait_for_result)
+    takes_expired = queue is not None and not queue.wait_for_result
+    waits = queue is not None and queue.storage is not None
+    return DeadLetters(stage, host, stage.signal, takes_expired=takes_expired, waits=waits)
 
 
 def _taken(shipment: Shipment) -> list[list[Batch]]:

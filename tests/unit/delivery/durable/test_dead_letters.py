@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from pipeline.delivery import DeliveryConfig, DeliveryStage, SendingQueue
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.signals import Outcome, Signal
+from pipeline.testing import FakeClock
 from tests.unit.delivery.durable.storages import STORAGE, rows_in, storage_host, until
-from tests.unit.delivery.scripted import Rig, ScriptedExporter, batch_of, rig, started
+from tests.unit.delivery.scripted import Rig, ScriptedExporter, batch_of, rig, settle, started
 
 BAD = Rejected("bad span", code=Code.INVALID_ARGUMENT, divisible=True)
 
@@ -68,6 +70,69 @@ async def test_a_row_stays_when_its_dead_letter_is_cut_short(tmp_path: Path) -> 
     await made.stage.drain(0)
     await behind.stage.drain(0)
     assert len(rows_in(tmp_path)) == 1
+
+
+async def test_a_dead_letter_that_finds_no_room_waits(tmp_path: Path) -> None:
+    behind = await started(rig(queue={"queue_size": 1, "num_consumers": 1}))
+    behind.exporter.default = 60.0
+    made = await storing(tmp_path, behind)
+
+    for _ in range(4):
+        await made.consume(batch_of(2))
+    await until(lambda: behind.exporter.under_way == 1)
+    await settle()
+    assert made.queue_size == 4
+    behind.exporter.default = None
+    await behind.clock.advance(60.0)
+    await until_with(made, lambda: made.queue_size == 0)
+    await made.stage.stop()
+
+    assert behind.exporter.arrived == [[2]] * 4
+    assert made.metric("send_failed_spans_total") == 4
+    assert rows_in(tmp_path) == []
+
+
+async def test_a_dead_letter_that_is_refused_later_goes_again_and_its_neighbours_do_not(tmp_path: Path) -> None:
+    behind = await started(rig(retry={"enabled": False}))
+    behind.exporter.default = Refused("away")
+    made = await storing(tmp_path, behind)
+
+    await made.consume(batch_of(1, 2, 3))
+    await until(lambda: len(behind.exporter.requests) == 1)
+    await settle()
+    asked = len(made.exporter.requests)
+    await until_with(made, lambda: len(behind.exporter.requests) == 3)
+    behind.exporter.default = None
+    await until_with(made, lambda: made.queue_size == 0)
+    await made.stage.stop()
+
+    assert len(made.exporter.requests) == asked
+    assert made.exporter.arrived_ids == [1, 3]
+    assert behind.exporter.arrived == [[2]]
+    assert rows_in(tmp_path) == []
+
+
+async def test_a_dead_letter_that_waits_stays_on_disk_at_the_end(tmp_path: Path) -> None:
+    behind = await started(rig(retry={"enabled": False}))
+    behind.exporter.default = Refused("away")
+    made = await storing(tmp_path, behind)
+
+    await made.consume(batch_of(2))
+    await until(lambda: len(behind.exporter.requests) == 1)
+    await made.stage.stop()
+    await made.host.tasks.stop()
+
+    assert len(rows_in(tmp_path)) == 1
+
+
+async def until_with(made: Rig, condition: Callable[[], bool]) -> None:
+    """Let the time of the stage go on until something is so."""
+    clock = made.host.clock
+    assert isinstance(clock, FakeClock)
+    async with asyncio.timeout(10):
+        while not condition():
+            await clock.advance(1.0)
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("turns", range(4))
