@@ -35,28 +35,32 @@ C = TypeVar("C")
 class Outages:
     """Tells log and health of a component that its cluster is away, once per reason and minute, and that it is back.
 
-    Call it on the main loop.
+    Call it on the main loop. Reasons may take turns: several requests fail at once, each in its own way.
     """
 
     def __init__(self, host: Host) -> None:
         """Of the component that `host` belongs to."""
         self._host = host
-        self._said = ""
-        self._said_at = 0.0
+        self._said: dict[str, float] = {}
 
     def failed(self, error: Refused | Rejected) -> None:
         """The cluster cannot be used, for the reason that the error gives."""
         reason, now = str(error), self._host.clock.monotonic()
         self._host.report(Status.RECOVERABLE, reason)
-        if reason != self._said or now - self._said_at >= _SAY_AGAIN_S:
-            self._said, self._said_at = reason, now
+        if now - self._said.get(reason, -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
+            self._said[reason] = now
             self._host.log.error("Kafka cannot be used. Trying again.", error=reason)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether an outage was told of that is not over."""
+        return bool(self._said)
 
     def over(self) -> None:
         """The cluster answers."""
         if self._said:
             self._host.log.info("Kafka can be used again.")
-        self._said = ""
+        self._said.clear()
         self._host.report(Status.OK, "")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,22 +14,30 @@ from pipeline.kafka.connecting import Outages, connected
 from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.producer_settings import ProducerSettings
 from pipeline.kafka.record_batch import ReadyBatch
+from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 
-_TOPIC: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-_TOPIC_S: Final = 10.0
+# Below the usual timeout of an export, so that the attempt ends with the reason.
+_TOPIC_S: Final = 3.0
+_ASKED_S: Final = 1.0
 _TOPIC_PAUSE_S: Final = 0.1
 # How long the client waits for a broker's answer before it connects anew and, where brokers recognise what is sent
 # twice, sends the same again.
 _ANSWER_MS: Final = 30_000
+# An answer that is out for so long is told of in the log.
+_SILENCE_S: Final = 5.0
 _CLOSE_S: Final = 2.0
 _BREAK_OFF_S: Final = 2.0
 _POLL_S: Final = 0.02
 
 
 def check_topic(name: str) -> None:
-    """Raise Rejected for a name that no broker takes (org.apache.kafka.common.internals.Topic)."""
-    if not _TOPIC.fullmatch(name) or name in (".", ".."):
-        raise Rejected("kafka: the name of the topic is not allowed (letters, digits, `.`, `_`, `-`; up to 249)")
+    """Raise Rejected for a name that no broker takes."""
+    if not is_topic_name(name):
+        raise Rejected(f"kafka: {WRONG_NAME}")
+
+
+def _silent() -> Refused:
+    return Refused("kafka: no broker has answered in time", code=Code.UNAVAILABLE)
 
 
 def closed() -> Refused:
@@ -41,9 +48,10 @@ def closed() -> Refused:
 class Connection:
     """A started `AIOKafkaProducer`. Raises what aiokafka raises."""
 
-    def __init__(self, client: Any, settings: ProducerSettings, clock: Clock) -> None:
-        """Use `client`, an `AIOKafkaProducer`."""
+    def __init__(self, client: Any, settings: ProducerSettings, clock: Clock, outages: Outages) -> None:
+        """Use `client`, an `AIOKafkaProducer`; `outages` is told when brokers do not answer."""
         self._client = client
+        self._outages = outages
         self._clock = clock
         self._may_create = settings.allow_auto_topic_creation
         self._under_way = 0
@@ -56,7 +64,10 @@ class Connection:
 
     async def look_up(self, topic: str) -> Sequence[int]:
         """The partitions of a topic that is not known yet."""
-        from aiokafka.errors import UnknownTopicOrPartitionError  # noqa: PLC0415 - only those who use Kafka have it
+        from aiokafka.errors import (  # noqa: PLC0415 - only those who use Kafka have it
+            RequestTimedOutError,
+            UnknownTopicOrPartitionError,
+        )
 
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(_TOPIC_S):
@@ -66,8 +77,14 @@ class Connection:
                     await self._wait_for(topic)
         found = self.partitions(topic)
         if not found:
-            raise UnknownTopicOrPartitionError
+            raise UnknownTopicOrPartitionError if await self._is_answered() else RequestTimedOutError
         return found
+
+    async def _is_answered(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(_ASKED_S):
+                return bool(await self._client.client.force_metadata_update())
+        return False
 
     async def _wait_for(self, topic: str) -> None:
         """Look at all topics: to ask for one by its name would create it."""
@@ -79,10 +96,14 @@ class Connection:
         """Write a batch; returns when it is acknowledged as the settings demand."""
         self._under_way += 1
         self._idle.clear()
+        silence = asyncio.get_running_loop().call_later(_SILENCE_S, self._outages.failed, _silent())
         try:
             answer = await self._client.send_batch(batch, topic, partition=partition)
             await answer
+            if self._outages.is_told:
+                self._outages.over()
         finally:
+            silence.cancel()
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
@@ -161,7 +182,7 @@ class Connections:
             self._away = ""
             return
         self._outages.over()
-        self.current = Connection(client, self._settings, self._host.clock)
+        self.current = Connection(client, self._settings, self._host.clock, self._outages)
         attempt, self._attempt = self._attempt, None
         if attempt is not None and not attempt.done():
             attempt.set_result(self.current)

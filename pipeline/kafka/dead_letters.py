@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.config import ConfigModel
 from pipeline.dead_letter import PREFIX, DeadLetter, attempt_of
+from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -21,6 +22,13 @@ class DeadLetterTopic(ConfigModel):
     """Where records go that cannot be delivered."""
 
     topic: str = Field(min_length=1, description="Topic that takes them, with original value, key and headers.")
+
+    @field_validator("topic")
+    @classmethod
+    def _check_topic(cls, name: str) -> str:
+        if not is_topic_name(name):
+            raise ValueError(WRONG_NAME)
+        return name
 
 
 class Record(Protocol):

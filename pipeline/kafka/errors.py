@@ -83,4 +83,7 @@ def delivery_error(error: BaseException, *, topic: str = "") -> Refused | Reject
             return Rejected(place + _REJECTED[name], code=Code.INVALID_ARGUMENT)
         if name in _REFUSED:
             return Refused(place + _REFUSED[name])
+    if type(error).__name__ == "KafkaError":
+        # So plain where no broker has told the client of the cluster.
+        return Refused(f"{place}the brokers do not answer at the moment")
     return Refused(f"{place}the client library has failed with {type(error).__name__}")

@@ -13,11 +13,23 @@ _KNOWN: Final = frozenset(
     (
         "Sending username and password in the clear",
         'Unable connect to "%s:%s": %s',
+        'Unable to request metadata from "%s:%s": %s',
+        "Unable connect to node with id %s: %s",
+        "Unable to update metadata from %s",
+        "Failed fetch messages from %s: %s",
+        "Error sending %s to node %s [%s] -- marking coordinator dead",
+        "Marking the coordinator dead (node %s)for group %s.",
+        "Heartbeat send request failed: %s. Will retry.",
+        "Group Coordinator Request failed: %s",
+        "Got error produce response: %s",
         "Topic %s not found in cluster metadata",
         "Topic %s is not available during auto-create initialization",
     )
 )
-"""What the configuration says already, and what components tell with its reason: no broker, no such topic."""
+"""What the configuration says already, and what components tell with its reason: no broker, no such topic.
+
+Of the library's lines the log has the format alone, so these would say less than ours.
+"""
 
 
 class OncePerPause(logging.Handler):

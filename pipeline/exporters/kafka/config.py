@@ -11,6 +11,7 @@ from pipeline.delivery import DeliveryConfig
 from pipeline.kafka.encodings import DEFAULT, check_encoding
 from pipeline.kafka.producer_settings import ProducerSettings
 from pipeline.kafka.settings import KafkaClient
+from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 from pipeline.signals import Signal
 
 SIGNAL_HEADER: Final = "otelcol.signal"
@@ -35,6 +36,8 @@ class SignalKeys(ConfigModel):
             check_encoding(self.signal, self.encoding)
         except ValueError as error:
             raise InvalidKey(str(error), "encoding") from None
+        if self.topic and not is_topic_name(self.topic):
+            raise InvalidKey(WRONG_NAME, "topic")
         return self
 
 
@@ -159,6 +162,12 @@ class KafkaExporterConfig(KafkaClient, DeliveryConfig):
                     signal.value,
                     "message_key_from_metadata_key",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_topic(self) -> Self:
+        if self.topic and not is_topic_name(self.topic):
+            raise InvalidKey(WRONG_NAME, "topic")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from pipeline.delivery.settings import RetryOnFailure
 from pipeline.kafka.dead_letters import DeadLetterTopic
 from pipeline.kafka.encodings import DEFAULT, check_encoding
 from pipeline.kafka.settings import KafkaClient
+from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 from pipeline.signals import Signal
 
 Strategy = Literal["cooperative-sticky", "sticky", "range", "roundrobin"]
@@ -68,12 +69,10 @@ class SignalTopics(ConfigModel):
                 "(must start with '^')",
                 key,
             )
-        expressions = [("topics", topic) for topic in self.all_topics if topic.startswith("^")]
-        for where, expression in (*expressions, *((key, each) for each in excluded)):
-            try:
-                Pattern(expression)
-            except ValueError as error:
-                raise InvalidKey(str(error), where) from None
+        for topic in self.all_topics:
+            _check_topic(topic, "topic" if self.topic else "topics")
+        for expression in excluded:
+            _check_expression(expression, key)
 
     @property
     def all_topics(self) -> tuple[str, ...]:
@@ -84,6 +83,20 @@ class SignalTopics(ConfigModel):
     def all_excluded(self) -> tuple[str, ...]:
         """Expressions of topics that are not read."""
         return (self.exclude_topic,) if self.exclude_topic else self.exclude_topics
+
+
+def _check_topic(topic: str, key: str) -> None:
+    if topic.startswith("^"):
+        _check_expression(topic, key)
+    elif not is_topic_name(topic):
+        raise InvalidKey(WRONG_NAME, key)
+
+
+def _check_expression(expression: str, key: str) -> None:
+    try:
+        Pattern(expression)
+    except ValueError as error:
+        raise InvalidKey(str(error), key) from None
 
 
 class TracesTopics(SignalTopics):
@@ -210,6 +223,8 @@ class KafkaReceiverConfig(KafkaClient):
             )
         if self.heartbeat_interval >= self.session_timeout:
             raise InvalidKey("heartbeat_interval must be below session_timeout", "heartbeat_interval")
+        if self.topic:
+            _check_topic(self.topic, "topic")
         if self.encoding:
             self._check_old_encoding()
         self._check_topics_apart()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError
+from aiokafka.errors import CommitFailedError, GroupCoordinatorNotAvailableError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.errors import Refused, Rejected
@@ -56,6 +56,9 @@ class Owner(Protocol):
 
     def failed(self, error: Refused | Rejected) -> None:
         """The cluster cannot be used; the consumer tries again."""
+
+    def missing(self, topics: Iterable[str]) -> None:
+        """These topics do not exist, or no longer; expressions among them match none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Consumer:
         self._settling: asyncio.Task[None] | None = None
         self._ours: frozenset[Any] = frozenset()
         self._held: set[Any] = set()
+        self._missing: frozenset[str] = frozenset()
         self._look_again_s = 0.0
         self._heard_s = 0.0
 
@@ -179,7 +183,7 @@ class Consumer:
                 self._tell(self._owner.connected)
             self._heard_s = now_s
         elif now_s - self._heard_s > _SILENCE_S:
-            self._tell(self._owner.failed, delivery_error(KafkaConnectionError()))
+            self._tell(self._owner.failed, delivery_error(GroupCoordinatorNotAvailableError()))
 
     def _hand_over(self, found: Mapping[Any, Sequence[Any]]) -> None:
         chunks = []
@@ -217,7 +221,11 @@ class Consumer:
         wanted = self.topics.among(existing)
         if wanted and wanted != self._client.subscription():
             self._client.subscribe(topics=list(wanted), listener=_Listener(self))
-        is_complete = wanted and not self.topics.missing(existing)
+        missing = self.topics.missing(existing)
+        if missing != self._missing:
+            self._missing = missing
+            self._tell(self._owner.missing, sorted(missing))
+        is_complete = wanted and not missing
         pause_s = self._membership.refresh_s if is_complete else min(_LOOK_AGAIN_S, self._membership.refresh_s)
         self._look_again_s = _now_s() + pause_s
 

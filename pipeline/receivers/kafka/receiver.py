@@ -224,6 +224,13 @@ class KafkaReceiver(Receiver):
         """The cluster cannot be used at the moment."""
         self._outages.failed(error)
 
+    def missing(self, topics: Iterable[str]) -> None:
+        """These topics are not there; they are read as soon as they are."""
+        if topics:
+            self.host.log.warning("Topics do not exist; they will be read when they do.", topics=", ".join(topics))
+        else:
+            self.host.log.info("All topics exist.")
+
     # End --------------------------------------------------------------------------------------------------------------
 
     async def stop_intake(self) -> None:

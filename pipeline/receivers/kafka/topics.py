@@ -45,10 +45,11 @@ class Topics:
         return frozenset(topic for topic in existing if self.signal_of(topic) is not None)
 
     def missing(self, existing: Iterable[str]) -> frozenset[str]:
-        """Topics written out that do not exist."""
-        return frozenset(self._literal).difference(existing)
-
-    @property
-    def has_expressions(self) -> bool:
-        """Whether topics may come up that nobody has named."""
-        return bool(self._expressions)
+        """Topics written out that do not exist, and expressions that match none."""
+        there = self.among(existing)
+        idle = (
+            expression.source
+            for expression, _excluded, _signal in self._expressions
+            if not any(expression.regex.search(topic) for topic in there)
+        )
+        return frozenset(self._literal).difference(there).union(idle)

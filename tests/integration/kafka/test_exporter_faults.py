@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import time
@@ -17,7 +18,7 @@ from pipeline.errors import Code, Refused
 from pipeline.signals import Batch, Context, Signal, Value, intake
 from pipeline.testing import trace_request, traces
 from tests.integration.kafka.exporting import exporting, read
-from tests.servers.kafka.broker import Broker, broker
+from tests.servers.kafka.broker import Broker, broker, patience
 from tests.servers.kafka.traffic import own_name, traffic
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ SPANS = 10
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that tests may kill; each leaves it up."""
-    with broker(tmp_path_factory.mktemp("kafka")) as running:
+    with broker(tmp_path_factory.mktemp("kafka"), properties=patience(4)) as running:
         yield running
 
 
@@ -111,7 +112,11 @@ async def test_a_killed_broker_loses_and_repeats_nothing(own_broker: Broker, top
     assert set(found.values()) == {1}
 
 
-async def test_a_broker_that_hangs(own_broker: Broker, topic: str) -> None:
+async def test_a_broker_that_hangs(
+    own_broker: Broker, topic: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.kafka.connection._SILENCE_S", 0.2)
+    caplog.set_level(logging.INFO)
     batch = batch_of(0)
     async with exporting(own_broker.bootstrap, traces={"topic": topic}, partition_traces_by_id=True) as exporter:
         await exporter.export(batch_of(1000, 1))
@@ -125,6 +130,11 @@ async def test_a_broker_that_hangs(own_broker: Broker, topic: str) -> None:
             os.kill(own_broker.pid, signal.SIGCONT)
         await exporter.export(batch)
     assert len(await read(own_broker.bootstrap, topic, SPANS + 1)) == SPANS + 1
+    lines = [(line.message, getattr(line, "fields", {}).get("error")) for line in caplog.records]
+    assert lines == [
+        ("Kafka cannot be used. Trying again.", "kafka: no broker has answered in time"),
+        ("Kafka can be used again.", None),
+    ]
 
 
 async def test_what_nobody_waits_for_is_freed_and_not_written(own_broker: Broker) -> None:

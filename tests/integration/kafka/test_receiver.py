@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.kafka.dead_letters import read_headers
-from pipeline.receivers.kafka import KafkaReceiver
+from pipeline.receivers.kafka import KafkaReceiver, consumer
 from pipeline.signals import Batch, Outcome, Signal
 from pipeline.testing import CollectingSink, FailingSink
 from pipeline.testing.host import metric_value
@@ -301,9 +301,16 @@ async def test_regex_topics(kafka: Traffic, group: str) -> None:
         await _until_committed(kafka, group, f"{stem}.new", 1)
 
 
-async def test_a_topic_that_comes_later(kafka: Traffic, group: str) -> None:
+async def test_a_topic_that_comes_later(
+    kafka: Traffic, group: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_LOOK_AGAIN_S", 0.2)
     topic = own_name("later")
-    async with receiving(kafka.bootstrap, group_id=group, traces={"topics": (topic,)}) as (_, sink):
+    topics = (topic, f"^{topic}-[0-9]")
+    async with receiving(kafka.bootstrap, group_id=group, traces={"topics": topics}) as (_, sink):
+        await until(lambda: any(line.message.startswith("Topics do not exist") for line in caplog.records))
+        (line,) = (line for line in caplog.records if line.message.startswith("Topics do not exist"))
+        assert line.fields["topics"] == f"^{topic}-[0-9], {topic}"  # type: ignore[attr-defined]  # set by Log
         await kafka.make(topic)
         await kafka.write(topic, trace(1))
         await sink.wait_for(1)

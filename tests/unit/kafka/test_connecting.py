@@ -134,7 +134,9 @@ async def test_an_outage_is_in_the_health_and_once_a_minute_in_the_log(
         await clock.advance(60.0)
         outages.failed(Refused("away"))
         assert len(caplog.records) == 2
-        outages.failed(Refused("login"))
+        for _ in range(3):
+            outages.failed(Refused("login"))
+            outages.failed(Refused("away"))
         assert len(caplog.records) == 3
         outages.over()
         outages.over()

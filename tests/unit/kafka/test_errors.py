@@ -45,6 +45,13 @@ def test_what_time_or_a_person_can_mend(error: BaseException) -> None:
     assert type(delivery_error(error)) is Refused
 
 
+def test_brokers_that_nobody_can_ask_do_not_answer() -> None:
+    assert (
+        str(delivery_error(errors.KafkaError("no cluster metadata")))
+        == "kafka: the brokers do not answer at the moment"
+    )
+
+
 def test_every_error_that_the_library_calls_retriable_is_refused() -> None:
     retriable = [cls for cls in vars(errors).values() if isinstance(cls, type) and getattr(cls, "retriable", False)]
     assert len(retriable) > 15

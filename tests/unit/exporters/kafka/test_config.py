@@ -63,6 +63,8 @@ def test_the_old_topic_and_encoding_stand_where_a_signal_says_nothing() -> None:
         ({"include_metadata_keys": ["x-a", "X-B"], "sending_queue": {"batch": {}}}, "metadata_keys: x-a, x-b"),
         ({"traces": {"topic_from_metadata_key": "t"}, "sending_queue": {"batch": {}}}, "metadata_keys: t"),
         ({"profiles": {"topic": "p"}}, "no signal `profiles`"),
+        ({"traces": {"topic": "my spans"}}, "the name of the topic is not allowed"),
+        ({"topic": "a/b"}, "the name of the topic is not allowed"),
         ({"producer": {"max_broker_write_bytes": 10}}, "max_broker_write_bytes must not be less"),
         ({"producer": {"required_acks": 2}}, "Input should be 0, 1 or -1"),
         ({"producer": {"flush_max_messages": 0}}, "greater than or equal to 1"),

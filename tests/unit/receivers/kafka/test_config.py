@@ -48,6 +48,11 @@ def test_defaults_are_the_collectors() -> None:
         ({"profiles": {"topics": ["a"]}}, "profiles are no signal"),
         ({"telemetry": {"metrics": {"kafka_receiver_records_delay": {"enabled": True}}}}, "service::telemetry"),
         ({"dead_letter": {"topic": ""}}, "at least 1"),
+        ({"dead_letter": {"topic": "dead letters"}}, "the name of the topic is not allowed"),
+        ({"traces": {"topics": ("otlp_spans", "my spans")}}, "the name of the topic is not allowed"),
+        ({"logs": {"topic": ".."}}, "the name of the topic is not allowed"),
+        ({"topic": "a/b"}, "the name of the topic is not allowed"),
+        ({"topic": "^(a"}, "not a regular expression of RE2"),
     ],
 )
 def test_what_is_refused(keys: dict[str, Any], message: str) -> None:
@@ -83,6 +88,7 @@ def test_which_signal_a_topic_holds() -> None:
     assert {topic: topics.signal_of(topic) for topic in expected} == expected
     assert topics.among(expected) == {"otlp-a", "otlp-logs", "exact"}
     assert topics.missing(["otlp-a", "exact"]) == {"otlp-logs"}
+    assert topics.missing(["otlp-private", "exact"]) == {"otlp-logs", "^otlp-"}
 
 
 def test_only_signals_in_use_are_read() -> None:
