@@ -3,6 +3,7 @@
 from pipeline import testing
 from pipeline.component import (
     ClientAuthenticator,
+    Committing,
     Component,
     Connector,
     Exporter,
@@ -34,12 +35,14 @@ from pipeline.signals import (
     Span,
     Value,
 )
+from pipeline.worker import Worker
 
 __all__ = [
     "Attributes",
     "Auth",
     "Batch",
     "ClientAuthenticator",
+    "Committing",
     "Component",
     "ConfigError",
     "ConfigModel",
@@ -74,6 +77,7 @@ __all__ = [
     "StartError",
     "Unauthenticated",
     "Value",
+    "Worker",
     "refused",
     "testing",
 ]
