@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.durable.errors import StoreDamagedError
 from pipeline.delivery.durable.record import Record, decode_context, encode_context
+from pipeline.delivery.durable.store import Row
 from pipeline.signals import Auth, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
 from tests.unit.delivery.scripted import batch_of
@@ -47,3 +50,10 @@ def test_a_row_that_is_not_as_it_was_written_is_damage() -> None:
     assert Record.of_row(row, Signal.TRACES).row() == row._replace(checksum=None)
     with pytest.raises(StoreDamagedError):
         Record.of_row(bad, Signal.TRACES)
+
+
+@given(st.binary(max_size=3000), st.text(max_size=50))
+def test_checksums_are_those_that_any_version_writes(body: bytes, context: str) -> None:
+    """Files outlive the library that computes them."""
+    row = Row(1, 3, len(body), 17, context, body)
+    assert row.sealed().checksum == zlib.crc32(b"3 17 " + context.encode() + body)
