@@ -104,7 +104,7 @@ def compact(path: Path, directory: Path) -> bool:
     Raises:
         OSError, sqlite3.Error: no room, for example; the file is as it was.
     """
-    temporary = directory / (_TEMPORARY + path.name)
+    temporary = directory / _temporary_name(path)
     log = path.with_name(path.name + "-wal")
     with closing(sqlite3.connect(path, isolation_level=None, timeout=0.1)) as holder:
         holder.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -126,9 +126,19 @@ def clean(directory: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def forget(path: Path) -> None:
+    """Remove what an interrupted compaction left beside a file."""
+    path.with_name(path.name + _ARRIVING).unlink(missing_ok=True)
+
+
+def _temporary_name(path: Path) -> str:
+    """Of this file and no other: instances whose queues have the same names may share a directory."""
+    found = path.stat()
+    return f"{_TEMPORARY}{found.st_dev:x}-{found.st_ino:x}-{path.name}"
+
+
 def _copy(path: Path, temporary: Path) -> None:
-    temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600)
+    _make(temporary)
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("VACUUM INTO ?", (str(temporary),))
 
@@ -137,8 +147,8 @@ def _replace(temporary: Path, path: Path) -> None:
     arrived = temporary
     if temporary.stat().st_dev != path.stat().st_dev:
         arrived = path.with_name(path.name + _ARRIVING)
-        shutil.copy(temporary, arrived)
-        arrived.chmod(0o600)
+        _make(arrived)
+        shutil.copyfile(temporary, arrived)
     try:
         for place in (arrived, path.parent):
             _sync(place)
@@ -150,6 +160,12 @@ def _replace(temporary: Path, path: Path) -> None:
     finally:
         if arrived is not temporary:
             arrived.unlink(missing_ok=True)
+
+
+def _make(place: Path) -> None:
+    """An empty file for its owner only, and never one that somebody has put there."""
+    place.unlink(missing_ok=True)
+    place.touch(mode=0o600, exist_ok=False)
 
 
 def _sync(place: Path) -> None:

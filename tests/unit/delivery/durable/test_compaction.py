@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.delivery.durable import compaction
 from pipeline.delivery.durable.compaction import Compactor, Rebound, clean, compact, file_and_data_bytes
 from tests.unit.delivery.durable.sqlite_files import log_of, table_file
 
@@ -147,3 +148,31 @@ def test_cleans_up_what_was_interrupted(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     clean(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_queues_of_the_same_name_may_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, between = [], tmp_path / "between"
+    for name, body in (("a", b"a" * 9000), ("b", b"b" * 9000)):
+        (tmp_path / name).mkdir()
+        paths.append(table_file(tmp_path / name / "q.db", [body] * 50, remove=range(1, 40)))
+    between.mkdir()
+    arrive = compaction._replace
+
+    def other_one_first(temporary: Path, path: Path) -> None:
+        monkeypatch.setattr(compaction, "_replace", arrive)
+        assert compact(paths[1], between)
+        arrive(temporary, path)
+
+    monkeypatch.setattr(compaction, "_replace", other_one_first)
+    assert compact(paths[0], between)
+    for path, letter in zip(paths, (b"a", b"b"), strict=True):
+        with closing(sqlite3.connect(path)) as connection:
+            assert {body[:1] for (body,) in connection.execute("SELECT body FROM t")} == {letter}
+
+
+def test_what_others_have_put_in_its_way_is_not_written_to(drained: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    (tmp_path / compaction._temporary_name(drained)).symlink_to(victim)
+    assert compact(drained, tmp_path)
+    assert victim.read_text(encoding="utf-8") == "mine"
