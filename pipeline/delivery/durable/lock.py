@@ -38,34 +38,38 @@ class FileLock:
             StoreError: no file can be made there.
         """
         with translated():
-            ours = os.fstat(self._handle)
-            if self._path.exists() and os.path.samestat(ours, self._path.stat()):
+            if self._is_at_its_place(self._handle):
                 return
         former, self._handle = self._handle, self._taken(0)
         os.close(former)
 
     def _taken(self, timeout_s: float) -> int:
-        with translated():
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         give_up_s = time.monotonic() + timeout_s
-        while not _try(handle):
+        while (handle := self._try()) is None:
             if time.monotonic() >= give_up_s:
-                os.close(handle)
                 raise StoreBusyError("another process has this queue")
             time.sleep(_POLL_S)
         return handle
 
+    def _try(self) -> int | None:
+        with translated():
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever had it may have removed its file with the queue: then others lock another one.
+                if self._is_at_its_place(handle):
+                    return handle
+            except BlockingIOError:
+                pass
+            os.close(handle)
+            return None
+
+    def _is_at_its_place(self, handle: int) -> bool:
+        return self._path.exists() and os.path.samestat(os.fstat(handle), self._path.stat())
+
     def release(self) -> None:
         """Let others have it."""
         os.close(self._handle)
-
-
-def _try(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def lock_path(path: Path) -> Path:
