@@ -6,12 +6,13 @@ They are written to a new file beside the queue's own, which gets its name when 
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.delivery.durable.errors import translated
+from pipeline.delivery.durable.errors import StoreFullError, translated
 from pipeline.delivery.durable.lock import FileLock, lock_path
 from pipeline.delivery.durable.look import Look
 from pipeline.delivery.durable.names import Kind, beside
@@ -66,10 +67,21 @@ def _copy(source: Path, target: Path) -> HandedIn:
                 store.write(new, ())
                 done.requests += len(new)
                 done.items += sum(row.items for row in new)
+            if not store.checkpoint("TRUNCATE"):
+                # Only the file itself gets the new name.
+                raise StoreFullError("the log does not go into the file")
         if done.requests:
             with translated():
+                _give_to_owner_of(target.parent, partial)
                 partial.rename(done.file)
     finally:
         for part in files_of(partial):
             part.unlink(missing_ok=True)
     return done
+
+
+def _give_to_owner_of(directory: Path, file: Path) -> None:
+    """What root hands in is to be read by the one whose queues these are."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)

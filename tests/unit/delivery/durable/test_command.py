@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -206,4 +207,24 @@ def test_refuses_what_would_go_wrong(tmp_path: Path, config: str) -> None:
     with pytest.raises(PenstockError, match="is the queue of a running process"):
         queue(["requeue", str(source), "--exporter", "otlp"])
     lock.release()
+    assert ids_in(source) == [1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_hands_in_is_for_the_owner_of_the_directory(tmp_path: Path) -> None:
+    source, target = written(queue_path(tmp_path, "old"), [1]), queue_path(tmp_path, "new")
+    os.chown(tmp_path, 65534, 65534)
+    queue(["requeue", str(source), "--into", str(target)])
+    (made,) = files_in(tmp_path)
+    assert (made.path.stat().st_uid, made.path.stat().st_mode & 0o777) == (65534, 0o600)
+
+
+def test_nothing_is_moved_when_the_new_file_cannot_be_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = written(queue_path(tmp_path, "old"), [1]), queue_path(tmp_path, "new")
+    monkeypatch.setattr(Store, "checkpoint", lambda *_: False)
+    with pytest.raises(PenstockError, match="log"):
+        queue(["requeue", str(source), "--into", str(target)])
+    assert [file.path for file in files_in(tmp_path)] == [source]
     assert ids_in(source) == [1]
