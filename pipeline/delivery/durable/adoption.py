@@ -15,6 +15,7 @@ from pipeline.delivery.durable.names import Kind, QueueFile, beside, left_to
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.recovery import open_store
 from pipeline.delivery.durable.store import Row, Store, files_of
+from pipeline.delivery.durable.watch import Watch
 from pipeline.errors import Refused, Rejected
 from pipeline.signals import Batch
 
@@ -33,22 +34,37 @@ class Adoption:
         self._path = path
         self._host = host
         self._put = put
+        self._told: set[tuple[Path, str]] = set()
 
     async def run(self) -> None:
         """Look every five seconds, for ever."""
         while True:
-            for file in await asyncio.to_thread(left_to, self._path, self._host.worker):
+            for file in await self._look():
                 try:
                     await self._adopt(file)
                 except StoreBusyError:
                     # A worker of an earlier count that has not ended yet, or the stage before a reload.
                     continue
                 except StoreError as error:
-                    self._host.log.error("Queue file cannot be taken over.", file=str(file.path), error=str(error))
+                    self._tell(file.path, error)
             await self._host.clock.sleep(_LOOK_S)
+
+    async def _look(self) -> list[QueueFile]:
+        try:
+            return await asyncio.to_thread(left_to, self._path, self._host.worker)
+        except OSError:
+            # The queue itself tells of a directory that is not there.
+            return []
+
+    def _tell(self, path: Path, error: StoreError) -> None:
+        if (path, str(error)) not in self._told:
+            self._told.add((path, str(error)))
+            self._host.log.error("Queue file cannot be taken over.", file=str(path), error=str(error))
 
     async def _adopt(self, file: QueueFile) -> None:
         opened = await _open(file)
+        for damage in opened.damages:
+            Watch(self._host, file.signal).damaged(damage)
         requests = items = 0
         aside: Path | None = None
         try:
@@ -111,7 +127,8 @@ class _Foreign:
         self._is_read = False
         self._lock = FileLock(file.path, 0)
         try:
-            self._store, _ = open_store(file.path, lambda: Store(file.path))
+            with translated():
+                self._store, self.damages = open_store(file.path, lambda: Store(file.path))
         except BaseException:
             self._lock.release()
             raise
@@ -139,9 +156,11 @@ class _Foreign:
         """
         with self._guard:
             try:
-                left = self._store.totals().requests
+                # What had no room when the file was found damaged comes into it at the next look.
+                is_done = self._is_read and all(damage.is_done for damage in self.damages)
+                left = self._store.totals().requests if is_done else 0
                 self._store.close()
-                return self._end(left) if self._is_read else None
+                return self._end(left) if is_done else None
             finally:
                 self._lock.release()
 
@@ -149,7 +168,9 @@ class _Foreign:
         aside = beside(self._path, Kind.CORRUPT) if left else None
         with translated():
             if aside is not None:
-                self._path.rename(aside)
+                for source, target in zip(files_of(self._path), files_of(aside), strict=True):
+                    if source.exists():
+                        source.rename(target)
             for part in (*files_of(self._path), lock_path(self._path)):
                 part.unlink(missing_ok=True)
         return aside

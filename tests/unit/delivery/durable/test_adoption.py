@@ -11,8 +11,10 @@ import pytest
 
 from pipeline.config.ids import ComponentId
 from pipeline.delivery.durable.adoption import Adoption
-from pipeline.delivery.durable.lock import FileLock
+from pipeline.delivery.durable.errors import StoreFullError
+from pipeline.delivery.durable.lock import FileLock, lock_path
 from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.store import Store
 from pipeline.errors import Refused, Rejected
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Signal
@@ -144,3 +146,52 @@ async def test_a_damaged_file_is_taken_over(tmp_path: Path) -> None:
         await until(lambda: not path.exists())
     assert sorted(sink.ids) == [1, 2, 3, 4, 5]
     assert [".corrupt-" in name for name in names_in(tmp_path)] == [True]
+
+
+async def test_a_directory_that_is_away_for_a_while(tmp_path: Path) -> None:
+    folder, sink = tmp_path / "queue", Sink()
+    async with adopting(folder, sink) as clock:
+        await clock.advance(5.0)
+        await asyncio.to_thread(folder.mkdir)
+        path = written(folder / f"{file_name(OTLP, Signal.TRACES, 0)}.requeue-20260102T030405Z", [7])
+        await until(lambda: not path.exists(), clock)
+    assert sink.ids == [7]
+
+
+async def test_a_file_that_cannot_be_opened_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / f"{file_name(OTLP, Signal.TRACES, 0)}.requeue-20260102T030405Z"
+    later = f"{path}-2"
+    written(path, [6])
+    lock_path(path).mkdir()
+    written(Path(later), [7])
+    sink = Sink()
+    async with adopting(tmp_path, sink) as clock:
+        await until(lambda: sink.ids == [7], clock)
+        for _ in range(5):
+            await clock.advance(5.0)
+            await asyncio.sleep(0.01)
+    assert caplog.messages.count("Queue file cannot be taken over.") == 1
+    assert ids_in(path) == [6]
+
+
+async def test_what_a_full_disk_keeps_in_a_damaged_file_is_taken_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, sink = written(tmp_path / file_name(OTLP, Signal.TRACES, 1), range(1, 6)), Sink()
+    flip(path, 0)
+
+    def full(*_: object) -> None:
+        raise StoreFullError("SQLITE_FULL")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", full)
+        async with adopting(tmp_path, sink):
+            await until(
+                lambda: (
+                    "The queue file is damaged. It was set aside, and what could be read of it is sent."
+                    in caplog.messages
+                )
+            )
+    async with adopting(tmp_path, sink) as clock:
+        await until(lambda: not path.exists(), clock)
+    assert sorted(sink.ids) == [1, 2, 3, 4, 5]
