@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.delivery.durable.compaction import compact
+from pipeline.delivery.durable.compaction import compact, forget
 from pipeline.delivery.durable.errors import StoreError, translated
 from pipeline.delivery.durable.lock import FileLock
 from pipeline.delivery.durable.recovery import Damage, open_store, replace
@@ -30,9 +30,13 @@ class Opened:
 
 def open_queue(path: Path, settings: StorageSettings) -> Opened:
     """Take a queue file. Raises StoreError."""
+    if path.is_symlink():
+        raise StoreError("it is a symbolic link; its log would be where the link leads")
     lock = FileLock(path, settings.timeout_s)
     try:
-        store, damages = open_store(path, lambda: make_store(path, settings))
+        with translated():
+            forget(path)
+            store, damages = open_store(path, lambda: make_store(path, settings))
         not_compacted = ""
         if settings.compact_in is not None:
             store.close()

@@ -61,6 +61,7 @@ def open_store(path: Path, make: Callable[[], Store]) -> tuple[Store, list[Damag
     Raises:
         StoreError: it cannot be opened for another reason than damage.
     """
+    _complete(path)
     reason = damage_of(path)
     damages: list[Damage] = []
     store: Store | None = None
@@ -177,12 +178,7 @@ def _interrupting(connection: sqlite3.Connection, after_s: float) -> Iterator[Ca
 
 def set_aside(path: Path) -> Path:
     """Give a file and its log another name; the name, which tells that its rows are still to be brought over."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}{_SALVAGE}{moment}")
-    count = 1
-    while aside.exists():
-        count += 1
-        aside = path.with_name(f"{path.name}{_SALVAGE}{moment}-{count}")
+    aside = _name_for(path)
     if not path.exists():
         aside.touch(0o600)
     for source, target in zip(files_of(path), files_of(aside), strict=True):
@@ -191,13 +187,36 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def _name_for(path: Path) -> Path:
+    """A name that is not taken, nor the one that it has once it is done with."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}{_SALVAGE}{moment}")
+    count = 1
+    while aside.exists() or _done_name(aside).exists():
+        count += 1
+        aside = path.with_name(f"{path.name}{_SALVAGE}{moment}-{count}")
+    return aside
+
+
+def _done_name(aside: Path) -> Path:
+    return aside.with_name(aside.name.replace(_SALVAGE, CORRUPT))
+
+
+def _complete(path: Path) -> None:
+    """A log that was left where its file was, when the process was killed between the two, follows it."""
+    log = files_of(path)[1]
+    alone = [aside for aside in _unfinished(path) if not files_of(aside)[1].exists()]
+    if alone and log.exists() and not path.exists():
+        log.rename(files_of(alone[-1])[1])
+
+
 def _unfinished(path: Path) -> list[Path]:
     names = sorted(path.parent.glob(f"{escape(path.name)}{_SALVAGE}*"))
     return [name for name in names if not name.name.endswith(("-wal", "-shm"))]
 
 
 def _finish(aside: Path) -> Path:
-    done = aside.with_name(aside.name.replace(_SALVAGE, CORRUPT))
+    done = _done_name(aside)
     for source, target in reversed(list(zip(files_of(aside), files_of(done), strict=True))):
         if source.exists():
             source.rename(target)

@@ -290,6 +290,14 @@ async def test_a_directory_that_is_not_there_is_an_error_that_says_what_to_do(tm
         await queue_in(tmp_path / "missing").start(lambda: None)
 
 
+async def test_a_file_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "queue"
+    await asyncio.to_thread(folder.mkdir)
+    (folder / "exporter_scripted_traces_0.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(StartError, match="symbolic link"):
+        await queue_in(folder).start(lambda: None)
+
+
 async def test_two_processes_cannot_have_one_file(tmp_path: Path) -> None:
     queue, _ = await opened(queue_in(tmp_path))
 

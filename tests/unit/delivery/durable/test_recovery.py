@@ -251,3 +251,18 @@ def test_the_check_gives_up_in_time_and_then_knows_nothing(at_rest: Path, monkey
     with closing(Store(at_rest)) as store:
         check(store)
         assert store.layout == LAYOUT
+
+
+def test_damage_found_twice_in_one_second_keeps_both_files(at_rest: Path) -> None:
+    for _ in range(3):
+        flip(at_rest, 3)
+        opened(at_rest)
+    asides = [aside for aside in at_rest.parent.glob("*.corrupt-*") if not aside.name.endswith(("-wal", "-shm"))]
+    assert len(asides) == 3
+
+
+def test_a_kill_while_a_file_is_set_aside_costs_nothing(killed: Path) -> None:
+    killed.rename(killed.with_name(killed.name + ".salvage-20260102T030405Z"))
+    found, (damage,) = opened(killed)
+    assert found == everything()
+    assert log_of(damage.aside).exists()
