@@ -42,11 +42,14 @@ class Owner(Protocol):
     async def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
         """These are ours; the result says where those go on that were ours before. See `Holdings.assigned`."""
 
+    async def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
+        """What is committed of the others; the result says which of them go on, and where. See `Holdings.placed`."""
+
     async def revoked(self) -> dict[Partition, int]:
         """Nothing is ours for now; what is to be committed. See `Holdings.revoke`."""
 
     async def lost(self) -> None:
-        """Nothing is ours any more, and nothing can be committed."""
+        """Nothing is ours for now, and nothing can be committed."""
 
     async def committed(self, offsets: Mapping[Partition, int]) -> None:
         """These offsets are committed."""
@@ -329,12 +332,9 @@ class Consumer:
     async def _settle(self, client: Any, ours: frozenset[Any], told: asyncio.Future[dict[Partition, int]]) -> None:
         """Find where to read on, then begin."""
         positions = await asyncio.shield(told)
-        for partition, offset in positions.items():
-            client.seek(TopicPartition(*partition), offset)
-        fresh = [each for each in ours if Partition(*each) not in positions]
         while True:
             try:
-                await self._anchor(client, fresh)
+                await self._place(client, ours, positions)
             except KafkaError as error:
                 self._tell(self._owner.failed, delivery_error(error))
                 await asyncio.sleep(_FIRST_PAUSE_S)
@@ -346,18 +346,28 @@ class Consumer:
         self._held = {each for each in self._held & ours if Partition(*each) in positions}
         client.resume(*(ours - self._held))
 
-    async def _anchor(self, client: Any, partitions: Sequence[Any]) -> None:
+    async def _place(self, client: Any, ours: frozenset[Any], positions: dict[Partition, int]) -> None:
+        """Seek to where partitions go on or begin; `positions` are added to."""
+        left = [each for each in ours if Partition(*each) not in positions]
+        found = await asyncio.gather(*(client.committed(each) for each in left))
+        committed = dict(zip(left, found, strict=True))
+        marks = {Partition(*each): offset for each, offset in committed.items()}
+        positions.update(await self._on_main(self._owner.placed(marks)))
+        for partition, offset in positions.items():
+            client.seek(TopicPartition(*partition), offset)
+        unknown = [each for each in left if committed[each] is None and Partition(*each) not in positions]
+        if unknown:
+            await self._anchor(client, unknown)
+
+    async def _anchor(self, client: Any, unknown: Sequence[Any]) -> None:
         """Find where to begin in partitions of which nothing is committed, and commit it."""
-        committed = await asyncio.gather(*(client.committed(each) for each in partitions))
-        unknown = [each for each, offset in zip(partitions, committed, strict=True) if offset is None]
-        if not unknown:
-            return
         found = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(unknown)
         for partition, offset in found.items():
             client.seek(partition, offset)
         if self._membership.anchors:
             marks = {partition: OffsetAndMetadata(offset, "") for partition, offset in found.items()}
             await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
+            await self._on_main(self._owner.committed({Partition(*each): at for each, at in found.items()}))
 
     # End --------------------------------------------------------------------------------------------------------------
 

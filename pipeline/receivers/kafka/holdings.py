@@ -35,6 +35,7 @@ class Holdings:
         self._lanes: dict[Partition, Lane] = {}
         self._tasks: dict[Partition, asyncio.Task[None]] = {}
         self._metrics: dict[Partition, PartitionMetrics] = {}
+        self._doubtful: set[Partition] = set()
         self.takes = True
         """Whether records are taken; not any more once the receiver is stopping."""
 
@@ -52,23 +53,49 @@ class Holdings:
         """These partitions are ours from now on, and no others.
 
         With `keep` nobody else can have had those that were ours until now: they go on where they were, at the offsets
-        that are returned. Else all begin at the committed offset.
+        that are returned. Of the others `placed` decides.
         """
+        if not keep:
+            self.lose()
         wanted = set(partitions)
         for partition in list(self._lanes):
-            if not keep or partition not in wanted:
+            if partition not in wanted:
                 self._close(partition)
         positions: dict[Partition, int] = {}
         for partition in wanted:
+            if partition not in self._lanes:
+                self._open(partition)
+            elif partition not in self._doubtful:
+                self._go_on(partition, positions)
+        return positions
+
+    def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
+        """The group has committed these offsets of partitions that are ours and that `assigned` gave no place.
+
+        Those go on where they were, at the offsets that are returned, that nobody else has taken further since; the
+        rest begin anew, at what is committed.
+        """
+        positions: dict[Partition, int] = {}
+        for partition, offset in committed.items():
             lane = self._lanes.get(partition)
             if lane is None:
-                self._open(partition)
                 continue
-            if self.takes:
-                lane.resume()
-            if lane.position is not None:
-                positions[partition] = lane.position
+            if partition in self._doubtful:
+                self._doubtful.discard(partition)
+                if lane.progress.reaches(offset):
+                    self._go_on(partition, positions)
+                else:
+                    self._close(partition)
+                    self._open(partition)
+        self.committed({partition: offset for partition, offset in committed.items() if offset is not None})
         return positions
+
+    def _go_on(self, partition: Partition, positions: dict[Partition, int]) -> None:
+        lane = self._lanes[partition]
+        if self.takes:
+            lane.resume()
+        if lane.position is not None:
+            positions[partition] = lane.position
 
     async def revoke(self, limit_s: float) -> dict[Partition, int]:
         """Offer nothing more, wait for what is under way but not longer than `limit_s`; what may be committed then.
@@ -78,12 +105,24 @@ class Holdings:
         for lane in self._lanes.values():
             lane.suspend()
         end_s = self._host.clock.monotonic() + limit_s
-        while any(lane.under_way for lane in self._lanes.values()) and self._host.clock.monotonic() < end_s:
+        while self._is_waited_for() and self._host.clock.monotonic() < end_s:
             await self._host.clock.sleep(_LOOK_S)
         return self.to_commit()
 
+    def _is_waited_for(self) -> bool:
+        return any(lane.under_way for partition, lane in self._lanes.items() if partition not in self._doubtful)
+
     def lose(self) -> None:
-        """The group went on without us: nothing of this is ours any more."""
+        """The group may go on without us: whether any of this is still ours the next assignment tells.
+
+        Nothing more is offered or committed until then; what is under way goes on.
+        """
+        self._doubtful.update(self._lanes)
+        for lane in self._lanes.values():
+            lane.suspend()
+
+    def close(self) -> None:
+        """Nothing of this is ours any more."""
         for partition in list(self._lanes):
             self._close(partition)
 
@@ -98,7 +137,7 @@ class Holdings:
         found: dict[Partition, int] = {}
         for partition, lane in self._lanes.items():
             offset = lane.progress.to_commit()
-            if offset is not None:
+            if offset is not None and partition not in self._doubtful:
                 found[partition] = offset
         return found
 
@@ -129,6 +168,7 @@ class Holdings:
         self._count("otelcol_kafka_receiver_partition_start", "Partitions that became ours.")
 
     def _close(self, partition: Partition) -> None:
+        self._doubtful.discard(partition)
         self._lanes.pop(partition).close()
         self._tasks.pop(partition).cancel()
         self._metrics.pop(partition).close()

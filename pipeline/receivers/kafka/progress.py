@@ -31,6 +31,7 @@ class Progress:
         self._stretches: deque[Stretch] = deque()
         self._watermark: int | None = None
         self.committed: int | None = None
+        """What is committed of the partition as far as we know, by us or whoever had it before."""
 
     def begin(self, first: int, after: int, parts: int) -> Stretch:
         """Offsets from `first` to `after` (exclusive) are handed on as so many parts; none: they hold nothing."""
@@ -60,6 +61,16 @@ class Progress:
     def to_commit(self) -> int | None:
         """The offset to commit (the next one to read for whoever comes after us), None when there is nothing new."""
         return None if self._watermark == self.committed else self._watermark
+
+    def reaches(self, committed: int | None) -> bool:
+        """Whether an offset that is committed is of our own doing: nobody has gone further, or back.
+
+        It lies between the last one of which we know and what we have reached: of a commit the answer may be lost.
+        """
+        if committed == self.committed:
+            return True
+        ours, reached = self.committed, self._watermark
+        return committed is not None and ours is not None and reached is not None and ours <= committed <= reached
 
     @property
     def is_idle(self) -> bool:

@@ -202,13 +202,20 @@ class KafkaReceiver(Receiver):
         self.host.log.info("Partitions assigned.", partitions=len(self._holdings.partitions), kept=len(positions))
         return positions
 
+    async def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
+        """What the group has committed of partitions that may have been others' meanwhile."""
+        positions = self._holdings.placed(committed)
+        if positions:
+            self.host.log.info("Partitions that nobody else has read go on.", partitions=len(positions))
+        return positions
+
     async def revoked(self) -> dict[Partition, int]:
         """The group shares its partitions out anew."""
         offsets = await self._holdings.revoke(min(_HAND_OVER_S, self.config.session_timeout))
         return offsets if self.config.autocommit.enable else {}
 
     async def lost(self) -> None:
-        """The group went on without us."""
+        """The group may go on without us."""
         self._holdings.lose()
 
     async def committed(self, offsets: Mapping[Partition, int]) -> None:
@@ -245,6 +252,7 @@ class KafkaReceiver(Receiver):
         if self._consumer is not None and self._running is not None and self._thread.runs:
             await self._thread.call(self._consumer.finish())
             await asyncio.wait([self._running], timeout=_END_S)
+        self._holdings.close()
         await super().stop()
         await self._burial.stop()
         await self._thread.stop()

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from pipeline.errors import Refused
 from pipeline.receivers.kafka import KafkaReceiver
@@ -227,6 +228,59 @@ async def test_a_member_that_was_silent_for_too_long_commits_nothing(
             await until(committed)
 
 
+def _forgotten(receiver: KafkaReceiver) -> None:
+    """What the client does when the group's broker has come back and does not know this member any more."""
+    consumer = receiver._consumer
+    assert consumer is not None
+    receiver._thread.soon(consumer._client._coordinator.reset_generation)
+
+
+async def test_what_nobody_else_had_meanwhile_is_not_read_again(kafka: Traffic, topic: str, group: str) -> None:
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    held = OpenSink()
+    async with receiving(kafka.bootstrap, held, **keys) as (receiver, _):
+        await until(partial(_has_all, receiver))
+        for partition in range(PARTITIONS):
+            await kafka.write(topic, trace(partition), partition=partition)
+        await held.wait_for(PARTITIONS)
+        generation = _generation(receiver)
+        _forgotten(receiver)
+        await until(lambda: _generation(receiver) not in (-1, generation))
+        for partition in range(PARTITIONS):
+            await kafka.write(topic, trace(10 + partition), partition=partition)
+        await held.wait_for(2 * PARTITIONS)
+        assert sorted(numbers(held)) == [0, 1, 2, 3, 10, 11, 12, 13]
+        for batch in held.batches:
+            batch.delivery.end(Outcome.DELIVERED)
+
+        async def committed() -> bool:
+            marks = await kafka.committed(group)
+            return all(marks.get((topic, each)) == 2 for each in range(PARTITIONS))
+
+        await until(committed)
+
+
+async def test_a_client_that_breaks_reads_nothing_again(kafka: Traffic, topic: str, group: str) -> None:
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "max_join_bytes": 0}
+    held = OpenSink()
+    async with receiving(kafka.bootstrap, held, **keys) as (receiver, _):
+        await until(partial(_has_all, receiver))
+        await kafka.write(topic, trace(1))
+        await held.wait_for(1)
+        consumer = receiver._consumer
+        assert consumer is not None
+        client = consumer._client
+
+        async def broken(**_: object) -> None:
+            raise KafkaError
+
+        client.getmany = broken
+        await until(lambda: consumer._client not in (None, client))
+        await kafka.write(topic, trace(2))
+        await held.wait_for(2)
+        assert numbers(held) == [1, 2]
+
+
 async def test_kinds_of_strategies(kafka: Traffic, topic: str, group: str, caplog: pytest.LogCaptureFixture) -> None:
     keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     with caplog.at_level(logging.WARNING):
@@ -281,16 +335,13 @@ async def test_one_group_with_a_collector(
 
 
 async def test_a_partition_that_was_held_is_read_behind_a_loss(kafka: Traffic, topic: str, group: str) -> None:
-    """The lane that held it back is gone, and the new one knows nothing of it."""
     keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}}
     sink = FailingSink([Refused("full")] * 6)
     async with receiving(kafka.bootstrap, sink, **keys) as (receiver, _):
         await until(partial(_has_all, receiver))
         await kafka.write(topic, trace(1))
         await until(lambda: sink.calls >= 2)
-        consumer = receiver._consumer
-        assert consumer is not None
-        receiver._thread.soon(consumer._client._coordinator.reset_generation)
+        _forgotten(receiver)
         await sink.taken.wait_for(1, timeout_s=30)
         await kafka.write(topic, trace(2))
         await sink.taken.wait_for(2)

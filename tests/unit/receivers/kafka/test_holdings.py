@@ -98,7 +98,66 @@ async def test_what_is_lost_is_not_committed(receiver: KafkaReceiver, sink: Open
     await _settle()
     sink.batches[0].delivery.end(Outcome.DELIVERED)
     holdings.lose()
-    assert (holdings.to_commit(), holdings.partitions) == ({}, frozenset())
+    assert holdings.to_commit() == {}
+    assert await holdings.revoke(0.0) == {}
+    assert holdings.assigned([], keep=False) == {}
+    assert holdings.partitions == frozenset()
+    await receiver.stop()
+
+
+@pytest.mark.parametrize(
+    ("committed", "goes_on"),
+    [
+        pytest.param(5, True, id="nobody was here"),
+        pytest.param(6, True, id="the answer to our last commit was lost"),
+        pytest.param(7, False, id="another has gone further"),
+        pytest.param(4, False, id="somebody has gone back"),
+        pytest.param(None, False, id="another topic of that name"),
+    ],
+)
+async def test_what_was_lost_goes_on_where_nobody_else_was(
+    receiver: KafkaReceiver, sink: Open, committed: int | None, goes_on: bool
+) -> None:
+    holdings = held(receiver)
+    assert holdings.assigned([ONE], keep=False) == {}
+    assert holdings.placed({ONE: 5}) == {}
+    receiver._allowance.take(30)
+    holdings.take([chunk(ONE, 5), chunk(ONE, 6)])
+    await _settle()
+    sink.batches[0].delivery.end(Outcome.DELIVERED)
+    holdings.lose()
+    holdings.take([chunk(ONE, 7)])
+    await _settle()
+    assert holdings.assigned([ONE, TWO], keep=False) == {}
+    assert holdings.to_commit() == {}
+    assert holdings.placed({ONE: committed, TWO: None}) == ({ONE: 8} if goes_on else {})
+    await _settle()
+    sink.batches[1].delivery.end(Outcome.DELIVERED)
+    if goes_on:
+        assert len(sink.batches) == 3
+        assert holdings.to_commit() == {ONE: 7}
+        assert holdings.assigned([ONE, TWO], keep=True) == {ONE: 8}
+    else:
+        assert (len(sink.batches), holdings.to_commit()) == (2, {})
+        assert receiver._allowance.used_bytes == 0
+    await receiver.stop()
+
+
+async def test_what_is_in_doubt_stays_so_until_its_place_is_known(receiver: KafkaReceiver, sink: Open) -> None:
+    """A rebalance comes before the broker has said what is committed."""
+    holdings = held(receiver)
+    holdings.assigned([ONE], keep=False)
+    holdings.placed({ONE: 5})
+    holdings.take([chunk(ONE, 5)])
+    await _settle()
+    sink.batches[0].delivery.end(Outcome.DELIVERED)
+    holdings.lose()
+    for _ in range(2):
+        assert holdings.assigned([ONE], keep=True) == {}
+        assert await holdings.revoke(0.0) == {}
+    assert holdings.assigned([ONE], keep=True) == {}
+    assert holdings.placed({ONE: 5}) == {ONE: 6}
+    assert holdings.to_commit() == {ONE: 6}
     await receiver.stop()
 
 

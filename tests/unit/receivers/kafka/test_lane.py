@@ -121,7 +121,7 @@ async def test_waits_between_offers(driven: Callable[..., Driven]) -> None:
 
 @pytest.mark.parametrize("last", [Rejected("never"), ValueError("secret")])
 async def test_a_refused_record_that_is_rejected_in_the_end_holds_nobody_up(
-    driven: Callable[..., Driven], last: Exception
+    driven: Callable[..., Driven], last: Any
 ) -> None:
     run = driven(FailingSink([Refused("full"), last]))
     run.take(in_order(span(1)))
