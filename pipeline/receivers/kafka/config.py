@@ -16,10 +16,6 @@ from pipeline.signals import Signal
 
 Strategy = Literal["cooperative-sticky", "sticky", "range", "roundrobin"]
 
-_BLOCKING: Final = (
-    "a record that can never be delivered would block its partition for ever; leave the key out, and set "
-    "dead_letter::topic to keep such records"
-)
 _DEFAULT_PROFILES: Final = {
     "topics": ["otlp_profiles"],
     "topic": "",
@@ -136,7 +132,11 @@ class MessageMarking(ConfigModel):
     on_error: bool = Field(
         False, description="Pass over what pipelines or backends cannot take at the moment, as lost, and count it."
     )
-    on_permanent_error: bool | None = refused(_BLOCKING, accept=(True, None))
+    on_permanent_error: bool = Field(
+        False,
+        description="No effect: a record that can never be delivered goes to dead_letter::topic or is counted as lost, "
+        "and its partition goes on. A written false without such a topic is warned of.",
+    )
 
 
 class HeaderExtraction(ConfigModel):

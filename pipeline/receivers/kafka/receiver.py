@@ -114,6 +114,13 @@ class KafkaReceiver(Receiver):
             )
         if not self.config.autocommit.enable:
             log.warning("autocommit::enable is false: no offsets are committed, a restart begins anew.")
+        marking = self.config.message_marking
+        asks_to_block = "on_permanent_error" in marking.model_fields_set and not marking.on_permanent_error
+        if asks_to_block and self.config.dead_letter is None:
+            log.warning(
+                "message_marking::on_permanent_error is false, but a record that can never be delivered blocks no "
+                "partition: it is counted as lost. Set dead_letter::topic to keep such records."
+            )
 
     def _membership(self, arguments: Mapping[str, Any]) -> Membership:
         from pipeline.receivers.kafka.consumer import Membership  # noqa: PLC0415 - as above

@@ -44,7 +44,6 @@ def test_defaults_are_the_collectors() -> None:
         ({"group_rebalance_strategy": "range", "group_rebalance_strategies": ("range",)}, "cannot both be set"),
         ({"initial_offset": "middle"}, "latest"),
         ({"traces": {"topics": ("a",)}, "logs": {"topics": ("a",)}}, 'topic "a" stands under traces and logs'),
-        ({"message_marking": {"on_permanent_error": False}}, "set dead_letter::topic"),
         ({"profiles": {"topics": ["a"]}}, "profiles are no signal"),
         ({"telemetry": {"metrics": {"kafka_receiver_records_delay": {"enabled": True}}}}, "service::telemetry"),
         ({"dead_letter": {"topic": ""}}, "at least 1"),

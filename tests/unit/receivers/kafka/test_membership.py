@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pipeline.receivers.kafka import KafkaReceiver
 from pipeline.receivers.kafka.receiver import _assembler
 from pipeline.registry import Kind
@@ -64,6 +66,23 @@ def test_headers_are_extracted_where_that_is_asked_for() -> None:
     for wanted in (True, False):
         config = KafkaReceiver.Config(header_extraction={"extract_headers": wanted, "headers": ("a",)})
         assert _assembler(config, host, Signal.TRACES).attribute_headers == (("a",) if wanted else ())
+
+
+@pytest.mark.parametrize(
+    ("keys", "warns"),
+    [
+        ({"message_marking": {"on_permanent_error": False}}, True),
+        ({"message_marking": {"on_permanent_error": False}, "dead_letter": {"topic": "letters"}}, False),
+        ({"message_marking": {"on_permanent_error": True}}, False),
+        ({}, False),
+    ],
+)
+def test_a_poison_record_is_kept_or_lost_but_blocks_nothing(
+    keys: dict[str, Any], warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the Collector prints as its default is taken, too."""
+    receiver(**keys)._warn()
+    assert any("Set dead_letter::topic" in record.message for record in caplog.records) is warns
 
 
 async def test_a_reload_changes_what_does_not_concern_the_group() -> None:
