@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline.delivery.durable.compaction import compact, forget
 from pipeline.delivery.durable.errors import StoreError, translated
@@ -13,6 +15,10 @@ from pipeline.delivery.durable.lock import FileLock
 from pipeline.delivery.durable.recovery import Damage, open_store, replace
 from pipeline.delivery.durable.settings import StorageSettings
 from pipeline.delivery.durable.store import Row, Store, Totals
+
+_COUNT_S: Final = 0.5
+COUNTED_AT_ONCE: Final = 256
+"""Rows whose sizes are read in one go; where they are as large as a page, that is 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,9 @@ class Opened:
     lock: FileLock
     store: Store
     totals: Totals
+    """Of the rows that could be counted in half a second, in the order of their ids."""
+    last_id: int
+    """Of all rows."""
     damages: Sequence[Damage]
     """Files that had to be set aside."""
     not_compacted: str
@@ -42,10 +51,18 @@ def open_queue(path: Path, settings: StorageSettings) -> Opened:
             store.close()
             not_compacted = _compact(path, settings.compact_in)
             store = make_store(path, settings)
-        return Opened(lock, store, store.totals(), damages, not_compacted)
+        return Opened(lock, store, _counted(store), store.last_id, damages, not_compacted)
     except BaseException:
         lock.release()
         raise
+
+
+def _counted(store: Store) -> Totals:
+    end_s = time.monotonic() + _COUNT_S
+    sums = Totals(0, 0, 0, 0)
+    while time.monotonic() < end_s and (more := store.totals(sums.last_id, limit=COUNTED_AT_ONCE)).requests:
+        sums = Totals(sums.requests + more.requests, sums.items + more.items, sums.bytes + more.bytes, more.last_id)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)

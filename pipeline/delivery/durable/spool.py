@@ -15,7 +15,7 @@ from pipeline.delivery.durable.anew import write_anew
 from pipeline.delivery.durable.commit import Commit, Put
 from pipeline.delivery.durable.compaction import Compactor
 from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreGoneError, translated
-from pipeline.delivery.durable.opening import Replaced, open_queue, replace_store
+from pipeline.delivery.durable.opening import COUNTED_AT_ONCE, Replaced, open_queue, replace_store
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import StorageSettings
 from pipeline.delivery.durable.store import Store, Totals
@@ -54,6 +54,8 @@ class Spool:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"queue {path.stem}")
         self._window = Window()
+        self._counted_to = self._count_to = 0
+        """Ids: those in between were there at start, and are on the books as soon as they are counted or read."""
         self._next_id = 1
         self._puts: list[Put] = []
         self._put_bytes = 0
@@ -87,9 +89,11 @@ class Spool:
         self._watch.opened(opened, self.path)
         self._lock = opened.lock
         self._use(opened.store)
-        self.requests, self.items, self.bytes, last_id = opened.totals
+        self.requests, self.items, self.bytes, self._counted_to = opened.totals
+        self._count_to = opened.last_id
         self._window.behind = self.requests
-        self._next_id = max(0, last_id) + 1
+        self._window.is_counted = self._counted_to >= self._count_to
+        self._next_id = max(0, opened.last_id) + 1
         self._read_on()
 
     def _use(self, store: Store) -> None:
@@ -271,26 +275,66 @@ class Spool:
         self.on_gone(1, record.content.count, record.content.size_bytes)
 
     def _read_on(self) -> None:
-        wanted_bytes = self._window.wanted_bytes
-        if wanted_bytes and not (self._is_reading or self._damage or self._is_closing):
+        """Read into the window where it has room; else count on. Never both at once: what is read counts as counted."""
+        if self._is_reading or self._damage or self._is_closing:
+            return
+        if wanted_bytes := self._window.wanted_bytes:
             self._is_reading = True
             self._run(partial(self._read, self._window.horizon, wanted_bytes), self._was_read)
+        elif not self._window.is_counted:
+            self._is_reading = True
+            count = partial(self._store.totals, self._counted_to, self._count_to, COUNTED_AT_ONCE)
+            self._run(count, self._was_counted)
 
     def _read(self, after_id: int, max_bytes: int) -> list[Record]:
         return [Record.of_row(row, self._signal) for row in self._store.read(after_id, max_bytes)]
 
     def _was_read(self, read: list[Record] | StoreError) -> None:
         self._is_reading = False
-        if isinstance(read, StoreDamagedError):
-            self._replace(str(read))
-        elif isinstance(read, StoreError):
-            self._watch.failed(read)
-            self._loop.call_later(_RETRY_S, self._read_on)
+        if isinstance(read, StoreError):
+            self._could_not_read(read)
+            return
+        new = [record for record in read if self._counted_to < record.id <= self._count_to]
+        items, size = sum(record.content.count for record in new), sum(record.content.size_bytes for record in new)
+        self._enter(Totals(len(new), items, size, new[-1].id if new else self._counted_to))
+        self._window.read(read)
+        if not read:
+            # Nothing is there any more, whatever the books say: somebody else has removed it.
+            self._recount(Totals(0, 0, 0, 0))
+        self._go_on_reading()
+
+    def _was_counted(self, counted: Totals | StoreError) -> None:
+        self._is_reading = False
+        if isinstance(counted, StoreError):
+            self._could_not_read(counted)
+            return
+        self._enter(counted if counted.requests else counted._replace(last_id=self._count_to))
+        self._go_on_reading()
+
+    def _enter(self, counted: Totals) -> None:
+        """Put rows on the books that were there at start."""
+        requests, items, size, self._counted_to = counted
+        self._window.behind += requests
+        self._window.is_counted = self._counted_to >= self._count_to
+        self.requests += requests
+        self.items += items
+        self.bytes += size
+        self.on_gone(-requests, -items, -size)
+        self._watch.recovered(items)
+
+    def _could_not_read(self, error: StoreError) -> None:
+        if isinstance(error, StoreDamagedError):
+            self._replace(str(error))
         else:
-            self._window.read(read)
+            self._watch.failed(error)
+            self._loop.call_later(_RETRY_S, self._read_on)
+
+    def _go_on_reading(self) -> None:
+        if self._damage:
+            self._replace(self._damage)
+        else:
             self.on_ready()
-            if self._damage:
-                self._replace(self._damage)
+            self._read_on()
 
     # Damage -----------------------------------------------------------------------------------------------------------
 
@@ -341,8 +385,11 @@ class Spool:
         """Set the books right: what is in memory, and what is behind it."""
         before = self.requests, self.items, self.bytes
         self._window.behind = behind.requests
+        self._window.is_counted = True
+        self._counted_to = self._count_to
         self.requests, self.items, self.bytes = behind[:3]
-        for record in [*self._window.records(), *(put.record for put in self._puts)]:
+        under_way = () if self._commit is None else self._commit.puts
+        for record in [*self._window.records(), *(put.record for put in (*under_way, *self._puts))]:
             self._account(record, 1)
         requests, items, size = before
         self.on_gone(requests - self.requests, items - self.items, size - self.bytes)

@@ -41,6 +41,7 @@ _INSERT: Final = f"INSERT OR REPLACE INTO requests ({_ALL}) VALUES (?, ?, ?, ?, 
 _READ: Final = f"SELECT {_ALL} FROM requests WHERE id > ? ORDER BY id"  # noqa: S608 - names of columns
 
 
+_MOST_ID: Final = (1 << 63) - 1
 _KINDS: Final = (int, int, int, int, str, bytes)
 
 
@@ -206,12 +207,22 @@ class Store:
 
     # Rows -------------------------------------------------------------------------------------------------------------
 
-    def totals(self, after_id: int = 0) -> Totals:
-        """Sums over the rows behind `after_id` (0: all); reads one page for each."""
+    @property
+    def last_id(self) -> int:
+        """The highest id; 0: no row."""
+        with translated():
+            return int(self.connection.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0])
+
+    def totals(self, after_id: int = 0, up_to_id: int = _MOST_ID, limit: int = -1) -> Totals:
+        """Sums over the rows behind `after_id` and up to another id, over the first `limit` of them.
+
+        Reads a page for each, so that it may take as long as reading the file.
+        """
         with translated():
             found = self.connection.execute(
-                "SELECT count(*), total(items), total(body_bytes), coalesce(max(id), 0) FROM requests WHERE id > ?",
-                (after_id,),
+                "SELECT count(*), total(items), total(body_bytes), coalesce(max(id), 0) FROM "
+                "(SELECT id, items, body_bytes FROM requests WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)",
+                (after_id, up_to_id, limit),
             ).fetchone()
             return Totals(*map(int, found))
 

@@ -47,14 +47,19 @@ class Watch:
         """A file was opened."""
         for damage in opened.damages:
             self.damaged(damage)
-        _, items, size_bytes, _ = opened.totals
-        self._recovered.inc(items)
+        _, items, size_bytes, counted_to = opened.totals
+        self.recovered(items)
         if opened.totals.requests:
             self._log.info(
-                "The queue file holds data of an earlier run.", file=str(path), items=items, bytes=size_bytes
-            )
+                "The queue file holds data of an earlier run.",
+                file=str(path), items=items, bytes=size_bytes, is_all=counted_to >= opened.last_id,
+            )  # fmt: skip
         if opened.not_compacted:
             self._log.warning("The queue file was not compacted.", file=str(path), error=opened.not_compacted)
+
+    def recovered(self, items: int) -> None:
+        """Items of an earlier run were counted."""
+        self._recovered.inc(items)
 
     def committed(self, commit: Commit) -> None:
         """A commit ended."""

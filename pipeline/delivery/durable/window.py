@@ -17,13 +17,15 @@ class Window:
     """What was given back, by id; then what is in memory; then what is on disk only: all ids over `horizon`.
 
     Attributes:
-        behind: how many wait on disk only.
+        behind: how many wait on disk only, as far as they are counted.
+        is_counted: whether that is all of them.
         horizon: id of the last one that came into memory.
     """
 
     def __init__(self, max_bytes: int = WINDOW_BYTES) -> None:
         """Empty; holds about `max_bytes` of what waits."""
         self.behind = 0
+        self.is_counted = True
         self.horizon = 0
         self._max_bytes = max_bytes
         self._returned: list[tuple[int, Record]] = []
@@ -34,16 +36,21 @@ class Window:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, in memory or on disk."""
-        return not (self._returned or self._ready or self.behind)
+        return not (self._returned or self._ready or self._has_more_on_disk)
+
+    @property
+    def _has_more_on_disk(self) -> bool:
+        return self.behind > 0 or not self.is_counted
 
     @property
     def wanted_bytes(self) -> int:
         """How much should be read now: nothing while half of the window is full."""
-        return self._max_bytes - self._ready_bytes if self.behind and self._ready_bytes < self._max_bytes // 2 else 0
+        is_wanted = self._has_more_on_disk and self._ready_bytes < self._max_bytes // 2
+        return self._max_bytes - self._ready_bytes if is_wanted else 0
 
     def stored(self, record: Record) -> None:
         """A request came to the end of the file; it stays in memory where there is room and nothing is in front."""
-        if self.behind or self._ready_bytes >= self._max_bytes:
+        if self._has_more_on_disk or self._ready_bytes >= self._max_bytes:
             self.behind += 1
         else:
             self._append(record)
