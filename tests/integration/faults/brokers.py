@@ -20,14 +20,13 @@ from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.load import load
 from tests.integration.faults.system import System
 from tests.integration.faults.topics import TopicReader, TopicWriter, at_work, create_topic
-from tests.servers.kafka.broker import Broker, broker
+from tests.servers.kafka.broker import Broker, broker, patience
 
 SETTLE_S = 2.0
 """What a broker has taken right before it died may not have been said to the producer, or to the committing group."""
 RECOVERY_S = 15.0
 """Connections, leaders and groups are found again within this time."""
-_IMPATIENT = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
-"""A controller waits this long for a broker that died before it takes it back."""
+_PATIENCE_S = 2.0
 SESSION_S = 6.0
 MEMBERS = 3
 
@@ -47,7 +46,7 @@ def kill_broker(bench: Bench, running: Broker, ledger: Ledger) -> None:
 def broker_kill_out(bench: Bench) -> Result:
     """OTLP, a collector, a topic whose broker dies: nothing that was accepted may be missing when it is back."""
     ports, name = Ports.free(), bench.folder.name
-    with broker(bench.folder / "broker", properties=_IMPATIENT) as running:
+    with broker(bench.folder / "broker", properties=patience(_PATIENCE_S)) as running:
         create_topic(running.bootstrap, name)
         config = configuration(ports, otlp_in(ports), kafka_out(running, name))
         with (
@@ -65,7 +64,7 @@ def broker_kill_out(bench: Bench) -> Result:
 def broker_kill_in(bench: Bench) -> Result:
     """A topic whose broker dies, a collector, a backend."""
     ports, name = Ports.free(), bench.folder.name
-    with broker(bench.folder / "broker", properties=_IMPATIENT) as running:
+    with broker(bench.folder / "broker", properties=patience(_PATIENCE_S)) as running:
         create_topic(running.bootstrap, name)
         config = configuration(ports, kafka_in(running, [name], name), otlp_out(ports))
         writer = TopicWriter(running.bootstrap, name, seed=bench.seed)

@@ -17,7 +17,7 @@ from pipeline.testing import CollectingSink
 from pipeline.testing.builders import log_request, metric_request, trace_request
 from tests.integration.kafka.running import BRISK, OpenSink, host_of, numbers, receiving, trace, until
 from tests.servers.collectors import otelcol
-from tests.servers.kafka.broker import broker
+from tests.servers.kafka.broker import broker, patience
 from tests.servers.kafka.traffic import own_name, traffic
 from tests.servers.processes import free_ports
 
@@ -109,7 +109,7 @@ async def test_a_broker_that_dies_and_comes_back(tmp_path: Path, monkeypatch: py
     host = host_of()
     health: list[Status] = []
     host.report = lambda status, _: health.append(status)
-    with broker(tmp_path) as dying:
+    with broker(tmp_path, properties=patience(2)) as dying:
         topic, group = own_name("spans"), own_name("group")
         sink = OpenSink()
         keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic,)}, "session_timeout": 30.0}

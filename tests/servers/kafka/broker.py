@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 _HEAP: tuple[str, ...] = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
+
+def patience(seconds: float) -> dict[str, str]:
+    """Properties of a broker that is killed: for so long (9 s by default) its controller does not take it back."""
+    return {"broker.session.timeout.ms": str(round(seconds * 1000)), "broker.heartbeat.interval.ms": "500"}
+
+
 _LOGGING = """\
 appender.out.type = Console
 appender.out.name = out
