@@ -11,6 +11,7 @@ import orjson
 
 from pipeline.dead_letter import DeadLetter
 from pipeline.errors import PenstockError
+from pipeline.kafka.connecting import why
 from pipeline.kafka.dead_letters import read_headers
 from pipeline.kafka.errors import delivery_error
 
@@ -112,7 +113,7 @@ class Source:
         except BaseException as error:
             await self._consumer.stop()
             if isinstance(error, aiokafka.errors.KafkaError | OSError):
-                raise PenstockError(str(delivery_error(error))) from None
+                raise PenstockError(str(await why(self._arguments, error))) from None
             raise
         return self
 
@@ -130,7 +131,8 @@ class Source:
             existing = await admin.list_topics()
             topics = [topic for topic in self._topics if topic in existing]
             if not topics:
-                raise PenstockError(f"there is no topic {' or '.join(self._topics)}")
+                names = " or ".join(self._topics)
+                raise PenstockError(f"there is no topic {names}; a first dead letter makes it where brokers allow that")
             partitions = [
                 TopicPartition(topic["topic"], partition["partition"])
                 for topic in await admin.describe_topics(topics)

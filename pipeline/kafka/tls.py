@@ -21,7 +21,10 @@ class KafkaTls(ClientTls):
 def broker_context(tls: ClientTls, host: Host, monotonic: Callable[[], float] = time.monotonic) -> ssl.SSLContext:
     """The context that aiokafka's connections are given. Raises StartError for a file that cannot be read or used."""
     context = _BrokerContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.prepare(tls, host, monotonic)
+    try:
+        context.prepare(tls, host, monotonic)
+    except StartError as error:
+        raise StartError(f"{host.id}: {error}") from None
     return context
 
 

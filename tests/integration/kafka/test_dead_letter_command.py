@@ -166,5 +166,5 @@ async def test_a_topic_that_is_not_there(topics: Topics) -> None:
 
 
 def test_a_broker_that_is_not_there() -> None:
-    with pytest.raises(PenstockError, match="kafka: "):
+    with pytest.raises(PenstockError, match="kafka: nothing listens at the broker's address"):
         dead_letter(["list", "--brokers", "127.0.0.1:1", "--topic", "dead"])
