@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pipeline.component import Host
 from pipeline.delivery.durable.adoption import Adoption
@@ -15,10 +15,13 @@ from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import Storage, StorageSettings
 from pipeline.delivery.durable.spool import Spool
 from pipeline.delivery.durable.watch import Watch
+from pipeline.delivery.durable.window import WINDOW_BYTES
 from pipeline.delivery.room import Room
 from pipeline.delivery.settings import SendingQueue, Sizer
 from pipeline.errors import Code, Refused, StartError
 from pipeline.signals import Batch, Delivery, Outcome, Signal
+
+_MOST_LEFT: Final = 100
 
 
 class DurableQueue:
@@ -40,6 +43,7 @@ class DurableQueue:
         self._is_ending = False
         self._adoption: asyncio.Task[None] | None = None
         self._left: list[Record] = []
+        self._left_bytes = 0
 
     @property
     def capacity(self) -> int:
@@ -100,12 +104,13 @@ class DurableQueue:
     @property
     def has_more(self) -> bool:
         """Whether more will be taken without a further put."""
-        return self._file is not None and self._file.leader is self and not self._file.spool.is_empty
+        file = self._file
+        return file is not None and file.leader is self and not file.spool.is_empty and not self._has_given_up
 
     def take(self) -> Batch | None:
         """The next batch, None when none is at hand or a newer stage is given them."""
         file = self._file
-        if file is None or file.leader is not self:
+        if file is None or file.leader is not self or self._has_given_up:
             return None
         record = file.spool.take()
         if record is None:
@@ -114,6 +119,11 @@ class DurableQueue:
         batch.delivery.on_resolved(lambda done: self._ended(file.spool, record, done))
         return batch
 
+    @property
+    def _has_given_up(self) -> bool:
+        """Whether a backend that takes nothing at the end need not be asked about every request of a long backlog."""
+        return len(self._left) >= _MOST_LEFT or self._left_bytes >= WINDOW_BYTES
+
     def _ended(self, spool: Spool, record: Record, done: Delivery) -> None:
         """What was taken has ended: it stays where the backend may still take it, and is gone otherwise."""
         if done.outcome is not Outcome.FAILED or not isinstance(done.error, Refused):
@@ -121,6 +131,7 @@ class DurableQueue:
         elif self._is_ending and not self.is_handed_over:
             # It is not for this stage to try again.
             self._left.append(record)
+            self._left_bytes += record.weight_bytes
         else:
             spool.give_back(record)
 
@@ -146,6 +157,7 @@ class DurableQueue:
             self._file.leave(self)
             while self._left:
                 self._file.spool.give_back(self._left.pop())
+            self._left_bytes = 0
 
     async def stop(self) -> None:
         """Let go of the file; the last one closes it."""

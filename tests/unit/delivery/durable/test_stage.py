@@ -14,7 +14,7 @@ from pipeline.delivery.settings import DeliveryConfig, delivery_of
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.signals import Outcome
 from tests.unit.delivery.durable.storages import STORAGE, rows_in, storage_host, until
-from tests.unit.delivery.scripted import Answer, Rig, batch_of, ids_of, rig, started
+from tests.unit.delivery.scripted import Answer, Rig, batch_of, ids_of, rig, settle, started
 
 AWAY = Refused("backend away", code=Code.UNAVAILABLE)
 
@@ -187,3 +187,19 @@ async def test_a_queue_that_is_full_on_disk_is_full_after_a_restart(tmp_path: Pa
         await again.consume(batch_of(4, 5, 6))
     assert ids_of(await again.consume(batch_of(4, 5))) == [4, 5]
     await again.stage.stop()
+
+
+async def test_at_shutdown_a_backend_that_takes_nothing_is_not_asked_about_all_of_a_long_backlog(
+    tmp_path: Path,
+) -> None:
+    made = await stored(tmp_path, default=60.0, retry={"enabled": False})
+    await asyncio.gather(*(made.consume(batch_of(number)) for number in range(400)))
+    made.exporter.default = AWAY
+    draining = asyncio.create_task(made.stage.drain(100))
+    await settle()
+    await made.clock.advance(5)
+    async with asyncio.timeout(5):
+        await draining
+
+    assert 100 <= len(made.exporter.requests) < 150
+    assert len(rows_in(tmp_path)) == 400
