@@ -15,8 +15,8 @@ from pipeline.component import Extension, Host
 from pipeline.config import ComponentId
 from pipeline.errors import Refused
 from pipeline.extensions.bearertokenauth import BearerTokenAuth
+from pipeline.kafka.command.dead_letter import dead_letter
 from pipeline.kafka.connecting import connected
-from pipeline.kafka.dead_letter_command import dead_letter
 from pipeline.kafka.errors import delivery_error
 from pipeline.kafka.settings import KafkaClient, client_arguments
 from pipeline.testing import configured, make_host

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ConfigModel, InvalidKey, refused
 from pipeline.delivery import DeliveryConfig
 from pipeline.kafka.encodings import DEFAULT, check_encoding
-from pipeline.kafka.producer_settings import ProducerSettings
+from pipeline.kafka.producer.settings import ProducerSettings
 from pipeline.kafka.settings import KafkaClient
 from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 from pipeline.signals import Signal

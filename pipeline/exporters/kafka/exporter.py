@@ -11,9 +11,9 @@ from pipeline.errors import DeliveryError, Refused, Rejected
 from pipeline.exporters.kafka.arrived import Arrived
 from pipeline.exporters.kafka.config import KafkaExporterConfig, RecordPartitioner
 from pipeline.exporters.kafka.records import RecordMaker
-from pipeline.kafka.partitioners import LeastBackup, Partitioner, RoundRobin, StickyKey, murmur2, sarama_compat
 from pipeline.kafka.producer import OutRecord, Producer, Submission
-from pipeline.kafka.producer_metrics import ProducerMetrics
+from pipeline.kafka.producer.metrics import ProducerMetrics
+from pipeline.kafka.producer.partitioners import LeastBackup, Partitioner, RoundRobin, StickyKey, murmur2, sarama_compat
 from pipeline.kafka.settings import client_arguments
 from pipeline.signals import Batch, Signal
 

@@ -13,7 +13,7 @@ from pipeline.exporters.kafka.config import SIGNAL_HEADER, KafkaExporterConfig
 from pipeline.exporters.kafka.resource_hash import resource_key
 from pipeline.kafka.encodings import encoder
 from pipeline.kafka.producer import OutRecord, too_large
-from pipeline.kafka.record_batch import HEADER_BYTES, Headers
+from pipeline.kafka.producer.record_batch import HEADER_BYTES, Headers
 from pipeline.signals import Batch, Content, Context, Signal, wire
 from pipeline.signals.grouping import by_resource, by_trace
 

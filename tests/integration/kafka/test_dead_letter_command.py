@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.dead_letter import PREFIX, DeadLetter
 from pipeline.errors import PenstockError
-from pipeline.kafka.dead_letter_command import dead_letter
+from pipeline.kafka.command.dead_letter import dead_letter
 from pipeline.kafka.dead_letters import read_headers
 from tests.servers.kafka.traffic import own_name, traffic
 

@@ -12,7 +12,7 @@ import yaml
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from pipeline.config import load
-from pipeline.kafka.dead_letter_command import dead_letter
+from pipeline.kafka.command.dead_letter import dead_letter
 from pipeline.service import Service
 from tests.integration.kafka.running import trace, until
 from tests.servers.kafka.traffic import own_name, traffic

@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from pipeline.delivery import DeliveryStage
 from pipeline.errors import Refused, Rejected
-from pipeline.kafka.connection import Connection
-from pipeline.kafka.partitioners import murmur2, sarama_compat
 from pipeline.kafka.producer import OutRecord, Producer
+from pipeline.kafka.producer.connection import Connection
+from pipeline.kafka.producer.partitioners import murmur2, sarama_compat
 from pipeline.signals import Batch, Context, Signal, Value, intake
 from pipeline.testing import logs, metric_value, trace_request, traces
 from tests.integration.kafka.exporting import exporting, read
@@ -195,7 +195,7 @@ async def test_topics_are_created_where_that_is_allowed(kafka: Traffic) -> None:
 async def test_topics_are_not_created_where_that_is_not_allowed(
     kafka: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.kafka.connection._TOPIC_S", 1.0)
+    monkeypatch.setattr("pipeline.kafka.producer.connection._TOPIC_S", 1.0)
     topic = own_name("new")
     keys = {"traces": {"topic": topic}, "producer": {"allow_auto_topic_creation": False}}
     async with exporting(kafka.bootstrap, **keys) as exporter:

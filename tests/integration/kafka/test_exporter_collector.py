@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipeline.kafka.record_batch import CODECS
+from pipeline.kafka.producer.record_batch import CODECS
 from pipeline.signals import Context, Signal, Value, intake
 from pipeline.testing import trace_request
 from pipeline.testing.builders import metric_request

@@ -15,7 +15,7 @@ from aiokafka.errors import ProducerClosed
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import OffsetAndMetadata
 
-from pipeline.kafka.record_batch import OutRecord, ReadyBatch, encode_records
+from pipeline.kafka.producer.record_batch import OutRecord, ReadyBatch, encode_records
 from pipeline.receivers.kafka.consumer import _is_member
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.exporters.kafka import KafkaExporter
 from pipeline.exporters.kafka.config import KafkaExporterConfig
-from pipeline.kafka.producer_settings import ProducerSettings
+from pipeline.kafka.producer.settings import ProducerSettings
 from pipeline.registry import Kind
 from pipeline.signals import Signal
 from pipeline.testing import make_host

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kafka.dead_letter_source import Progress
+from pipeline.kafka.command.source import Progress
 
 REASONS = ("rejected", "too_large", "undecodable")
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.errors import Code, DeliveryError, Refused
-from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord
+from pipeline.kafka.producer.record_batch import HEADER_BYTES, OutRecord
 
 
 class Submission:

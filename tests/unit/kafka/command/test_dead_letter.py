@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import PenstockError
-from pipeline.kafka.dead_letter_command import dead_letter
+from pipeline.kafka.command.dead_letter import dead_letter
 
 
 @pytest.mark.parametrize(

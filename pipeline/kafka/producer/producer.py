@@ -10,15 +10,20 @@ from typing import Any, Final
 
 from pipeline.component import Host
 from pipeline.errors import Code, DeliveryError, Rejected
-from pipeline.kafka.connection import Connections, check_topic, closed
 from pipeline.kafka.errors import delivery_error
-from pipeline.kafka.lanes import Entry, Gate, Lane, Submission
-from pipeline.kafka.partitioners import Partitioner, StickyKey, sarama_compat
-from pipeline.kafka.producer_metrics import ProducerMetrics
-from pipeline.kafka.producer_settings import ProducerSettings
-from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord, ReadyBatch, compressor, encode_records, is_slow
-
-__all__ = ["OutRecord", "Producer", "ProducerSettings", "Submission"]
+from pipeline.kafka.producer.connection import Connections, check_topic, closed
+from pipeline.kafka.producer.lanes import Entry, Gate, Lane, Submission
+from pipeline.kafka.producer.metrics import ProducerMetrics
+from pipeline.kafka.producer.partitioners import Partitioner, StickyKey, sarama_compat
+from pipeline.kafka.producer.record_batch import (
+    HEADER_BYTES,
+    OutRecord,
+    ReadyBatch,
+    compressor,
+    encode_records,
+    is_slow,
+)
+from pipeline.kafka.producer.settings import ProducerSettings
 
 _FLUSH_S: Final = 2.0
 

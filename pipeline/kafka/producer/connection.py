@@ -12,8 +12,8 @@ from pipeline.component import Host
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.kafka.connecting import Outages, connected
 from pipeline.kafka.errors import delivery_error
-from pipeline.kafka.producer_settings import ProducerSettings
-from pipeline.kafka.record_batch import ReadyBatch
+from pipeline.kafka.producer.record_batch import ReadyBatch
+from pipeline.kafka.producer.settings import ProducerSettings
 from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 
 # Below the usual timeout of an export, so that the attempt ends with the reason.

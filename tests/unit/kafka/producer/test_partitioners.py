@@ -7,7 +7,14 @@ from collections import Counter
 import pytest
 from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka
 
-from pipeline.kafka.partitioners import LeastBackup, RoundRobin, StickyKey, murmur2, murmur2_hash, sarama_compat
+from pipeline.kafka.producer.partitioners import (
+    LeastBackup,
+    RoundRobin,
+    StickyKey,
+    murmur2,
+    murmur2_hash,
+    sarama_compat,
+)
 
 # Kafka's own cases (clients/src/test/java/org/apache/kafka/common/utils/UtilsTest.java, testMurmur2).
 OF_JAVA = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from pipeline.kafka.record_batch import (
+from pipeline.kafka.producer.record_batch import (
     CODECS,
     HEADER_BYTES,
     OutRecord,

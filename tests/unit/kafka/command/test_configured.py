@@ -9,7 +9,7 @@ import pytest
 from pipeline.config import load
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError
-from pipeline.kafka.dead_letter_clients import cluster_at, cluster_of
+from pipeline.kafka.command.configured import cluster_at, cluster_of
 
 TEXT = """
 receivers:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from pipeline.errors import Refused
-from pipeline.kafka.lanes import Entry, Gate, Lane, Submission
-from pipeline.kafka.record_batch import HEADER_BYTES, OutRecord
+from pipeline.kafka.producer.lanes import Entry, Gate, Lane, Submission
+from pipeline.kafka.producer.record_batch import HEADER_BYTES, OutRecord
 
 
 def submission(*sizes: int) -> Submission:

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.clock import SystemClock
 from pipeline.errors import Code, Refused, Rejected
-from pipeline.kafka.connection import Connections, check_topic
 from pipeline.kafka.producer import OutRecord, Producer
-from pipeline.kafka.producer_settings import ProducerSettings
+from pipeline.kafka.producer.connection import Connections, check_topic
+from pipeline.kafka.producer.settings import ProducerSettings
 from pipeline.testing import make_host
 from tests.servers.processes import free_ports
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.kafka.record_batch import ReadyBatch
+from pipeline.kafka.producer.record_batch import ReadyBatch
 from pipeline.telemetry.meter import DURATION_BUCKETS_S, Meter
 
 

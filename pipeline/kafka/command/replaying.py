@@ -1,22 +1,84 @@
-"""Writing dead letters back to where they came from."""
+"""`penstock dead-letter replay`: value, key and original headers go back to where they came from."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pipeline.component import Host
 from pipeline.errors import DeliveryError, Refused, Rejected
-from pipeline.kafka.dead_letter_source import Found, Source
+from pipeline.kafka.command.listing import lines, tell_others
+from pipeline.kafka.command.source import Found, Source
 from pipeline.kafka.dead_letters import replay_headers
-from pipeline.kafka.producer import OutRecord, Producer
+from pipeline.kafka.producer import OutRecord, Producer, ProducerSettings
 
 _MOST_RECORDS: Final = 500
 _MOST_BYTES: Final = 16 << 20
 _PAUSE_S: Final = 1.0
+# What was read can be written, whatever the limit of other producers is; the broker has the last word.
+_LARGEST_BYTES: Final = 100 << 20
+_MOST_TOLD: Final = 20
 _HOMELESS: Final = Rejected("no topic of origin; name one with --to")
+
+
+async def replay_letters(
+    options: argparse.Namespace, arguments: dict[str, Any], topics: Sequence[str], host: Host
+) -> int:
+    """Write dead letters back; exit code 1 where some had to be left."""
+    async with Source(arguments, topics, options.group) as source:
+        if options.dry_run:
+            return await _rehearse(options, source)
+        async with _producer(arguments, host) as producer:
+            work = Replay(source, producer, to=options.to, skip=options.skip)
+            done = await work.run(reason=options.reason, limit=options.limit)
+        tell_others(source)
+    _tell(done)
+    return 1 if done.stopped else 0
+
+
+async def _rehearse(options: argparse.Namespace, source: Source) -> int:
+    count = 0
+    async for found in source.read(reason=options.reason):
+        sys.stdout.writelines(lines(found, as_json=False, payload=False))
+        count += 1
+        if count == options.limit:
+            break
+    tell_others(source)
+    sys.stdout.write(f"{count} records would be replayed\n")
+    return 0
+
+
+@asynccontextmanager
+async def _producer(arguments: dict[str, Any], host: Host) -> AsyncIterator[Producer]:
+    settings = ProducerSettings(
+        max_message_bytes=_LARGEST_BYTES, max_broker_write_bytes=_LARGEST_BYTES, compression="zstd", linger=0.0
+    )
+    producer = Producer(arguments, settings, host)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+        await host.tasks.stop()
+
+
+def _tell(done: Replayed) -> None:
+    out = sys.stdout.write
+    for (topic, reason), count in sorted(done.records.items()):
+        out(f"{count} records replayed to {topic} ({reason})\n")
+    if not done.records:
+        out("nothing replayed\n")
+    for what, places in (("passed over", done.passed_over), ("left, with what is behind it,", done.stopped)):
+        for place in places[:_MOST_TOLD]:
+            sys.stderr.write(f"{what} {place}\n")
+        if len(places) > _MOST_TOLD:
+            sys.stderr.write(f"{what} {len(places) - _MOST_TOLD} more\n")
 
 
 @dataclass(slots=True)
