@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 import signal
 import socket
@@ -298,24 +299,32 @@ def _listens(pid: int, port: int) -> bool:
     return any(each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in found)
 
 
-@pytest.mark.parametrize("wrong", ["file", "port", "sharing"])
-def test_a_reload_that_fails_changes_no_worker(tmp_path: Path, wrong: str) -> None:
+def _wrong(config: dict[str, Any], what: str, folder: Path, taken: int) -> dict[str, Any]:
+    """The configuration with a change that can be made and one that cannot."""
+    changed = copy.deepcopy(config)
+    exporters = changed["exporters"]
+    exporters["otlp"]["sending_queue"] = {"queue_size": 700}
+    if what == "file":
+        exporters["otlp"]["endpoind"] = "x"
+    elif what == "port":
+        changed["receivers"]["otlp"]["protocols"]["http"] = {"endpoint": f"127.0.0.1:{taken}"}
+    else:
+        exporters["file"] = {"path": str(folder / "out.json")}
+        changed["service"]["pipelines"]["traces"]["exporters"].append("file")
+    return changed
+
+
+def test_a_reload_that_fails_changes_no_worker(tmp_path: Path) -> None:
     with running(tmp_path, clients=4) as workers, socket.create_server(("127.0.0.1", 0)) as taken:
-        config = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
-        config["exporters"]["otlp"]["sending_queue"] = {"queue_size": 700}
-        if wrong == "file":
-            config["exporters"]["otlp"]["endpoind"] = "x"
-        elif wrong == "port":
-            config["receivers"]["otlp"]["protocols"]["http"] = {"endpoint": f"127.0.0.1:{taken.getsockname()[1]}"}
-        else:
-            config["exporters"]["file"] = {"path": str(tmp_path / "out.json")}
-            config["service"]["pipelines"]["traces"]["exporters"].append("file")
-        workers.reload(config)
-        eventually(lambda: workers.value("penstock_config_reloads_total") == 1)
-        assert "Reload failed. The old configuration runs on." in workers.server.log()
-        assert workers.value("otelcol_exporter_queue_capacity") == 2000
-        workers.send()
-        eventually(workers.arrived)
+        good = yaml.safe_load(workers.path.read_text(encoding="utf-8"))
+        for count, what in enumerate(("file", "port", "sharing"), 1):
+            before = len(workers.server.log())
+            workers.reload(_wrong(good, what, tmp_path, taken.getsockname()[1]))
+            eventually(lambda count=count: workers.value("penstock_config_reloads_total") == count)  # type: ignore[misc]
+            assert "Reload failed. The old configuration runs on." in workers.server.log()[before:], what
+            assert workers.value("otelcol_exporter_queue_capacity") == 2000
+            workers.send()
+            eventually(workers.arrived)
 
 
 def _ends(folder: Path, config: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
