@@ -142,9 +142,9 @@ async def test_logins_that_end_lose_and_repeat_nothing(
         started(exporter_of(health, topic, **keys)) as exporter,
         started(receiver_of(health, sink, topic, **brisk)),
     ):
-        for _ in range(80):
+        for _ in range(60):
             await delivered(exporter)
-            await asyncio.sleep(2.5 * LOGIN_MS / 1000 / 80)
-        await sink.wait_for(80, 30)
-        await asyncio.sleep(1)
-        assert sink.count == 80
+            await asyncio.sleep(1.5 * LOGIN_MS / 1000 / 60)
+        await sink.wait_for(60, 30)
+        await asyncio.sleep(0.5)
+        assert sink.count == 60

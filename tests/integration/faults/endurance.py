@@ -67,10 +67,10 @@ def memory_flat(bench: Bench) -> Result:
 
 
 def _watch(system: System, arrived: TopicReader, spans: int) -> list[tuple[int, float]]:
-    """(spans arrived, MiB) until all have, or none for 30 s."""
+    """(spans arrived, MiB) until all have, or none for a minute."""
     measured: list[tuple[int, float]] = []
     seen, since = 0, time.monotonic()
-    while seen < spans and time.monotonic() - since < 30:
+    while seen < spans and time.monotonic() - since < 60:
         count = arrived.arrived.total()
         if count > seen:
             seen, since = count, time.monotonic()

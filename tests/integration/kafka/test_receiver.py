@@ -346,19 +346,19 @@ async def test_small_amounts_wait_for_more(kafka: Traffic, topic: str, group: st
         "group_id": group,
         "traces": {"topics": (topic,)},
         "min_fetch_size": 50_000,
-        "max_fetch_wait": 3.0,
+        "max_fetch_wait": 1.5,
         "max_join_bytes": 0,
     }
-    async with receiving(kafka.bootstrap, **keys) as (receiver, sink):
-        await until(lambda: len(receiver._holdings.partitions) == 1)
-        # The fetch that is under way from now on ends with enough data, or after 3 s.
-        await asyncio.sleep(3.5)
+    async with receiving(kafka.bootstrap, **keys) as (_, sink):
         await kafka.write(topic, trace(1))
-        began = time.monotonic()
         await sink.wait_for(1)
+        # The fetch that begins now ends with enough data, or after 1.5 s.
+        await kafka.write(topic, trace(2))
+        began = time.monotonic()
+        await sink.wait_for(2)
         waited_s = time.monotonic() - began
         await kafka.write(topic, *(trace(number) + b"\xfa\x3f\x88\x27" + bytes(5000) for number in range(20)))
-        await sink.wait_for(21)
+        await sink.wait_for(22)
     assert waited_s > 0.5, "the broker had less than min_fetch_size"
 
 
