@@ -181,6 +181,8 @@ class Sender:
             return Refused("cancelled by the exporter", code=Code.CANCELLED)
         except OSError as error:
             return Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE)
+        except MemoryError:
+            return Refused("out of memory", code=Code.RESOURCE_EXHAUSTED)
         except Exception as error:  # noqa: BLE001 - a bug that one item triggers must not sink its neighbours
             return Rejected(f"exporter failed: {type(error).__name__}", code=Code.INTERNAL, divisible=True)
         return None

@@ -222,3 +222,13 @@ async def test_a_piece_that_is_refused_is_retried_like_a_request() -> None:
 
     assert outcomes([batch]) == [Outcome.DELIVERED]
     assert sorted(made.exporter.arrived) == [[1], [2]]
+
+
+async def test_a_shortage_of_memory_is_no_fault_of_the_data() -> None:
+    made = await started(rig(MemoryError(), MemoryError()))
+
+    batch = await made.consume(batch_of(1, 2))
+    await made.clock.advance(20)
+
+    assert outcomes([batch]) == [Outcome.DELIVERED]
+    assert made.exporter.arrived == [[1, 2]]
