@@ -14,6 +14,7 @@ _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # What the system says of a full disk or quota comes as one or the other (sqlite.org/rescode.html).
 _NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_UNREADABLE: Final = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 _NO_ROOM_ERRNO: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -37,6 +38,12 @@ class StoreBusyError(StoreError):
     """Another process held the file for longer than `timeout`."""
 
     reason = "disk queue is locked"
+
+
+class StoreUnreadableError(StoreError):
+    """The disk does not give back what was written to it."""
+
+    reason = "disk cannot be read"
 
 
 class StoreDamagedError(StoreError):
@@ -70,8 +77,11 @@ def translated() -> Iterator[None]:
 
 
 def _store_error(error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if extended in _UNREADABLE:
+        return StoreUnreadableError(name)
     for codes, kind in ((_NO_ROOM, StoreFullError), (_BUSY, StoreBusyError), (_DAMAGED, StoreDamagedError)):
         if code in codes:
             return kind(name)

@@ -51,7 +51,11 @@ def open_queue(path: Path, settings: StorageSettings) -> Opened:
             store.close()
             not_compacted = _compact(path, settings.compact_in)
             store = make_store(path, settings)
-        return Opened(lock, store, _counted(store), store.last_id, damages, not_compacted)
+        try:
+            return Opened(lock, store, _counted(store), store.last_id, damages, not_compacted)
+        except StoreError:
+            store.close()
+            raise
     except BaseException:
         lock.release()
         raise

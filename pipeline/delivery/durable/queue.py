@@ -93,7 +93,11 @@ class DurableQueue:
     async def put(self, batch: Batch, reserved: Callable[[], None] | None) -> None:
         """Return once the batch is on disk; its delivery then has ended as stored."""
         file = self._opened()
-        await file.room.admit(batch, reserved)
+        room = file.room
+        await room.admit(batch, reserved)
+        if file.room is not room:
+            # Another stage has taken the lead since this one was let in.
+            file.room.size += file.room.sizer.measure(batch)
         await file.spool.put(batch)
 
     def _opened(self) -> _File:

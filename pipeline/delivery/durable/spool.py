@@ -14,8 +14,14 @@ from typing import Final, TypeVar
 from pipeline.delivery.durable.anew import write_anew
 from pipeline.delivery.durable.commit import Commit, Put
 from pipeline.delivery.durable.compaction import Compactor
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreGoneError, translated
-from pipeline.delivery.durable.opening import COUNTED_AT_ONCE, Replaced, open_queue, replace_store
+from pipeline.delivery.durable.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreGoneError,
+    StoreUnreadableError,
+    translated,
+)
+from pipeline.delivery.durable.opening import COUNTED_AT_ONCE, Opened, Replaced, open_queue, replace_store
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import StorageSettings
 from pipeline.delivery.durable.store import Store, Totals
@@ -29,6 +35,8 @@ GROUP_BYTES: Final = 1 << 20
 """What is put within this time, or up to this size, shares a commit."""
 _RETRY_S: Final = 1.0
 """When what the disk did not take is tried again."""
+_READ_TRIES: Final = 5
+"""A place of the disk that cannot be read so often is not waited for: what is behind it is to be sent."""
 _T = TypeVar("_T")
 
 
@@ -64,6 +72,7 @@ class Spool:
         self._timer: asyncio.TimerHandle | None = None
         self._is_due = False
         self._is_reading = False
+        self._unreadable = 0
         self._damage = ""
         """What was seen of a file that is to be replaced; empty: it is sound."""
         self._is_replacing = False
@@ -81,8 +90,14 @@ class Spool:
 
     async def open(self) -> None:
         """Take the file and what is in it. Raises StoreError."""
+        opening = self._thread.submit(open_queue, self.path, self._settings)
         try:
-            opened = await self._loop.run_in_executor(self._thread, open_queue, self.path, self._settings)
+            opened = await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            # The thread goes on, and nobody else would let go of the file.
+            opening.add_done_callback(_close_unused)
+            self._thread.shutdown(wait=False)
+            raise
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
@@ -323,13 +338,17 @@ class Spool:
         self._watch.recovered(items)
 
     def _could_not_read(self, error: StoreError) -> None:
-        if isinstance(error, StoreDamagedError):
+        if isinstance(error, StoreUnreadableError):
+            self._unreadable += 1
+        if isinstance(error, StoreDamagedError) or self._unreadable >= _READ_TRIES:
+            self._unreadable = 0
             self._replace(str(error))
         else:
             self._watch.failed(error)
             self._loop.call_later(_RETRY_S, self._read_on)
 
     def _go_on_reading(self) -> None:
+        self._unreadable = 0
         if self._damage:
             self._replace(self._damage)
         else:
@@ -432,6 +451,14 @@ class Spool:
             self._replace(str(outcome))
         elif isinstance(outcome, StoreError):
             self._watch.failed(outcome)
+
+
+def _close_unused(opening: Future[Opened]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opened = opening.result()
+        with suppress(StoreError):
+            opened.store.close()
+        opened.lock.release()
 
 
 def _step(compactor: Compactor) -> bool:

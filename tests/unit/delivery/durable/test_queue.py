@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.delivery.durable import spool, window
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError
+from pipeline.delivery.durable import opening, spool, window
+from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreUnreadableError
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import Store
+from pipeline.delivery.durable.store import Row, Store, Totals
 from pipeline.errors import Refused, Rejected, StartError
 from pipeline.signals import Auth, Batch, Context, Outcome
 from pipeline.testing import make_host, metric_value, traces
@@ -282,6 +284,31 @@ async def test_rows_that_turn_out_damaged_when_they_are_read_are_lost_and_the_qu
     await queue.stop()
 
 
+@pytest.mark.parametrize(("failures", "replaced"), [(3, 0), (10_000, 1)])
+async def test_a_place_of_the_disk_that_cannot_be_read_is_waited_for_and_then_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, replaced: int
+) -> None:
+    monkeypatch.setattr(window.Window.__init__, "__defaults__", (4000,))
+    monkeypatch.setattr(spool, "_RETRY_S", 0.01)
+    host = storage_host(tmp_path)
+    queue, ready = await opened(queue_in(tmp_path, host))
+    for number in range(20):
+        await queue.put(batch_of(number, size=1000), None)
+    read, first, tries = Store.read, queue_file(tmp_path).stat().st_ino, itertools.count()
+
+    def broken(self: Store, after_id: int, max_bytes: int) -> list[Row]:
+        if self.path.stat().st_ino == first and next(tries) < failures:
+            raise StoreUnreadableError("SQLITE_IOERR_READ")
+        return read(self, after_id, max_bytes)
+
+    monkeypatch.setattr(Store, "read", broken)
+    found = [ids_of(await taken(queue, ready)) for _ in range(20)]
+
+    assert found == [[number] for number in range(20)]
+    assert metric_value(host, "penstock_queue_corrupt_files_total", data_type="traces") == replaced
+    await queue.stop()
+
+
 # Start ----------------------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +334,26 @@ async def test_two_processes_cannot_have_one_file(tmp_path: Path) -> None:
     await queue.stop()
     await opened(second := queue_in(tmp_path))
     await second.stop()
+
+
+async def test_a_start_that_is_cancelled_lets_go_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    counted = opening._counted
+
+    def slow(store: Store) -> Totals:
+        begun.set()
+        go_on.wait(10)
+        return counted(store)
+
+    monkeypatch.setattr(opening, "_counted", slow)
+    start = asyncio.create_task(queue_in(tmp_path).start(lambda: None))
+    await asyncio.to_thread(begun.wait, 10)
+    start.cancel()
+    await asyncio.wait([start])
+    go_on.set()
+
+    queue, _ = await opened(queue_in(tmp_path))
+    await queue.stop()
 
 
 async def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
@@ -391,3 +438,21 @@ async def test_while_it_ends_a_stage_is_not_given_again_what_it_has_given_back(t
     queue.seal()
     await queue.stop()
     assert len(rows_in(tmp_path)) == 1
+
+
+async def test_who_is_let_in_while_another_stage_takes_the_lead_counts_there(tmp_path: Path) -> None:
+    host = storage_host(tmp_path)
+    old, ready = await opened(queue_in(tmp_path, host, queue_size=1, block_on_overflow=True))
+    await old.put(batch_of(1), None)
+    waiting = asyncio.create_task(old.put(batch_of(2, 3), None))
+    first = await taken(old, ready)
+
+    end(first)
+    new, ready = await opened(queue_in(tmp_path, storage_host(tmp_path, registry=host.meter.registry), sizer="items"))
+    await waiting
+
+    assert new.size == 2
+    end(await taken(new, ready))
+    assert new.size == 0
+    await old.stop()
+    await new.stop()
