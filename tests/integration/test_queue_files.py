@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc.aio
 
-from pipeline.delivery.durable.names import Kind, files_in
+from pipeline.delivery.durable.file.names import Kind, files_in
 from pipeline.testing import trace_request
 from tests.integration.test_delivery_faults import arrived
 from tests.servers.backend import Backend

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.component import Host
-from pipeline.delivery.durable.errors import StoreBusyError, StoreError, translated
-from pipeline.delivery.durable.lock import FileLock, lock_path
-from pipeline.delivery.durable.names import Kind, QueueFile, beside, left_to
+from pipeline.delivery.durable.file.errors import StoreBusyError, StoreError, translated
+from pipeline.delivery.durable.file.lock import FileLock, lock_path
+from pipeline.delivery.durable.file.names import Kind, QueueFile, beside, left_to
+from pipeline.delivery.durable.file.recovery import open_store
+from pipeline.delivery.durable.file.store import Row, Store, files_of
 from pipeline.delivery.durable.record import Record
-from pipeline.delivery.durable.recovery import open_store
-from pipeline.delivery.durable.store import Row, Store, files_of
 from pipeline.delivery.durable.watch import Watch
 from pipeline.errors import Refused, Rejected
 from pipeline.signals import Batch

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreError
+from pipeline.delivery.durable.file.store import Store
 from pipeline.delivery.durable.record import Record
-from pipeline.delivery.durable.store import Store
 from pipeline.errors import Refused
 from pipeline.signals import Delivery, Outcome
 

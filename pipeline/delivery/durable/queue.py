@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 
 from pipeline.component import Host
 from pipeline.delivery.durable.adoption import Adoption
-from pipeline.delivery.durable.errors import StoreBusyError, StoreError, StoreFullError
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.file.errors import StoreBusyError, StoreError, StoreFullError
+from pipeline.delivery.durable.file.names import file_name
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import Storage, StorageSettings
 from pipeline.delivery.durable.spool import Spool

@@ -6,8 +6,8 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from pipeline.delivery.durable.errors import StoreDamagedError
-from pipeline.delivery.durable.store import ROW_BYTES, Row
+from pipeline.delivery.durable.file.errors import StoreDamagedError
+from pipeline.delivery.durable.file.store import ROW_BYTES, Row
 from pipeline.signals import Batch, Content, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
 

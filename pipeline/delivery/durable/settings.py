@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from pipeline.delivery.durable.compaction import Rebound
+
+@dataclass(frozen=True, slots=True)
+class Rebound:
+    """When a file in use is compacted: at least `needed_bytes` large, with at most `trigger_bytes` of data in it."""
+
+    needed_bytes: int
+    trigger_bytes: int
+    check_interval_s: float
+    max_pages: int = 0
+    """Most pages moved in one transaction; 0: only time limits it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pipeline.delivery.durable.anew import write_anew
 from pipeline.delivery.durable.commit import Commit, Put
-from pipeline.delivery.durable.compaction import Compactor
-from pipeline.delivery.durable.errors import (
+from pipeline.delivery.durable.file.anew import write_anew
+from pipeline.delivery.durable.file.compaction import Compactor
+from pipeline.delivery.durable.file.errors import (
     StoreDamagedError,
     StoreError,
     StoreGoneError,
     StoreUnreadableError,
     translated,
 )
-from pipeline.delivery.durable.opening import COUNTED_AT_ONCE, Opened, Replaced, open_queue, replace_store
+from pipeline.delivery.durable.file.opening import COUNTED_AT_ONCE, Opened, Replaced, open_queue, replace_store
+from pipeline.delivery.durable.file.store import Store, Totals
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import Store, Totals
 from pipeline.delivery.durable.watch import Watch
 from pipeline.delivery.durable.window import Window
 from pipeline.errors import Refused

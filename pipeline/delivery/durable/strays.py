@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.delivery.durable.look import is_locked, survey
-from pipeline.delivery.durable.names import Kind, files_in
+from pipeline.delivery.durable.file.look import is_locked, survey
+from pipeline.delivery.durable.file.names import Kind, files_in
 
 
 @dataclass(frozen=True, slots=True)

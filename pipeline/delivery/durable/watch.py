@@ -7,9 +7,9 @@ from typing import Final
 
 from pipeline.component import Host
 from pipeline.delivery.durable.commit import Commit
-from pipeline.delivery.durable.errors import StoreError, StoreFullError
-from pipeline.delivery.durable.opening import Opened
-from pipeline.delivery.durable.recovery import Damage
+from pipeline.delivery.durable.file.errors import StoreError, StoreFullError
+from pipeline.delivery.durable.file.opening import Opened
+from pipeline.delivery.durable.file.recovery import Damage
 from pipeline.signals import Signal
 
 _COMMIT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)

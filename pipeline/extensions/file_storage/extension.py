@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 from pipeline.component import Extension, Host
-from pipeline.delivery.durable.compaction import Rebound, clean
-from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import PAGE_BYTES
+from pipeline.delivery.durable.file.compaction import clean
+from pipeline.delivery.durable.file.store import PAGE_BYTES
+from pipeline.delivery.durable.settings import Rebound, StorageSettings
 from pipeline.delivery.durable.strays import strays_in
 from pipeline.errors import StartError
 from pipeline.extensions.file_storage.config import FileStorageConfig

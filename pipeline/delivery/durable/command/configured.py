@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.config import ComponentId, Settings
-from pipeline.delivery.durable.names import QueueFile
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.file.names import QueueFile, file_name
 from pipeline.delivery.settings import delivery_of
 from pipeline.errors import PenstockError
 from pipeline.signals import Signal

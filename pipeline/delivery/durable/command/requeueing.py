@@ -9,10 +9,9 @@ from typing import Final
 
 from pipeline.config import ComponentId, load
 from pipeline.delivery.durable.command.configured import directory_of, queue_file, storage_of
-from pipeline.delivery.durable.handing_in import hand_in
-from pipeline.delivery.durable.look import is_locked
-from pipeline.delivery.durable.names import Kind, QueueFile
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.command.handing_in import hand_in
+from pipeline.delivery.durable.file.look import is_locked
+from pipeline.delivery.durable.file.names import Kind, QueueFile, file_name
 from pipeline.errors import PenstockError
 
 _TAKEN_IN: Final = "A running Penstock takes them in within seconds, else the next start does."

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from pipeline.config.ids import ComponentId
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.file.names import file_name
+from pipeline.delivery.durable.file.store import Row, Store
 from pipeline.delivery.durable.record import encode_context
-from pipeline.delivery.durable.store import Row, Store
 from pipeline.signals import Context, Signal
 from pipeline.testing import traces
 

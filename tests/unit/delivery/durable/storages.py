@@ -11,9 +11,9 @@ from pipeline.component import Extension, Host
 from pipeline.config import ConfigModel
 from pipeline.config.ids import ComponentId
 from pipeline.delivery import SendingQueue
+from pipeline.delivery.durable.file.store import files_of
 from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import files_of
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Outcome, Signal
 from pipeline.telemetry.meter import MetricsRegistry

@@ -11,10 +11,10 @@ import pytest
 
 from pipeline.config.ids import ComponentId
 from pipeline.delivery.durable.adoption import Adoption
-from pipeline.delivery.durable.errors import StoreFullError
-from pipeline.delivery.durable.lock import FileLock, lock_path
-from pipeline.delivery.durable.place import file_name
-from pipeline.delivery.durable.store import Store
+from pipeline.delivery.durable.file.errors import StoreFullError
+from pipeline.delivery.durable.file.lock import FileLock, lock_path
+from pipeline.delivery.durable.file.names import file_name
+from pipeline.delivery.durable.file.store import Store
 from pipeline.errors import Refused, Rejected
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Signal

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.delivery.durable.command.queue import queue
-from pipeline.delivery.durable.lock import FileLock
-from pipeline.delivery.durable.names import Kind, files_in, left_to
-from pipeline.delivery.durable.recovery import open_store
-from pipeline.delivery.durable.store import Store
+from pipeline.delivery.durable.file.lock import FileLock
+from pipeline.delivery.durable.file.names import Kind, files_in, left_to
+from pipeline.delivery.durable.file.recovery import open_store
+from pipeline.delivery.durable.file.store import Store
 from pipeline.errors import PenstockError
 from pipeline.signals import Signal
 from pipeline.worker import ALONE

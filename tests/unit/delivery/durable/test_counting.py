@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable import opening, spool, window
+from pipeline.delivery.durable import spool, window
+from pipeline.delivery.durable.file import opening
+from pipeline.delivery.durable.file.store import Store
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import Store
 from pipeline.errors import Refused
 from pipeline.signals import Outcome
 from pipeline.testing import metric_value

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable.opening import open_queue
+from pipeline.delivery.durable.file.opening import open_queue
+from pipeline.delivery.durable.file.store import PAGE_BYTES, Row, Store, files_of
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import PAGE_BYTES, Row, Store, files_of
 from tests.unit.delivery.durable.queue_files import row_ids
 
 _BODY = bytes(range(256)) * 300

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable.errors import StoreFullError
+from pipeline.delivery.durable.file.errors import StoreFullError
+from pipeline.delivery.durable.file.store import Row, Store
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import Row, Store
 from pipeline.errors import Refused, StartError
 from pipeline.signals import Outcome
 from tests.unit.delivery.durable.queue_files import queue_path, row_ids

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline.delivery.durable import window
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.file.names import file_name
+from pipeline.delivery.durable.file.store import files_of
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import files_of
 from pipeline.delivery.queue import MemoryQueue, Queue
 from pipeline.delivery.settings import Sizer
 from pipeline.errors import Refused

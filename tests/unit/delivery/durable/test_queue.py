@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.delivery.durable import opening, spool, window
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreUnreadableError
+from pipeline.delivery.durable import spool, window
+from pipeline.delivery.durable.file import opening
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreFullError, StoreUnreadableError
+from pipeline.delivery.durable.file.store import Row, Store, Totals
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import Row, Store, Totals
 from pipeline.errors import Refused, Rejected, StartError
 from pipeline.signals import Auth, Batch, Context, Outcome
 from pipeline.testing import make_host, metric_value, traces

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery.durable.errors import StoreDamagedError
+from pipeline.delivery.durable.file.errors import StoreDamagedError
+from pipeline.delivery.durable.file.store import Row
 from pipeline.delivery.durable.record import Record, decode_context, encode_context
-from pipeline.delivery.durable.store import Row
 from pipeline.signals import Auth, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
 from tests.unit.delivery.scripted import batch_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.delivery import Sizer
-from pipeline.delivery.durable.store import files_of
+from pipeline.delivery.durable.file.store import files_of
 from pipeline.errors import Refused, Rejected
 from pipeline.signals import Outcome
 from tests.unit.delivery.durable.storages import queue_file, queue_in, taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.delivery.durable.lock import FileLock
+from pipeline.delivery.durable.file.lock import FileLock
 from pipeline.delivery.durable.strays import Stray, strays_in
 from pipeline.signals import Signal
 from tests.unit.delivery.durable.queue_files import queue_path, written

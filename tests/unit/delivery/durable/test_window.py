@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from pipeline.delivery.durable.file.store import Store
 from pipeline.delivery.durable.record import Record, decode_context
-from pipeline.delivery.durable.store import Store
 from pipeline.delivery.durable.window import Window
 from pipeline.signals import Signal
 from tests.unit.delivery.durable.queue_files import queue_path, row, written

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from pipeline.config.ids import ComponentId
 from pipeline.delivery import SendingQueue
-from pipeline.delivery.durable.compaction import Rebound
-from pipeline.delivery.durable.lock import FileLock
+from pipeline.delivery.durable.file.lock import FileLock
+from pipeline.delivery.durable.file.store import PAGE_BYTES, Store
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import PAGE_BYTES, Store
+from pipeline.delivery.durable.settings import Rebound
 from pipeline.errors import StartError
 from pipeline.extensions.file_storage import FileStorage, FileStorageConfig
 from pipeline.registry import Kind

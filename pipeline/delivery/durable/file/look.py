@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreLayoutError, translated
-from pipeline.delivery.durable.lock import lock_path
-from pipeline.delivery.durable.migration import LAYOUT
-from pipeline.delivery.durable.recovery import rows_of
-from pipeline.delivery.durable.store import APPLICATION_ID, HEAD_COLUMNS, Head, Row, files_of
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreError, StoreLayoutError, translated
+from pipeline.delivery.durable.file.lock import lock_path
+from pipeline.delivery.durable.file.migration import LAYOUT
+from pipeline.delivery.durable.file.recovery import rows_of
+from pipeline.delivery.durable.file.store import APPLICATION_ID, HEAD_COLUMNS, Head, Row, files_of
 
 _TIMEOUT_S: Final = 1.0
 # Read in pieces: whoever reads for long keeps the log from beginning anew.

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.delivery.durable import window
-from pipeline.delivery.durable.errors import StoreBusyError
-from pipeline.delivery.durable.lock import FileLock
-from pipeline.delivery.durable.names import Kind, files_in
+from pipeline.delivery.durable.file.errors import StoreBusyError
+from pipeline.delivery.durable.file.lock import FileLock
+from pipeline.delivery.durable.file.names import Kind, files_in
+from pipeline.delivery.durable.file.store import files_of
 from pipeline.delivery.durable.queue import DurableQueue
-from pipeline.delivery.durable.store import files_of
 from pipeline.errors import Refused
 from pipeline.signals import Outcome
 from tests.unit.delivery.durable.queue_files import queue_path, written

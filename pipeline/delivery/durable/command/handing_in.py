@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.delivery.durable.errors import StoreFullError, translated
-from pipeline.delivery.durable.lock import FileLock, lock_path
-from pipeline.delivery.durable.look import Look
-from pipeline.delivery.durable.names import Kind, beside
-from pipeline.delivery.durable.recovery import chunks, missing
-from pipeline.delivery.durable.store import Store, files_of
+from pipeline.delivery.durable.file.errors import StoreFullError, translated
+from pipeline.delivery.durable.file.lock import FileLock, lock_path
+from pipeline.delivery.durable.file.look import Look
+from pipeline.delivery.durable.file.names import Kind, beside
+from pipeline.delivery.durable.file.recovery import chunks, missing
+from pipeline.delivery.durable.file.store import Store, files_of
 
 _PARTIAL: Final = ".partial"
 

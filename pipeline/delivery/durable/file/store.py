@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 from isal.isal_zlib import crc32
 
-from pipeline.delivery.durable.errors import (
+from pipeline.delivery.durable.file.errors import (
     StoreDamagedError,
     StoreFullError,
     StoreGoneError,
     StoreLayoutError,
     translated,
 )
-from pipeline.delivery.durable.migration import LAYOUT, SCHEMA, migrate
+from pipeline.delivery.durable.file.migration import LAYOUT, SCHEMA, migrate
 
 APPLICATION_ID: Final = 0x50535451
 """`PSTQ`, in the header of every queue file (`PRAGMA application_id`)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from pipeline.delivery.durable import wal
+from pipeline.delivery.durable.sqlite import wal
 
 MAGIC: Final = b"SQLite format 3\x00"
 Value = int | float | str | bytes | None

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreFullError, StoreLayoutError
-from pipeline.delivery.durable.migration import LAYOUT
-from pipeline.delivery.durable.recovery import Damage, check, open_store, replace
-from pipeline.delivery.durable.store import PAGE_BYTES, Row, Store, files_of
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreFullError, StoreLayoutError
+from pipeline.delivery.durable.file.migration import LAYOUT
+from pipeline.delivery.durable.file.recovery import Damage, check, open_store, replace
+from pipeline.delivery.durable.file.store import PAGE_BYTES, Row, Store, files_of
 from tests.unit.delivery.durable.sqlite_files import flip, log_of
 
 ROWS = 40
@@ -198,7 +198,7 @@ def test_an_interrupted_salvage_goes_on(at_rest: Path, monkeypatch: pytest.Monke
         write(store, puts[:10], removals)
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.delivery.durable.recovery._COMMIT_BYTES", 90_000)
+        patched.setattr("pipeline.delivery.durable.file.recovery._COMMIT_BYTES", 90_000)
         patched.setattr(Store, "write", full)
         store, (damage,) = open_store(at_rest, partial(Store, at_rest))
     assert (damage.requests, damage.is_done) == (10, False)
@@ -248,8 +248,8 @@ def test_the_check_gives_up_in_time_and_then_knows_nothing(at_rest: Path, monkey
     flip(at_rest, 4 * PAGE_BYTES)
     with closing(Store(at_rest)) as store, pytest.raises(StoreDamagedError, match="structure"):
         check(store)
-    monkeypatch.setattr("pipeline.delivery.durable.recovery._CHECK_S", 0.0)
-    monkeypatch.setattr("pipeline.delivery.durable.recovery._INTERRUPT_EVERY_S", 0.0)
+    monkeypatch.setattr("pipeline.delivery.durable.file.recovery._CHECK_S", 0.0)
+    monkeypatch.setattr("pipeline.delivery.durable.file.recovery._INTERRUPT_EVERY_S", 0.0)
     with closing(Store(at_rest)) as store:
         check(store)
         assert store.layout == LAYOUT

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable import compaction
-from pipeline.delivery.durable.compaction import Compactor, Rebound, clean, compact, file_and_data_bytes
+from pipeline.delivery.durable.file import compaction
+from pipeline.delivery.durable.file.compaction import Compactor, clean, compact, file_and_data_bytes
+from pipeline.delivery.durable.settings import Rebound
 from tests.unit.delivery.durable.sqlite_files import log_of, table_file
 
 ROWS = 400

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.delivery.durable.pages import PageFile, UnreadableError, page_size_of
+from pipeline.delivery.durable.sqlite.pages import PageFile, UnreadableError, page_size_of
 from tests.unit.delivery.durable.sqlite_files import flip, killed_file, log_of, table_file
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.delivery.durable.compaction import compact, forget
-from pipeline.delivery.durable.errors import StoreError, translated
-from pipeline.delivery.durable.lock import FileLock
-from pipeline.delivery.durable.recovery import Damage, open_store, replace
+from pipeline.delivery.durable.file.compaction import compact, forget
+from pipeline.delivery.durable.file.errors import StoreError, translated
+from pipeline.delivery.durable.file.lock import FileLock
+from pipeline.delivery.durable.file.recovery import Damage, open_store, replace
+from pipeline.delivery.durable.file.store import Row, Store, Totals
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import Row, Store, Totals
 
 _COUNT_S: Final = 0.5
 COUNTED_AT_ONCE: Final = 256

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable import wal
+from pipeline.delivery.durable.sqlite import wal
 from tests.unit.delivery.durable.sqlite_files import flip, killed_file, log_of, table_file
 
 COMMITS = [[b"a" * 300], [b"b" * 9000, b"c"], [b"d" * 600], [b"e" * 5000]]

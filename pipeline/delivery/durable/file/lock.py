@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from pipeline.delivery.durable.errors import StoreBusyError, translated
+from pipeline.delivery.durable.file.errors import StoreBusyError, translated
 
 _POLL_S: Final = 0.05
 

@@ -11,12 +11,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreFullError, translated
-from pipeline.delivery.durable.lock import FileLock
-from pipeline.delivery.durable.names import Kind, beside
-from pipeline.delivery.durable.opening import Replaced, make_store
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreError, StoreFullError, translated
+from pipeline.delivery.durable.file.lock import FileLock
+from pipeline.delivery.durable.file.names import Kind, beside
+from pipeline.delivery.durable.file.opening import Replaced, make_store
+from pipeline.delivery.durable.file.store import Row, Store, files_of
 from pipeline.delivery.durable.settings import StorageSettings
-from pipeline.delivery.durable.store import Row, Store, files_of
 
 _CHUNK_BYTES: Final = 4 << 20
 _PARTIAL: Final = ".partial"

@@ -12,26 +12,16 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pipeline.delivery.durable.settings import Rebound
 
 _STEP_S: Final = 0.01
 _FIRST_PAGES: Final = 16
 _MOST_PAGES: Final = 1 << 16
 _TEMPORARY: Final = "penstock-compaction-"
 _ARRIVING: Final = ".compacting"
-
-
-@dataclass(frozen=True, slots=True)
-class Rebound:
-    """When a file in use is compacted: at least `needed_bytes` large, with at most `trigger_bytes` of data in it."""
-
-    needed_bytes: int
-    trigger_bytes: int
-    check_interval_s: float
-    max_pages: int = 0
-    """Most pages moved in one transaction; 0: only time limits it."""
 
 
 class Compactor:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.ids import ComponentId
-from pipeline.delivery.durable.names import Kind, QueueFile, beside, files_in, left_to
-from pipeline.delivery.durable.place import file_name
+from pipeline.delivery.durable.file.names import Kind, QueueFile, beside, file_name, files_in, left_to
 from pipeline.signals import Signal
 from pipeline.worker import Worker
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from pipeline.delivery.durable import wal
-from pipeline.delivery.durable.errors import StoreDamagedError, StoreError, StoreFullError, translated
-from pipeline.delivery.durable.pages import MAGIC, PageFile, UnreadableError, Value
-from pipeline.delivery.durable.store import PAGE_BYTES, Row, Store, files_of
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreError, StoreFullError, translated
+from pipeline.delivery.durable.file.store import PAGE_BYTES, Row, Store, files_of
+from pipeline.delivery.durable.sqlite import wal
+from pipeline.delivery.durable.sqlite.pages import MAGIC, PageFile, UnreadableError, Value
 
 _SALVAGE: Final = ".salvage-"
 CORRUPT: Final = ".corrupt-"

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable import migration
-from pipeline.delivery.durable.errors import StoreLayoutError
-from pipeline.delivery.durable.store import Row, Store
+from pipeline.delivery.durable.file import migration
+from pipeline.delivery.durable.file.errors import StoreLayoutError
+from pipeline.delivery.durable.file.store import Row, Store
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 
-DATA = Path(__file__).parents[3] / "data" / "queue"
+DATA = Path(__file__).parents[4] / "data" / "queue"
 
 
 @pytest.fixture(params=range(1, migration.LAYOUT))

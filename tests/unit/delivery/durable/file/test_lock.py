@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.delivery.durable.errors import StoreBusyError, StoreError
-from pipeline.delivery.durable.lock import FileLock, lock_path
+from pipeline.delivery.durable.file.errors import StoreBusyError, StoreError
+from pipeline.delivery.durable.file.lock import FileLock, lock_path
 
 
 def test_who_waited_does_not_have_a_file_that_was_removed_meanwhile(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""What the names of files in a storage directory say: whose queue, and in which state."""
+"""Names of the files in a storage directory: whose queue, and in which state."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from pipeline.config.ids import ComponentId
 from pipeline.signals import Signal
 from pipeline.worker import Worker
 
@@ -18,6 +20,9 @@ _NAME: Final = re.compile(
     r"(?P<queue>exporter_(?P<exporter>.+)_(?P<signal>traces|metrics|logs))_(?P<worker>\d+)\.db"
     r"(?:\.(?P<kind>requeue|corrupt|salvage)-[0-9TZ-]+)*"
 )
+_SUFFIX: Final = ".db"
+# Names of files have 255 bytes, and what stands beside them (`-wal`, `.corrupt-...`) needs some of those.
+_LONGEST_ID: Final = 160
 
 
 class Kind(StrEnum):
@@ -55,6 +60,14 @@ class QueueFile:
             path, found["queue"], unquote(found["exporter"]), Signal(found["signal"]), int(found["worker"]),
             Kind(found["kind"] or Kind.QUEUE),
         )  # fmt: skip
+
+
+def file_name(exporter: ComponentId, signal: Signal, worker: int) -> str:
+    """Name of the file of an exporter, signal and worker; no two of these share one."""
+    name = quote(str(exporter), safe="")
+    if len(name) > _LONGEST_ID:
+        name = f"{name[:_LONGEST_ID]}-{hashlib.sha256(str(exporter).encode()).hexdigest()[:16]}"
+    return f"exporter_{name}_{signal.value}_{worker}{_SUFFIX}"
 
 
 def files_in(directory: Path) -> Iterator[QueueFile]:

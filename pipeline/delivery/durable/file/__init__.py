@@ -1,0 +1,1 @@
+"""One queue file on disk: opened, written, migrated, compacted, recovered."""

@@ -1,0 +1,1 @@
+"""Files of SQLite, read without SQLite."""
