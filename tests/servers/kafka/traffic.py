@@ -28,8 +28,11 @@ class Traffic:
         self._admin = admin
 
     async def make(self, topic: str, partitions: int = 1) -> str:
-        """Make a topic; returns its name."""
+        """Make a topic whose partitions can be written and read; returns its name."""
         await self._admin.create_topics([NewTopic(topic, partitions, 1)])
+        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap) as consumer:
+            # The broker says that there is a topic before it leads its partitions.
+            await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
         return topic
 
     async def write(
