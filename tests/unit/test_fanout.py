@@ -17,6 +17,12 @@ def into(*stages: object, mutates: bool = False) -> FanOut:
     return FanOut([Branch(str(n), stage, mutates) for n, stage in enumerate(stages)], host.tasks, host.log)  # type: ignore[arg-type]
 
 
+async def rest() -> None:
+    """Until all tasks wait for something, however little time the machine gives us."""
+    for _ in range(25):
+        await asyncio.sleep(0)
+
+
 class Writer(CollectingSink):
     """Writes into what it is given, after giving others a turn."""
 
@@ -109,7 +115,7 @@ async def test_a_caller_that_goes_away_does_not_stop_the_branches() -> None:
 
     sinks = Waits(), Waits()
     caller = asyncio.create_task(into(*sinks).consume(traces({})))
-    await asyncio.sleep(0.01)
+    await rest()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -140,7 +146,7 @@ async def test_what_no_branch_takes_ends_when_the_caller_has_gone_away(turns: in
     gate = asyncio.Event()
     batch = traces({})
     caller = asyncio.create_task(into(Gated(gate, Rejected("never")), Gated(gate, Refused("later"))).consume(batch))
-    await asyncio.sleep(0.01)
+    await rest()
     if turns >= 0:
         gate.set()
     for _ in range(turns):
@@ -150,7 +156,7 @@ async def test_what_no_branch_takes_ends_when_the_caller_has_gone_away(turns: in
     with pytest.raises(Refused if is_told else asyncio.CancelledError):
         await caller
     gate.set()
-    await asyncio.sleep(0.01)
+    await rest()
     assert batch.delivery.resolved is not is_told
     if not is_told:
         assert str(batch.delivery.error) == "later"
@@ -163,7 +169,7 @@ async def test_a_caller_that_goes_away_while_room_is_sought_leaves_nothing_open(
 
     roomy, batch = BoundedSink(3), traces({})
     caller = asyncio.create_task(into(roomy, NoRoomYet(1)).consume(batch))
-    await asyncio.sleep(0.01)
+    await rest()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -192,7 +198,7 @@ async def test_a_stop_at_any_moment_leaves_nothing_open(rounds: int) -> None:
     await asyncio.wait([caller], timeout=1)
     gate.set()
     await asyncio.wait([caller], timeout=1)
-    await asyncio.sleep(0.01)
+    await rest()
     assert batch.delivery.resolved
     assert batch.delivery.outcome is Outcome.FAILED
     assert good.room + good.count == 1

@@ -173,8 +173,9 @@ async def test_a_deadline_of_a_client_leaves_no_half_done_work() -> None:
         running((Signal.TRACES, sink)) as server,
         grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
     ):
+        await channel.channel_ready()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary(TRACES, None, None)(RAW, timeout=0.2)
+            await channel.unary_unary(TRACES, None, None)(RAW, timeout=0.5)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         sink.open.set()
         await sink.wait_for(1)

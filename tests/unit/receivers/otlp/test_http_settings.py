@@ -23,7 +23,12 @@ WHOLE = POST + f"Content-Length: {len(RAW)}\r\n\r\n".encode() + RAW
 class Slow(CollectingSink):
     """Takes its time."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
     async def consume(self, batch: Batch) -> None:
+        self.begun.set()
         await asyncio.sleep(0.3)
         await super().consume(batch)
 
@@ -103,12 +108,12 @@ async def test_keep_alive() -> None:
 async def test_connections_to_workers_end_with_an_answer_when_they_are_old(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("pipeline.receivers.otlp.http_server.WORKERS_MAX_AGE_S", 0.2)
+    monkeypatch.setattr("pipeline.receivers.otlp.http_server.WORKERS_MAX_AGE_S", 1.0)
     async with running((Signal.TRACES, CollectingSink()), http=more, worker=Worker(1, 2)) as server:
         reader, writer = await _connect(server)
         writer.write(WHOLE)
         assert b"connection: close" not in (await _answer(reader)).lower()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.1)
         writer.write(WHOLE)
         answer = await _answer(reader)
         assert answer.startswith(b"HTTP/1.1 200")
@@ -191,8 +196,7 @@ async def test_a_client_that_goes_away_leaves_no_half_done_work() -> None:
     async with running((Signal.TRACES, sink)) as server:
         _, writer = await _connect(server)
         writer.write(WHOLE)
-        await writer.drain()
-        await asyncio.sleep(0.1)
+        await sink.begun.wait()
         writer.transport.abort()
         await sink.wait_for(1)
         await asyncio.sleep(0)
@@ -200,10 +204,11 @@ async def test_a_client_that_goes_away_leaves_no_half_done_work() -> None:
 
 
 async def test_requests_in_flight_are_finished_at_stop() -> None:
-    async with running((Signal.TRACES, Slow())) as server:
+    sink = Slow()
+    async with running((Signal.TRACES, sink)) as server:
         reader, writer = await _connect(server)
         writer.write(WHOLE)
-        await asyncio.sleep(0.1)
+        await sink.begun.wait()
         _, answer = await asyncio.gather(server.receiver.stop(), _answer(reader))
         assert answer.startswith(b"HTTP/1.1 200 OK")
         writer.close()
