@@ -20,7 +20,7 @@ def worker_count(text: str) -> int:
     if text == "auto":
         return min(cpus(), _MOST)
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST:
-        raise ValueError(f'--workers: expected a number from 1 to {_MOST} or auto, not "{text}"')
+        raise ValueError(f'expected a number from 1 to {_MOST} or auto, not "{text}"')
     return int(text)
 
 

@@ -377,7 +377,7 @@ def test_what_workers_cannot_share_is_told_with_its_place(tmp_path: Path) -> Non
 def test_a_number_of_workers_that_is_none(tmp_path: Path) -> None:
     ended = _ends(tmp_path, {}, "--workers", "many")
     assert ended.returncode == 1
-    assert "expected a number from 1 to 256 or auto" in ended.stderr
+    assert "argument --workers: expected a number from 1 to 256 or auto" in ended.stderr
 
 
 def _send_to_all(server: Server, intake: int, body: bytes) -> None:
