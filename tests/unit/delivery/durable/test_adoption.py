@@ -66,7 +66,7 @@ def names_in(folder: Path) -> list[str]:
 
 async def until(condition: object, clock: FakeClock | None = None) -> None:
     """Wait for what threads do; with a clock its time goes on meanwhile."""
-    for _ in range(500):
+    for _ in range(3000):
         if callable(condition) and condition():
             return
         if clock is not None:

@@ -18,7 +18,7 @@ from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.errors import Refused, StartError
 from pipeline.signals import Outcome
 from tests.unit.delivery.durable.queue_files import queue_path, row_ids
-from tests.unit.delivery.durable.storages import queue_in, storage_host, taken
+from tests.unit.delivery.durable.storages import queue_in, storage_host, taken, until
 from tests.unit.delivery.scripted import batch_of, ids_of
 
 DISK_MIB = 12
@@ -76,6 +76,13 @@ async def deliver(queue: DurableQueue, ready: asyncio.Event, count: int) -> list
     return sent
 
 
+async def removed(queue: DurableQueue) -> None:
+    """Until removals, which are written a moment later, are."""
+    assert queue._file is not None
+    spool = queue._file.spool
+    await until(lambda: not (spool._removals or spool._commit))
+
+
 async def test_a_queue_that_has_the_disk_to_itself_fills_and_empties_it_again_and_again(disk: Path) -> None:
     queue, ready = await started(disk)
     expected: list[int] = []
@@ -89,8 +96,7 @@ async def test_a_queue_that_has_the_disk_to_itself_fills_and_empties_it_again_an
         sent = await deliver(queue, ready, len(expected) - keep)
         assert sent == expected[: len(sent)]
         del expected[: len(sent)]
-        # Removals are written a moment later.
-        await asyncio.sleep(0.05)
+        await removed(queue)
     await ended(queue)
     queue, ready = await started(disk)
     assert await deliver(queue, ready, len(expected)) == expected
@@ -102,7 +108,7 @@ async def test_an_emptied_queue_takes_data_whatever_the_size(disk: Path, count: 
     queue, ready = await started(disk)
     admitted = await filled(queue)
     assert await deliver(queue, ready, len(admitted)) == admitted
-    await asyncio.sleep(0.05)
+    await removed(queue)
     # All at once, so that they share commits as large as they come.
     await asyncio.gather(*(queue.put(batch_of(number, size=2_500_000 // count), None) for number in range(count)))
     assert sorted(await deliver(queue, ready, count)) == list(range(count))
