@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 # Reading goes on at this part of the limit, so that it does not stop and start with every record.
@@ -38,13 +39,20 @@ class Allowance:
             loop, event = waiter
             loop.call_soon_threadsafe(event.set)
 
-    async def room(self) -> None:
-        """Wait while the limit is reached; on the consumer's thread."""
-        while self.used_bytes >= self.limit_bytes:
-            event = asyncio.Event()
-            self._waiter = asyncio.get_running_loop(), event
-            if self.used_bytes <= self.limit_bytes * _RESUME_AT:
-                # It was given back before anybody saw us wait.
-                break
-            await event.wait()
-        self._waiter = None
+    async def room(self, limit_s: float) -> bool:
+        """Wait while the limit is reached, but not longer than `limit_s`; on the consumer's thread.
+
+        False where there is no room yet: then the next call goes on waiting for as much to be given back.
+        """
+        waiter = self._waiter
+        if waiter is None:
+            if self.used_bytes < self.limit_bytes:
+                return True
+            waiter = self._waiter = asyncio.get_running_loop(), asyncio.Event()
+        if self.used_bytes <= self.limit_bytes * _RESUME_AT:
+            # It was given back before anybody saw us wait, or the limit is another.
+            self._waiter = None
+            return True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiter[1].wait(), limit_s)
+        return waiter[1].is_set()

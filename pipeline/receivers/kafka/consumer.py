@@ -19,10 +19,10 @@ from pipeline.receivers.kafka.allowance import Allowance
 from pipeline.receivers.kafka.holdings import Chunk
 from pipeline.receivers.kafka.joining import weight_of
 from pipeline.receivers.kafka.lane import Partition
+from pipeline.receivers.kafka.reading import Reader
 from pipeline.receivers.kafka.topics import Topics
 
-_POLL_MS: Final = 500
-_MAX_RECORDS: Final = 500
+_FULL_S: Final = 0.5
 # Topics that are not there yet are looked for so often.
 _LOOK_AGAIN_S: Final = 2.0
 # A coordinator that is not known for so long is away.
@@ -100,6 +100,7 @@ class Consumer:
         self._main = main
         self._allowance = allowance
         self._client: Any = None
+        self._reader: Reader | None = None
         self._running: asyncio.Task[Any] | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -137,13 +138,14 @@ class Consumer:
         """One life of the client, from its connection to its end or first error."""
         arguments = self._membership.arguments
         failed = lambda error: self._tell(self._owner.failed, error)  # noqa: E731 - a callback of one line
-        self._client = await connected(lambda: AIOKafkaConsumer(**arguments), arguments, failed)
+        self._client = client = await connected(lambda: AIOKafkaConsumer(**arguments), arguments, failed)
+        self._reader = Reader(client, lambda error: self._tell(self._owner.failed, delivery_error(error)))
         self._tell(self._owner.connected)
         self._look_again_s = 0.0
         self._heard_s = _now_s()
         try:
             if self._is_fetching:
-                self._pumping = asyncio.ensure_future(self._pump())
+                self._pumping = asyncio.ensure_future(self._pump(self._reader))
                 await asyncio.wait([self._pumping])
                 if not self._pumping.cancelled():
                     self._pumping.result()
@@ -166,22 +168,30 @@ class Consumer:
 
     # Fetching ---------------------------------------------------------------------------------------------------------
 
-    async def _pump(self) -> None:
+    async def _pump(self, reader: Reader) -> None:
         while True:
             await self._subscribe()
             if not self._client.subscription():
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 continue
-            await self._allowance.room()
-            found = await self._client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-            if found:
-                self._hand_over(found)
+            if await self._allowance.room(_FULL_S):
+                found = await reader.read(self._held)
+                if found:
+                    self._hand_over(found)
             self._look_at_coordinator()
 
     def _look_at_coordinator(self) -> None:
-        """Tell the owner when the group's broker goes and when it is back: the client itself only writes to its log."""
+        """Tell the owner when the group's broker goes and when it is back: the client itself only writes to its log.
+
+        Raises what has ended a task in the background, which the client itself tells when it is read from, or not.
+        """
+        coordinator, fetcher = self._client._coordinator, self._client._fetcher  # noqa: SLF001 - the client does not tell
+        coordinator.check_errors()
+        for task in (self._settling, fetcher.error_future):
+            if task is not None and task.done():
+                task.result()
         now_s = _now_s()
-        if self._client._coordinator.coordinator_id is not None:  # noqa: SLF001 - the client does not tell it
+        if coordinator.coordinator_id is not None:
             if now_s - self._heard_s > _SILENCE_S:
                 self._tell(self._owner.connected)
             self._heard_s = now_s
@@ -243,7 +253,8 @@ class Consumer:
         (self._held.add if wanted else self._held.discard)(key)
         if self._client is not None and key in self._ours:
             with suppress(Exception):
-                (self._client.pause if wanted else self._client.resume)(key)
+                is_barred = self._reader is not None and key in self._reader.barred
+                (self._client.pause if wanted or is_barred else self._client.resume)(key)
 
     # Offsets ----------------------------------------------------------------------------------------------------------
 
@@ -320,6 +331,8 @@ class Consumer:
         client, coordinator = self._client, self._client._coordinator  # noqa: SLF001 - generations are told nowhere else
         ours = frozenset(partitions)
         client.pause(*ours)
+        if self._reader is not None:
+            self._reader.start({})
         is_next = coordinator.generation == self._generation + 1 and coordinator.member_id == self._member
         self._generation, self._member = coordinator.generation, coordinator.member_id
         for assignor in coordinator._assignors:  # noqa: SLF001 - the client does not tell them
@@ -332,9 +345,10 @@ class Consumer:
     async def _settle(self, client: Any, ours: frozenset[Any], told: asyncio.Future[dict[Partition, int]]) -> None:
         """Find where to read on, then begin."""
         positions = await asyncio.shield(told)
+        begins: dict[Any, int] = {}
         while True:
             try:
-                await self._place(client, ours, positions)
+                begins = await self._place(client, ours, positions)
             except KafkaError as error:
                 self._tell(self._owner.failed, delivery_error(error))
                 await asyncio.sleep(_FIRST_PAUSE_S)
@@ -342,12 +356,14 @@ class Consumer:
                 break
         self._tell(self._owner.connected)
         self._ours = ours
+        if self._reader is not None:
+            self._reader.start({**begins, **{TopicPartition(*each): at for each, at in positions.items()}})
         # Others begin anew, with lanes that hold nothing back.
         self._held = {each for each in self._held & ours if Partition(*each) in positions}
         client.resume(*(ours - self._held))
 
-    async def _place(self, client: Any, ours: frozenset[Any], positions: dict[Partition, int]) -> None:
-        """Seek to where partitions go on or begin; `positions` are added to."""
+    async def _place(self, client: Any, ours: frozenset[Any], positions: dict[Partition, int]) -> dict[Any, int]:
+        """Seek to where partitions go on, which are added to `positions`, and return where the others begin."""
         left = [each for each in ours if Partition(*each) not in positions]
         found = await asyncio.gather(*(client.committed(each) for each in left))
         committed = dict(zip(left, found, strict=True))
@@ -355,19 +371,22 @@ class Consumer:
         positions.update(await self._on_main(self._owner.placed(marks)))
         for partition, offset in positions.items():
             client.seek(TopicPartition(*partition), offset)
-        unknown = [each for each in left if committed[each] is None and Partition(*each) not in positions]
-        if unknown:
-            await self._anchor(client, unknown)
+        begins = {each: offset for each, offset in committed.items() if offset is not None}
+        unknown = [each for each in left if each not in begins and Partition(*each) not in positions]
+        return {**begins, **(await self._anchor(client, unknown) if unknown else {})}
 
-    async def _anchor(self, client: Any, unknown: Sequence[Any]) -> None:
+    async def _anchor(self, client: Any, unknown: Sequence[Any]) -> dict[Any, int]:
         """Find where to begin in partitions of which nothing is committed, and commit it."""
-        found = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(unknown)
+        found: dict[Any, int] = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(
+            unknown
+        )
         for partition, offset in found.items():
             client.seek(partition, offset)
         if self._membership.anchors:
             marks = {partition: OffsetAndMetadata(offset, "") for partition, offset in found.items()}
             await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
             await self._on_main(self._owner.committed({Partition(*each): at for each, at in found.items()}))
+        return found
 
     # End --------------------------------------------------------------------------------------------------------------
 

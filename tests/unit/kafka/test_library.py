@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -54,6 +55,8 @@ async def test_the_coordinator_of_a_consumer() -> None:
     fields = vars(coordinator.sent[0]).values()
     assert {"g", 7} < {each for each in fields if isinstance(each, str | int)}
     assert [("spans", [(3, 5, "")])] in fields
+    coordinator.check_errors()
+    assert isinstance(Fetcher.error_future, property)
     coordinator.reset_generation()
     assert not _is_member(consumer)
     coordinator.coordinator_id = None

@@ -73,7 +73,8 @@ async def test_reading_waits_for_room_and_goes_on(thread: LoopThread) -> None:
     allowance = Allowance(100)
 
     async def read() -> int:
-        await allowance.room()
+        while not await allowance.room(0.01):
+            pass
         return allowance.used_bytes
 
     allowance.take(80)
@@ -87,3 +88,11 @@ async def test_reading_waits_for_room_and_goes_on(thread: LoopThread) -> None:
     allowance.give(50)
     assert await asyncio.wrap_future(waiting) == 40
     await thread.stop()
+
+
+async def test_a_limit_that_is_raised_gives_room() -> None:
+    allowance = Allowance(100)
+    allowance.take(100)
+    assert not await allowance.room(0.0)
+    allowance.limit_bytes = 200
+    assert await allowance.room(0.0)
