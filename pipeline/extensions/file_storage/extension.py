@@ -11,9 +11,9 @@ from pipeline.component import Extension, Host
 from pipeline.delivery.durable.file.compaction import clean
 from pipeline.delivery.durable.file.store import PAGE_BYTES
 from pipeline.delivery.durable.settings import Rebound, StorageSettings
-from pipeline.delivery.durable.strays import strays_in
 from pipeline.errors import StartError
 from pipeline.extensions.file_storage.config import FileStorageConfig
+from pipeline.extensions.file_storage.orphans import orphans_in
 
 
 class FileStorage(Extension):
@@ -58,24 +58,24 @@ class FileStorage(Extension):
     def pipelines_ready(self) -> None:
         """Every queue has taken its file: tell of those that are left."""
         if self.host.worker.index == 0:
-            self.host.tasks.spawn(self._tell_of_strays, "look for queue files")
+            self.host.tasks.spawn(self._tell_of_orphans, "look for queue files")
 
     def pipelines_not_ready(self) -> None:
         """Nothing is told at the end."""
 
-    async def _tell_of_strays(self) -> None:
+    async def _tell_of_orphans(self) -> None:
         told = self.host.shared(_Told, _Told)
-        for stray in await asyncio.to_thread(strays_in, self._directory):
-            if stray.path in told.files:
+        for orphan in await asyncio.to_thread(orphans_in, self._directory):
+            if orphan.path in told.files:
                 continue
-            told.files.add(stray.path)
+            told.files.add(orphan.path)
             self.host.log.warning(
                 "No exporter of the configuration takes up this queue file. Put its data into another's queue.",
-                file=str(stray.path),
-                exporter=stray.exporter,
-                requests=stray.requests,
-                items=stray.items,
-                command=f"penstock queue requeue '{stray.path}' --exporter ID",
+                file=str(orphan.path),
+                exporter=orphan.exporter,
+                requests=orphan.requests,
+                items=orphan.items,
+                command=f"penstock queue requeue '{orphan.path}' --exporter ID",
             )
 
     def storage(self) -> StorageSettings:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.config import Settings, load
-from pipeline.delivery.durable.command.configured import directories, queues
-from pipeline.delivery.durable.command.printing import age, print_json, print_rows, seconds_since
 from pipeline.delivery.durable.file.look import is_locked, size_of, survey
 from pipeline.delivery.durable.file.names import Kind, QueueFile, files_in
 from pipeline.delivery.durable.file.recovery import damage_of
+from pipeline.extensions.file_storage.command.configured import directories, queues
+from pipeline.extensions.file_storage.command.printing import age, print_json, print_rows, seconds_since
 
 _Entry = dict[str, Any]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from pipeline.delivery.durable.command.configured import queue_file
-from pipeline.delivery.durable.command.printing import age, print_json, print_rows, seconds_since
 from pipeline.delivery.durable.file.look import Look
 from pipeline.delivery.durable.file.store import Head, Row
 from pipeline.delivery.durable.record import decode_context
 from pipeline.errors import PenstockError
+from pipeline.extensions.file_storage.command.configured import queue_file
+from pipeline.extensions.file_storage.command.printing import age, print_json, print_rows, seconds_since
 from pipeline.signals import Signal
 from pipeline.signals.otlp_json.encode import encode
 

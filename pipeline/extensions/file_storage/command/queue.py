@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.arguments import Parser, add_config
-from pipeline.delivery.durable.command.configured import DEFAULT_DIRECTORY
-from pipeline.delivery.durable.command.inspecting import inspect
-from pipeline.delivery.durable.command.listing import list_files
-from pipeline.delivery.durable.command.requeueing import requeue
+from pipeline.extensions.file_storage.command.inspecting import inspect
+from pipeline.extensions.file_storage.command.listing import list_files
+from pipeline.extensions.file_storage.command.requeueing import requeue
+from pipeline.extensions.file_storage.config import DEFAULT_DIRECTORY
 
 
 def queue(argv: Sequence[str]) -> int:

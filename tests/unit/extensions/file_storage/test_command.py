@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.delivery.durable.command.queue import queue
 from pipeline.delivery.durable.file.lock import FileLock
 from pipeline.delivery.durable.file.names import Kind, files_in, left_to
 from pipeline.delivery.durable.file.recovery import open_store
 from pipeline.delivery.durable.file.store import Store
 from pipeline.errors import PenstockError
+from pipeline.extensions.file_storage.command.queue import queue
 from pipeline.signals import Signal
 from pipeline.worker import ALONE
 from tests.unit.delivery.durable.queue_files import ids_in, queue_path, row, written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.delivery.durable.file.lock import FileLock
-from pipeline.delivery.durable.strays import Stray, strays_in
+from pipeline.extensions.file_storage.orphans import Orphan, orphans_in
 from pipeline.signals import Signal
 from tests.unit.delivery.durable.queue_files import queue_path, written
 
@@ -19,9 +19,9 @@ def test_a_file_of_an_exporter_that_is_gone(tmp_path: Path) -> None:
     handed_in = written(queue_path(tmp_path, "otlp/x").with_suffix(".db.requeue-20260102T030405Z"), [4])
     written(queue_path(tmp_path, "otlp/y").with_suffix(".db.corrupt-20260102T030405Z"), [5])
     lock = FileLock(own, 0)
-    found = strays_in(tmp_path)
+    found = orphans_in(tmp_path)
     lock.release()
-    assert sorted(found, key=lambda stray: stray.path) == sorted(
-        [Stray(gone, "otlp/gone", 2, 2), Stray(logs, "otlp", 1, 1), Stray(handed_in, "otlp/x", 1, 1)],
-        key=lambda stray: stray.path,
+    assert sorted(found, key=lambda orphan: orphan.path) == sorted(
+        [Orphan(gone, "otlp/gone", 2, 2), Orphan(logs, "otlp", 1, 1), Orphan(handed_in, "otlp/x", 1, 1)],
+        key=lambda orphan: orphan.path,
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.config import ComponentId, load
-from pipeline.delivery.durable.command.configured import directory_of, queue_file, storage_of
-from pipeline.delivery.durable.command.handing_in import hand_in
+from pipeline.delivery.durable.file.handing_in import hand_in
 from pipeline.delivery.durable.file.look import is_locked
 from pipeline.delivery.durable.file.names import Kind, QueueFile, file_name
 from pipeline.errors import PenstockError
+from pipeline.extensions.file_storage.command.configured import directory_of, queue_file, storage_of
 
 _TAKEN_IN: Final = "A running Penstock takes them in within seconds, else the next start does."
 

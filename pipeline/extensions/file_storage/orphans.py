@@ -10,7 +10,7 @@ from pipeline.delivery.durable.file.names import Kind, files_in
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class Orphan:
     """Such a file."""
 
     path: Path
@@ -19,8 +19,8 @@ class Stray:
     items: int
 
 
-def strays_in(directory: Path) -> list[Stray]:
-    """The strays of a directory, once every queue has taken its file.
+def orphans_in(directory: Path) -> list[Orphan]:
+    """The orphans of a directory, once every queue has taken its file.
 
     A file is none where a process works on another one of the same exporter and signal: then a worker takes it up, or
     is about to.
@@ -31,5 +31,5 @@ def strays_in(directory: Path) -> list[Stray]:
     for file in files:
         summary, _ = (None, None) if file.queue in taken else survey(file.path)
         if summary is not None and summary.requests:
-            found.append(Stray(file.path, file.exporter, summary.requests, summary.items))
+            found.append(Orphan(file.path, file.exporter, summary.requests, summary.items))
     return found

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Final
 
 from pipeline.config import ComponentId, Settings
 from pipeline.delivery.durable.file.names import QueueFile, file_name
 from pipeline.delivery.settings import delivery_of
 from pipeline.errors import PenstockError
+from pipeline.extensions.file_storage.config import DEFAULT_DIRECTORY, FileStorageConfig
 from pipeline.signals import Signal
-
-_STORAGE: Final = "file_storage"
-DEFAULT_DIRECTORY: Final = "/var/lib/otelcol/file_storage"
 
 
 def queues(settings: Settings) -> set[str]:
@@ -39,7 +36,8 @@ def directories(options: argparse.Namespace, settings: Settings | None) -> list[
     elif settings is None:
         found = [Path(DEFAULT_DIRECTORY)]
     else:
-        found = sorted({directory_of(settings, name) for name in settings.extensions if name.type == _STORAGE})
+        configs = (entry.config for entry in settings.extensions.values())
+        found = sorted({Path(config.directory) for config in configs if isinstance(config, FileStorageConfig)})
         if not found:
             raise PenstockError("the configuration has no file_storage extension")
     for directory in found:
@@ -49,7 +47,10 @@ def directories(options: argparse.Namespace, settings: Settings | None) -> list[
 
 
 def directory_of(settings: Settings, storage: ComponentId) -> Path:
-    config: Any = settings.extensions[storage].config
+    """Where a storage extension keeps files. Raises PenstockError."""
+    config = settings.extensions[storage].config
+    if not isinstance(config, FileStorageConfig):
+        raise PenstockError(f'extension "{storage}" is no file_storage; say where its files are with --into')
     return Path(config.directory)
 
 
