@@ -254,4 +254,4 @@ async def play(tree: dict[str, Any], actions: list[tuple[str, int]], *, patient:
 @given(tree=TREES, actions=ACTIONS, patient=st.booleans())
 def test_every_part_ends_exactly_once(tree: dict[str, Any], actions: list[tuple[str, int]], patient: bool) -> None:
     with handles_are_used_rightly():
-        asyncio.run(play(tree, actions, patient=patient))
+        asyncio.run(asyncio.wait_for(play(tree, actions, patient=patient), 60))
