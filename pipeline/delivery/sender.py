@@ -183,7 +183,10 @@ class Sender:
             return Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE)
         except MemoryError:
             return Refused("out of memory", code=Code.RESOURCE_EXHAUSTED)
-        except Exception as error:  # noqa: BLE001 - a bug that one item triggers must not sink its neighbours
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        # What libraries in Rust panic with is no Exception.
+        except BaseException as error:  # noqa: BLE001 - a bug that one item triggers must not sink its neighbours
             return Rejected(f"exporter failed: {type(error).__name__}", code=Code.INTERNAL, divisible=True)
         return None
 

@@ -232,3 +232,22 @@ async def test_a_shortage_of_memory_is_no_fault_of_the_data() -> None:
 
     assert outcomes([batch]) == [Outcome.DELIVERED]
     assert made.exporter.arrived == [[1, 2]]
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+async def test_what_is_no_exception_costs_its_item_and_no_consumer() -> None:
+    def panic(ids: list[int]) -> None:
+        if 2 in ids:
+            raise Panic
+
+    made = await started(rig(queue={"num_consumers": 1}))
+    made.exporter.default = panic
+
+    batches = [await made.consume(batch_of(1, 2)), await made.consume(batch_of(3))]
+    await settle()
+
+    assert outcomes(batches) == [Outcome.FAILED, Outcome.DELIVERED]
+    assert made.exporter.arrived_ids == [1, 3]
