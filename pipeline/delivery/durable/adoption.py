@@ -20,7 +20,7 @@ from pipeline.errors import Refused, Rejected
 from pipeline.signals import Batch
 
 _LOOK_S: Final = 5.0
-_CHUNK_BYTES: Final = 4 << 20
+_CHUNK_BYTES: Final = 1 << 20
 
 
 class Adoption:
