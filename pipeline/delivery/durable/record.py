@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pipeline.delivery.durable.file.errors import StoreDamagedError
 from pipeline.delivery.durable.file.store import ROW_BYTES, Row
 from pipeline.signals import Batch, Content, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
+
+_to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Record:
@@ -75,7 +77,7 @@ def encode_context(context: Context) -> str:
         "peer": context.peer,
         "metadata": dict(context.metadata),
     }
-    return json.dumps(fields, separators=(",", ":"))
+    return _to_json(fields)
 
 
 @lru_cache(maxsize=256)

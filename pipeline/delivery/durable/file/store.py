@@ -123,6 +123,9 @@ class Store:
             StoreError: it cannot be opened or made.
         """
         self.path = path
+        # Every commit looks at them, and paths are dear to make.
+        self._files = files_of(path)
+        self._folder = path.parent
         self._log_bytes = 0
         with translated():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -179,7 +182,7 @@ class Store:
     @property
     def is_in_place(self) -> bool:
         """Whether the file and its log are where they were opened, and whoever comes next finds them."""
-        return [_identity(part) for part in files_of(self.path)[:2]] == self._identities
+        return [_identity(part) for part in self._files[:2]] == self._identities
 
     def is_at(self, path: Path) -> bool:
         """Whether the file itself is what stands there."""
@@ -194,7 +197,7 @@ class Store:
     def disk_bytes(self) -> int:
         """What the file and its log take up."""
         with translated():
-            return sum(part.stat().st_size for part in files_of(self.path) if part.exists())
+            return sum(part.stat().st_size for part in self._files if part.exists())
 
     @property
     def free_bytes(self) -> int:
@@ -270,7 +273,7 @@ class Store:
                 self.checkpoint("TRUNCATE")
 
     def _has_room(self, size_bytes: int) -> bool:
-        disk = os.statvfs(self.path.parent)
+        disk = os.statvfs(self._folder)
         spare = disk.f_bavail * disk.f_frsize - _SPARE_BYTES - size_bytes
         grows = self._log_bytes + size_bytes
         return spare >= grows or spare >= max(0, grows - self.free_bytes)
