@@ -44,10 +44,8 @@ class FileStorage(Extension):
                             each.mkdir(self.config.directory_mode, exist_ok=True)
                 _check_writable(directory)
             except OSError as error:
-                raise StartError(
-                    f"{self.host.id}: directory {directory} cannot be used: {error.strerror}; make it, give its "
-                    "permissions to this user, or set create_directory: true"
-                ) from error
+                reason = f"{self.host.id}: directory {directory} cannot be used: {error.strerror}{_advice(error)}"
+                raise StartError(reason) from error
         if self.config.compaction.cleanup_on_start and self.host.worker.count == 1:
             clean(self._compaction_directory)
 
@@ -103,6 +101,14 @@ class _Told:
 
     def __init__(self) -> None:
         self.files: set[Path] = set()
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "; make it, or set create_directory: true"
+    if isinstance(error, PermissionError):
+        return f"; allow the user with id {os.geteuid()}, as whom Penstock runs, to write there"
+    return ""
 
 
 def _check_writable(directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ async def test_a_directory_that_cannot_be_made_is_an_error_at_start(tmp_path: Pa
 
     with pytest.raises(StartError, match="cannot be used: File exists"):
         await extension(tmp_path / "file" / "below", create_directory=True)
+
+
+async def test_a_directory_of_others_is_an_error_that_says_who_we_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+
+    with pytest.raises(StartError, match=f"not writable; allow the user with id {os.geteuid()}"):
+        await extension(tmp_path)
 
 
 async def test_a_file_in_use_is_waited_for(tmp_path: Path) -> None:
