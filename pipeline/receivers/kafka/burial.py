@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pipeline.component import Host
 from pipeline.dead_letter import DeadLetter, Reason
 from pipeline.errors import DeliveryError, Refused
 from pipeline.kafka.dead_letters import DeadLetterTopic, dead_letter_headers
-from pipeline.receivers.kafka.joining import Record
+from pipeline.kafka.producer import OutRecord, Producer, ProducerSettings
+from pipeline.kafka.producer.settings import LARGEST_BYTES
+from pipeline.kafka.record import Record
 from pipeline.signals import Signal
-
-if TYPE_CHECKING:
-    from pipeline.kafka.producer import Producer
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _PARTLY: Final = "partly_rejected"
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 10.0
-# Records that were read can be written, whatever the limit of other producers is; the broker has the last word.
-_LARGEST_BYTES: Final = 100 << 20
 
 
 class Burial:
@@ -36,11 +33,7 @@ class Burial:
         """Connect, where there is a topic; `arguments` are those of `client_arguments`."""
         if self._topic is None:
             return
-        from pipeline.kafka.producer import Producer, ProducerSettings  # noqa: PLC0415 - only those with a topic need it
-
-        settings = ProducerSettings(
-            max_message_bytes=_LARGEST_BYTES, max_broker_write_bytes=_LARGEST_BYTES, compression="gzip"
-        )
+        settings = ProducerSettings(max_message_bytes=LARGEST_BYTES, compression="gzip")
         self._producer = Producer(arguments, settings, self._host)
         await self._producer.start()
 
@@ -74,8 +67,6 @@ class Burial:
 
     async def _write(self, records: Sequence[Record], letter: DeadLetter) -> list[Record]:
         """Those that could not be written yet."""
-        from pipeline.kafka.producer import OutRecord  # noqa: PLC0415 - only those with a topic need it
-
         topic, producer = self._topic, self._producer
         if topic is None or producer is None:
             return list(records)

@@ -113,6 +113,8 @@ class Consumer:
         self._ours: frozenset[Any] = frozenset()
         self._held: set[Any] = set()
         self._missing: frozenset[str] = frozenset()
+        self._topics_before: frozenset[str] | None = None
+        self._partitions_before: dict[str, int] = {}
         self._look_again_s = 0.0
         self._heard_s = 0.0
 
@@ -231,6 +233,8 @@ class Consumer:
             self._look_again_s = _now_s() + _LOOK_AGAIN_S
             return
         self._tell(self._owner.connected)
+        if self._topics_before is None:
+            self._topics_before = frozenset(existing)
         wanted = self.topics.among(existing)
         if wanted and wanted != self._client.subscription():
             self._client.subscribe(topics=list(wanted), listener=_Listener(self))
@@ -355,6 +359,9 @@ class Consumer:
             else:
                 break
         self._tell(self._owner.connected)
+        for topic in client.subscription():
+            if there := client.partitions_for_topic(topic):
+                self._partitions_before.setdefault(topic, len(there))
         self._ours = ours
         if self._reader is not None:
             self._reader.start({**begins, **{TopicPartition(*each): at for each, at in positions.items()}})
@@ -377,9 +384,10 @@ class Consumer:
 
     async def _anchor(self, client: Any, unknown: Sequence[Any]) -> dict[Any, int]:
         """Find where to begin in partitions of which nothing is committed, and commit it."""
-        found: dict[Any, int] = await (client.beginning_offsets if self._membership.from_start else client.end_offsets)(
-            unknown
-        )
+        new = [each for each in unknown if self._membership.from_start or self._is_new(each)]
+        found: dict[Any, int] = await client.beginning_offsets(new) if new else {}
+        if old := [each for each in unknown if each not in found]:
+            found.update(await client.end_offsets(old))
         for partition, offset in found.items():
             client.seek(partition, offset)
         if self._membership.anchors:
@@ -387,6 +395,13 @@ class Consumer:
             await client._coordinator.commit_offsets(None, marks)  # noqa: SLF001 - as in _commit
             await self._on_main(self._owner.committed({Partition(*each): at for each, at in found.items()}))
         return found
+
+    def _is_new(self, partition: Any) -> bool:
+        """Whether a partition was made since we are here: then all that is in it was written since, too."""
+        if self._topics_before is not None and partition.topic not in self._topics_before:
+            return True
+        known = self._partitions_before.get(partition.topic)
+        return known is not None and partition.partition >= known
 
     # End --------------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.component import Host
-from pipeline.receivers.kafka.joining import Record
+from pipeline.kafka.record import Record
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
 from pipeline.receivers.kafka.metrics import PartitionMetrics
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pipeline.kafka.encodings import Decoder
+from pipeline.kafka.record import Headers, Record
 from pipeline.signals import Batch, Context, Request, Signal, intake
 
 # Tag of the only field of an export request: number 1, length-delimited. It is the same for all three signals.
@@ -18,36 +19,6 @@ _GROUPS: Final = {Signal.TRACES: "resource_spans", Signal.METRICS: "resource_met
 _MUCH_PROTOBUF_BYTES: Final = 4 << 20
 _MUCH_TEXT_BYTES: Final = 256 << 10
 _ATTRIBUTE: Final = "kafka.header."
-
-Headers = Sequence[tuple[str, bytes]]
-
-
-class Record(Protocol):
-    """What is used of an `aiokafka.ConsumerRecord`."""
-
-    @property
-    def topic(self) -> str:
-        """Where it was read."""
-
-    @property
-    def partition(self) -> int:
-        """Where it was read."""
-
-    @property
-    def offset(self) -> int:
-        """Where it was read."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Its key, None for none."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value, None for a mark that the key is deleted."""
-
-    @property
-    def headers(self) -> Headers:
-        """In their order; a name may stand more than once."""
 
 
 def weight_of(record: Record) -> int:

@@ -15,9 +15,10 @@ from pipeline.dead_letter import Reason
 from pipeline.delivery.backoff import Backoff
 from pipeline.delivery.settings import RetryOnFailure
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
+from pipeline.kafka.record import Record
 from pipeline.receivers.kafka.allowance import Allowance
 from pipeline.receivers.kafka.burial import Burial
-from pipeline.receivers.kafka.joining import Assembler, Record, by_headers, weight_of, windows
+from pipeline.receivers.kafka.joining import Assembler, by_headers, weight_of, windows
 from pipeline.receivers.kafka.metrics import ItemCounters
 from pipeline.receivers.kafka.progress import Progress, Stretch
 from pipeline.signals import Batch, Delivery, Outcome, Signal

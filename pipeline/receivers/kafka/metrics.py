@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pipeline.component import Host
-from pipeline.receivers.kafka.joining import Record
+from pipeline.kafka.record import Record
 from pipeline.signals import Signal
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pipeline.delivery.settings import RetryOnFailure
 from pipeline.errors import Refused, Rejected
 from pipeline.kafka.connecting import Outages
 from pipeline.kafka.encodings import decoder
-from pipeline.kafka.settings import client_arguments
+from pipeline.kafka.settings import client_arguments, milliseconds
 from pipeline.receivers.kafka.allowance import Allowance
 from pipeline.receivers.kafka.burial import Burial
 from pipeline.receivers.kafka.config import KafkaReceiverConfig
@@ -134,10 +134,10 @@ class KafkaReceiver(Receiver):
             # Where an offset is gone for its age, all that is left is read.
             "auto_offset_reset": "earliest",
             "enable_auto_commit": False,
-            "session_timeout_ms": _milliseconds(config.session_timeout),
-            "heartbeat_interval_ms": _milliseconds(config.heartbeat_interval),
-            "rebalance_timeout_ms": _milliseconds(rebalance_s),
-            "request_timeout_ms": _milliseconds(max(_REQUEST_S, rebalance_s + 10)),
+            "session_timeout_ms": milliseconds(config.session_timeout),
+            "heartbeat_interval_ms": milliseconds(config.heartbeat_interval),
+            "rebalance_timeout_ms": milliseconds(rebalance_s),
+            "request_timeout_ms": milliseconds(max(_REQUEST_S, rebalance_s + 10)),
             "max_poll_interval_ms": _MAX_POLL_INTERVAL_MS,
             "partition_assignment_strategy": assignors(config.strategies),
             "fetch_min_bytes": config.min_fetch_size,
@@ -263,10 +263,6 @@ class KafkaReceiver(Receiver):
         await super().stop()
         await self._burial.stop()
         await self._thread.stop()
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
 
 
 def _patience(config: KafkaReceiverConfig) -> RetryOnFailure | None:

@@ -316,6 +316,31 @@ async def test_a_topic_that_comes_later(
         await sink.wait_for(1)
 
 
+async def test_what_is_new_is_read_from_its_beginning(
+    kafka: Traffic, topic: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`latest` passes over what was written before we came, not what is written until a partition is discovered."""
+    monkeypatch.setattr(consumer, "_LOOK_AGAIN_S", 0.2)
+    later = own_name("later")
+    keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic, later)}, "initial_offset": "latest"}
+    await kafka.write(topic, trace(0))
+    async with receiving(kafka.bootstrap, metadata={"refresh_interval": 0.5}, **keys) as (receiver, sink):
+        await until(lambda: receiver._holdings.partitions)
+        await kafka.make(later)
+        await kafka.write(later, trace(1))
+        await sink.wait_for(1)
+        await kafka.widen(topic, 2)
+        await until(lambda: _is_led(kafka, topic, 1))
+        await kafka.write(topic, trace(2), partition=1)
+        await sink.wait_for(2)
+        assert sorted(numbers(sink)) == [1, 2]
+
+
+async def _is_led(kafka: Traffic, topic: str, partition: int) -> bool:
+    await kafka.producer.client.force_metadata_update()
+    return partition in (kafka.producer.client.cluster.partitions_for_topic(topic) or ())
+
+
 async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, group: str) -> None:
     sink = OpenSink()
     keys: dict[str, Any] = {

@@ -8,7 +8,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -35,6 +36,10 @@ class Traffic:
             await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
         return topic
 
+    async def widen(self, topic: str, partitions: int) -> None:
+        """Give a topic more partitions."""
+        await self._admin.create_partitions({topic: NewPartitions(partitions)})
+
     async def write(
         self,
         topic: str,
@@ -53,7 +58,11 @@ class Traffic:
 
     async def committed(self, group: str) -> dict[tuple[str, int], int]:
         """Committed offsets of a group by topic and partition."""
-        found = await self._admin.list_consumer_group_offsets(group)
+        try:
+            found = await self._admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            # A broker makes the topic of its groups when the first one asks for it.
+            return {}
         return {(each.topic, each.partition): mark.offset for each, mark in found.items()}
 
     async def members(self, group: str) -> dict[str, int]:
