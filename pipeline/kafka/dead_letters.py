@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import Field, field_validator
 
 from pipeline.config import ConfigModel
 from pipeline.dead_letter import PREFIX, DeadLetter, attempt_of
+from pipeline.kafka.record import Headers, Record
 from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
-
-Headers = Sequence[tuple[str, bytes]]
 
 # A header must not be what makes a record too large.
 _MAX_ERROR_CHARS: Final = 500
@@ -29,26 +27,6 @@ class DeadLetterTopic(ConfigModel):
         if not is_topic_name(name):
             raise ValueError(WRONG_NAME)
         return name
-
-
-class Record(Protocol):
-    """What is used of a record that was read (`aiokafka.ConsumerRecord` has it)."""
-
-    @property
-    def topic(self) -> str:
-        """Where it was read."""
-
-    @property
-    def partition(self) -> int:
-        """Where it was read."""
-
-    @property
-    def offset(self) -> int:
-        """Where it was read."""
-
-    @property
-    def headers(self) -> Headers:
-        """In their order; a name may stand more than once."""
 
 
 def dead_letter_headers(record: Record, letter: DeadLetter) -> list[tuple[str, bytes]]:

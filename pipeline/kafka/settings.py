@@ -109,9 +109,9 @@ def client_arguments(config: KafkaClient, host: Host) -> dict[str, Any]:
     return {
         "bootstrap_servers": list(config.brokers),
         "client_id": config.client_id or None,
-        "metadata_max_age_ms": _milliseconds(config.metadata.refresh_interval),
-        "retry_backoff_ms": _milliseconds(config.metadata.retry.backoff),
-        "connections_max_idle_ms": _milliseconds(config.conn_idle_timeout),
+        "metadata_max_age_ms": milliseconds(config.metadata.refresh_interval),
+        "retry_backoff_ms": milliseconds(config.metadata.retry.backoff),
+        "connections_max_idle_ms": milliseconds(config.conn_idle_timeout),
         "security_protocol": ("SASL_" if sasl else "") + ("PLAINTEXT" if tls is None else "SSL"),
         "ssl_context": None if tls is None else broker_context(tls, host),
         **sasl,
@@ -132,5 +132,6 @@ def require_library(host: Host) -> None:
     calm()
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Seconds as aiokafka takes them; at least 1 ms."""
     return max(1, round(seconds * 1000))

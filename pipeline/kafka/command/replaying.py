@@ -17,12 +17,11 @@ from pipeline.kafka.command.listing import lines, tell_others
 from pipeline.kafka.command.source import Found, Source
 from pipeline.kafka.dead_letters import replay_headers
 from pipeline.kafka.producer import OutRecord, Producer, ProducerSettings
+from pipeline.kafka.producer.settings import LARGEST_BYTES
 
 _MOST_RECORDS: Final = 500
 _MOST_BYTES: Final = 16 << 20
 _PAUSE_S: Final = 1.0
-# What was read can be written, whatever the limit of other producers is; the broker has the last word.
-_LARGEST_BYTES: Final = 100 << 20
 _MOST_TOLD: Final = 20
 _HOMELESS: Final = Rejected("no topic of origin; name one with --to")
 
@@ -56,9 +55,7 @@ async def _rehearse(options: argparse.Namespace, source: Source) -> int:
 
 @asynccontextmanager
 async def _producer(arguments: dict[str, Any], host: Host) -> AsyncIterator[Producer]:
-    settings = ProducerSettings(
-        max_message_bytes=_LARGEST_BYTES, max_broker_write_bytes=_LARGEST_BYTES, compression="zstd", linger=0.0
-    )
+    settings = ProducerSettings(max_message_bytes=LARGEST_BYTES, compression="zstd", linger=0.0)
     producer = Producer(arguments, settings, host)
     await producer.start()
     try:

@@ -45,7 +45,7 @@ def sarama_compat(key: bytes, partitions: int) -> int:
 def murmur2(key: bytes, partitions: int) -> int:
     """Murmur2 of Kafka's Java clients (org.apache.kafka.common.utils.Utils.murmur2), without its sign bit.
 
-    librdkafka's `murmur2_random` and aiokafka do the same.
+    librdkafka's `murmur2_random` and aiokafka do the same; aiokafka's function takes twice as long.
     """
     return (murmur2_hash(key) & 0x7FFFFFFF) % partitions
 

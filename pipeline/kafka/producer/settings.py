@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipeline.config import ConfigModel, Duration, InvalidKey
 
 ALL: Final = -1
+LARGEST_BYTES: Final = 100 << 20
+"""Records that were read can be written, whatever the limit of other producers is; the broker has the last word."""
 _GZIP_LEVELS: Final = range(-2, 10)
 
 
@@ -44,7 +46,7 @@ class ProducerSettings(ConfigModel):
     )
     linger: Duration = Field(0.01, ge=0, description="Time a record waits for others of its partition.")
     max_broker_write_bytes: int = Field(
-        104_857_600, ge=1, description="Upper bound of a request to a broker; not below max_message_bytes."
+        LARGEST_BYTES, ge=1, description="Upper bound of a request to a broker; not below max_message_bytes."
     )
 
     @model_validator(mode="after")

@@ -23,7 +23,10 @@ _ATTRIBUTE: Final = "kafka.header."
 
 def weight_of(record: Record) -> int:
     """Bytes that a record holds in memory, about."""
-    return len(record.value or b"") + _RECORD_BYTES
+    size_bytes = len(record.value or b"") + len(record.key or b"") + _RECORD_BYTES
+    for name, value in record.headers:
+        size_bytes += len(name) + len(value or b"")
+    return size_bytes
 
 
 def windows(records: Sequence[Record], max_bytes: int) -> Iterator[Sequence[Record]]:

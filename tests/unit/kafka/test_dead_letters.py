@@ -22,6 +22,8 @@ class Read:
     topic: str = "otlp_spans"
     partition: int = 2
     offset: int = 41
+    key: bytes | None = None
+    value: bytes | None = None
     headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
