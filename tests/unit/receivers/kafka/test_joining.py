@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import Rejected
 from pipeline.kafka.encodings import decoder
-from pipeline.receivers.kafka.joining import Assembler, by_headers, is_whole, mark, windows
+from pipeline.receivers.kafka.joining import Assembler, by_headers, is_whole, mark, weight_of, windows
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 from pipeline.signals.wire import encode_varint
@@ -121,3 +121,9 @@ def test_headers_become_resource_attributes(signal: Signal, request_: object) ->
 def test_without_such_a_header_nothing_changes() -> None:
     batch = assembler("otlp_proto", Signal.TRACES, "a").batch([Rec(SPANS, headers=(("b", b"1"),))])
     assert not batch.changed
+
+
+def test_keys_and_headers_weigh_as_values_do() -> None:
+    """Or a producer of large headers would take memory that nobody counts."""
+    empty = weight_of(Rec(None))
+    assert weight_of(Rec(b"v" * 100, headers=(("name", b"h" * 50),), key=b"k" * 7)) == empty + 100 + 54 + 7
