@@ -6,6 +6,10 @@ import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
+
+QUICK_DISK: Final = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""Where many small files are made and thrown away: in memory where that is possible, else with all other files."""
 
 
 def table_file(path: Path, bodies: Iterable[bytes], *, page_size: int = 4096, remove: Iterable[int] = ()) -> Path:

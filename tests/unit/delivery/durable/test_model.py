@@ -26,6 +26,7 @@ from pipeline.delivery.settings import Sizer
 from pipeline.errors import Refused
 from pipeline.signals import Batch, Outcome, Signal
 from pipeline.testing import make_host
+from tests.unit.delivery.durable.sqlite_files import QUICK_DISK
 from tests.unit.delivery.durable.storages import queue_in, until
 from tests.unit.delivery.scripted import batch_of, ids_of
 
@@ -140,7 +141,7 @@ class DurableModel(QueueModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="queue-model-"))
+        self.root = Path(tempfile.mkdtemp(prefix="queue-model-", dir=QUICK_DISK))
         self.lives = 0
         self.folder = self._new_folder()
 
@@ -244,5 +245,5 @@ def _case(model: type[QueueModel], examples: int, steps: int) -> Callable[[], No
 
 
 TestMemoryQueue = _case(QueueModel, 40, 30)
-TestDurableQueue = _case(DurableModel, 25, 25)
-TestSmallWindow = _case(SmallWindowModel, 25, 25)
+TestDurableQueue = _case(DurableModel, 15, 25)
+TestSmallWindow = _case(SmallWindowModel, 15, 25)

@@ -17,7 +17,7 @@ from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreFullEr
 from pipeline.delivery.durable.file.migration import LAYOUT
 from pipeline.delivery.durable.file.recovery import Damage, check, open_store, replace
 from pipeline.delivery.durable.file.store import PAGE_BYTES, Row, Store, files_of
-from tests.unit.delivery.durable.sqlite_files import flip, log_of
+from tests.unit.delivery.durable.sqlite_files import QUICK_DISK, flip, log_of
 
 ROWS = 40
 
@@ -159,7 +159,7 @@ def test_commits_behind_a_damaged_place_of_the_log(killed: Path) -> None:
 def test_one_byte_costs_the_rows_of_one_page_and_not_in_silence(
     templates: dict[bool, Path], is_killed: bool, in_log: bool, place: float, bits: int
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=QUICK_DISK) as folder:
         path = copied(templates[is_killed], Path(folder))
         target = log_of(path) if in_log and is_killed else path
         at = int(place * target.stat().st_size)

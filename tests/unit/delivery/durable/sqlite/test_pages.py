@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.delivery.durable.sqlite.pages import PageFile, UnreadableError, page_size_of
-from tests.unit.delivery.durable.sqlite_files import flip, killed_file, log_of, table_file
+from tests.unit.delivery.durable.sqlite_files import QUICK_DISK, flip, killed_file, log_of, table_file
 
 
 def bodies_of(path: Path, default_page_size: int = 4096, *, whole_log: bool = True) -> dict[int, bytes]:
@@ -32,7 +32,7 @@ def bodies_of(path: Path, default_page_size: int = 4096, *, whole_log: bool = Tr
 def test_reads_what_sqlite_keeps(sizes: list[int], page_size: int, data: st.DataObject) -> None:
     removed = data.draw(st.sets(st.integers(1, len(sizes) or 1)))
     bodies = {number: number.to_bytes(4, "big") + b"b" * size for number, size in enumerate(sizes, 1)}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=QUICK_DISK) as folder:
         path = table_file(Path(folder, "q.db"), bodies.values(), page_size=page_size, remove=removed)
         assert bodies_of(path) == {number: body for number, body in bodies.items() if number not in removed}
 
@@ -88,7 +88,7 @@ def test_page_size_is_believed_only_where_it_can_be() -> None:
 
 @given(st.binary(max_size=3000))
 def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=QUICK_DISK) as folder:
         path = Path(folder, "q.db")
         path.write_bytes(b"\x0d" + data)
         assert isinstance(bodies_of(path, 512), dict)
