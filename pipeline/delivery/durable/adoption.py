@@ -64,7 +64,9 @@ class Adoption:
     async def _adopt(self, file: QueueFile) -> None:
         opened = await _open(file)
         for damage in opened.damages:
-            Watch(self._host, file.signal).damaged(damage)
+            if (damage.aside, damage.reason) not in self._told:
+                self._told.add((damage.aside, damage.reason))
+                Watch(self._host, file.signal).damaged(damage)
         requests = items = 0
         aside: Path | None = None
         try:

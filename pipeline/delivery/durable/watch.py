@@ -95,3 +95,8 @@ class Watch:
             requests=damage.requests,
             lost_requests=damage.lost_requests,
         )
+        if not damage.is_done:
+            self._log.error(
+                "There is no room for all that the damaged queue file holds. Make room and start again.",
+                file=str(damage.aside),
+            )

@@ -24,7 +24,6 @@ from tests.unit.delivery.durable.queue_files import CONTEXT, OTLP, ids_in, row, 
 from tests.unit.delivery.durable.sqlite_files import flip
 from tests.unit.delivery.scripted import ids_of
 
-
 NO_ROOM = "There is no room for all that the damaged queue file holds. Make room and start again."
 
 
