@@ -78,13 +78,12 @@ class Lane:
         self.progress = Progress()
         self.position: int | None = None
         """The offset behind the last record that was handed to us."""
-        self.under_way = 0
-        """Batches that the pipelines have, or are being offered."""
         self._assembler = assembler
         self._encoding = encoding
         self._around = around
         self._chunks: deque[Sequence[Record]] = deque()
         self._again: deque[Parcel] = deque()
+        self._offers: set[Delivery] = set()
         self._waiting_bytes = 0
         self._held_bytes = 0
         self._refused = False
@@ -94,6 +93,11 @@ class Lane:
         self._open.set()
         self._closed = False
         self._thread = threading.get_ident()
+
+    @property
+    def under_way(self) -> int:
+        """Batches that the pipelines have, or are being offered."""
+        return len(self._offers)
 
     # From the consumer ------------------------------------------------------------------------------------------------
 
@@ -215,20 +219,20 @@ class Lane:
         signal, count = self._assembler.signal, batch.count
         counters = self._around.counters[signal]
         batch.delivery.on_resolved(partial(self._ended, asyncio.get_running_loop(), parcel))
-        self.under_way += 1
+        self._offers.add(batch.delivery)
         try:
             stage = self._around.stages.get(signal)
             if stage is None:
                 raise Refused("no pipeline takes this signal")  # noqa: TRY301 - as any other refusal
             await stage.consume(batch)
         except (Refused, Rejected) as error:
-            self.under_way -= 1
+            self._offers.discard(batch.delivery)
             counters.refused.inc(count)
             return error
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a pipeline raises, the partition goes on
-            self.under_way -= 1
+            self._offers.discard(batch.delivery)
             counters.failed.inc(count)
             self._around.host.log.error("Pipeline failed.", error=type(error).__name__)
             return Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)
@@ -284,7 +288,7 @@ class Lane:
             loop.call_soon_threadsafe(self._resolved, parcel, delivery)
 
     def _resolved(self, parcel: Parcel, delivery: Delivery) -> None:
-        self.under_way -= 1
+        self._offers.discard(delivery)
         if self._closed or parcel.is_done:
             return
         if delivery.outcome is not Outcome.FAILED:

@@ -190,6 +190,20 @@ async def test_a_pipeline_that_breaks_holds_nobody_up(driven: Callable[..., Driv
     assert run.lane.progress.to_commit() == 2
 
 
+async def test_a_pipeline_that_breaks_behind_its_answer_counts_once(driven: Callable[..., Driven]) -> None:
+    """Or every rebalance would wait for a batch that nobody has."""
+
+    class Torn(CollectingSink):
+        async def consume(self, batch: Batch) -> None:
+            batch.delivery.end(Outcome.DELIVERED)
+            raise ValueError("secret")
+
+    run = driven(Torn())
+    run.take(in_order(span(1)))
+    await run.clock.settle()
+    assert (run.lane.under_way, run.lane.progress.to_commit()) == (0, 1)
+
+
 ANSWERS: dict[str, DeliveryError | None] = {
     "ok": None,
     "refused": Refused("not now"),
