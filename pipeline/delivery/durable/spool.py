@@ -5,26 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from pipeline.delivery.durable.commit import Commit, Put
 from pipeline.delivery.durable.file.anew import write_anew
-from pipeline.delivery.durable.file.compaction import Compactor
-from pipeline.delivery.durable.file.errors import (
-    StoreDamagedError,
-    StoreError,
-    StoreGoneError,
-    StoreUnreadableError,
-    translated,
-)
+from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreError, StoreGoneError, StoreUnreadableError
 from pipeline.delivery.durable.file.opening import COUNTED_AT_ONCE, Opened, Replaced, open_queue, replace_store
 from pipeline.delivery.durable.file.store import Store, Totals
+from pipeline.delivery.durable.jobs import Jobs
 from pipeline.delivery.durable.record import Record
 from pipeline.delivery.durable.settings import StorageSettings
+from pipeline.delivery.durable.upkeep import Upkeep
 from pipeline.delivery.durable.watch import Watch
 from pipeline.delivery.durable.window import Window
 from pipeline.errors import Refused
@@ -37,7 +31,6 @@ _RETRY_S: Final = 1.0
 """When what the disk did not take is tried again."""
 _READ_TRIES: Final = 5
 """A place of the disk that cannot be read so often is not waited for: what is behind it is to be sent."""
-_T = TypeVar("_T")
 
 
 class Spool:
@@ -60,7 +53,7 @@ class Spool:
         self._signal = signal
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"queue {path.stem}")
+        self._jobs = Jobs(f"queue {path.stem}")
         self._window = Window()
         self._counted_to = self._count_to = 0
         """Ids: those in between were there at start, and are on the books as soon as they are counted or read."""
@@ -83,23 +76,17 @@ class Spool:
         self._is_closing = False
         self._is_closed = False
         self._written = asyncio.Event()
-        self._compactor: Compactor | None = None
-        self._upkeep: asyncio.TimerHandle | None = None
+        self._upkeep = Upkeep(self._jobs, lambda: not self._damage, self._unless_failed)
 
     # Life -------------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Take the file and what is in it. Raises StoreError."""
-        opening = self._thread.submit(open_queue, self.path, self._settings)
         try:
-            opened = await asyncio.wrap_future(opening)
-        except asyncio.CancelledError:
-            # The thread goes on, and nobody else would let go of the file.
-            opening.add_done_callback(_close_unused)
-            self._thread.shutdown(wait=False)
-            raise
+            # Where the caller is cancelled, the thread goes on, and nobody else would let go of the file.
+            opened = await self._jobs.call(partial(open_queue, self.path, self._settings), _let_go)
         except BaseException:
-            self._thread.shutdown(wait=False)
+            self._jobs.close()
             raise
         self._watch.opened(opened, self.path)
         self._lock = opened.lock
@@ -113,22 +100,23 @@ class Spool:
 
     def _use(self, store: Store) -> None:
         self._store = store
-        self._start_upkeep()
+        self._upkeep.start(store, self._settings.rebound)
 
     def configure(self, settings: StorageSettings, watch: Watch) -> None:
         """Go on with other settings (all but the directory)."""
         self._watch = watch
         if settings != self._settings:
             self._settings = settings
-            self._run(
+            self._jobs.run(
                 partial(self._store.configure, fsync=settings.fsync, timeout_s=settings.timeout_s), self._unless_failed
             )
-            self._start_upkeep()
+            self._upkeep.start(self._store, settings.rebound)
 
     async def close(self) -> None:
         """Write what is still to be written and let go of the file."""
         self.on_ready = _nothing
         self._is_closing = True
+        self._upkeep.stop()
         while self._is_unsettled:
             self._written.clear()
             self._flush()
@@ -137,11 +125,10 @@ class Spool:
                 self._replace(self._damage)
             await self._written.wait()
         self._is_closed = True
-        for timer in (self._timer, self._upkeep):
-            if timer is not None:
-                timer.cancel()
-        await self._loop.run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False)
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._jobs.call(self._close, _nothing)
+        self._jobs.close()
 
     @property
     def _is_unsettled(self) -> bool:
@@ -212,7 +199,7 @@ class Spool:
         for put in commit.puts:
             put.record.id = self._next_id
             self._next_id += 1
-        self._run(partial(commit.run, self._store), self._committed)
+        self._jobs.run(partial(commit.run, self._store), self._committed)
 
     def _committed(self, outcome: StoreError | None) -> None:
         commit, self._commit = self._commit, None
@@ -239,7 +226,7 @@ class Spool:
             return
         self._go_on(GROUP_S if commit.error is None else _RETRY_S)
         if self._store.is_checkpoint_due:
-            self._run(self._store.checkpoint, self._unless_failed)
+            self._jobs.run(self._store.checkpoint, self._unless_failed)
 
     def _go_on(self, wait_s: float) -> None:
         """Begin the next commit now if it is full or late, else in time."""
@@ -295,11 +282,11 @@ class Spool:
             return
         if wanted_bytes := self._window.wanted_bytes:
             self._is_reading = True
-            self._run(partial(self._read, self._window.horizon, wanted_bytes), self._was_read)
+            self._jobs.run(partial(self._read, self._window.horizon, wanted_bytes), self._was_read)
         elif not self._window.is_counted:
             self._is_reading = True
             count = partial(self._store.totals, self._counted_to, self._count_to, COUNTED_AT_ONCE)
-            self._run(count, self._was_counted)
+            self._jobs.run(count, self._was_counted)
 
     def _read(self, after_id: int, max_bytes: int) -> list[Record]:
         return [Record.of_row(row, self._signal) for row in self._store.read(after_id, max_bytes)]
@@ -369,7 +356,7 @@ class Spool:
                 # What an earlier try has set aside already is gone on with.
                 reason = "" if self._has_set_aside else self._damage
                 anew = partial(replace_store, self.path, self._settings, self._store, reason)
-            self._run(partial(anew, rows, self._window.horizon), self._replaced)
+            self._jobs.run(partial(anew, rows, self._window.horizon), self._replaced)
 
     def _replaced(self, replaced: Replaced | StoreError) -> None:
         self._is_replacing = False
@@ -413,39 +400,6 @@ class Spool:
         requests, items, size = before
         self.on_gone(requests - self.requests, items - self.items, size - self.bytes)
 
-    # Upkeep -----------------------------------------------------------------------------------------------------------
-
-    def _start_upkeep(self) -> None:
-        rebound = self._settings.rebound
-        self._compactor = None if rebound is None else Compactor(self._store.connection, rebound)
-        self._plan_upkeep()
-
-    def _plan_upkeep(self) -> None:
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-        if self._compactor is not None and not self._is_closing:
-            self._upkeep = self._loop.call_later(self._compactor.wait_s, self._keep_up)
-
-    def _keep_up(self) -> None:
-        if self._damage:
-            self._plan_upkeep()
-        elif self._compactor is not None:
-            self._run(partial(_step, self._compactor), self._kept_up)
-
-    def _kept_up(self, outcome: bool | StoreError) -> None:
-        self._unless_failed(outcome)
-        self._plan_upkeep()
-
-    # The thread -------------------------------------------------------------------------------------------------------
-
-    def _run(self, job: Callable[[], _T], then: Callable[[_T | StoreError], None]) -> None:
-        """Run `job` in the thread behind those that wait there, then `then` in the loop with what came of it."""
-
-        def done(future: Future[_T]) -> None:
-            self._loop.call_soon_threadsafe(_finish, future, then)
-
-        self._thread.submit(job).add_done_callback(done)
-
     def _unless_failed(self, outcome: object) -> None:
         if isinstance(outcome, StoreDamagedError):
             self._replace(str(outcome))
@@ -453,26 +407,10 @@ class Spool:
             self._watch.failed(outcome)
 
 
-def _close_unused(opening: Future[Opened]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opened = opening.result()
-        with suppress(StoreError):
-            opened.store.close()
-        opened.lock.release()
-
-
-def _step(compactor: Compactor) -> bool:
-    with translated():
-        return compactor.step()
-
-
-def _finish(future: Future[_T], then: Callable[[_T | StoreError], None]) -> None:
-    error = future.exception()
-    if error is None:
-        then(future.result())
-    else:
-        # Whatever went wrong: who waits for the outcome must hear of it.
-        then(error if isinstance(error, StoreError) else StoreError(type(error).__name__))
+def _let_go(opened: Opened) -> None:
+    with suppress(StoreError):
+        opened.store.close()
+    opened.lock.release()
 
 
 def _nothing(*_: object) -> None:
