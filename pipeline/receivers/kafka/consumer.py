@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, GroupCoordinatorNotAvailableError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from pipeline.errors import Refused, Rejected
 from pipeline.kafka.connecting import connected
 from pipeline.kafka.errors import delivery_error
 from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.client import closed, is_member
 from pipeline.receivers.kafka.holdings import Chunk
 from pipeline.receivers.kafka.joining import weight_of
 from pipeline.receivers.kafka.lane import Partition
+from pipeline.receivers.kafka.membership import Membership, Owner
 from pipeline.receivers.kafka.reading import Reader
 from pipeline.receivers.kafka.topics import Topics
 
@@ -30,56 +30,6 @@ _SILENCE_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 10.0
 _COMMIT_LIMIT_S: Final = 5.0
-_CLOSE_LIMIT_S: Final = 10.0
-
-
-class Owner(Protocol):
-    """Who gets the records: its methods are called on the main loop, in order."""
-
-    def taken(self, chunks: Sequence[Chunk]) -> None:
-        """Records were read."""
-
-    async def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
-        """These are ours; the result says where those go on that were ours before. See `Holdings.assigned`."""
-
-    async def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
-        """What is committed of the others; the result says which of them go on, and where. See `Holdings.placed`."""
-
-    async def revoked(self) -> dict[Partition, int]:
-        """Nothing is ours for now; what is to be committed. See `Holdings.revoke`."""
-
-    async def lost(self) -> None:
-        """Nothing is ours for now, and nothing can be committed."""
-
-    async def committed(self, offsets: Mapping[Partition, int]) -> None:
-        """These offsets are committed."""
-
-    def connected(self) -> None:
-        """The cluster answers."""
-
-    def failed(self, error: Refused | Rejected) -> None:
-        """The cluster cannot be used; the consumer tries again."""
-
-    def missing(self, topics: Iterable[str]) -> None:
-        """These topics do not exist, or no longer; expressions among them match none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """What the consumer is told at its start.
-
-    Attributes:
-        arguments: of `AIOKafkaConsumer`.
-        refresh_s: age at which topics are listed again.
-        from_start: whether a group that has committed nothing begins at the first record.
-        anchors: whether it commits where it begins, so that a rebalance or a restart before the first record does not
-            move it.
-    """
-
-    arguments: Mapping[str, Any]
-    refresh_s: float
-    from_start: bool
-    anchors: bool
 
 
 class Consumer:
@@ -166,7 +116,7 @@ class Consumer:
         self._ours = frozenset()
         with suppress(Exception):
             await self._on_main(self._owner.lost())
-        await _closed(client)
+        await closed(client)
 
     # Fetching ---------------------------------------------------------------------------------------------------------
 
@@ -276,7 +226,7 @@ class Consumer:
 
     async def _commit(self, client: Any, offsets: Mapping[Partition, int]) -> None:
         marks = {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
-        if not _is_member(client):
+        if not is_member(client):
             return
         try:
             # Through the coordinator: the client itself forgets its partitions when topics come and go.
@@ -299,13 +249,13 @@ class Consumer:
         if self._committing is not None:
             self._committing.cancel()
         await self._end_settling()
-        if not _is_member(client):
+        if not is_member(client):
             # We were not heard for too long: others have these partitions.
             await self._lose()
             return
         offsets = await self._on_main(self._owner.revoked())
         self._ours = frozenset()
-        if not _is_member(client):
+        if not is_member(client):
             await self._lose()
         elif offsets:
             with suppress(TimeoutError):
@@ -438,21 +388,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         self._consumer.assigned(assigned)
-
-
-def _is_member(client: Any) -> bool:
-    """Whether the group still counts us in: offsets of others must not be overwritten."""
-    coordinator = getattr(client, "_coordinator", None)
-    return coordinator is not None and coordinator.generation >= 0
-
-
-async def _closed(client: Any) -> None:
-    """Close a client whose brokers need not be there."""
-    try:
-        await asyncio.wait_for(client.stop(), _CLOSE_LIMIT_S)
-    except TimeoutError:
-        with suppress(Exception):
-            await client._client.close()  # noqa: SLF001 - what `stop` did not come to
 
 
 def _now_s() -> float:

@@ -18,13 +18,14 @@ from pipeline.receivers.kafka.config import KafkaReceiverConfig
 from pipeline.receivers.kafka.holdings import Chunk, Holdings
 from pipeline.receivers.kafka.joining import Assembler
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
+from pipeline.receivers.kafka.membership import Membership
 from pipeline.receivers.kafka.metrics import ItemCounters
 from pipeline.receivers.kafka.thread import LoopThread
 from pipeline.receivers.kafka.topics import Topics
 from pipeline.signals import Signal
 
 if TYPE_CHECKING:
-    from pipeline.receivers.kafka.consumer import Consumer, Membership
+    from pipeline.receivers.kafka.consumer import Consumer
 
 _OFFER_AGAIN: Final = RetryOnFailure(
     initial_interval=0.1, multiplier=2.0, max_interval=5.0, randomization_factor=0.5, max_elapsed_time=0.0
@@ -123,7 +124,6 @@ class KafkaReceiver(Receiver):
             )
 
     def _membership(self, arguments: Mapping[str, Any]) -> Membership:
-        from pipeline.receivers.kafka.consumer import Membership  # noqa: PLC0415 - as above
         from pipeline.receivers.kafka.strategies import assignors  # noqa: PLC0415 - as above
 
         config = self.config

@@ -17,7 +17,7 @@ from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.kafka.producer.record_batch import OutRecord, ReadyBatch, encode_records
-from pipeline.receivers.kafka.consumer import _is_member
+from pipeline.receivers.kafka.client import is_member
 
 
 def batch_of(value: bytes) -> ReadyBatch:
@@ -43,13 +43,13 @@ class Coordinator(GroupCoordinator):  # type: ignore[misc]  # the library has no
 async def test_the_coordinator_of_a_consumer() -> None:
     consumer = AIOKafkaConsumer(group_id="g")
     assert consumer._coordinator is None
-    assert not _is_member(consumer)
+    assert not is_member(consumer)
     consumer._coordinator = coordinator = Coordinator((StickyPartitionAssignor,))
-    assert not _is_member(consumer)
+    assert not is_member(consumer)
     assert (coordinator.coordinator_id, coordinator.member_id) == (None, "")
     assert coordinator._assignors == (StickyPartitionAssignor,)
     coordinator.generation = 7
-    assert _is_member(consumer)
+    assert is_member(consumer)
     coordinator.coordinator_id = 1
     await coordinator.commit_offsets(None, {TopicPartition("spans", 3): OffsetAndMetadata(5, "")})
     fields = vars(coordinator.sent[0]).values()
@@ -58,7 +58,7 @@ async def test_the_coordinator_of_a_consumer() -> None:
     coordinator.check_errors()
     assert isinstance(Fetcher.error_future, property)
     coordinator.reset_generation()
-    assert not _is_member(consumer)
+    assert not is_member(consumer)
     coordinator.coordinator_id = None
     await coordinator.close()
     assert inspect.iscoroutinefunction(consumer._client.close)
