@@ -327,7 +327,7 @@ class Spool:
     def _could_not_read(self, error: StoreError) -> None:
         if isinstance(error, StoreUnreadableError):
             self._unreadable += 1
-        if isinstance(error, StoreDamagedError) or self._unreadable >= _READ_TRIES:
+        if self._damage or isinstance(error, StoreDamagedError) or self._unreadable >= _READ_TRIES:
             self._unreadable = 0
             self._replace(str(error))
         else:

@@ -6,13 +6,18 @@ import asyncio
 import itertools
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from pipeline.delivery.durable import spool, window
 from pipeline.delivery.durable.file import opening
-from pipeline.delivery.durable.file.errors import StoreDamagedError, StoreFullError, StoreUnreadableError
+from pipeline.delivery.durable.file.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreFullError,
+    StoreUnreadableError,
+)
 from pipeline.delivery.durable.file.store import Row, Store, Totals
 from pipeline.delivery.durable.queue import DurableQueue
 from pipeline.errors import Refused, Rejected, StartError
@@ -235,6 +240,34 @@ async def test_a_file_that_turns_out_damaged_at_a_write_is_replaced_and_nothing_
     assert metric_value(host, "penstock_queue_corrupt_files_total", data_type="traces") == 1
     assert queue.size == 7
     await until(lambda: len(rows_in(tmp_path)) == 7)
+    await queue.stop()
+
+
+async def test_a_damaged_file_is_replaced_although_it_could_not_be_read_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window.Window.__init__, "__defaults__", (4000,))
+    queue, ready = await opened(queue_in(tmp_path))
+    for number in range(10):
+        await queue.put(batch_of(number, size=1000), None)
+    write, read = Store.write, Store.read
+
+    def damaged(self: Store, puts: object, removals: object) -> None:
+        monkeypatch.setattr(Store, "write", write)
+        raise StoreDamagedError("SQLITE_CORRUPT")
+
+    def busy(self: Store, after_id: int, max_bytes: int) -> NoReturn:
+        monkeypatch.setattr(Store, "read", read)
+        raise StoreBusyError("SQLITE_BUSY")
+
+    monkeypatch.setattr(Store, "write", damaged)
+    monkeypatch.setattr(Store, "read", busy)
+    putting = asyncio.create_task(queue.put(batch_of(10, size=spool.GROUP_BYTES), None))
+    await asyncio.sleep(0)
+    found = [await taken(queue, ready) for _ in range(11)]
+
+    assert [ids_of(batch) for batch in found] == [[number] for number in range(11)]
+    await putting
     await queue.stop()
 
 
