@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -58,6 +59,17 @@ class LoopThread:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_cancel_all(), loop))
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(self._thread.join)
+        _close(loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close the loop with what is left on it.
+
+    A connection that the client was making when it was cancelled belongs to nobody (asyncio.wait_for before Python
+    3.12). The loop closes it with a ResourceWarning; where warnings are errors, uvloop would wait for it for ever.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
         loop.close()
 
 

@@ -96,3 +96,21 @@ async def test_a_limit_that_is_raised_gives_room() -> None:
     assert not await allowance.room(0.0)
     allowance.limit_bytes = 200
     assert await allowance.room(0.0)
+
+
+async def test_a_connection_that_nobody_closed_does_not_hold_up_the_end(thread: LoopThread) -> None:
+    class Peer(asyncio.Protocol):
+        def connection_lost(self, error: Exception | None) -> None:
+            gone.set()
+
+    gone = asyncio.Event()
+    server = await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+
+    async def connect() -> None:
+        await asyncio.get_running_loop().create_connection(asyncio.Protocol, host, port)
+
+    async with server:
+        await thread.call(connect())
+        await thread.stop()
+        await gone.wait()
