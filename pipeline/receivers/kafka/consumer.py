@@ -13,9 +13,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from pipeline.kafka.connecting import connected
 from pipeline.kafka.errors import delivery_error
-from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.assignment import Chunk
 from pipeline.receivers.kafka.client import closed, is_member
-from pipeline.receivers.kafka.holdings import Chunk
+from pipeline.receivers.kafka.in_flight import InFlight
 from pipeline.receivers.kafka.joining import weight_of
 from pipeline.receivers.kafka.lane import Partition
 from pipeline.receivers.kafka.membership import Membership, Owner
@@ -41,14 +41,14 @@ class Consumer:
         topics: Topics,
         owner: Owner,
         main: asyncio.AbstractEventLoop,
-        allowance: Allowance,
+        in_flight: InFlight,
     ) -> None:
         """`main` is the loop on which the owner is called."""
         self.topics = topics
         self._membership = membership
         self._owner = owner
         self._main = main
-        self._allowance = allowance
+        self._in_flight = in_flight
         self._client: Any = None
         self._reader: Reader | None = None
         self._running: asyncio.Task[Any] | None = None
@@ -126,7 +126,7 @@ class Consumer:
             if not self._client.subscription():
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 continue
-            if await self._allowance.room(_FULL_S):
+            if await self._in_flight.room(_FULL_S):
                 found = await reader.read(self._held)
                 if found:
                     self._hand_over(found)
@@ -159,7 +159,7 @@ class Consumer:
                     self._client.seek(partition, records[0].offset)
                 continue
             size_bytes = sum(map(weight_of, records))
-            self._allowance.take(size_bytes)
+            self._in_flight.take(size_bytes)
             chunks.append(Chunk(Partition(*partition), records, size_bytes, self._end_of(partition)))
         if chunks:
             self._tell(self._owner.taken, chunks)

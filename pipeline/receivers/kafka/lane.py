@@ -16,8 +16,8 @@ from pipeline.delivery.backoff import Backoff
 from pipeline.delivery.settings import RetryOnFailure
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
 from pipeline.kafka.record import Record
-from pipeline.receivers.kafka.allowance import Allowance
-from pipeline.receivers.kafka.burial import Burial
+from pipeline.receivers.kafka.dead_letter_writer import DeadLetterWriter
+from pipeline.receivers.kafka.in_flight import InFlight
 from pipeline.receivers.kafka.joining import Assembler, by_headers, weight_of, windows
 from pipeline.receivers.kafka.metrics import ItemCounters
 from pipeline.receivers.kafka.progress import Progress, Stretch
@@ -42,8 +42,8 @@ class Surroundings:
 
     host: Host
     stages: Mapping[Signal, Stage]
-    allowance: Allowance
-    burial: Burial
+    in_flight: InFlight
+    dead_letters: DeadLetterWriter
     retry: RetryOnFailure | None
     """The waits between offers of what is not taken at the moment; None: no second offer."""
     max_join_bytes: int
@@ -104,7 +104,7 @@ class Lane:
     def take(self, records: Sequence[Record], size_bytes: int) -> None:
         """Records that were read, in order; they weigh `size_bytes`."""
         if self._closed:
-            self._around.allowance.give(size_bytes)
+            self._around.in_flight.give(size_bytes)
             return
         self.position = records[-1].offset + 1
         self._chunks.append(records)
@@ -126,7 +126,7 @@ class Lane:
         self._closed = True
         self._chunks.clear()
         self._again.clear()
-        self._around.allowance.give(self._held_bytes)
+        self._around.in_flight.give(self._held_bytes)
         self._held_bytes = 0
 
     # Offering ---------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Lane:
 
     async def _once_more(self, parcel: Parcel) -> None:
         if parcel.reason is not None and parcel.error is not None:
-            await self._bury(parcel, parcel.reason, parcel.error)
+            await self._give_up(parcel, parcel.reason, parcel.error)
         elif not isinstance(parcel.error, Refused) or await self._wait(parcel, parcel.error):
             await self._offer(parcel)
 
@@ -240,17 +240,17 @@ class Lane:
         return None
 
     async def _rejected(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
-        """Take a parcel apart, so that the culprit stands alone; then bury it."""
+        """Take a parcel apart, so that the culprit stands alone; then give it up."""
         if len(parcel.records) == 1:
             parcel.reason, parcel.error = reason, error
-            await self._bury(parcel, reason, error)
+            await self._give_up(parcel, reason, error)
             return
         self.progress.split(parcel.stretch, len(parcel.records) - 1)
         self._again.extend(Parcel([record], parcel.stretch) for record in parcel.records)
 
-    async def _bury(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
-        burial = self._around.burial
-        await burial.bury(parcel.records, self._assembler.signal, self._encoding, reason, error)
+    async def _give_up(self, parcel: Parcel, reason: Reason, error: DeliveryError) -> None:
+        dead_letters = self._around.dead_letters
+        await dead_letters.give_up(parcel.records, self._assembler.signal, self._encoding, reason, error)
         self._done(parcel)
 
     async def _wait(self, parcel: Parcel, error: Refused) -> bool:
@@ -262,7 +262,7 @@ class Lane:
                 parcel.backoff = Backoff(around.retry, now_s)
             wait_s = parcel.backoff.next_wait_s(now_s, error.retry_after_s, None)
         if wait_s is None:
-            around.burial.lose(parcel.records, Reason.EXPIRED, str(error))
+            around.dead_letters.lose(parcel.records, Reason.EXPIRED, str(error))
             self._done(parcel)
             return False
         self._refused = True
@@ -310,4 +310,4 @@ class Lane:
     def _give(self, size_bytes: int) -> None:
         if not self._closed:
             self._held_bytes -= size_bytes
-            self._around.allowance.give(size_bytes)
+            self._around.in_flight.give(size_bytes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.errors import Refused, Rejected
-from pipeline.receivers.kafka.holdings import Chunk
+from pipeline.receivers.kafka.assignment import Chunk
 from pipeline.receivers.kafka.lane import Partition
 
 
@@ -18,13 +18,13 @@ class Owner(Protocol):
         """Records were read."""
 
     async def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
-        """These are ours; the result says where those go on that were ours before. See `Holdings.assigned`."""
+        """These are ours; the result says where those go on that were ours before. See `Assignment.assigned`."""
 
     async def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
-        """What is committed of the others; the result says which of them go on, and where. See `Holdings.placed`."""
+        """What is committed of the others; the result says which of them go on, and where. See `Assignment.placed`."""
 
     async def revoked(self) -> dict[Partition, int]:
-        """Nothing is ours for now; what is to be committed. See `Holdings.revoke`."""
+        """Nothing is ours for now; what is to be committed. See `Assignment.revoke`."""
 
     async def lost(self) -> None:
         """Nothing is ours for now, and nothing can be committed."""

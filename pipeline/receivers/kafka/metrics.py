@@ -31,7 +31,7 @@ class ItemCounters:
 
         return cls(
             counter("accepted", "Items taken by the pipelines."),
-            counter("refused", "Items that the pipelines did not take; they are offered again, or buried."),
+            counter("refused", "Items that the pipelines did not take; they are offered again, or given up."),
             counter("failed", "Items that met an error inside."),
         )
 

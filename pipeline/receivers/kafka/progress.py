@@ -1,4 +1,4 @@
-"""Which offset of a partition may be committed: everything below it has been delivered, dropped or buried."""
+"""Which offset of a partition may be committed: everything below it has been delivered, dropped or given up."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from pipeline.errors import Refused, Rejected
 from pipeline.kafka.connecting import Outages
 from pipeline.kafka.encodings import decoder
 from pipeline.kafka.settings import client_arguments, milliseconds
-from pipeline.receivers.kafka.allowance import Allowance
-from pipeline.receivers.kafka.burial import Burial
+from pipeline.receivers.kafka.assignment import Assignment, Chunk
 from pipeline.receivers.kafka.config import KafkaReceiverConfig
-from pipeline.receivers.kafka.holdings import Chunk, Holdings
+from pipeline.receivers.kafka.dead_letter_writer import DeadLetterWriter
+from pipeline.receivers.kafka.in_flight import InFlight
 from pipeline.receivers.kafka.joining import Assembler
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
 from pipeline.receivers.kafka.membership import Membership
@@ -61,20 +61,20 @@ class KafkaReceiver(Receiver):
         super().__init__(config, host)
         self.next = {}
         self._thread = LoopThread(str(host.id))
-        self._allowance = Allowance(config.max_unresolved_bytes)
-        self._burial = Burial(host, config.dead_letter)
+        self._in_flight = InFlight(config.max_unresolved_bytes)
+        self._dead_letters = DeadLetterWriter(host, config.dead_letter)
         self._around = Surroundings(
             host=host,
             stages={},
-            allowance=self._allowance,
-            burial=self._burial,
+            in_flight=self._in_flight,
+            dead_letters=self._dead_letters,
             retry=_patience(config),
             max_join_bytes=config.max_join_bytes,
             counters={signal: ItemCounters.of(host, signal) for signal in Signal},
             hold=self._hold,
         )
         self._assemblers = {signal: _assembler(config, host, signal) for signal in Signal}
-        self._holdings = Holdings(host, self._around, self._lane)
+        self._assignment = Assignment(host, self._around, self._lane)
         self._outages = Outages(host)
         self._topics = Topics(config, ())
         self._consumer: Consumer | None = None
@@ -98,10 +98,10 @@ class KafkaReceiver(Receiver):
         from pipeline.receivers.kafka.consumer import Consumer  # noqa: PLC0415 - a library that few have
 
         self._warn()
-        await self._burial.start(arguments)
+        await self._dead_letters.start(arguments)
         self._thread.start()
         main = asyncio.get_running_loop()
-        self._consumer = Consumer(self._membership(arguments), self._topics, self, main, self._allowance)
+        self._consumer = Consumer(self._membership(arguments), self._topics, self, main, self._in_flight)
         self._running = self.host.tasks.spawn(self._consume, "consume")
         if self.config.autocommit.enable:
             self.host.tasks.spawn(self._commit, "commit offsets")
@@ -164,7 +164,7 @@ class KafkaReceiver(Receiver):
         self.config = config
         self._around.retry = _patience(config)
         self._around.max_join_bytes = config.max_join_bytes
-        self._allowance.limit_bytes = config.max_unresolved_bytes
+        self._in_flight.limit_bytes = config.max_unresolved_bytes
         return True
 
     # Two loops --------------------------------------------------------------------------------------------------------
@@ -179,11 +179,11 @@ class KafkaReceiver(Receiver):
         while True:
             await advanced.wait()
             advanced.clear()
-            offsets = self._holdings.to_commit()
+            offsets = self._assignment.to_commit()
             if offsets:
                 await self._thread.call(self._consumer.commit(offsets))
             await self.host.clock.sleep(self.config.autocommit.interval)
-            if self._holdings.to_commit():
+            if self._assignment.to_commit():
                 # The commit has failed, or there is more already.
                 advanced.set()
 
@@ -201,33 +201,33 @@ class KafkaReceiver(Receiver):
 
     def taken(self, chunks: Sequence[Chunk]) -> None:
         """Records were read."""
-        self._holdings.take(chunks)
+        self._assignment.take(chunks)
 
     async def assigned(self, partitions: Iterable[Partition], *, keep: bool) -> dict[Partition, int]:
         """The group has given us these partitions."""
-        positions = self._holdings.assigned(partitions, keep=keep)
-        self.host.log.info("Partitions assigned.", partitions=len(self._holdings.partitions), kept=len(positions))
+        positions = self._assignment.assigned(partitions, keep=keep)
+        self.host.log.info("Partitions assigned.", partitions=len(self._assignment.partitions), kept=len(positions))
         return positions
 
     async def placed(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
         """What the group has committed of partitions that may have been others' meanwhile."""
-        positions = self._holdings.placed(committed)
+        positions = self._assignment.placed(committed)
         if positions:
             self.host.log.info("Partitions that nobody else has read go on.", partitions=len(positions))
         return positions
 
     async def revoked(self) -> dict[Partition, int]:
         """The group shares its partitions out anew."""
-        offsets = await self._holdings.revoke(min(_HAND_OVER_S, self.config.session_timeout))
+        offsets = await self._assignment.revoke(min(_HAND_OVER_S, self.config.session_timeout))
         return offsets if self.config.autocommit.enable else {}
 
     async def lost(self) -> None:
         """The group may go on without us."""
-        self._holdings.lose()
+        self._assignment.lose()
 
     async def committed(self, offsets: Mapping[Partition, int]) -> None:
         """These offsets are committed."""
-        self._holdings.committed(offsets)
+        self._assignment.committed(offsets)
         self._outages.over()
 
     def connected(self) -> None:
@@ -249,7 +249,7 @@ class KafkaReceiver(Receiver):
 
     async def stop_intake(self) -> None:
         """Fetch and offer nothing more; what is under way can still be committed when it is delivered."""
-        self._holdings.stop_taking()
+        self._assignment.stop_taking()
         if self._consumer is not None and self._thread.runs:
             await self._thread.call(self._consumer.stop_fetching())
 
@@ -259,9 +259,9 @@ class KafkaReceiver(Receiver):
         if self._consumer is not None and self._running is not None and self._thread.runs:
             await self._thread.call(self._consumer.finish())
             await asyncio.wait([self._running], timeout=_END_S)
-        self._holdings.close()
+        self._assignment.close()
         await super().stop()
-        await self._burial.stop()
+        await self._dead_letters.stop()
         await self._thread.stop()
 
 

@@ -78,7 +78,7 @@ def _generation(receiver: KafkaReceiver) -> int:
 
 
 def _partitions(receiver: KafkaReceiver) -> int:
-    return len(receiver._holdings.partitions)
+    return len(receiver._assignment.partitions)
 
 
 def _has_all(receiver: KafkaReceiver) -> bool:
@@ -285,7 +285,7 @@ async def test_an_assignment_that_fails_is_tried_anew(kafka: Traffic, topic: str
     """An error nobody foresaw must not leave partitions that are ours and never read."""
     sink = CollectingSink()
     receiver = receiver_of(kafka.bootstrap, sink, group_id=group, traces={"topics": (topic,)})
-    place, calls = receiver._holdings.placed, []
+    place, calls = receiver._assignment.placed, []
 
     def fail_once(committed: Any) -> Any:
         calls.append(committed)
@@ -293,7 +293,7 @@ async def test_an_assignment_that_fails_is_tried_anew(kafka: Traffic, topic: str
             raise RuntimeError("secret")
         return place(committed)
 
-    receiver._holdings.placed = fail_once  # type: ignore[method-assign]  # broken by the test
+    receiver._assignment.placed = fail_once  # type: ignore[method-assign]  # broken by the test
     await receiver.start()
     await kafka.write(topic, trace(1))
     await sink.wait_for(1, 20)

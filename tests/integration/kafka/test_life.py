@@ -72,7 +72,7 @@ async def test_what_a_pipeline_holds_is_delivered_and_committed_at_the_end(
         await kafka.write(topic, trace(1), trace(2))
         service = Service(_settings(**words))
         await service.start()
-        await until(lambda: _receiver(service)._holdings.under_way)
+        await until(lambda: _receiver(service)._assignment.under_way)
         assert (await kafka.committed(group)).get((topic, 0)) == 0
         assert otlp_backend.bodies["traces"] == []
         await service.stop()
@@ -89,7 +89,7 @@ async def test_a_reload_goes_on_where_it_was(kafka_broker: Broker, otlp_backend:
         service = Service(_settings(**words))
         await service.start()
         first = _receiver(service)
-        await until(lambda: first._holdings.under_way)
+        await until(lambda: first._assignment.under_way)
         await service.change_to(_settings(**words, **{"60s": "50ms"}))
         assert _receiver(service) is first
         await kafka.write(topic, trace(2))

@@ -325,7 +325,7 @@ async def test_what_is_new_is_read_from_its_beginning(
     keys: dict[str, Any] = {"group_id": group, "traces": {"topics": (topic, later)}, "initial_offset": "latest"}
     await kafka.write(topic, trace(0))
     async with receiving(kafka.bootstrap, metadata={"refresh_interval": 0.5}, **keys) as (receiver, sink):
-        await until(lambda: receiver._holdings.partitions)
+        await until(lambda: receiver._assignment.partitions)
         await kafka.make(later)
         await kafka.write(later, trace(1))
         await sink.wait_for(1)
@@ -355,7 +355,7 @@ async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, grou
         await kafka.write(topic, value)
     async with receiving(kafka.bootstrap, sink, **keys) as (receiver, _):
         await until(lambda: len(sink.batches) >= 4)
-        held = receiver._allowance.used_bytes
+        held = receiver._in_flight.used_bytes
         assert held <= 30_000
         ended = 0
         while ended < 20:
@@ -363,7 +363,7 @@ async def test_no_more_is_read_than_may_be_held(kafka: Traffic, topic: str, grou
             sink.batches[ended].delivery.end(Outcome.DELIVERED)
             ended += 1
         await _until_committed(kafka, group, topic, 20)
-        assert receiver._allowance.used_bytes == 0
+        assert receiver._in_flight.used_bytes == 0
 
 
 async def test_small_amounts_wait_for_more(kafka: Traffic, topic: str, group: str) -> None:
@@ -395,7 +395,7 @@ async def test_commits_have_their_interval(kafka: Traffic, topic: str, group: st
         await _until_committed(kafka, group, topic, 1)
         await kafka.write(topic, trace(2))
         await sink.wait_for(2)
-        await until(lambda: receiver._holdings.to_commit() != {})
+        await until(lambda: receiver._assignment.to_commit() != {})
         await asyncio.sleep(0.5)
         assert await kafka.committed(group) == {(topic, 0): 1}
     assert await kafka.committed(group) == {(topic, 0): 2}, "the end commits in any case"

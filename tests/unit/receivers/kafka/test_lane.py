@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pipeline.delivery.settings import RetryOnFailure
 from pipeline.errors import DeliveryError, Refused, Rejected
 from pipeline.kafka.encodings import decoder
-from pipeline.receivers.kafka.allowance import Allowance
-from pipeline.receivers.kafka.burial import Burial
+from pipeline.receivers.kafka.dead_letter_writer import DeadLetterWriter
+from pipeline.receivers.kafka.in_flight import InFlight
 from pipeline.receivers.kafka.joining import Assembler, weight_of
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
 from pipeline.receivers.kafka.metrics import ItemCounters
@@ -45,12 +45,12 @@ class Driven:
         self.clock = FakeClock()
         host = make_host("kafka", kind=Kind.RECEIVER, clock=self.clock)
         self.holds: list[bool] = []
-        self.allowance = Allowance(1 << 30)
+        self.in_flight = InFlight(1 << 30)
         self.around = Surroundings(
             host=host,
             stages={Signal.TRACES: sink},  # type: ignore[dict-item]  # a stage
-            allowance=self.allowance,
-            burial=Burial(host, None),
+            in_flight=self.in_flight,
+            dead_letters=DeadLetterWriter(host, None),
             retry=retry,
             max_join_bytes=max_join_bytes,
             counters={signal: ItemCounters.of(host, signal) for signal in Signal},
@@ -63,7 +63,7 @@ class Driven:
     def take(self, records: Iterable[Rec]) -> None:
         taken = list(records)
         size = sum(map(weight_of, taken))
-        self.allowance.take(size)
+        self.in_flight.take(size)
         self.lane.take(taken, size)
 
     async def end(self) -> None:
@@ -97,7 +97,7 @@ async def test_all_is_given_back_and_may_be_committed(driven: Callable[..., Driv
     await run.clock.settle()
     assert run.lane.progress.to_commit() == 10
     assert run.lane.position == 10
-    assert run.allowance.used_bytes == 0
+    assert run.in_flight.used_bytes == 0
 
 
 async def test_waits_between_offers(driven: Callable[..., Driven]) -> None:
@@ -149,13 +149,13 @@ async def test_what_ends_behind_the_end_is_not_ours(driven: Callable[..., Driven
     run.take(in_order(span(1), span(2)))
     await run.clock.settle()
     run.lane.close()
-    assert run.allowance.used_bytes == 0
+    assert run.in_flight.used_bytes == 0
     sink.batches[0].delivery.end(Outcome.DELIVERED)
     sink.batches[1].delivery.end(Outcome.FAILED, Refused("away"))
     await run.clock.settle()
     assert run.lane.progress.to_commit() is None
     run.take(in_order(span(3)))
-    assert run.allowance.used_bytes == 0
+    assert run.in_flight.used_bytes == 0
 
 
 async def test_a_partition_far_ahead_is_held(driven: Callable[..., Driven]) -> None:
@@ -260,7 +260,7 @@ async def test_every_good_record_arrives_and_all_is_committed(
     assert arrived | rejected >= good
     assert run.lane.progress.to_commit() == len(values)
     assert run.lane.progress.is_idle
-    assert run.allowance.used_bytes == 0
+    assert run.in_flight.used_bytes == 0
     assert run.lane.under_way == 0
 
 
@@ -298,7 +298,7 @@ async def test_what_is_partly_rejected_is_counted_as_such(driven: Callable[..., 
 
 async def test_an_error_nobody_foresaw_leaves_no_hole(driven: Callable[..., Driven]) -> None:
     run = driven(CollectingSink(), max_join_bytes=1 << 20)
-    bury, calls = run.around.burial.bury, []
+    bury, calls = run.around.dead_letters.give_up, []
 
     async def fail_once(*arguments: Any) -> None:
         calls.append(arguments)
@@ -306,7 +306,7 @@ async def test_an_error_nobody_foresaw_leaves_no_hole(driven: Callable[..., Driv
             raise RuntimeError("secret")
         await bury(*arguments)
 
-    run.around.burial.bury = fail_once  # type: ignore[assignment, method-assign]  # broken by the test
+    run.around.dead_letters.give_up = fail_once  # type: ignore[assignment, method-assign]  # broken by the test
     run.take(in_order(b"poison", span(1), b"poison"))
     for _ in range(4):
         await run.clock.advance(1.0)

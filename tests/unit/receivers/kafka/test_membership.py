@@ -89,6 +89,6 @@ async def test_a_reload_changes_what_does_not_concern_the_group() -> None:
     made = receiver()
     config = KafkaReceiver.Config(max_join_bytes=5, max_unresolved_bytes=7, message_marking={"on_error": True})
     assert await made.reconfigure(config)
-    assert (made._around.max_join_bytes, made._allowance.limit_bytes, made._around.retry) == (5, 7, None)
+    assert (made._around.max_join_bytes, made._in_flight.limit_bytes, made._around.retry) == (5, 7, None)
     assert not await made.reconfigure(KafkaReceiver.Config(group_id="other"))
     assert not await made.reconfigure(KafkaReceiver.Config(traces={"topics": ("other",)}))

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pipeline.receivers.kafka.allowance import Allowance
+from pipeline.receivers.kafka.in_flight import InFlight
 from pipeline.receivers.kafka.thread import LoopThread
 
 
@@ -70,32 +70,32 @@ async def test_stop_cancels_what_runs(thread: LoopThread) -> None:
 
 
 async def test_reading_waits_for_room_and_goes_on(thread: LoopThread) -> None:
-    allowance = Allowance(100)
+    in_flight = InFlight(100)
 
     async def read() -> int:
-        while not await allowance.room(0.01):
+        while not await in_flight.room(0.01):
             pass
-        return allowance.used_bytes
+        return in_flight.used_bytes
 
-    allowance.take(80)
+    in_flight.take(80)
     assert await thread.call(read()) == 80
-    allowance.take(60)
+    in_flight.take(60)
     waiting = thread.submit(read())
     await asyncio.sleep(0.05)
-    allowance.give(50)
+    in_flight.give(50)
     await asyncio.sleep(0.05)
     assert not waiting.done(), "reading goes on at three quarters of the limit"
-    allowance.give(50)
+    in_flight.give(50)
     assert await asyncio.wrap_future(waiting) == 40
     await thread.stop()
 
 
 async def test_a_limit_that_is_raised_gives_room() -> None:
-    allowance = Allowance(100)
-    allowance.take(100)
-    assert not await allowance.room(0.0)
-    allowance.limit_bytes = 200
-    assert await allowance.room(0.0)
+    in_flight = InFlight(100)
+    in_flight.take(100)
+    assert not await in_flight.room(0.0)
+    in_flight.limit_bytes = 200
+    assert await in_flight.room(0.0)
 
 
 async def test_a_connection_that_nobody_closed_does_not_hold_up_the_end(thread: LoopThread) -> None:

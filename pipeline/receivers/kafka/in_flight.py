@@ -10,7 +10,7 @@ from typing import Final
 _RESUME_AT: Final = 0.75
 
 
-class Allowance:
+class InFlight:
     """Bytes read and not yet done with. The consumer's thread takes and waits, the main loop gives back."""
 
     def __init__(self, limit_bytes: int) -> None:

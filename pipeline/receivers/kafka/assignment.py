@@ -24,7 +24,7 @@ class Chunk(NamedTuple):
     """Where the partition ended when they were fetched."""
 
 
-class Holdings:
+class Assignment:
     """Lanes of the partitions that the group has given us. Every method runs on the main loop."""
 
     def __init__(self, host: Host, around: Surroundings, make_lane: Callable[[Partition], Lane | None]) -> None:
@@ -44,7 +44,7 @@ class Holdings:
         for chunk in chunks:
             lane = self._lanes.get(chunk.partition)
             if lane is None or not self.takes:
-                self._around.allowance.give(chunk.size_bytes)
+                self._around.in_flight.give(chunk.size_bytes)
                 continue
             self._metrics[chunk.partition].read(chunk.records, chunk.end_offset)
             lane.take(chunk.records, chunk.size_bytes)

@@ -20,7 +20,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 10.0
 
 
-class Burial:
+class DeadLetterWriter:
     """Takes records out of the way of those behind them. Returns when they are written, so that offsets wait for it."""
 
     def __init__(self, host: Host, topic: DeadLetterTopic | None) -> None:
@@ -43,7 +43,7 @@ class Burial:
         if producer is not None:
             await producer.stop()
 
-    async def bury(
+    async def give_up(
         self, records: Sequence[Record], signal: Signal, encoding: str, reason: Reason, error: DeliveryError
     ) -> None:
         """Write the records to the dead-letter topic, for as long as that takes; or count them as lost."""

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.clock import SystemClock
 from pipeline.receivers.kafka import KafkaReceiver
-from pipeline.receivers.kafka.holdings import Chunk, Holdings
+from pipeline.receivers.kafka.assignment import Assignment, Chunk
 from pipeline.receivers.kafka.lane import Partition
 from pipeline.registry import Kind
 from pipeline.signals import Batch, Outcome, Signal
@@ -48,8 +48,8 @@ def receiver(sink: Open) -> KafkaReceiver:
     return made
 
 
-def held(receiver: KafkaReceiver) -> Holdings:
-    return receiver._holdings
+def held(receiver: KafkaReceiver) -> Assignment:
+    return receiver._assignment
 
 
 async def _settle() -> None:
@@ -58,33 +58,33 @@ async def _settle() -> None:
 
 
 async def test_what_stays_goes_on_and_the_rest_begins_anew(receiver: KafkaReceiver, sink: Open) -> None:
-    holdings = held(receiver)
-    assert holdings.assigned([ONE, TWO], keep=False) == {}
-    holdings.take([chunk(ONE, 5, 6), chunk(TWO, 7)])
+    assignment = held(receiver)
+    assert assignment.assigned([ONE, TWO], keep=False) == {}
+    assignment.take([chunk(ONE, 5, 6), chunk(TWO, 7)])
     await _settle()
-    assert await holdings.revoke(0.0) == {}
-    assert holdings.assigned([ONE], keep=True) == {ONE: 7}
+    assert await assignment.revoke(0.0) == {}
+    assert assignment.assigned([ONE], keep=True) == {ONE: 7}
     by_offset = {batch.context.metadata["kafka.offset"]: batch.delivery for batch in sink.batches}
     by_offset[("5",)].end(Outcome.DELIVERED)
     by_offset[("7",)].end(Outcome.DELIVERED)
-    assert holdings.to_commit() == {ONE: 6}
-    holdings.committed({ONE: 6, TWO: 8})
-    assert holdings.to_commit() == {}
-    assert holdings.assigned([ONE, TWO], keep=False) == {}
+    assert assignment.to_commit() == {ONE: 6}
+    assignment.committed({ONE: 6, TWO: 8})
+    assert assignment.to_commit() == {}
+    assert assignment.assigned([ONE, TWO], keep=False) == {}
     by_offset[("6",)].end(Outcome.DELIVERED)
-    assert holdings.to_commit() == {}
+    assert assignment.to_commit() == {}
     await receiver.stop()
 
 
 async def test_a_rebalance_waits_for_what_is_under_way(receiver: KafkaReceiver, sink: Open) -> None:
-    holdings = held(receiver)
-    holdings.assigned([ONE], keep=False)
-    holdings.take([chunk(ONE, 1)])
+    assignment = held(receiver)
+    assignment.assigned([ONE], keep=False)
+    assignment.take([chunk(ONE, 1)])
     await _settle()
-    revoking = asyncio.ensure_future(holdings.revoke(10.0))
+    revoking = asyncio.ensure_future(assignment.revoke(10.0))
     await asyncio.sleep(0.05)
     assert not revoking.done()
-    holdings.take([chunk(ONE, 2)])
+    assignment.take([chunk(ONE, 2)])
     sink.batches[0].delivery.end(Outcome.DELIVERED)
     assert await revoking == {ONE: 2}
     assert len(sink.batches) == 1, "nothing is offered while partitions are shared out"
@@ -92,16 +92,16 @@ async def test_a_rebalance_waits_for_what_is_under_way(receiver: KafkaReceiver, 
 
 
 async def test_what_is_lost_is_not_committed(receiver: KafkaReceiver, sink: Open) -> None:
-    holdings = held(receiver)
-    holdings.assigned([ONE], keep=False)
-    holdings.take([chunk(ONE, 1)])
+    assignment = held(receiver)
+    assignment.assigned([ONE], keep=False)
+    assignment.take([chunk(ONE, 1)])
     await _settle()
     sink.batches[0].delivery.end(Outcome.DELIVERED)
-    holdings.lose()
-    assert holdings.to_commit() == {}
-    assert await holdings.revoke(0.0) == {}
-    assert holdings.assigned([], keep=False) == {}
-    assert holdings.partitions == frozenset()
+    assignment.lose()
+    assert assignment.to_commit() == {}
+    assert await assignment.revoke(0.0) == {}
+    assert assignment.assigned([], keep=False) == {}
+    assert assignment.partitions == frozenset()
     await receiver.stop()
 
 
@@ -118,59 +118,59 @@ async def test_what_is_lost_is_not_committed(receiver: KafkaReceiver, sink: Open
 async def test_what_was_lost_goes_on_where_nobody_else_was(
     receiver: KafkaReceiver, sink: Open, committed: int | None, goes_on: bool
 ) -> None:
-    holdings = held(receiver)
-    assert holdings.assigned([ONE], keep=False) == {}
-    assert holdings.placed({ONE: 5}) == {}
-    receiver._allowance.take(30)
-    holdings.take([chunk(ONE, 5), chunk(ONE, 6)])
+    assignment = held(receiver)
+    assert assignment.assigned([ONE], keep=False) == {}
+    assert assignment.placed({ONE: 5}) == {}
+    receiver._in_flight.take(30)
+    assignment.take([chunk(ONE, 5), chunk(ONE, 6)])
     await _settle()
     sink.batches[0].delivery.end(Outcome.DELIVERED)
-    holdings.lose()
-    holdings.take([chunk(ONE, 7)])
+    assignment.lose()
+    assignment.take([chunk(ONE, 7)])
     await _settle()
-    assert holdings.assigned([ONE, TWO], keep=False) == {}
-    assert holdings.to_commit() == {}
-    assert holdings.placed({ONE: committed, TWO: None}) == ({ONE: 8} if goes_on else {})
+    assert assignment.assigned([ONE, TWO], keep=False) == {}
+    assert assignment.to_commit() == {}
+    assert assignment.placed({ONE: committed, TWO: None}) == ({ONE: 8} if goes_on else {})
     await _settle()
     sink.batches[1].delivery.end(Outcome.DELIVERED)
     if goes_on:
         assert len(sink.batches) == 3
-        assert holdings.to_commit() == {ONE: 7}
-        assert holdings.assigned([ONE, TWO], keep=True) == {ONE: 8}
+        assert assignment.to_commit() == {ONE: 7}
+        assert assignment.assigned([ONE, TWO], keep=True) == {ONE: 8}
     else:
-        assert (len(sink.batches), holdings.to_commit()) == (2, {})
-        assert receiver._allowance.used_bytes == 0
+        assert (len(sink.batches), assignment.to_commit()) == (2, {})
+        assert receiver._in_flight.used_bytes == 0
     await receiver.stop()
 
 
 async def test_what_is_in_doubt_stays_so_until_its_place_is_known(receiver: KafkaReceiver, sink: Open) -> None:
     """A rebalance comes before the broker has said what is committed."""
-    holdings = held(receiver)
-    holdings.assigned([ONE], keep=False)
-    holdings.placed({ONE: 5})
-    holdings.take([chunk(ONE, 5)])
+    assignment = held(receiver)
+    assignment.assigned([ONE], keep=False)
+    assignment.placed({ONE: 5})
+    assignment.take([chunk(ONE, 5)])
     await _settle()
     sink.batches[0].delivery.end(Outcome.DELIVERED)
-    holdings.lose()
+    assignment.lose()
     for _ in range(2):
-        assert holdings.assigned([ONE], keep=True) == {}
-        assert await holdings.revoke(0.0) == {}
-    assert holdings.assigned([ONE], keep=True) == {}
-    assert holdings.placed({ONE: 5}) == {ONE: 6}
-    assert holdings.to_commit() == {ONE: 6}
+        assert assignment.assigned([ONE], keep=True) == {}
+        assert await assignment.revoke(0.0) == {}
+    assert assignment.assigned([ONE], keep=True) == {}
+    assert assignment.placed({ONE: 5}) == {ONE: 6}
+    assert assignment.to_commit() == {ONE: 6}
     await receiver.stop()
 
 
 async def test_records_of_others_are_given_back(receiver: KafkaReceiver, sink: Open) -> None:
-    holdings = held(receiver)
-    receiver._allowance.take(20)
-    holdings.take([chunk(TWO, 1)])
-    holdings.assigned([ONE], keep=False)
-    holdings.stop_taking()
-    holdings.take([chunk(ONE, 1)])
+    assignment = held(receiver)
+    receiver._in_flight.take(20)
+    assignment.take([chunk(TWO, 1)])
+    assignment.assigned([ONE], keep=False)
+    assignment.stop_taking()
+    assignment.take([chunk(ONE, 1)])
     await _settle()
     assert sink.batches == []
-    assert receiver._allowance.used_bytes == 0
+    assert receiver._in_flight.used_bytes == 0
     await receiver.stop()
 
 
@@ -184,14 +184,14 @@ def _series(receiver: KafkaReceiver, name: str) -> list[float]:
 
 
 async def test_the_lag_is_told_by_the_owner_alone(receiver: KafkaReceiver) -> None:
-    holdings = held(receiver)
+    assignment = held(receiver)
 
     def lags(partitions: Iterable[Partition]) -> list[float]:
-        holdings.assigned(partitions, keep=True)
+        assignment.assigned(partitions, keep=True)
         return _series(receiver, "otelcol_kafka_receiver_offset_lag")
 
     assert lags([ONE, TWO]) == []
-    holdings.take([chunk(ONE, 1, end=5), chunk(TWO, 1, end=2)])
+    assignment.take([chunk(ONE, 1, end=5), chunk(TWO, 1, end=2)])
     assert sorted(lags([ONE, TWO])) == [0.0, 3.0]
     assert lags([TWO]) == [0.0]
     assert lags([ONE, TWO]) == [0.0]
