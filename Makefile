@@ -22,7 +22,7 @@ chat: .venv/.dev
 	$(BIN)/python -m examples.chat
 
 test: .venv/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -m "not soak" $(TEST_ARGS)
+	$(BIN)/pytest -n 2 -m "not soak" $(TEST_ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -115,6 +115,15 @@ def test_a_reader_of_the_command_that_goes_away_is_no_error() -> None:
     assert (done.stdout, done.stderr) == ("mail <EMAIL>\n", "")
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """Programs that a test starts hear SIGINT, also when the tests run in the background of a shell, where it is off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_while_the_command_waits_for_a_text() -> None:
     with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
