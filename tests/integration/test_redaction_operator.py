@@ -117,7 +117,7 @@ def test_a_reader_of_the_command_that_goes_away_is_no_error() -> None:
 
 @pytest.fixture
 def heard_interrupts() -> Iterator[None]:
-    """Programs that a test starts hear SIGINT, also when the tests run in the background of a shell, where it is off."""
+    """Programs that a test starts hear SIGINT, also when the tests run in the background, where shells turn it off."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
