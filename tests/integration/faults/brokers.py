@@ -16,6 +16,7 @@ from tests.integration.faults.bench import (
     otlp_in,
     otlp_out,
 )
+from tests.integration.faults.from_topic import from_topic
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.load import load
 from tests.integration.faults.system import System
@@ -68,16 +69,15 @@ def broker_kill_in(bench: Bench) -> Result:
         create_topic(running.bootstrap, name)
         config = configuration(ports, kafka_in(running, [name], name), otlp_out(ports))
         writer = TopicWriter(running.bootstrap, name, seed=bench.seed)
-        with (
-            backend(ports.backend, delay_s=bench.delay_s) as arrived,
-            System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
-        ):
-            ledger = Ledger([writer], arrived, settle_s=SETTLE_S)
-            with at_work(writer):
-                kill_broker(bench, running, ledger)
-            ledger.wait(quiet_s=40)
-            system.terminate()
-            return Result(len(ledger.faults), ledger.account())
+        return from_topic(
+            bench,
+            ports,
+            config,
+            writer,
+            lambda _, __, ledger: kill_broker(bench, running, ledger),
+            settle_s=SETTLE_S,
+            quiet_s=40,
+        )
 
 
 def rebalance(bench: Bench) -> Result:

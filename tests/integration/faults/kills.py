@@ -18,6 +18,7 @@ from tests.integration.faults.bench import (
     otlp_in,
     otlp_out,
 )
+from tests.integration.faults.from_topic import from_topic
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.load import load
 from tests.integration.faults.system import System
@@ -88,16 +89,15 @@ def kafka_kill(bench: Bench, *, theirs: Mapping[str, Any] | None = None, queue: 
     exporter = otlp_out(ports, queue={} if queue else bench.theirs(enabled=False))
     config = configuration(ports, receiver, exporter)
     writer = TopicWriter(broker.bootstrap, name, seed=bench.seed)
-    with (
-        backend(ports.backend, delay_s=bench.delay_s) as arrived,
-        System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
-    ):
-        ledger = Ledger([writer], arrived, settle_s=COMMIT_SETTLE_S)
-        with at_work(writer):
-            kill_and_restart(bench, system, ledger)
-        ledger.wait(quiet_s=15)
-        system.terminate()
-        return Result(len(ledger.faults), ledger.account())
+    return from_topic(
+        bench,
+        ports,
+        config,
+        writer,
+        lambda system, _, ledger: kill_and_restart(bench, system, ledger),
+        settle_s=COMMIT_SETTLE_S,
+        quiet_s=15,
+    )
 
 
 def kafka_out_kill(bench: Bench) -> Result:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tests.integration.faults.backend import backend
+from tests.integration.faults.backend import Backend, backend
 from tests.integration.faults.bench import (
     Bench,
     Ports,
@@ -16,17 +16,30 @@ from tests.integration.faults.bench import (
     otlp_in,
     otlp_out,
 )
+from tests.integration.faults.from_topic import from_topic
 from tests.integration.faults.kills import COMMIT_SETTLE_S
 from tests.integration.faults.ledger import Ledger
 from tests.integration.faults.load import load
 from tests.integration.faults.system import System, until
-from tests.integration.faults.topics import TopicWriter, at_work, create_topic
+from tests.integration.faults.topics import TopicWriter, create_topic
 from tests.servers.ledger import Client, series
 
 SMALL_QUEUE = 20
 POISON_EVERY = 1000
 REFUSES_S = 2.0
 MAX_REQUEST_BYTES = 64 << 10
+
+
+def _be_away(bench: Bench, arrived: Backend, ledger: Ledger) -> None:
+    """The backend is gone for half of the time, then up and refusing for the other half."""
+    time.sleep(bench.interval_s)
+    with ledger.fault():
+        arrived.down()
+        time.sleep(bench.away_s / 2)
+        arrived.up()
+    with arrived.refusing():
+        time.sleep(bench.away_s / 2)
+    time.sleep(bench.interval_s)
 
 
 def away(bench: Bench, *, durable: bool = False) -> Result:
@@ -42,14 +55,7 @@ def away(bench: Bench, *, durable: bool = False) -> Result:
     ):
         with load(ports.intake, seed=bench.seed) as clients:
             ledger = Ledger(clients.sources, arrived)
-            time.sleep(bench.interval_s)
-            with ledger.fault():
-                arrived.down()
-                time.sleep(bench.away_s / 2)
-                arrived.up()
-            with arrived.refusing():
-                time.sleep(bench.away_s / 2)
-            time.sleep(bench.interval_s)
+            _be_away(bench, arrived, ledger)
         ledger.wait()
         system.terminate()
         problems = [] if clients.refused else ["the queue never was full"]
@@ -62,23 +68,15 @@ def away_kafka(bench: Bench) -> Result:
     create_topic(shared.bootstrap, name)
     config = configuration(ports, kafka_in(shared, [name], name), otlp_out(ports, queue={"queue_size": SMALL_QUEUE}))
     writer = TopicWriter(shared.bootstrap, name, seed=bench.seed)
-    with (
-        backend(ports.backend, delay_s=bench.delay_s) as arrived,
-        System(bench.collector, config, bench.folder, ports=[ports.health]) as system,
-    ):
-        ledger = Ledger([writer], arrived, settle_s=COMMIT_SETTLE_S)
-        with at_work(writer):
-            time.sleep(bench.interval_s)
-            with ledger.fault():
-                arrived.down()
-                time.sleep(bench.away_s / 2)
-                arrived.up()
-            with arrived.refusing():
-                time.sleep(bench.away_s / 2)
-            time.sleep(bench.interval_s)
-        ledger.wait(quiet_s=15)
-        system.terminate()
-        return Result(1, ledger.account())
+    return from_topic(
+        bench,
+        ports,
+        config,
+        writer,
+        lambda _, arrived, ledger: _be_away(bench, arrived, ledger),
+        settle_s=COMMIT_SETTLE_S,
+        quiet_s=15,
+    )
 
 
 def sigterm_refusing(bench: Bench) -> Result:

@@ -12,23 +12,14 @@ from pipeline.dead_letter import PREFIX, DeadLetter
 from pipeline.errors import PenstockError
 from pipeline.kafka.command.dead_letter import dead_letter
 from pipeline.kafka.dead_letters import read_headers
-from tests.servers.kafka.traffic import own_name, traffic
+from tests.servers.kafka.traffic import own_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.servers.kafka.broker import Broker
     from tests.servers.kafka.traffic import Traffic
 
 pytestmark = pytest.mark.server
 
 REASONS = ("undecodable", "rejected", "rejected", "undecodable")
-
-
-@pytest.fixture
-async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
-    async with traffic(kafka_broker.bootstrap) as running:
-        yield running
 
 
 class Topics:

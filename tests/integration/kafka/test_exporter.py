@@ -19,21 +19,12 @@ from pipeline.kafka.producer.partitioners import murmur2, sarama_compat
 from pipeline.signals import Batch, Context, Signal, Value, intake
 from pipeline.testing import logs, metric_value, trace_request, traces
 from tests.integration.kafka.exporting import exporting, read
-from tests.servers.kafka.traffic import own_name, traffic
+from tests.servers.kafka.traffic import own_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.servers.kafka.broker import Broker
     from tests.servers.kafka.traffic import Traffic
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
-    async with traffic(kafka_broker.bootstrap) as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,25 +16,17 @@ from pipeline.testing.builders import metric_request
 from tests.integration.kafka.exporting import exporting, read
 from tests.servers.backend import otlp_backend
 from tests.servers.collectors import otelcol
-from tests.servers.kafka.traffic import own_name, traffic
+from tests.servers.kafka.traffic import own_name
 from tests.servers.processes import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.servers.kafka.broker import Broker
     from tests.servers.kafka.traffic import Traffic
 
 pytestmark = pytest.mark.server
 
 TRACES = 60
-
-
-@pytest.fixture
-async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
-    async with traffic(kafka_broker.bootstrap) as running:
-        yield running
 
 
 def _traces() -> ExportTraceServiceRequest:

@@ -28,7 +28,7 @@ from tests.integration.kafka.running import (
     until,
 )
 from tests.servers.collectors import otelcol
-from tests.servers.kafka.traffic import own_name, traffic
+from tests.servers.kafka.traffic import own_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,12 +41,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 PARTITIONS = 4
-
-
-@pytest.fixture
-async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
-    async with traffic(kafka_broker.bootstrap) as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,21 +16,12 @@ from pipeline.signals import Batch, Outcome, Signal
 from pipeline.testing import CollectingSink, FailingSink
 from pipeline.testing.host import metric_value
 from tests.integration.kafka.running import BRISK, OpenSink, host_of, numbers, receiving, trace, until
-from tests.servers.kafka.traffic import own_name, traffic
+from tests.servers.kafka.traffic import own_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.servers.kafka.broker import Broker
     from tests.servers.kafka.traffic import Traffic
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-async def kafka(kafka_broker: Broker) -> AsyncIterator[Traffic]:
-    async with traffic(kafka_broker.bootstrap) as running:
-        yield running
 
 
 @pytest.fixture
