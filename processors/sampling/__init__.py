@@ -1,0 +1,1 @@
+"""What samplers share: randomness, thresholds and their place in `tracestate`."""

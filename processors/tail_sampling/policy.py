@@ -1,0 +1,133 @@
+"""The contract between traces that wait and the policies that decide on them.
+
+A policy says what it wants to know of each span (`Watch`); that is folded into the trace as spans arrive, so that a
+decision never reads a span again. At the decision it answers with a threshold of the shared randomness.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from processors.sampling.thresholds import NEVER
+
+UNKNOWN: Final = -1
+"""In place of a threshold: keep, with a probability that nobody knows (token buckets, salted hashes)."""
+
+
+class SpanFacts(Protocol):
+    """One span as watches see it."""
+
+    attributes: Mapping[str, Any]
+    """Of the span, those that some watch named, as Python scalars; a name that is not there was not on the span."""
+    resource: Mapping[str, Any]
+    """Of its resource, those that some watch named."""
+    pb: Any
+    """The protobuf Span, to be read only."""
+
+
+class Watch(Protocol):
+    """One fact of a trace, gathered span by span. Equal watches share one place: make them frozen dataclasses."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Attributes of spans or resources without which `add` is not called; empty: called for each span."""
+
+    def begin(self) -> Any:
+        """The fact of a trace without spans."""
+
+    def add(self, so_far: Any, span: SpanFacts) -> Any:
+        """The fact with one more span."""
+
+
+class TraceFacts(Protocol):
+    """A trace as policies see it."""
+
+    trace_id: bytes
+    randomness: int
+    """R: of the id, of an incoming `rv`, or of the session where conversations share one fate."""
+    tenant: str
+    start_unix_ns: int
+    """The earliest start of its spans."""
+    end_unix_ns: int
+    """The latest end."""
+    status_codes: int
+    """A bit for each status code seen: 1 unset, 2 ok, 4 error."""
+    span_count: int
+    size_bytes: int
+    """Of its spans on the wire, heads included once."""
+    facts: list[Any]
+    """By slot: what the watches gathered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What policies are built with.
+
+    Attributes:
+        weighted: whether thresholds are written: then every probability is one of the shared randomness.
+        share: the part of the work this process has (one of `--workers N`): rates are of all workers together.
+        legacy_invert_match: old precedence of inverted policies.
+    """
+
+    weighted: bool = False
+    share: float = 1.0
+    legacy_invert_match: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The fate of a trace.
+
+    Attributes:
+        threshold: the smallest T of the rules that kept it; None where its probability is unknown.
+        rule: name of the policy it was kept or dropped by; empty: no rule wanted it.
+    """
+
+    kept: bool
+    rule: str = ""
+    threshold: int | None = None
+
+
+class Policy(ABC):
+    """One rule. Made anew by a reload; state that must outlive it is kept by `Host.shared`.
+
+    Attributes:
+        watches: what it wants to know; the engine sets `slots` to their places in `TraceFacts.facts`, in this order.
+        is_instant: whether ALWAYS, once answered, holds whatever spans follow: the trace may be kept early. Only
+            such a policy may be asked more than once for a trace.
+        drops: whether a trace that it takes is dropped, before other policies are asked.
+    """
+
+    watches: tuple[Watch, ...] = ()
+    slots: tuple[int, ...] = ()
+    is_instant: bool = False
+    drops: bool = False
+
+    def __init__(self, name: str) -> None:
+        """Name it as the configuration does."""
+        self.name = name
+
+    @abstractmethod
+    def threshold(self, trace: TraceFacts, now_s: float) -> int:
+        """T with which it would keep the trace: ALWAYS to NEVER (it has no interest), or UNKNOWN.
+
+        Asked once for each trace. The answer may depend on anything but the trace's randomness.
+        """
+
+    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:  # noqa: B027 - few policies learn
+        """Told the fate of each trace it was asked about, for policies that learn."""
+
+
+@dataclass(slots=True)
+class Span:
+    """A span as the scanner hands it to watches; see `SpanFacts`."""
+
+    pb: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
+
+
+__all__ = ["NEVER", "UNKNOWN", "Decision", "Policy", "Setting", "Span", "SpanFacts", "TraceFacts", "Watch"]
