@@ -42,6 +42,15 @@ class Watch(Protocol):
         """The fact with one more span."""
 
 
+def names_of(watch: Watch) -> frozenset[str]:
+    """Attributes that `add` is to find where they are there: the watch's `keys`, and its `reads`.
+
+    `reads: frozenset[str]` is optional: names that alone are no reason to call `add`, such as what a value is told
+    apart by.
+    """
+    return watch.keys | getattr(watch, "reads", frozenset())
+
+
 class TraceFacts(Protocol):
     """A trace as policies see it."""
 
@@ -130,4 +139,15 @@ class Span:
     resource: Mapping[str, Any] = field(default_factory=dict)
 
 
-__all__ = ["NEVER", "UNKNOWN", "Decision", "Policy", "Setting", "Span", "SpanFacts", "TraceFacts", "Watch"]
+__all__ = [
+    "NEVER",
+    "UNKNOWN",
+    "Decision",
+    "Policy",
+    "Setting",
+    "Span",
+    "SpanFacts",
+    "TraceFacts",
+    "Watch",
+    "names_of",
+]
