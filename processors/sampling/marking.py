@@ -1,0 +1,167 @@
+"""Writing on kept spans what they stand for, on the wire: most spans only get further protobuf fields behind their own.
+
+That is valid protobuf: of a string the last on the wire counts, and repeated fields may stand anywhere (Protocol
+Buffers, "Encoding"). A span that brought a tracestate or attributes of ours is parsed and written anew.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from pipeline.signals.repeated import remove_items
+from pipeline.signals.wire import encode_varint, read_varint
+from processors.sampling.thresholds import NEVER, adjusted_count_of, randomness_digits, randomness_of, threshold_digits
+from processors.sampling.tracestate import TraceState
+
+RULE: Final = "penstock.sampling.rule"
+ADJUSTED_COUNT: Final = "penstock.sampling.adjusted_count"
+_OURS_RAW: Final = b"penstock.sampling."
+
+# Tags of opentelemetry/proto (v1): ScopeSpans.spans = 2, Span.trace_state = 3, Span.attributes = 9; KeyValue.key = 1,
+# .value = 2; AnyValue.string_value = 1, .double_value = 4.
+_SPAN: Final = b"\x12"
+_TRACE_STATE: Final = b"\x1a"
+_ATTRIBUTE: Final = b"\x4a"
+_KEY: Final = b"\x0a"
+_VALUE: Final = b"\x12"
+_STRING: Final = b"\x0a"
+_DOUBLE: Final = b"\x21"
+
+# Tag and length of a span, for lengths of two bytes at the most: nearly all of them.
+_HEADS: Final = tuple(_SPAN + encode_varint(length) for length in range(1 << 14))
+
+
+class Mark:
+    """What is written on the spans of one trace.
+
+    Attributes:
+        suffix: the fields that a span without tracestate and without attributes of ours gets.
+    """
+
+    __slots__ = ("_attributes", "_keeps_weights", "_randomness", "_replaced", "_threshold", "suffix")
+
+    def __init__(
+        self,
+        threshold: int | None,
+        rule: str = "",
+        *,
+        randomness: int | None = None,
+        attributes: Mapping[str, str] | None = None,
+        keeps_weights: bool = False,
+    ) -> None:
+        """A decision: T (None: unknown), the rule that kept the trace, and R where it is not that of the trace id.
+
+        `randomness` is written as `rv` on spans that came without `rv` and `th`. `attributes` are further ones, with
+        names below `penstock.sampling.`. With `keeps_weights`, tracestate and adjusted count stay as they came: for
+        who only annotates.
+        """
+        self._threshold = None if threshold is None or threshold >= NEVER else threshold
+        self._randomness = randomness
+        self._attributes = {RULE: rule} if rule else {}
+        if attributes:
+            self._attributes |= attributes
+        self._keeps_weights = keeps_weights
+        self._replaced = {*self._attributes} if keeps_weights else {*self._attributes, ADJUSTED_COUNT}
+        self.suffix = self._fields()
+
+    def _fields(self) -> bytes:
+        parts = [_string_field(key, value) for key, value in self._attributes.items()]
+        threshold, randomness = self._threshold, self._randomness
+        if self._keeps_weights:
+            return b"".join(parts)
+        own = [] if randomness is None else [f"rv:{randomness_digits(randomness)}"]
+        if threshold is not None:
+            own.append(f"th:{threshold_digits(threshold)}")
+            parts.append(_count_field(threshold))
+        if own:
+            parts.append(_field(_TRACE_STATE, f"ot={';'.join(own)}".encode()))
+        return b"".join(parts)
+
+    def write(self, spans: bytes, *, has_tracestate: bool = True) -> bytes:
+        """Consecutive spans of a ScopeSpans, each with its tag and length, and with this mark.
+
+        `has_tracestate` says whether some of them may have one; where none has, no span is parsed.
+        """
+        if (has_tracestate and not self._keeps_weights) or _OURS_RAW in spans:
+            return self._written_anew(spans)
+        suffix = self.suffix
+        return _appended(spans, suffix) if suffix else spans
+
+    def _written_anew(self, spans: bytes) -> bytes:
+        parts: list[bytes] = []
+        position, end = 0, len(spans)
+        while position < end:
+            length, body = read_varint(spans, position + 1)
+            position = body + length
+            parts.append(_field(_SPAN, self._one(spans[body:position])))
+        return b"".join(parts)
+
+    def _one(self, raw: bytes) -> bytes:
+        span = Span.FromString(raw)
+        has_ours = _OURS_RAW in raw
+        if not has_ours and (self._keeps_weights or not span.trace_state):
+            return raw + self.suffix
+        threshold = None if self._keeps_weights else self._set_trace_state(span)
+        if has_ours:
+            remove_items(span.attributes, [pair.key in self._replaced for pair in span.attributes])
+        for key, value in self._attributes.items():
+            span.attributes.add(key=key).value.string_value = value
+        if threshold is not None:
+            span.attributes.add(key=ADJUSTED_COUNT).value.double_value = adjusted_count_of(threshold)
+        return span.SerializeToString()
+
+    def _set_trace_state(self, span: Span) -> int | None:
+        """T of this span, which is written on it."""
+        state = TraceState.read(span.trace_state)
+        incoming = state.threshold
+        randomness = state.randomness
+        if randomness is None and incoming is None and self._randomness is not None:
+            randomness = state.randomness = self._randomness
+        if randomness is None:
+            randomness = randomness_of(span.trace_id)
+        threshold = self._threshold
+        if threshold is not None and incoming is not None and incoming <= randomness:
+            threshold = max(threshold, incoming)
+        if threshold is not None and threshold > randomness:
+            # Decided with another R than this span's: how likely that was, nobody knows.
+            threshold = None
+        state.threshold = threshold
+        span.trace_state = state.write()
+        return threshold
+
+
+def _appended(spans: bytes, suffix: bytes) -> bytes:
+    """The spans, each with `suffix` behind its own fields."""
+    view = memoryview(spans)
+    more = len(suffix)
+    parts: list[bytes | memoryview] = []
+    add = parts.append
+    position, end = 0, len(spans)
+    while position < end:
+        length, body = spans[position + 1], position + 2
+        if length > 0x7F:
+            length, body = read_varint(spans, position + 1)
+        position = body + length
+        length += more
+        add(_HEADS[length] if length < 0x4000 else _SPAN + encode_varint(length))
+        add(view[body:position])
+        add(suffix)
+    return b"".join(parts)
+
+
+def _field(tag: bytes, body: bytes) -> bytes:
+    return tag + encode_varint(len(body)) + body
+
+
+def _string_field(key: str, value: str) -> bytes:
+    text = _field(_STRING, value.encode())
+    return _field(_ATTRIBUTE, _field(_KEY, key.encode()) + _field(_VALUE, text))
+
+
+def _count_field(threshold: int) -> bytes:
+    number = _DOUBLE + struct.pack("<d", adjusted_count_of(threshold))
+    return _field(_ATTRIBUTE, _field(_KEY, ADJUSTED_COUNT.encode()) + _field(_VALUE, number))
