@@ -137,7 +137,7 @@ class _Leaving:
 
     def attempt(self) -> Batch:
         """The batch as it was: what follows may have changed what it refused."""
-        delivery = Delivery()
+        delivery = Delivery((self._batch.delivery,))
         delivery.on_resolved(lambda done: self.end(done.outcome, done.error))
         return self._batch.renew(delivery)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import Final
@@ -29,14 +29,20 @@ class Delivery:
 
     A new handle stands for one part. `fork` adds parts for copies and splits; every holder of a part calls `end`
     exactly once. Callbacks run in the thread that ends the last part, in the order they were added.
+
+    Who brought the data may lose its claim to it (`disown`): somebody else brings the same data again. What is on its
+    way out then goes on; who holds it undecided lets it go, as failed with `Refused`.
     """
 
-    __slots__ = ("_callbacks", "_open", "error", "outcome")
+    __slots__ = ("_callbacks", "_claim_callbacks", "_is_disowned", "_open", "_sources", "error", "outcome")
 
-    def __init__(self) -> None:
-        """Start with one open part."""
+    def __init__(self, sources: Sequence[Delivery] = ()) -> None:
+        """Start with one open part; `sources` are the handles in whose place this one stands."""
         self._open = 1
         self._callbacks: list[Callable[[Delivery], None]] = []
+        self._claim_callbacks: list[Callable[[Delivery], None]] | None = None
+        self._is_disowned = False
+        self._sources = sources
         self.outcome = Outcome.DROPPED
         self.error: DeliveryError | None = None
 
@@ -83,6 +89,36 @@ class Delivery:
         else:
             self._callbacks.append(callback)
 
+    @property
+    def is_disowned(self) -> bool:
+        """Whether somebody else will bring all of this data again.
+
+        A merged handle is disowned when all its sources are: what only some have lost would be lost for the others.
+        """
+        return self._is_disowned or (bool(self._sources) and all(source.is_disowned for source in self._sources))
+
+    def disown(self) -> None:
+        """Say that the bringer has lost its claim; callbacks are called at once."""
+        if not self._is_disowned:
+            self._is_disowned = True
+            callbacks, self._claim_callbacks = self._claim_callbacks or [], None
+            _each(partial(callback, self) for callback in callbacks)
+
+    def on_disowned(self, callback: Callable[[Delivery], None]) -> None:
+        """Call `callback(handle)` when the bringer has lost its claim; at once if it already has."""
+        if self.is_disowned:
+            callback(self)
+            return
+        if self._claim_callbacks is None:
+            self._claim_callbacks = []
+            for source in self._sources:
+                source.on_disowned(self._source_disowned)
+        self._claim_callbacks.append(callback)
+
+    def _source_disowned(self, _source: Delivery) -> None:
+        if self.is_disowned:
+            self.disown()
+
     async def wait(self) -> Outcome:
         """Wait for the end of the last part. Raises the error of the first failed part."""
         if self._open:
@@ -104,8 +140,7 @@ class Delivery:
         sources: Final = tuple(handles)
         if len(sources) == 1:
             return sources[0]
-        merged = Delivery()
-
+        merged = Delivery(sources)
         merged.on_resolved(lambda done: end_all(sources, done.outcome, done.error))
         return merged
 

@@ -1,4 +1,4 @@
-"""Which error a handle tells when parts fail for different reasons."""
+"""Which error a handle tells when parts fail for different reasons, and who owns what it stands for."""
 
 from __future__ import annotations
 
@@ -48,3 +48,50 @@ def test_withdrawn_parts_leave_no_trace_and_never_resolve_the_handle() -> None:
         handle.withdraw(1)
     handle.end(Outcome.DELIVERED)
     assert (handle.outcome, handle.error) == (Outcome.DELIVERED, None)
+
+
+def test_who_holds_parts_is_told_once_that_their_bringer_has_lost_its_claim() -> None:
+    handle, told = Delivery(), list[Delivery]()
+    handle.on_disowned(told.append)
+    assert not handle.fork().is_disowned
+
+    handle.disown()
+    handle.disown()
+    assert handle.is_disowned
+    assert told == [handle]
+
+    handle.on_disowned(told.append)
+    assert told == [handle, handle]
+
+
+def test_a_lost_claim_ends_nothing() -> None:
+    handle = Delivery()
+    handle.disown()
+    assert not handle.resolved
+
+    handle.end(Outcome.DELIVERED)
+    assert (handle.outcome, handle.error) == (Outcome.DELIVERED, None)
+
+
+def test_merged_data_is_disowned_when_nobody_who_brought_some_of_it_has_a_claim() -> None:
+    sources, told = [Delivery(), Delivery(), Delivery()], list[Delivery]()
+    merged = Delivery.merge(sources)
+    around = Delivery((merged,))
+    around.on_disowned(told.append)
+
+    states = []
+    for source in sources:
+        source.disown()
+        states.append((merged.is_disowned, around.is_disowned, len(told)))
+    assert states == [(False, False, 0), (False, False, 0), (True, True, 1)]
+
+
+def test_who_is_told_may_end_the_handle_at_once() -> None:
+    handle, order = Delivery(), list[str]()
+    handle.on_resolved(lambda _: order.append("resolved"))
+    handle.on_disowned(lambda held: held.end(Outcome.FAILED, Refused("not ours any more")))
+    handle.on_disowned(lambda _: order.append("told"))
+
+    handle.disown()
+    assert order == ["resolved", "told"]
+    assert isinstance(handle.error, Refused)
