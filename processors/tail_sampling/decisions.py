@@ -1,0 +1,153 @@
+"""What was decided, remembered for spans that come late: kept traces exactly, dropped ones in two bytes each.
+
+A dropped trace is a fingerprint of 16 bits in a bucket of eight, first in, first out: a trace that was never seen is
+taken for a dropped one with a probability of at most 8 / 2^16 (2^-13), that is one new trace in 8,192 where the table
+is full. A kept trace is an entry in one of two generations; when the younger is full, the older is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from processors.tail_sampling.policy import Decision
+
+# CPython 3.11: an id of 16 bytes takes 49 (64 with its place in the heap), its entry in a dict of usual fill 60, and
+# what it leads to is shared.
+KEPT_ENTRY_BYTES: Final = 128
+KEPT_SHARE: Final = 0.125
+"""Of the memory for decisions, what is for kept traces: they are few."""
+_WAYS: Final = 8
+_FINGERPRINT_BYTES: Final = 2
+_BUCKET_BYTES: Final = _WAYS * _FINGERPRINT_BYTES
+# Buckets fill unevenly: with twice the room, of so many dropped traces in a row all but 1 % are remembered.
+_SLACK: Final = 2
+
+
+class Fate(NamedTuple):
+    """What becomes of the spans of a trace.
+
+    Attributes:
+        decision: see `policy.Decision`.
+        session_randomness: R where it was derived from a session, to be written as `rv`.
+        is_early: whether the trace was kept before its time, so that spans behind it are not late.
+    """
+
+    decision: Decision
+    session_randomness: int | None = None
+    is_early: bool = False
+
+
+DROPPED: Final = Fate(Decision(kept=False))
+
+
+class Dropped:
+    """A set of trace ids that forgets the oldest of a bucket; see the module for its errors."""
+
+    def __init__(self, size_bytes: int) -> None:
+        """Use so much memory, which the system gives as it is written to."""
+        self._buckets = max(1, size_bytes // _BUCKET_BYTES)
+        self._table = bytearray(self._buckets * _BUCKET_BYTES)
+        self._elder: Dropped | None = None
+        self._adds_until_forgotten = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the table."""
+        return len(self._table)
+
+    def add(self, trace_id: bytes) -> None:
+        """Remember; whatever the bucket has held longest is forgotten."""
+        start, fingerprint = self._place(trace_id)
+        table = self._table
+        table[start : start + _BUCKET_BYTES] = fingerprint + table[start : start + _BUCKET_BYTES - _FINGERPRINT_BYTES]
+        if self._elder is not None:
+            self._adds_until_forgotten -= 1
+            if not self._adds_until_forgotten:
+                self._elder = None
+
+    def take_over(self, elder: Dropped) -> Dropped:
+        """The table to use in place of a predecessor's: that one, where the size is the same.
+
+        Another size has other places: then the elder is asked, too, until as many traces have come as it has room for.
+        """
+        if elder.size_bytes == self.size_bytes:
+            return elder
+        self._elder, self._adds_until_forgotten = elder, elder.size_bytes // _FINGERPRINT_BYTES
+        return self
+
+    def __contains__(self, trace_id: bytes) -> bool:
+        """Whether it is remembered, or one that looks like it."""
+        start, fingerprint = self._place(trace_id)
+        bucket = self._table[start : start + _BUCKET_BYTES]
+        position = bucket.find(fingerprint)
+        while position % _FINGERPRINT_BYTES == 1:
+            position = bucket.find(fingerprint, position + 1)
+        return position >= 0 or (self._elder is not None and trace_id in self._elder)
+
+    def _place(self, trace_id: bytes) -> tuple[int, bytes]:
+        # Ids may be made badly; the hash of CPython (SipHash with a secret of the process) is even whatever they are.
+        mixed = hash(trace_id) & 0xFFFF_FFFF_FFFF_FFFF
+        # Zeros are places that nobody has taken.
+        fingerprint = mixed & 0xFFFF or 1
+        return (mixed >> 16) % self._buckets * _BUCKET_BYTES, fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
+
+
+class Kept:
+    """Fates of kept traces by id, in two generations."""
+
+    def __init__(self, generation: int) -> None:
+        """Remember at least the last `generation` traces, and at most twice as many."""
+        self._generation = max(1, generation)
+        self._young: dict[bytes, Fate] = {}
+        self._old: dict[bytes, Fate] = {}
+
+    def add(self, trace_id: bytes, fate: Fate) -> None:
+        """Remember."""
+        self._young[trace_id] = fate
+        if len(self._young) >= self._generation:
+            self._old, self._young = self._young, {}
+
+    def get(self, trace_id: bytes) -> Fate | None:
+        """What became of it, as far as it is remembered."""
+        fate = self._young.get(trace_id)
+        return fate if fate is not None else self._old.get(trace_id)
+
+    def items(self) -> Iterable[tuple[bytes, Fate]]:
+        """All that is remembered, the oldest first."""
+        yield from self._old.items()
+        yield from self._young.items()
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._young) + len(self._old)
+
+
+class Decisions:
+    """The decision memory of one sampler."""
+
+    def __init__(self, max_bytes: int, *, least_kept: int = 0, least_dropped: int = 0) -> None:
+        """Use about `max_bytes`, more only where `least_kept` and `least_dropped` traces need it."""
+        self.kept = Kept(max(least_kept, int(max_bytes * KEPT_SHARE) // (2 * KEPT_ENTRY_BYTES)))
+        least_bytes = least_dropped * _FINGERPRINT_BYTES * _SLACK
+        self.dropped = Dropped(max(least_bytes, int(max_bytes * (1 - KEPT_SHARE))))
+
+    def get(self, trace_id: bytes) -> Fate | None:
+        """The fate of a trace that was decided; None where there is none, or none is remembered."""
+        fate = self.kept.get(trace_id)
+        if fate is None and trace_id in self.dropped:
+            return DROPPED
+        return fate
+
+    def add(self, trace_id: bytes, fate: Fate) -> None:
+        """Remember what was decided."""
+        if fate.decision.kept:
+            self.kept.add(trace_id, fate)
+        else:
+            self.dropped.add(trace_id)
+
+    def take_over(self, other: Decisions) -> None:
+        """Remember what a predecessor remembers."""
+        for trace_id, fate in other.kept.items():
+            self.kept.add(trace_id, fate)
+        self.dropped = self.dropped.take_over(other.dropped)
