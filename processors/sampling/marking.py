@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -31,8 +32,14 @@ _VALUE: Final = b"\x12"
 _STRING: Final = b"\x0a"
 _DOUBLE: Final = b"\x21"
 
+_pack_double: Final = struct.Struct("<d").pack
+_COUNT_HEAD: Final = b"%b%c%b%c%b%b\x09%b" % (
+    _ATTRIBUTE, 2 + len(ADJUSTED_COUNT) + 2 + 9, _KEY, len(ADJUSTED_COUNT), ADJUSTED_COUNT.encode(), _VALUE, _DOUBLE,
+)  # fmt: skip
+
 # Tag and length of a span, for lengths of two bytes at the most: nearly all of them.
-_HEADS: Final = tuple(_SPAN + encode_varint(length) for length in range(1 << 14))
+_FEW: Final = 1 << 14
+_HEADS: Final = tuple(_SPAN + encode_varint(length) for length in range(_FEW))
 
 
 class Mark:
@@ -69,17 +76,18 @@ class Mark:
         self.suffix = self._fields()
 
     def _fields(self) -> bytes:
-        parts = [_string_field(key, value) for key, value in self._attributes.items()]
-        threshold, randomness = self._threshold, self._randomness
+        fields = _string_fields(tuple(self._attributes.items()))
         if self._keeps_weights:
-            return b"".join(parts)
-        own = [] if randomness is None else [f"rv:{randomness_digits(randomness)}"]
+            return fields
+        threshold, randomness = self._threshold, self._randomness
+        own = "ot=" if randomness is None else f"ot=rv:{randomness_digits(randomness)};"
         if threshold is not None:
-            own.append(f"th:{threshold_digits(threshold)}")
-            parts.append(_count_field(threshold))
-        if own:
-            parts.append(_field(_TRACE_STATE, f"ot={';'.join(own)}".encode()))
-        return b"".join(parts)
+            fields += _COUNT_HEAD + _pack_double(adjusted_count_of(threshold))
+            own = f"{own}th:{threshold_digits(threshold)}"
+        elif randomness is None:
+            return fields
+        own = own.rstrip(";")
+        return b"%b%b%c%b" % (fields, _TRACE_STATE, len(own), own.encode())
 
     def write(self, spans: bytes, *, has_tracestate: bool = True) -> bytes:
         """Consecutive spans of a ScopeSpans, each with its tag and length, and with this mark.
@@ -134,22 +142,29 @@ class Mark:
         return threshold
 
 
+@lru_cache(maxsize=4096)
+def mark_of(threshold: int | None, rule: str) -> Mark:
+    """The mark of a decision; made once for many traces, since most thresholds come again and again."""
+    return Mark(threshold, rule)
+
+
 def _appended(spans: bytes, suffix: bytes) -> bytes:
     """The spans, each with `suffix` behind its own fields."""
-    view = memoryview(spans)
     more = len(suffix)
-    parts: list[bytes | memoryview] = []
-    add = parts.append
+    parts: list[bytes] = []
     position, end = 0, len(spans)
     while position < end:
         length, body = spans[position + 1], position + 2
         if length > 0x7F:
-            length, body = read_varint(spans, position + 1)
+            # Nearly all lengths have one or two bytes.
+            high, body = spans[body], body + 1
+            length += (high - 1) << 7
+            if high > 0x7F:
+                length, body = read_varint(spans, position + 1)
         position = body + length
         length += more
-        add(_HEADS[length] if length < 0x4000 else _SPAN + encode_varint(length))
-        add(view[body:position])
-        add(suffix)
+        head = _HEADS[length] if length < _FEW else _SPAN + encode_varint(length)
+        parts += (head, spans[body:position], suffix)
     return b"".join(parts)
 
 
@@ -157,11 +172,9 @@ def _field(tag: bytes, body: bytes) -> bytes:
     return tag + encode_varint(len(body)) + body
 
 
-def _string_field(key: str, value: str) -> bytes:
-    text = _field(_STRING, value.encode())
-    return _field(_ATTRIBUTE, _field(_KEY, key.encode()) + _field(_VALUE, text))
-
-
-def _count_field(threshold: int) -> bytes:
-    number = _DOUBLE + struct.pack("<d", adjusted_count_of(threshold))
-    return _field(_ATTRIBUTE, _field(_KEY, ADJUSTED_COUNT.encode()) + _field(_VALUE, number))
+@lru_cache(maxsize=1024)
+def _string_fields(attributes: tuple[tuple[str, str], ...]) -> bytes:
+    return b"".join(
+        _field(_ATTRIBUTE, _field(_KEY, key.encode()) + _field(_VALUE, _field(_STRING, value.encode())))
+        for key, value in attributes
+    )
