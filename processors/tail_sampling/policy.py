@@ -6,26 +6,37 @@ decision never reads a span again. At the decision it answers with a threshold o
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
+from pipeline.config import ConfigModel
 from processors.sampling.thresholds import NEVER
+
+T = TypeVar("T")
 
 UNKNOWN: Final = -1
 """In place of a threshold: keep, with a probability that nobody knows (token buckets, salted hashes)."""
+LIMITED: Final = NEVER + 1
+"""In place of a threshold: do not keep, though with a probability that nobody knows it would have been kept."""
 
 
 class SpanFacts(Protocol):
     """One span as watches see it."""
 
-    attributes: Mapping[str, Any]
-    """Of the span, those that some watch named, as Python scalars; a name that is not there was not on the span."""
-    resource: Mapping[str, Any]
-    """Of its resource, those that some watch named."""
-    pb: Any
-    """The protobuf Span, to be read only."""
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Of the span, those that some watch named, as Python scalars; a name not there was not on the span."""
+
+    @property
+    def resource(self) -> Mapping[str, Any]:
+        """Of its resource, those that some watch named."""
+
+    @property
+    def pb(self) -> Any:
+        """The protobuf Span, to be read only."""
 
 
 class Watch(Protocol):
@@ -79,11 +90,21 @@ class Setting:
         weighted: whether thresholds are written: then every probability is one of the shared randomness.
         share: the part of the work this process has (one of `--workers N`): rates are of all workers together.
         legacy_invert_match: old precedence of inverted policies.
+        memory: what outlives a reload; see `remembered`.
     """
 
     weighted: bool = False
     share: float = 1.0
     legacy_invert_match: bool = False
+    memory: MutableMapping[str, Any] = field(default_factory=dict)
+
+    def remembered(self, name: str, config: ConfigModel, make: Callable[[], T]) -> T:
+        """The state of the policy of this name and configuration, as it was before a reload; else a new one."""
+        key = f"{name} {config!r}"
+        if key not in self.memory:
+            self.memory[key] = make()
+        found: T = self.memory[key]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +122,39 @@ class Decision:
 
 
 class Policy(ABC):
-    """One rule. Made anew by a reload; state that must outlive it is kept by `Host.shared`.
+    """One rule. Made anew by a reload; state that must outlive it is kept in `Setting.memory`.
 
     Attributes:
+        type: its name in configuration files.
+        Config: the block under that name.
+        is_ours: whether the Collector does not have this type.
         watches: what it wants to know; the engine sets `slots` to their places in `TraceFacts.facts`, in this order.
         is_instant: whether ALWAYS, once answered, holds whatever spans follow: the trace may be kept early. Only
             such a policy may be asked more than once for a trace.
         drops: whether a trace that it takes is dropped, before other policies are asked.
+        spends: whether asking it takes something away from other traces, such as tokens.
+        vetoes: whether its NEVER keeps others from keeping the trace (inverted policies of old).
+        children: policies inside it.
     """
 
+    type: ClassVar[str]
+    Config: ClassVar[builtins.type[ConfigModel]]
+    is_ours: ClassVar[bool] = False
     watches: tuple[Watch, ...] = ()
     slots: tuple[int, ...] = ()
     is_instant: bool = False
     drops: bool = False
+    spends: bool = False
+    vetoes: bool = False
+    children: tuple[Policy, ...] = ()
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, config: Any, setting: Setting) -> None:
         """Name it as the configuration does."""
         self.name = name
 
     @abstractmethod
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
-        """T with which it would keep the trace: ALWAYS to NEVER (it has no interest), or UNKNOWN.
+        """T with which it would keep the trace: ALWAYS to NEVER (it has no interest), or UNKNOWN or LIMITED.
 
         Asked once for each trace. The answer may depend on anything but the trace's randomness.
         """
@@ -140,6 +173,7 @@ class Span:
 
 
 __all__ = [
+    "LIMITED",
     "NEVER",
     "UNKNOWN",
     "Decision",
