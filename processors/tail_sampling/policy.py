@@ -168,7 +168,7 @@ class Span:
     """A span as the scanner hands it to watches; see `SpanFacts`."""
 
     pb: Any = None
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     resource: Mapping[str, Any] = field(default_factory=dict)
 
 
