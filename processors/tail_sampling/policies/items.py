@@ -1,0 +1,95 @@
+"""Policies as they stand in a list of the configuration: `name`, `type`, and the block under the type's name."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from pydantic import Field, create_model, model_validator
+
+from pipeline.config import ConfigModel, InvalidKey, refused
+from processors.tail_sampling.policies import LEAVES
+from processors.tail_sampling.policy import Policy, Setting
+
+_NO_OTTL: Final = (
+    "conditions need OTTL, which Penstock does not have; use string_attribute, numeric_attribute, boolean_attribute, "
+    "latency, span_count or status_code, joined by and, not and drop"
+)
+_NO_EXTENSIONS: Final = "policies of extensions are not supported: write them as a processor that sets an attribute"
+
+
+class Item(ConfigModel):
+    """What policies of all types share; `item_model` adds a field for each type.
+
+    Attributes:
+        policy_types: the types that may stand here, by name.
+    """
+
+    policy_types: ClassVar[dict[str, builtins.type[Policy]]] = {}
+
+    name: str = Field("", description="Name, for metrics and as the rule on kept spans.")
+    type: str = Field("", description="Type of the policy; its settings stand under a key of that name.")
+    ottl_condition: Any = refused(_NO_OTTL)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known(cls, value: Any) -> Any:
+        kind = value.get("type", "") if isinstance(value, Mapping) else None
+        if kind == "ottl_condition":
+            raise InvalidKey(f"policy type ottl_condition is not supported: {_NO_OTTL}", "type")
+        if isinstance(kind, str) and kind not in cls.policy_types:
+            known = ", ".join(sorted(cls.policy_types))
+            raise InvalidKey(f"unknown sampling policy type {kind}; known here are {known}; {_NO_EXTENSIONS}", "type")
+        return value
+
+    @model_validator(mode="after")
+    def _is_of_its_type(self) -> Item:
+        for other in self.model_fields_set & self.policy_types.keys() - {self.type}:
+            if getattr(self, other) is not None:
+                raise InvalidKey(f"has no effect on a policy of type {self.type}: remove it or change the type", other)
+        if self.block is None and any(field.is_required() for field in self._model.model_fields.values()):
+            raise InvalidKey(f'policy "{self.name}" of type {self.type} needs its settings under "{self.type}"', "type")
+        return self
+
+    @property
+    def _model(self) -> builtins.type[ConfigModel]:
+        return self.policy_types[self.type].Config
+
+    @property
+    def block(self) -> ConfigModel | None:
+        """The block under the type's name, None where there is none."""
+        block: ConfigModel | None = getattr(self, self.type)
+        return block
+
+    def build(self, setting: Setting) -> Policy:
+        """The policy that is described here."""
+        block = self.block
+        return self.policy_types[self.type](self.name, self._model() if block is None else block, setting)
+
+
+def item_model(name: str, doc: str, types: Sequence[type[Policy]]) -> type[Item]:
+    """The model of an item of a list in which policies of `types` may stand."""
+    names = [policy.type for policy in types]
+    kind = Field("", description=Item.model_fields["type"].description, json_schema_extra={"enum": [*names]})
+    fields: dict[str, Any] = {"type": (str, kind)} | {
+        policy.type: (policy.Config | None, Field(None, description=_summary(policy))) for policy in types
+    }
+    made = create_model(name, __base__=Item, __doc__=doc, __module__=__name__, **fields)
+    made.policy_types = {policy.type: policy for policy in types}
+    return made
+
+
+def _summary(policy: type[Policy]) -> str:
+    return (policy.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ").strip()
+
+
+SubPolicy: Final = item_model("SubPolicy", "A policy inside another.", LEAVES)
+
+
+def build_all(items: Iterable[Item], setting: Setting) -> tuple[Policy, ...]:
+    """The policies of a list, in its order."""
+    return tuple(item.build(setting) for item in items)
+
+
+__all__ = ["Item", "SubPolicy", "build_all", "item_model"]

@@ -1,0 +1,47 @@
+"""The list `policies` of the configuration, and what it asks of the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator
+
+from pipeline.config import InvalidKey
+from processors.tail_sampling.policies import LEAVES
+from processors.tail_sampling.policies.items import Item, build_all, item_model
+from processors.tail_sampling.policy import Policy, Setting
+
+CONTAINERS: Final[tuple[type[Policy], ...]] = ()
+"""Types with other policies inside, in the order of the reference page."""
+
+PolicyItem: Final = item_model("PolicyItem", "A policy.", (*LEAVES, *CONTAINERS))
+
+
+def _named(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if not item.name:
+            raise InvalidKey("policy name cannot be empty", index, "name")
+        if item.name in seen:
+            raise InvalidKey(f'duplicate policy name "{item.name}"', index, "name")
+        seen.add(item.name)
+    return items
+
+
+PolicyList: TypeAlias = Annotated[tuple[PolicyItem, ...], AfterValidator(_named)]  # type: ignore[valid-type]  # made by create_model
+"""Type of the field `policies`."""
+
+
+def build_policies(items: Sequence[Item], setting: Setting) -> list[Policy]:
+    """The policies of the configuration, in its order."""
+    return list(build_all(items, setting))
+
+
+def needs_weights(items: Sequence[Item]) -> bool:
+    """Whether some policy, at any depth, is of a type that the Collector does not have."""
+    return any(_is_ours(policy) for policy in build_all(items, Setting()))
+
+
+def _is_ours(policy: Policy) -> bool:
+    return policy.is_ours or any(map(_is_ours, policy.children))
