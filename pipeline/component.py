@@ -157,6 +157,11 @@ class Receiver(Component):
         """Set where data goes. Called before `start`, and again by a reload that keeps this receiver running."""
         self.next = next_stages
 
+    @classmethod
+    def awaits_delivery(cls, config: Any) -> str:  # noqa: ARG003 - for those that say yes
+        """The key by which its clients wait for their answer until their data is delivered; empty: they do not."""
+        return ""
+
 
 class Processor(Component):
     """Works on batches of one pipeline.
@@ -175,6 +180,14 @@ class Processor(Component):
     behind: ClassVar[frozenset[str]] = frozenset()
     keeps_unknown_fields: ClassVar[bool] = True
     next: Stage
+
+    @classmethod
+    def holds_for_long(cls, config: Any) -> str:  # noqa: ARG003 - for those that do
+        """Why data rests in it, by design, for longer than clients wait for an answer; empty: it does not.
+
+        Words that follow "which": `holds spans until their trace is decided`.
+        """
+        return ""
 
     def process(self, batch: Batch) -> Batch | None:
         """Work on one batch (or a slice of one) and return it; None drops what is left of it."""

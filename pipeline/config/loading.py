@@ -18,6 +18,7 @@ from pipeline.config.service import ServiceConfig
 from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
 from pipeline.config.suggest import hint
 from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, is_null
+from pipeline.config.waiting import awaited
 from pipeline.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class _Examiner:
         result.problems += check(result.root, result.known, result.pipelines)
         result.problems += unresolved(result)
         result.problems += misdirected(result)
+        result.problems += awaited(result)
         for pipeline in result.pipelines.values():
             result.warnings += misplaced(result.known, pipeline)
 

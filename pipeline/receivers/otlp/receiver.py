@@ -55,6 +55,11 @@ class OtlpReceiver(Receiver):
         self._make_servers()
 
     @classmethod
+    def awaits_delivery(cls, config: OtlpConfig) -> str:
+        """Clients that are told of the delivery, not of the admission."""
+        return "acknowledge" if config.acknowledge == "delivered" else ""
+
+    @classmethod
     def not_shared(cls, config: OtlpConfig) -> str:
         """TCP ports are shared, paths are not."""
         grpc = config.protocols.grpc

@@ -123,7 +123,18 @@ class Component:
     aliases: ClassVar[tuple[str, ...]] = ()
     signals: ClassVar[frozenset[str]] = frozenset(["traces", "metrics", "logs"])
     pairs: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    forwards: ClassVar[bool] = False
     Config: ClassVar[Any] = NoConfig
+
+    @classmethod
+    def awaits_delivery(cls, _config: Any) -> str:
+        """The key by which clients wait."""
+        return ""
+
+    @classmethod
+    def holds_for_long(cls, _config: Any) -> str:
+        """Why data rests here."""
+        return ""
 
 
 class OtlpReceiver(Component):
