@@ -1,0 +1,1 @@
+"""`penstock explain-sampling`: what a configuration keeps of recorded traces, and how true the rest of the story is."""
