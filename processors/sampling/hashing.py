@@ -51,7 +51,7 @@ def fnv1a_32_of_ids(ids: Sequence[bytes], state: int = START_32) -> list[int]:
 
 
 def _side_by_side(ids: Sequence[bytes], state: int) -> list[int]:
-    """All hashes in one large integer, each in 64 bits of its own, in which a product of two 32-bit numbers has room."""
+    """All hashes in one large integer, each in 64 bits of its own, where a product of two 32-bit numbers has room."""
     size_bytes = 8 * len(ids)
     ones = int.from_bytes(_ONE * len(ids), "little")
     hashes, mask, low = ones * state, ones * _MASK_32, ones * 0xFF
