@@ -14,11 +14,9 @@ from pydantic import Field, model_validator
 
 from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel, Duration, InvalidKey
-from pipeline.errors import Code, DeliveryError, Refused, Rejected
-from pipeline.signals import NO_CONTEXT, Batch, Context, Delivery, Outcome, Rooms
-
-_FIRST_BACKOFF_S: Final = 0.1
-_MAX_BACKOFF_S: Final = 5.0
+from pipeline.errors import Code, Refused, Rejected
+from pipeline.signals import NO_CONTEXT, Batch, Context, Outcome, Rooms
+from processors.leaving import Leaving
 
 # What is held while a full batch waits for what follows; beyond it, new data is refused.
 _HELD_BATCHES: Final = 4
@@ -122,31 +120,6 @@ class BatchProcessor(Processor):
         return Context(metadata=metadata) if metadata else NO_CONTEXT
 
 
-class _Leaving:
-    """A batch on its way out. What follows gets it with a handle for each attempt, so that it ends once whatever comes
-    first: the answer of what follows, or a stop that waits no longer.
-    """
-
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._is_ended = False
-
-    @property
-    def count(self) -> int:
-        return self._batch.count
-
-    def attempt(self) -> Batch:
-        """The batch as it was: what follows may have changed what it refused."""
-        delivery = Delivery((self._batch.delivery,))
-        delivery.on_resolved(lambda done: self.end(done.outcome, done.error))
-        return self._batch.renew(delivery)
-
-    def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
-        if not self._is_ended:
-            self._is_ended = True
-            self._batch.delivery.end(outcome, error)
-
-
 class _Shard:
     """What is held of one combination of metadata, and the task that sends it."""
 
@@ -154,7 +127,7 @@ class _Shard:
         self._owner = owner
         self._config = owner.config
         self._held: list[Batch] = []
-        self._leaving: list[_Leaving] = []
+        self._leaving: list[Leaving] = []
         self._items = self._reserved = self._sending = 0
         self._deadline: float | None = None
         self._wake = asyncio.Event()
@@ -223,10 +196,10 @@ class _Shard:
         self._sending, self._items, self._deadline = self._items, 0, None
         joined = Batch.join(held)
         joined.context = owner.context_of(held[0])
-        self._leaving = [_Leaving(part) for part in self._cut(joined)]
+        self._leaving = [Leaving(part) for part in self._cut(joined)]
         while self._leaving:
             owner.sizes.observe(self._leaving[0].count)
-            await self._hand_on(self._leaving[0])
+            await self._leaving[0].hand_on(owner.next, owner.host)
             del self._leaving[0]
         self._sending = 0
         if not self._held:
@@ -239,25 +212,6 @@ class _Shard:
             # What cannot be cut is for what follows to judge.
             return [joined]
 
-    async def _hand_on(self, leaving: _Leaving) -> None:
-        """Pass one batch on, however long the next stage refuses it."""
-        backoff_s = _FIRST_BACKOFF_S
-        host = self._owner.host
-        while True:
-            try:
-                await self._owner.next.consume(leaving.attempt())
-            except Refused as error:
-                host.log.warning("Sender refused. Will try again.", error=str(error), interval_s=backoff_s)
-                await host.clock.sleep(max(backoff_s, error.retry_after_s or 0.0))
-                backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
-            except Exception as error:  # noqa: BLE001 - whatever follows raises, each batch ends and the next one goes
-                told = error if isinstance(error, DeliveryError) else _internal(error)
-                host.log.error("Sender failed", error=str(told), dropped_items=leaving.count)
-                leaving.end(Outcome.FAILED, told)
-                return
-            else:
-                return
-
     async def flush(self) -> None:
         """Send what is held now and wait until it is gone."""
         self._flushing = True
@@ -266,11 +220,7 @@ class _Shard:
 
     def give_up(self) -> None:
         """End what could not be sent in time."""
-        for batch in (*self._leaving, *(_Leaving(held) for held in self._held)):
+        for batch in (*self._leaving, *(Leaving(held) for held in self._held)):
             batch.end(Outcome.FAILED, Refused("shut down before the batch could be sent"))
         self._leaving, self._held = [], []
         self._idle.set()
-
-
-def _internal(error: Exception) -> Rejected:
-    return Rejected(f"internal error: {type(error).__name__}", code=Code.INTERNAL)
