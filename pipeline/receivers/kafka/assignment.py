@@ -100,26 +100,32 @@ class Assignment:
     async def revoke(self, limit_s: float) -> dict[Partition, int]:
         """Offer nothing more, wait for what is under way but not longer than `limit_s`; what may be committed then.
 
-        The lanes stay, suspended, until `assigned` tells which of them go on.
+        What waits for a decision is not waited for. The lanes stay, suspended, until `assigned` tells which of them go
+        on.
         """
-        for lane in self._lanes.values():
-            lane.suspend()
+        self._suspend(disown=False)
         end_s = self._host.clock.monotonic() + limit_s
         while self._is_waited_for() and self._host.clock.monotonic() < end_s:
             await self._host.clock.sleep(_LOOK_S)
         return self.to_commit()
 
     def _is_waited_for(self) -> bool:
-        return any(lane.under_way for partition, lane in self._lanes.items() if partition not in self._doubtful)
+        return any(lane.is_waited_for for partition, lane in self._lanes.items() if partition not in self._doubtful)
 
     def lose(self) -> None:
         """The group may go on without us: whether any of this is still ours the next assignment tells.
 
-        Nothing more is offered or committed until then; what is under way goes on.
+        Nothing more is offered or committed until then; what is on its way out goes on, what waits for a decision is
+        let go.
         """
         self._doubtful.update(self._lanes)
+        self._suspend(disown=True)
+
+    def _suspend(self, *, disown: bool) -> None:
         for lane in self._lanes.values():
             lane.suspend()
+            if disown:
+                lane.disown()
 
     def close(self) -> None:
         """Nothing of this is ours any more."""
@@ -127,10 +133,9 @@ class Assignment:
             self._close(partition)
 
     def stop_taking(self) -> None:
-        """Offer nothing more; what is under way goes on."""
+        """Offer nothing more; what is on its way out goes on, what waits for a decision is left to our successor."""
         self.takes = False
-        for lane in self._lanes.values():
-            lane.suspend()
+        self._suspend(disown=True)
 
     def to_commit(self) -> dict[Partition, int]:
         """Offsets that have been reached and not committed."""

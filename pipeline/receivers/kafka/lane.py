@@ -99,6 +99,11 @@ class Lane:
         """Batches that the pipelines have, or are being offered."""
         return len(self._offers)
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the end of some batch is a matter of moments: nothing of it waits for a decision."""
+        return not all(delivery.is_held for delivery in self._offers)
+
     # From the consumer ------------------------------------------------------------------------------------------------
 
     def take(self, records: Sequence[Record], size_bytes: int) -> None:
@@ -119,7 +124,16 @@ class Lane:
 
     def resume(self) -> None:
         """The partition stays ours: go on."""
+        self._again = deque(sorted(self._again, key=lambda parcel: parcel.stretch.first))
         self._open.set()
+
+    def disown(self) -> None:
+        """The partition may be somebody else's, who reads on from what is committed: decide nothing more about it.
+
+        Should it stay ours after all, what pipelines let go for that is offered again.
+        """
+        for delivery in tuple(self._offers):
+            delivery.disown()
 
     def close(self) -> None:
         """The partition is not ours any more: what becomes of its records from now on is not our business."""
@@ -128,6 +142,7 @@ class Lane:
         self._again.clear()
         self._around.in_flight.give(self._held_bytes)
         self._held_bytes = 0
+        self.disown()
 
     # Offering ---------------------------------------------------------------------------------------------------------
 
@@ -147,6 +162,7 @@ class Lane:
 
     async def _offer_again(self) -> None:
         while self._again:
+            await self._open.wait()
             await self._guarded(self._once_more, self._again.popleft())
         # However the last offer ended: nothing is refused any more, and what is held is read on.
         self._refused = False
@@ -185,6 +201,7 @@ class Lane:
             batch = await self._assemble(parcel)
             if batch is None:
                 return
+            await self._open.wait()
             error = await self._hand_on(parcel, batch)
             if error is None:
                 return
@@ -295,8 +312,10 @@ class Lane:
             self._done(parcel)
             return
         error = delivery.error or Rejected("delivery failed", code=Code.INTERNAL)
-        parcel.error = error
-        parcel.reason = None if isinstance(error, Refused) else Reason.of(error)
+        is_refused = isinstance(error, Refused)
+        # What was let go because it seemed lost was not refused: it need not wait.
+        parcel.error = None if is_refused and delivery.is_disowned else error
+        parcel.reason = None if is_refused else Reason.of(error)
         self._again.append(parcel)
         self._wake.set()
 

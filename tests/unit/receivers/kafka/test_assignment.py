@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -198,3 +198,31 @@ async def test_the_lag_is_told_by_the_owner_alone(receiver: KafkaReceiver) -> No
     assert _series(receiver, "otelcol_kafka_receiver_partition_start_total") == [3.0]
     assert _series(receiver, "otelcol_kafka_receiver_partition_close_total") == [1.0]
     await receiver.stop()
+
+
+async def test_a_rebalance_does_not_wait_for_decisions(receiver: KafkaReceiver, sink: Open) -> None:
+    assignment = held(receiver)
+    assignment.assigned([ONE, TWO], keep=False)
+    assignment.take([chunk(ONE, 5), chunk(TWO, 7)])
+    await _settle()
+    for batch in sink.batches:
+        batch.delivery.hold()
+    async with asyncio.timeout(30):
+        assert await assignment.revoke(3600.0) == {}
+    assert [batch.delivery.is_disowned for batch in sink.batches] == [False, False]
+
+    assignment.assigned([ONE], keep=True)
+    is_disowned = {batch.context.metadata["kafka.offset"]: batch.delivery.is_disowned for batch in sink.batches}
+    assert is_disowned == {("5",): False, ("7",): True}
+
+
+@pytest.mark.parametrize("ends", [Assignment.lose, Assignment.stop_taking, Assignment.close])
+async def test_what_may_be_read_by_somebody_else_is_not_decided_here(
+    ends: Callable[[Assignment], None], receiver: KafkaReceiver, sink: Open
+) -> None:
+    assignment = held(receiver)
+    assignment.assigned([ONE, TWO], keep=False)
+    assignment.take([chunk(ONE, 5), chunk(TWO, 7)])
+    await _settle()
+    ends(assignment)
+    assert [batch.delivery.is_disowned for batch in sink.batches] == [True, True]

@@ -22,7 +22,7 @@ from pipeline.receivers.kafka.joining import Assembler, weight_of
 from pipeline.receivers.kafka.lane import Lane, Partition, Surroundings
 from pipeline.receivers.kafka.metrics import ItemCounters
 from pipeline.registry import Kind
-from pipeline.signals import Batch, Context, Outcome, Rooms, Signal
+from pipeline.signals import Batch, Context, Delivery, Outcome, Rooms, Signal
 from pipeline.testing import CollectingSink, FailingSink
 from pipeline.testing.builders import trace_request
 from pipeline.testing.clock import FakeClock
@@ -312,3 +312,81 @@ async def test_an_error_nobody_foresaw_leaves_no_hole(driven: Callable[..., Driv
         await run.clock.advance(1.0)
     assert len(calls) == 3
     assert run.lane.progress.to_commit() == 3
+
+
+class Deciding(Open):
+    """Holds what it gets, and lets go of what is somebody else's."""
+
+    async def consume(self, batch: Batch) -> None:
+        await super().consume(batch)
+        batch.delivery.hold()
+        batch.delivery.on_disowned(self._let_go)
+
+    def _let_go(self, delivery: Delivery) -> None:
+        delivery.release()
+        delivery.end(Outcome.FAILED, Refused("somebody else decides"))
+
+
+def offsets(sink: Open) -> list[str]:
+    return [batch.context.metadata["kafka.offset"][0] for batch in sink.batches]
+
+
+async def test_what_was_let_go_is_offered_again_in_order_when_the_partition_stays(
+    driven: Callable[..., Driven],
+) -> None:
+    sink = Deciding()
+    run = driven(sink)
+    run.take(in_order(span(1), span(2), span(3)))
+    await run.clock.settle()
+    assert len(sink.batches) == 3
+    sink.batches[1].delivery.release()
+    sink.batches[1].delivery.end(Outcome.DELIVERED)
+
+    run.lane.suspend()
+    run.lane.disown()
+    await run.clock.settle()
+    assert run.lane.under_way == 0
+    assert run.lane.progress.to_commit() is None
+    sink.batches.clear()
+
+    run.lane.resume()
+    await run.clock.settle()
+    assert offsets(sink) == ["0", "2"]
+    for batch in sink.batches:
+        batch.delivery.end(Outcome.DELIVERED)
+    assert run.lane.progress.to_commit() == 3
+    assert run.in_flight.used_bytes == 0
+
+
+async def test_what_is_being_read_when_the_group_is_shared_out_waits(
+    driven: Callable[..., Driven], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Open()
+    run = driven(sink)
+
+    def is_slow(*_: object) -> bool:
+        run.lane.suspend()
+        return False
+
+    monkeypatch.setattr(Assembler, "is_slow", is_slow)
+    run.take(in_order(span(1)))
+    await run.clock.settle()
+    assert sink.batches == []
+
+    run.lane.resume()
+    await run.clock.settle()
+    assert len(sink.batches) == 1
+
+
+async def test_who_decides_learns_that_the_partition_is_somebody_elses(driven: Callable[..., Driven]) -> None:
+    sink = Open()
+    run = driven(sink)
+    run.take(in_order(span(1)))
+    await run.clock.settle()
+    (batch,) = sink.batches
+    states = [batch.delivery.is_disowned]
+    run.lane.close()
+    assert [*states, batch.delivery.is_disowned] == [False, True]
+
+    batch.delivery.end(Outcome.DELIVERED)
+    assert run.lane.progress.to_commit() is None
