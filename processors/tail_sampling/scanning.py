@@ -86,9 +86,11 @@ def _named(pairs: Any, names: frozenset[str]) -> dict[str, Any]:
 
 def _read_trace_state(trace: Trace, text: str) -> None:
     trace.has_tracestate = True
-    if "rv:" not in text:
+    if "rv:" not in text and "th:" not in text:
         return
-    randomness = TraceState.read(text).randomness
+    state = TraceState.read(text)
+    randomness = state.randomness
+    trace.was_sampled = trace.was_sampled or randomness is not None or state.threshold is not None
     # The first explicit randomness counts.
     if randomness is not None and trace.randomness == randomness_of(trace.trace_id):
         trace.randomness = randomness

@@ -17,6 +17,7 @@ class Trace:
         due_s: when it is decided unless something moves that.
         has_root: whether a span without parent has come.
         has_tracestate: whether some span came with a tracestate.
+        was_sampled: whether some span came with `th` or `rv`, which bind the trace to a randomness.
         held: pieces of its spans, as the store keeps them (raw, packed or on disk).
         deliveries: a part of the handle of each request that brought spans.
     """
@@ -24,6 +25,7 @@ class Trace:
     __slots__ = (
         "arrived_s", "deliveries", "due_s", "end_unix_ns", "facts", "has_root", "has_tracestate", "held", "last_s",
         "randomness", "size_bytes", "span_count", "start_unix_ns", "status_codes", "tenant", "trace_id",
+        "was_sampled",
     )  # fmt: skip
 
     def __init__(self, trace_id: bytes, randomness: int, now_s: float, facts: list[Any]) -> None:
@@ -33,7 +35,7 @@ class Trace:
         self.tenant = ""
         self.arrived_s = self.last_s = now_s
         self.due_s = 0.0
-        self.has_root = self.has_tracestate = False
+        self.has_root = self.has_tracestate = self.was_sampled = False
         self.start_unix_ns = NO_TIME
         self.end_unix_ns = 0
         self.status_codes = self.span_count = self.size_bytes = 0
