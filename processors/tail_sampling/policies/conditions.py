@@ -1,0 +1,85 @@
+"""What an attribute's value must be. Types are strict: a number in a text is no number, and true is not 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, TypeAlias
+
+from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr
+
+from pipeline.config import Pattern
+
+Scalar: TypeAlias = StrictBool | StrictInt | StrictFloat | StrictStr
+Scalars: TypeAlias = Scalar | tuple[Scalar, ...]
+
+
+def number_of(value: Any) -> float | None:
+    """The value where it is a finite int or double."""
+    if (type(value) is int or type(value) is float) and isfinite(value):
+        return value
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Values of which one must be found; 1 and 1.0 are the same, 1 and true are not."""
+
+    values: frozenset[Any]
+    booleans: frozenset[bool]
+
+    @classmethod
+    def of(cls, values: Scalars) -> OneOf:
+        """Of one value or several."""
+        listed = values if isinstance(values, tuple) else (values,)
+        booleans = frozenset(value for value in listed if isinstance(value, bool))
+        return cls(frozenset(value for value in listed if not isinstance(value, bool)), booleans)
+
+    def has(self, value: Any) -> bool:
+        """Whether the value, or an element of a list, is one of them."""
+        if isinstance(value, list):
+            return any(map(self.has, value))
+        if isinstance(value, dict):
+            return False
+        return value in (self.booleans if isinstance(value, bool) else self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All that is set must hold; with nothing set any value will do. Of a list one element must."""
+
+    low: float | None = None
+    high: float | None = None
+    one_of: OneOf | None = None
+    pattern: Pattern | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Whether an attribute's value meets it."""
+        if isinstance(value, list):
+            return any(map(self.holds, value))
+        if self.one_of is not None and not self.one_of.has(value):
+            return False
+        if self.pattern is not None and not (isinstance(value, str) and self.pattern.regex.search(value)):
+            return False
+        return self.is_within(value)
+
+    def is_within(self, value: Any) -> bool:
+        """Whether it is a number within the bounds, both inclusive, where there are any."""
+        if self.low is None and self.high is None:
+            return True
+        number = number_of(value)
+        if number is None:
+            return False
+        return (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+
+
+def numbers_in(values: Iterable[Any]) -> list[float]:
+    """The numbers among values, those in lists, too."""
+    found: list[float] = []
+    for value in values:
+        if isinstance(value, list):
+            found += numbers_in(value)
+        elif (number := number_of(value)) is not None:
+            found.append(number)
+    return found
