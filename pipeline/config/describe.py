@@ -88,7 +88,7 @@ def _attribute_docs(cls: type) -> dict[str, str]:
 
 
 def keys(model: type[BaseModel], prefix: str = "", seen: frozenset[type] = frozenset()) -> Iterator[Key]:
-    """Every key of a model and of the blocks inside it, in the order of declaration."""
+    """Every key of a model and of the blocks inside it, in the order of declaration; those of repetitions are left out."""
     texts = descriptions(model)
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.alias or name}"
@@ -97,7 +97,7 @@ def keys(model: type[BaseModel], prefix: str = "", seen: frozenset[type] = froze
         type_text = _with_metadata(field)
         yield Key(path, "" if reason else type_text, default_text(field), text, reason is not None)
         for step, block in blocks(field.annotation):
-            if block not in seen and reason is None:
+            if block not in seen and reason is None and not getattr(block, "is_repetition", False):
                 yield from keys(block, f"{path}{step}.", seen | {block, model})
 
 

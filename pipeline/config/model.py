@@ -22,6 +22,7 @@ class ConfigModel(BaseModel):
 
     A field typed `Block | None = None` is an optional block: absent it is off, present it is on, even when empty. A
     block whose empty form means nothing sets `null_is_absent = True` (the Collector's `tls:` and `auth:`).
+    One whose keys are those of another, and described there, sets `is_repetition = True`: pages do not list them again.
     """
 
     model_config = ConfigDict(
@@ -35,6 +36,7 @@ class ConfigModel(BaseModel):
     )
 
     null_is_absent: ClassVar[bool] = False
+    is_repetition: ClassVar[bool] = False
 
     def unprinted_keys(self) -> frozenset[str]:
         """Keys that the effective configuration leaves out, because their mere presence would mean something else."""

@@ -118,6 +118,21 @@ def test_models_that_hold_themselves_end() -> None:
     assert [key.path for key in keys(Tree)] == ["children", "children[].children"]
 
 
+class Again(Inner):
+    is_repetition = True
+
+
+class Twice(ConfigModel):
+    once: Inner
+    again: list[Again]
+
+
+def test_keys_of_repetitions_are_left_out() -> None:
+    paths = [key.path for key in keys(Twice)]
+    assert [path for path in paths if path.startswith("again")] == ["again"]
+    assert [path for path in paths if path.startswith("once.")]
+
+
 def test_description_at() -> None:
     assert description_at(Outer, ("blocks", 3, "depth")) == "How deep."
     assert description_at(Outer, ("named", "x", "depth")) == "How deep."
