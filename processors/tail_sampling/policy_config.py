@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
 from pipeline.config import InvalidKey
 from processors.tail_sampling.policies import LEAVES
+from processors.tail_sampling.policies.composite import Composite
 from processors.tail_sampling.policies.items import Item, build_all, item_model
+from processors.tail_sampling.policies.joining import And, Drop, Not
 from processors.tail_sampling.policy import Policy, Setting
 
-CONTAINERS: Final[tuple[type[Policy], ...]] = ()
+CONTAINERS: Final[tuple[type[Policy], ...]] = (And, Not, Drop, Composite)
 """Types with other policies inside, in the order of the reference page."""
 
-PolicyItem: Final = item_model("PolicyItem", "A policy.", (*LEAVES, *CONTAINERS))
+if TYPE_CHECKING:
+    PolicyItem: TypeAlias = Item
+else:
+    PolicyItem = item_model("PolicyItem", "A policy.", (*LEAVES, *CONTAINERS), is_repetition=False)
 
 
 def _named(items: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -29,7 +34,7 @@ def _named(items: tuple[Item, ...]) -> tuple[Item, ...]:
     return items
 
 
-PolicyList: TypeAlias = Annotated[tuple[PolicyItem, ...], AfterValidator(_named)]  # type: ignore[valid-type]  # made by create_model
+PolicyList: TypeAlias = Annotated[tuple[PolicyItem, ...], AfterValidator(_named)]
 """Type of the field `policies`."""
 
 

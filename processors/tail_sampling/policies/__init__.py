@@ -5,11 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 from processors.tail_sampling.policies.always_sample import AlwaysSample
+from processors.tail_sampling.policies.latency import Latency
+from processors.tail_sampling.policies.limiting import BytesLimiting, RateLimiting
+from processors.tail_sampling.policies.probabilistic import Probabilistic
+from processors.tail_sampling.policies.span_count import SpanCount
 from processors.tail_sampling.policies.status_code import StatusCode
+from processors.tail_sampling.policies.trace_context import TraceFlags, TraceStatePolicy
+from processors.tail_sampling.policies.typed_attributes import BooleanAttribute, NumericAttribute, StringAttribute
 from processors.tail_sampling.policy import Policy
 
 LEAVES: Final[tuple[type[Policy], ...]] = (
     AlwaysSample,
+    Latency,
+    NumericAttribute,
+    BooleanAttribute,
+    StringAttribute,
+    Probabilistic,
     StatusCode,
+    RateLimiting,
+    BytesLimiting,
+    SpanCount,
+    TraceStatePolicy,
+    TraceFlags,
 )
 """Those without others inside, in the order of the reference page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field, create_model, model_validator
 
@@ -62,20 +62,30 @@ class Item(ConfigModel):
         block: ConfigModel | None = getattr(self, self.type)
         return block
 
-    def build(self, setting: Setting) -> Policy:
-        """The policy that is described here."""
+    def build(self, setting: Setting, name: str = "") -> Policy:
+        """The policy that is described here, under its own name or another."""
         block = self.block
-        return self.policy_types[self.type](self.name, self._model() if block is None else block, setting)
+        return self.policy_types[self.type](name or self.name, self._model() if block is None else block, setting)
 
 
-def item_model(name: str, doc: str, types: Sequence[type[Policy]]) -> type[Item]:
-    """The model of an item of a list in which policies of `types` may stand."""
+def item_model(
+    name: str, doc: str, types: Sequence[type[Policy]], *, is_repetition: bool = True
+) -> builtins.type[Item]:
+    """The model of an item of a list in which policies of `types` may stand.
+
+    Args:
+        name: of the model.
+        doc: what such an item is.
+        types: of policies.
+        is_repetition: whether its keys are described where they stand in the outermost list.
+    """
     names = [policy.type for policy in types]
     kind = Field("", description=Item.model_fields["type"].description, json_schema_extra={"enum": [*names]})
     fields: dict[str, Any] = {"type": (str, kind)} | {
         policy.type: (policy.Config | None, Field(None, description=_summary(policy))) for policy in types
     }
     made = create_model(name, __base__=Item, __doc__=doc, __module__=__name__, **fields)
+    made.is_repetition = is_repetition
     made.policy_types = {policy.type: policy for policy in types}
     return made
 
@@ -84,12 +94,17 @@ def _summary(policy: type[Policy]) -> str:
     return (policy.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ").strip()
 
 
-SubPolicy: Final = item_model("SubPolicy", "A policy inside another.", LEAVES)
+if TYPE_CHECKING:
+    SubPolicy: TypeAlias = Item
+else:
+    SubPolicy = item_model("SubPolicy", "A policy inside another.", LEAVES)
 
 
-def build_all(items: Iterable[Item], setting: Setting) -> tuple[Policy, ...]:
-    """The policies of a list, in its order."""
-    return tuple(item.build(setting) for item in items)
+def build_all(items: Iterable[Item], setting: Setting, inside: str = "") -> tuple[Policy, ...]:
+    """The policies of a list, in its order; those inside another carry its name, `outer/inner`."""
+    if not inside:
+        return tuple(item.build(setting) for item in items)
+    return tuple(item.build(setting, f"{inside}/{item.name or place}") for place, item in enumerate(items))
 
 
 __all__ = ["Item", "SubPolicy", "build_all", "item_model"]

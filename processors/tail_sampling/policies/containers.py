@@ -1,0 +1,59 @@
+"""What policies with others inside have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from processors.sampling.thresholds import ALWAYS
+from processors.tail_sampling.policies.items import Item, build_all
+from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Decision, Policy, Setting, TraceFacts
+
+
+def learns(policy: Policy) -> bool:
+    """Whether the policy wants to be told what became of traces."""
+    if isinstance(policy, Container):
+        return any(map(learns, policy.children))
+    return type(policy).decided is not Policy.decided
+
+
+class Container(Policy):
+    """A policy with others inside, which are asked in their order until one settles it."""
+
+    def __init__(self, name: str, config: Any, setting: Setting, items: Iterable[Item]) -> None:
+        """Build those inside; their names begin with the name of this one."""
+        super().__init__(name, config, setting)
+        self.children = build_all(items, setting, inside=name)
+        self.spends = any(child.spends for child in self.children)
+        self._learns = learns(self)
+        self._asked: list[Policy] = []
+
+    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
+        """Told on to those inside that were asked."""
+        if self._learns:
+            for child in self._asked:
+                child.decided(trace, decision, now_s)
+
+    def joint_threshold(self, trace: TraceFacts, now_s: float) -> int:
+        """T with which all inside together would keep the trace: the largest, since all share one randomness.
+
+        Once it is certain that the trace is not kept, nobody is asked whom that would cost something.
+        """
+        highest, is_known, randomness = ALWAYS, True, trace.randomness
+        self._asked.clear()
+        for child in self.children:
+            if highest > randomness and child.spends:
+                is_known = False
+                continue
+            threshold = child.threshold(trace, now_s)
+            self._asked.append(child)
+            if threshold == NEVER:
+                return NEVER
+            is_known = is_known and ALWAYS <= threshold <= NEVER
+            highest = max(highest, threshold)
+        if is_known:
+            return highest
+        return UNKNOWN if highest <= randomness else LIMITED
+
+
+__all__ = ["Container", "learns"]
