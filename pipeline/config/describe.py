@@ -88,7 +88,7 @@ def _attribute_docs(cls: type) -> dict[str, str]:
 
 
 def keys(model: type[BaseModel], prefix: str = "", seen: frozenset[type] = frozenset()) -> Iterator[Key]:
-    """Every key of a model and of the blocks inside it, in the order of declaration; those of repetitions are left out."""
+    """Every key of a model and of the blocks inside it, in the order of declaration, without those of repetitions."""
     texts = descriptions(model)
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.alias or name}"
