@@ -99,7 +99,7 @@ class MemoryLimiter(Processor):
         self._set_refusing(used > self.soft_bytes, used)
 
     def _used_bytes(self) -> int:
-        held = LEDGER.held_bytes * _HELD_FACTOR
+        held = _held_bytes()
         rss = self._rss()
         return max(held, rss) if held >= _HELD_SHARE * self.hard_bytes else held
 
@@ -144,7 +144,7 @@ class MemoryLimiter(Processor):
 
     def _must_refuse(self, batch: Batch) -> bool:
         # The held sum is exact at any moment, so that a burst between two checks cannot pass the hard limit.
-        return self._refusing or LEDGER.held_bytes * _HELD_FACTOR > self.hard_bytes
+        return self._refusing or _held_bytes() > self.hard_bytes
 
     def _refusal(self, batch: Batch) -> Refused:
         self._count("refused", batch)
@@ -156,6 +156,10 @@ class MemoryLimiter(Processor):
         if counter is None:
             counter = self._accepted[name] = self.host.meter.counter(name, f"Items {outcome} by the memory limiter.")
         counter.inc(batch.count)
+
+
+def _held_bytes() -> int:
+    return LEDGER.held_bytes * _HELD_FACTOR + LEDGER.resting_bytes
 
 
 def _limits(config: MemoryLimiterConfig) -> tuple[int, int]:

@@ -62,7 +62,9 @@ class ProcessMetrics:
                 value=memory["VmData"],
             )
         yield GaugeMetricFamily(
-            "penstock_held_bytes", "Bytes of telemetry held by batches, queues and buffers.", value=LEDGER.held_bytes
+            "penstock_held_bytes",
+            "Bytes of telemetry held by batches, queues and buffers.",
+            value=LEDGER.held_bytes + LEDGER.resting_bytes,
         )
 
 

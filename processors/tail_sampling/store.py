@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline.signals import LEDGER, Delivery
 from processors.tail_sampling.heads import Head, Heads
+from processors.tail_sampling.packing import PIECE_BYTES, Packer, Piece, memory_of
+from processors.tail_sampling.relief import Relief, Step
+from processors.tail_sampling.spilling import Spill
 from processors.tail_sampling.trace import Trace
 
-# Objects beside the bytes, measured with tests/benchmarks/sampling_memory.py: a trace with its places in tables and
-# wheels, a piece, and the part of a request's handle.
+# Objects beside the bytes: a trace with its places in tables and wheels, and a part of a request's handle.
 TRACE_BYTES: Final = 1200
-PIECE_BYTES: Final = 150
 DELIVERY_BYTES: Final = 100
 
 _LEDGER_STEP_BYTES: Final = 1 << 16
+
+# What is compressed or spilled at a time at the most, in milliseconds that is about as many MiB twice over.
+_MAX_BYTES_AT_ONCE: Final = 2 << 20
+_IDLE_BYTES: Final = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +42,29 @@ class StoreSettings:
 
 
 class Store:
-    """Keeps the bytes of traces until they are taken or forgotten, in memory or, where it runs short, elsewhere.
+    """Keeps the bytes of traces until they are forgotten: in memory, compressed, or on disk, as room gets short.
 
     Attributes:
         heads: what encloses the spans of all pieces; give it to `divide`.
-        held_bytes: memory that traces take, objects included.
+        spill: what lies on disk; None without a folder for it.
+        relief: what was compressed and spilled.
     """
 
-    def __init__(self, settings: StoreSettings) -> None:
-        """Start empty."""
-        self._settings = settings
+    def __init__(self, settings: StoreSettings, on_spill_failure: Callable[[OSError], None] | None = None) -> None:
+        """Start empty. `on_spill_failure` is told once each time the disk begins to fail: nothing is lost by that.
+
+        Raises:
+            OSError: there is a folder for spilling in which no file can be made.
+        """
+        self._max_bytes = settings.max_bytes
+        self._half_bytes = settings.max_bytes // 2
+        self._spill_above_bytes = settings.max_bytes * 3 // 4
         self.heads = Heads()
-        self._held_bytes = 0
-        self._entered_bytes = 0
+        self.spill = Spill(settings.spill_directory, settings.spill_max_bytes) if settings.spill_directory else None
+        self._packer = Packer(self.spill)
+        self.relief = Relief(self._packer, self.spill, settings.compress_above_bytes, on_spill_failure or _say_nothing)
+        self._held_bytes = self._entered_bytes = 0
+        self._to_pack_bytes = self._to_spill_bytes = 0
 
     @property
     def held_bytes(self) -> int:
@@ -59,46 +74,90 @@ class Store:
     @property
     def pressure(self) -> float:
         """How full the memory is: 0 empty, 1 full."""
-        return self.held_bytes / self._settings.max_bytes
+        return self.held_bytes / self._max_bytes
 
     def add(self, trace: Trace, head: Head, body: bytes, count: int, delivery: Delivery) -> None:
         """Keep a part of a request for its trace, with a part of the request's handle."""
         held = trace.held
-        size_bytes = PIECE_BYTES + len(body)
+        body_bytes = len(body)
+        size_bytes = PIECE_BYTES + body_bytes
         if not held:
             size_bytes += TRACE_BYTES
-        if not held or held[-1][0] is not head:
             trace.size_bytes += head.size_bytes
-        trace.size_bytes += len(body)
+        elif held[-1].__class__ is tuple and held[-1][0] is not head:
+            trace.size_bytes += head.size_bytes
+        trace.size_bytes += body_bytes
         trace.span_count += count
+        trace.loose_bytes += body_bytes
         held.append((head, body, count))
         deliveries = trace.deliveries
         if not deliveries or deliveries[-1] is not delivery:
             deliveries.append(delivery.fork())
             size_bytes += DELIVERY_BYTES
+        self.relief.note(trace)
         self._account(size_bytes)
+        if self._held_bytes + self.heads.held_bytes > self._half_bytes:
+            self._relieve(size_bytes)
 
-    def pieces(self, trace: Trace) -> Iterator[tuple[Head, bytes, int]]:
-        """Head, bytes of spans with their tags and their number, in the order they came."""
-        yield from trace.held
+    def pieces(self, trace: Trace) -> Iterator[Piece]:
+        """Head, bytes of spans with their tags and their number, in the order they came; unpacked one by one.
+
+        Raises:
+            OSError: they were on a disk that does not give them back.
+        """
+        for held in trace.held:
+            if held.__class__ is tuple:
+                yield held
+            else:
+                yield from self._packer.unpack(held)
 
     def forget(self, trace: Trace) -> None:
         """Let the bytes of a trace go. Its deliveries stay with the trace: whoever decides ends them."""
-        size_bytes = TRACE_BYTES + DELIVERY_BYTES * len(trace.deliveries)
-        for _, body, _ in trace.held:
-            size_bytes += PIECE_BYTES + len(body)
+        held = trace.held
+        if not held:
+            return
+        self.relief.forget(trace)
+        self._account(-TRACE_BYTES - DELIVERY_BYTES * len(trace.deliveries) - sum(map(memory_of, held)))
         trace.held = []
-        self._account(-size_bytes)
+        trace.packed_runs = trace.loose_bytes = 0
+        if self._held_bytes < self._half_bytes:
+            self.relief.recover()
+
+    def relieve(self) -> None:
+        """Make some room if the store is more than half full; for who has time. `add` does so, too."""
+        if self.held_bytes > self._half_bytes:
+            self._relieve(_IDLE_BYTES)
+
+    def _relieve(self, size_bytes: int) -> None:
+        """Work on twice as many bytes as came, so that what is compressed catches up with what comes."""
+        self._to_pack_bytes = min(self._to_pack_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
+        self._to_pack_bytes = self._work(self.relief.pack, self._to_pack_bytes, self._half_bytes)
+        if self.spill is not None and self.held_bytes > self._spill_above_bytes:
+            self._to_spill_bytes = min(self._to_spill_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
+            self._to_spill_bytes = self._work(self.relief.spill, self._to_spill_bytes, self._spill_above_bytes)
+
+    def _work(self, step: Callable[[], Step], size_bytes: int, until_bytes: int) -> int:
+        while size_bytes > 0 and self.held_bytes > until_bytes:
+            worked_bytes, freed_bytes = step()
+            if not worked_bytes:
+                return 0
+            size_bytes -= worked_bytes
+            self._account(-freed_bytes)
+        return size_bytes
 
     def _account(self, size_bytes: int) -> None:
         self._held_bytes += size_bytes
-        if abs(self._held_bytes - self._entered_bytes) >= _LEDGER_STEP_BYTES:
+        if not -_LEDGER_STEP_BYTES < self._held_bytes - self._entered_bytes < _LEDGER_STEP_BYTES:
             self.enter()
 
     def enter(self) -> None:
-        """Put what is held now into the process's ledger; `add` and `forget` do so for each 64 KiB."""
-        LEDGER.add(self._held_bytes - self._entered_bytes)
+        """Put what is held now into the process's ledger; that is done by itself for each 64 KiB."""
+        LEDGER.rest(self._held_bytes - self._entered_bytes)
         self._entered_bytes = self._held_bytes
 
 
-__all__ = ["DELIVERY_BYTES", "PIECE_BYTES", "TRACE_BYTES", "Store", "StoreSettings"]
+def _say_nothing(_: OSError) -> None:
+    pass
+
+
+__all__ = ["Store", "StoreSettings"]

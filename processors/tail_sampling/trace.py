@@ -18,14 +18,15 @@ class Trace:
         has_root: whether a span without parent has come.
         has_tracestate: whether some span came with a tracestate.
         was_sampled: whether some span came with `th` or `rv`, which bind the trace to a randomness.
-        held: pieces of its spans, as the store keeps them (raw, packed or on disk).
+        held: pieces of its spans, as the store keeps them: first `packed_runs` that are packed, then raw ones, which
+            have `loose_bytes`.
         deliveries: a part of the handle of each request that brought spans.
     """
 
     __slots__ = (
         "arrived_s", "deliveries", "due_s", "end_unix_ns", "facts", "has_root", "has_tracestate", "held", "last_s",
-        "randomness", "size_bytes", "span_count", "start_unix_ns", "status_codes", "tenant", "trace_id",
-        "was_sampled",
+        "loose_bytes", "packed_runs", "randomness", "size_bytes", "span_count", "start_unix_ns", "status_codes",
+        "tenant", "trace_id", "was_sampled",
     )  # fmt: skip
 
     def __init__(self, trace_id: bytes, randomness: int, now_s: float, facts: list[Any]) -> None:
@@ -41,4 +42,5 @@ class Trace:
         self.status_codes = self.span_count = self.size_bytes = 0
         self.facts = facts
         self.held: list[Any] = []
+        self.packed_runs = self.loose_bytes = 0
         self.deliveries: list[Delivery] = []

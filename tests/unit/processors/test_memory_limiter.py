@@ -67,6 +67,20 @@ async def test_a_burst_between_two_checks_is_refused_at_the_hard_limit(held: Any
         await processor.consume(traces({}))
 
 
+async def test_what_waits_as_bytes_alone_counts_once() -> None:
+    processor = limiter()
+    LEDGER.rest(70 * MIB)
+    try:
+        processor.check()
+        await processor.consume(traces({}))
+        LEDGER.rest(40 * MIB)
+        with pytest.raises(Refused):
+            await processor.consume(traces({}))
+        LEDGER.rest(-40 * MIB)
+    finally:
+        LEDGER.rest(-70 * MIB)
+
+
 def test_the_resident_size_refuses_only_while_telemetry_is_held(held: Any) -> None:
     processor = limiter(rss=500 * MIB)
     processor.check()

@@ -68,8 +68,12 @@ def groups(draw: st.DrawFn, tag: int, head: st.SearchStrategy[bytes], inner: st.
 
 
 # A resource or scope that comes twice is merged by whoever reads it.
-resource_heads = st.sampled_from([b"", field(0x0A, field(0x0A, field(0x0A, b"a"))), field(0x0A, b"\x10\x02"), field(0x1A, b"url")])  # fmt: skip
-scope_heads = st.sampled_from([b"", field(0x0A, field(0x0A, b"name")), field(0x0A, field(0x12, b"1")), field(0x1A, b"url")])  # fmt: skip
+resource_heads = st.sampled_from(
+    [b"", field(0x0A, field(0x0A, field(0x0A, b"a"))), field(0x0A, b"\x10\x02"), field(0x1A, b"url")]
+)
+scope_heads = st.sampled_from(
+    [b"", field(0x0A, field(0x0A, b"name")), field(0x0A, field(0x12, b"1")), field(0x1A, b"url")]
+)
 requests = st.lists(
     st.one_of(groups(0x0A, resource_heads, groups(0x12, scope_heads, spans())), unknown), max_size=5
 ).map(b"".join)
