@@ -32,18 +32,22 @@ class Delivery:
 
     Who brought the data may lose its claim to it (`disown`): somebody else brings the same data again. What is on its
     way out then goes on; who holds it undecided lets it go, as failed with `Refused`.
+
+    Attributes:
+        held: so many parts wait for a decision, perhaps for minutes: nobody is to wait for the handle meanwhile.
+            Counted by who holds them; merged handles are counted for themselves.
     """
 
-    __slots__ = ("_callbacks", "_claim_callbacks", "_held", "_is_disowned", "_open", "_sources", "error", "outcome")
+    __slots__ = ("_callbacks", "_claim_callbacks", "_is_disowned", "_open", "_sources", "error", "held", "outcome")
 
     def __init__(self, sources: Sequence[Delivery] = ()) -> None:
         """Start with one open part; `sources` are the handles in whose place this one stands."""
         self._open = 1
         self._callbacks: list[Callable[[Delivery], None]] = []
         self._claim_callbacks: list[Callable[[Delivery], None]] | None = None
-        self._held = 0
         self._is_disowned = False
         self._sources = sources
+        self.held = 0
         self.outcome = Outcome.DROPPED
         self.error: DeliveryError | None = None
 
@@ -89,21 +93,6 @@ class Delivery:
             callback(self)
         else:
             self._callbacks.append(callback)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether some part waits for a decision, so that it makes no sense to wait for the handle."""
-        return self._held > 0
-
-    def hold(self, parts: int = 1) -> None:
-        """Say that so many parts wait for a decision, which may take minutes."""
-        self._held += parts
-        for source in self._sources:
-            source.hold(parts)
-
-    def release(self, parts: int = 1) -> None:
-        """Say that so many parts that were held are on their way, or about to end."""
-        self.hold(-parts)
 
     @property
     def is_disowned(self) -> bool:

@@ -46,7 +46,7 @@ class Store:
 
     Attributes:
         heads: what encloses the spans of all pieces; give it to `divide`.
-        spill: what lies on disk; None without a folder for it.
+        spill: what lies on disk.
         relief: what was compressed and spilled.
     """
 
@@ -56,15 +56,26 @@ class Store:
         Raises:
             OSError: there is a folder for spilling in which no file can be made.
         """
-        self._max_bytes = settings.max_bytes
-        self._half_bytes = settings.max_bytes // 2
-        self._spill_above_bytes = settings.max_bytes * 3 // 4
         self.heads = Heads()
-        self.spill = Spill(settings.spill_directory, settings.spill_max_bytes) if settings.spill_directory else None
+        self.spill = Spill()
         self._packer = Packer(self.spill)
-        self.relief = Relief(self._packer, self.spill, settings.compress_above_bytes, on_spill_failure or _say_nothing)
+        self.relief = Relief(self._packer, self.spill, on_spill_failure or _say_nothing)
+        self.settings = settings
         self._held_bytes = self._entered_bytes = 0
         self._to_pack_bytes = self._to_spill_bytes = 0
+
+    @property
+    def settings(self) -> StoreSettings:
+        """What the store may use; it may be changed while traces wait. Raises OSError as the store itself does."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._half_bytes = settings.max_bytes // 2
+        self._spill_above_bytes = settings.max_bytes * 3 // 4
+        self.relief.above_bytes = settings.compress_above_bytes
+        self.spill.move(settings.spill_directory, settings.spill_max_bytes)
 
     @property
     def held_bytes(self) -> int:
@@ -74,7 +85,7 @@ class Store:
     @property
     def pressure(self) -> float:
         """How full the memory is: 0 empty, 1 full."""
-        return self.held_bytes / self._max_bytes
+        return self.held_bytes / self._settings.max_bytes
 
     def add(self, trace: Trace, head: Head, body: bytes, count: int, delivery: Delivery) -> None:
         """Keep a part of a request for its trace, with a part of the request's handle."""
@@ -93,6 +104,7 @@ class Store:
         deliveries = trace.deliveries
         if not deliveries or deliveries[-1] is not delivery:
             deliveries.append(delivery.fork())
+            delivery.held += 1
             size_bytes += DELIVERY_BYTES
         self.relief.note(trace)
         self._account(size_bytes)
@@ -118,6 +130,8 @@ class Store:
             return
         self.relief.forget(trace)
         self._account(-TRACE_BYTES - DELIVERY_BYTES * len(trace.deliveries) - sum(map(memory_of, held)))
+        for delivery in trace.deliveries:
+            delivery.held -= 1
         trace.held = []
         trace.packed_runs = trace.loose_bytes = 0
         if self._held_bytes < self._half_bytes:
@@ -132,7 +146,7 @@ class Store:
         """Work on twice as many bytes as came, so that what is compressed catches up with what comes."""
         self._to_pack_bytes = min(self._to_pack_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
         self._to_pack_bytes = self._work(self.relief.pack, self._to_pack_bytes, self._half_bytes)
-        if self.spill is not None and self.held_bytes > self._spill_above_bytes:
+        if self.held_bytes > self._spill_above_bytes:
             self._to_spill_bytes = min(self._to_spill_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
             self._to_spill_bytes = self._work(self.relief.spill, self._to_spill_bytes, self._spill_above_bytes)
 

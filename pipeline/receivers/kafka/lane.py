@@ -102,7 +102,7 @@ class Lane:
     @property
     def is_waited_for(self) -> bool:
         """Whether the end of some batch is a matter of moments: nothing of it waits for a decision."""
-        return not all(delivery.is_held for delivery in self._offers)
+        return not all(delivery.held for delivery in self._offers)
 
     # From the consumer ------------------------------------------------------------------------------------------------
 

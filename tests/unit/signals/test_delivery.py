@@ -95,14 +95,3 @@ def test_who_is_told_may_end_the_handle_at_once() -> None:
     handle.disown()
     assert order == ["resolved", "told"]
     assert isinstance(handle.error, Refused)
-
-
-def test_a_handle_is_held_while_some_part_waits_for_a_decision() -> None:
-    sources = [Delivery(), Delivery()]
-    merged = Delivery.merge(sources)
-    merged.hold(2)
-    merged.release()
-    assert [handle.is_held for handle in (merged, *sources)] == [True] * 3
-
-    merged.release()
-    assert [handle.is_held for handle in (merged, *sources)] == [False] * 3

@@ -68,8 +68,7 @@ class Held:
             self.forget(number)
         self.store.enter()
         assert self.store.held_bytes == 0
-        if self.store.spill is not None:
-            assert self.store.spill.disk_bytes == 0
+        assert self.store.spill.disk_bytes == 0
         self.delivery.end(Outcome.DELIVERED)
         assert self.delivery.resolved
 
@@ -175,7 +174,6 @@ def test_what_memory_has_no_room_for_goes_to_disk(tmp_path: Path) -> None:
     held = Held(spill_directory=str(tmp_path), spill_max_bytes=64 * MIB)
     for number in range(400):
         held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
-    assert held.store.spill is not None
     assert held.store.spill.disk_bytes > 2 * MIB
     assert held.store.held_bytes < MIB
     assert list(tmp_path.iterdir()) == []
@@ -186,7 +184,6 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     held = Held(spill_directory=str(tmp_path / "made"), spill_max_bytes=64 * MIB)
     for number in range(200):
         held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
-    assert held.store.spill is not None
     assert held.store.spill._open is not None
     status = os.fstat(held.store.spill._open.file.fileno())
     assert stat.S_IMODE(status.st_mode) == 0o600
@@ -199,7 +196,6 @@ def test_the_disk_is_used_up_to_its_bound(tmp_path: Path) -> None:
     held = Held(spill_directory=str(tmp_path), spill_max_bytes=500 * KIB)
     for number in range(400):
         held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
-    assert held.store.spill is not None
     assert 400 * KIB < held.store.spill.disk_bytes <= 500 * KIB
     assert held.store.pressure > 1
     assert held.failures == []
@@ -240,7 +236,9 @@ def test_one_part_of_a_handle_for_all_pieces_of_a_request() -> None:
     held.add(2, b"b")
     held.add(1, b"c")
     assert held.traces[1].deliveries == [held.delivery]
+    assert held.delivery.held == 2
     held.end()
+    assert held.delivery.held == 0
 
 
 def test_size_and_count_of_a_trace() -> None:
@@ -257,4 +255,19 @@ def test_the_ledger_knows_what_waits() -> None:
     held = Held(64 * MIB)
     held.add(1, HARD)
     assert LEDGER.resting_bytes - before >= len(HARD)
+    held.end()
+
+
+def test_room_may_be_changed_while_traces_wait(tmp_path: Path) -> None:
+    held = Held(spill_directory=str(tmp_path / "old"), spill_max_bytes=64 * MIB)
+    for number in range(200):
+        held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
+    before = held.store.spill.disk_bytes
+    assert before > 0
+    held.store.settings = StoreSettings(64 * MIB)
+    assert held.store.pressure < 0.1
+    held.store.settings = StoreSettings(MIB, 0, str(tmp_path / "new"), 64 * MIB)
+    for number in range(200, 300):
+        held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
+    assert held.store.spill.disk_bytes > before
     held.end()

@@ -206,7 +206,7 @@ async def test_a_rebalance_does_not_wait_for_decisions(receiver: KafkaReceiver, 
     assignment.take([chunk(ONE, 5), chunk(TWO, 7)])
     await _settle()
     for batch in sink.batches:
-        batch.delivery.hold()
+        batch.delivery.held += 1
     async with asyncio.timeout(30):
         assert await assignment.revoke(3600.0) == {}
     assert [batch.delivery.is_disowned for batch in sink.batches] == [False, False]

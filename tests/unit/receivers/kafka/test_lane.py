@@ -319,11 +319,11 @@ class Deciding(Open):
 
     async def consume(self, batch: Batch) -> None:
         await super().consume(batch)
-        batch.delivery.hold()
+        batch.delivery.held += 1
         batch.delivery.on_disowned(self._let_go)
 
     def _let_go(self, delivery: Delivery) -> None:
-        delivery.release()
+        delivery.held -= 1
         delivery.end(Outcome.FAILED, Refused("somebody else decides"))
 
 
@@ -339,7 +339,7 @@ async def test_what_was_let_go_is_offered_again_in_order_when_the_partition_stay
     run.take(in_order(span(1), span(2), span(3)))
     await run.clock.settle()
     assert len(sink.batches) == 3
-    sink.batches[1].delivery.release()
+    sink.batches[1].delivery.held -= 1
     sink.batches[1].delivery.end(Outcome.DELIVERED)
 
     run.lane.suspend()
