@@ -68,8 +68,8 @@ def memory_of(held: Piece | Packed) -> int:
 class Packer:
     """Compresses and uncompresses."""
 
-    def __init__(self, spill: Spill | None) -> None:
-        """Make the contexts, which are used again and again."""
+    def __init__(self, spill: Spill) -> None:
+        """Make the contexts, which are used again and again; `spill` has what is on disk."""
         import zstandard  # noqa: PLC0415 - only where traces wait
 
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
@@ -87,7 +87,7 @@ class Packer:
     def unpack(self, packed: Packed) -> Iterator[Piece]:
         """The pieces again. Raises OSError where they are on a disk that does not give them back."""
         raw = packed.raw
-        if packed.place is not None and self._spill is not None:
+        if packed.place is not None:
             raw = self._spill.read(packed.place)
         yield from packed.cut(self._decompressor.decompress(raw))
 

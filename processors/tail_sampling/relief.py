@@ -29,18 +29,17 @@ class Relief:
     """Compresses the oldest large traces and spills them, a step at a time; every byte is compressed once.
 
     Attributes:
+        above_bytes: traces with more bytes that are not compressed are.
         packed_bytes: how much was compressed so far.
         spilled_bytes: how much went to disk so far.
         failures: how often the disk failed.
     """
 
-    def __init__(
-        self, packer: Packer, spill: Spill | None, above_bytes: int, on_failure: Callable[[OSError], None]
-    ) -> None:
-        """Compress traces with more than `above_bytes` to compress; `on_failure` is told when a disk fails."""
+    def __init__(self, packer: Packer, spill: Spill, on_failure: Callable[[OSError], None]) -> None:
+        """`on_failure` is told when the disk fails."""
         self._packer = packer
         self._spill = spill
-        self._above_bytes = above_bytes
+        self.above_bytes = 0
         self._on_failure = on_failure
         self._large: dict[Trace, None] = {}
         self._packing: tuple[Trace, Packing] | None = None
@@ -50,7 +49,7 @@ class Relief:
 
     def note(self, trace: Trace) -> None:
         """A trace has got more bytes."""
-        if trace.loose_bytes > self._above_bytes:
+        if trace.loose_bytes > self.above_bytes:
             self._large[trace] = None
 
     def forget(self, trace: Trace) -> None:
@@ -60,7 +59,7 @@ class Relief:
             self._packing = None
         for packed in trace.held[: trace.packed_runs]:
             self._packed.pop(packed, None)
-            if packed.place is not None and self._spill is not None:
+            if packed.place is not None:
                 self._spill.free(packed.place)
 
     def pack(self) -> Step:
@@ -88,16 +87,15 @@ class Relief:
         trace.packed_runs = first + 1
         size_bytes = sum([len(body) for _, body, _ in pieces])
         trace.loose_bytes -= size_bytes
-        if trace.loose_bytes <= self._above_bytes:
+        if trace.loose_bytes <= self.above_bytes:
             self._large.pop(trace, None)
-        if self._spill is not None:
-            self._packed[packed] = None
+        self._packed[packed] = None
         self.packed_bytes += size_bytes
         return sum(map(memory_of, pieces)) - packed.memory_bytes
 
     def spill(self) -> Step:
         """Put the oldest packed run on disk, unless that has failed."""
-        if self._spill is None or self._is_failing or not self._packed:
+        if self._is_failing or not self._packed:
             return NOTHING
         packed = next(iter(self._packed))
         try:

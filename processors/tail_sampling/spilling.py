@@ -34,19 +34,27 @@ class Spill:
         disk_bytes: room that is taken.
     """
 
-    def __init__(self, directory: str, max_bytes: int) -> None:
-        """Use at most `max_bytes` below a folder, which is made where it is missing.
+    def __init__(self, directory: str = "", max_bytes: int = 0) -> None:
+        """Use at most `max_bytes` below a folder; see `move`."""
+        self._open: _Segment | None = None
+        self.disk_bytes = 0
+        self.move(directory, max_bytes)
+
+    def move(self, directory: str, max_bytes: int) -> None:
+        """Write to this folder from now on, which is made where it is missing; none: write no more.
+
+        What lies elsewhere stays there and counts.
 
         Raises:
             OSError: no file can be made there.
         """
         self._directory = Path(directory)
-        self._max_bytes = max_bytes
+        self._max_bytes = max_bytes if directory else 0
         self._segment_bytes = max(_SEGMENT_BYTES, max_bytes // _MAX_SEGMENTS)
-        self._open: _Segment | None = None
-        self.disk_bytes = 0
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._new_file().close()
+        self._open = None
+        if directory:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._new_file().close()
 
     def _new_file(self) -> IO[bytes]:
         # Without a name (O_TMPFILE, or removed at once), mode 0600.
