@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
-from pipeline.config import InvalidKey
 from processors.tail_sampling.policies import LEAVES
+from processors.tail_sampling.policies.budget import Budget
 from processors.tail_sampling.policies.composite import Composite
-from processors.tail_sampling.policies.items import Item, build_all, item_model
+from processors.tail_sampling.policies.items import Item, build_all, item_model, named
 from processors.tail_sampling.policies.joining import And, Drop, Not
 from processors.tail_sampling.policy import Policy, Setting
 
-CONTAINERS: Final[tuple[type[Policy], ...]] = (And, Not, Drop, Composite)
+CONTAINERS: Final[tuple[type[Policy], ...]] = (And, Not, Drop, Composite, Budget)
 """Types with other policies inside, in the order of the reference page."""
 
 if TYPE_CHECKING:
@@ -23,18 +23,7 @@ else:
     PolicyItem = item_model("PolicyItem", "A policy.", (*LEAVES, *CONTAINERS), is_repetition=False)
 
 
-def _named(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    seen: set[str] = set()
-    for index, item in enumerate(items):
-        if not item.name:
-            raise InvalidKey("policy name cannot be empty", index, "name")
-        if item.name in seen:
-            raise InvalidKey(f'duplicate policy name "{item.name}"', index, "name")
-        seen.add(item.name)
-    return items
-
-
-PolicyList: TypeAlias = Annotated[tuple[PolicyItem, ...], AfterValidator(_named)]
+PolicyList: TypeAlias = Annotated[tuple[PolicyItem, ...], AfterValidator(named)]
 """Type of the field `policies`."""
 
 
@@ -46,6 +35,14 @@ def build_policies(items: Sequence[Item], setting: Setting) -> list[Policy]:
 def needs_weights(items: Sequence[Item]) -> bool:
     """Whether some policy, at any depth, is of a type that the Collector does not have."""
     return any(_is_ours(policy) for policy in build_all(items, Setting()))
+
+
+def stateful_policy(items: Sequence[Item]) -> Item | None:
+    """The first policy whose answer more spans, or other traces, may change: it cannot decide span by span."""
+    for item, policy in zip(items, build_policies(items, Setting()), strict=True):
+        if not policy.is_instant:
+            return item
+    return None
 
 
 def _is_ours(policy: Policy) -> bool:

@@ -1,59 +1,201 @@
-"""What becomes of a trace: all policies are asked, and the smallest threshold of those that keep it counts."""
+"""What becomes of a trace: policies are asked in order, and the smallest threshold of those that keep it counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, Final
 
+from pipeline.telemetry.log import Log
+from pipeline.telemetry.meter import Meter
 from processors.sampling.thresholds import ALWAYS
-from processors.tail_sampling.policy import NEVER, UNKNOWN, Decision, Policy, Setting, TraceFacts, Watch
+from processors.tail_sampling.policies.containers import learns
+from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Decision, Policy, Setting, TraceFacts, Watch
+from processors.tail_sampling.policy_counts import PolicyCounts, PolicyMetrics
+
+_FAILED: Final = LIMITED + 1
+"""In place of a threshold: the policy could not say."""
+_NOBODY: Final = Decision(kept=False)
+
+
+class _Asked:
+    """A policy of the list, its counts, and the decisions that it leads to most often."""
+
+    __slots__ = ("always", "counts", "drops", "name", "policy", "taken", "vetoes")
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.name, self.drops, self.vetoes = policy, policy.name, policy.drops, policy.vetoes
+        self.counts = PolicyCounts()
+        self.always = Decision(kept=True, rule=policy.name, threshold=ALWAYS)
+        self.taken = Decision(kept=False, rule=policy.name) if policy.drops else self.always
 
 
 class Rules:
     """The policies of one processor.
 
+    Drop policies are asked first, then the others in their order. A trace is kept if some policy keeps it and none
+    drops it. The rule that counts is the one with the smallest threshold, the first of them; its threshold holds for
+    the whole where no policy could have kept, or dropped, the trace with a probability that nobody knows.
+
     Attributes:
         watches: what is to be gathered of each trace, by slot of `TraceFacts.facts`.
     """
 
-    def __init__(self, policies: Sequence[Policy], setting: Setting, *, sample_on_first_match: bool = False) -> None:
-        """Drop policies are asked first, then the others in their order."""
-        self._setting = setting
-        self._stops_early = sample_on_first_match
-        self._drops = [policy for policy in policies if policy.drops]
-        self._keeps = [policy for policy in policies if not policy.drops]
+    def __init__(
+        self,
+        policies: Sequence[Policy],
+        setting: Setting,
+        *,
+        sample_on_first_match: bool = False,
+        log: Log | None = None,
+    ) -> None:
+        """Give the policies their slots.
+
+        Args:
+            policies: as they stand in the configuration.
+            setting: what they were built with.
+            sample_on_first_match: ask no more once one has kept the trace; with weights, once one is certain to.
+            log: where failing policies are told of.
+        """
+        self._drops = [_Asked(policy) for policy in policies if policy.drops]
+        self._keeps = [_Asked(policy) for policy in policies if not policy.drops]
+        self._learners = [policy for policy in policies if learns(policy)]
+        self._stops_at_first, self._is_weighted = sample_on_first_match, setting.weighted
+        # A certain rule explains a weight, one of unknown probability does not; without weights they are equal.
+        self._rank_of_unknown = 1 if setting.weighted else ALWAYS
+        self._log, self._told = log, set[tuple[str, str]]()
+        self._metrics: PolicyMetrics | None = None
         self.watches = _assign_slots(policies)
-        overruled = bool(self._drops) or any(policy.vetoes for policy in policies)
-        self._instant = [] if overruled else [policy for policy in policies if policy.is_instant]
+        self._has_vetoes = any(policy.vetoes for policy in policies)
+        first_to_know = self._drops if self._drops or self._has_vetoes else self._keeps
+        self._instant = [(asked.policy.threshold, asked) for asked in first_to_know if asked.policy.is_instant]
 
     def begin(self) -> list[Any]:
         """Facts of a trace without spans."""
         return [watch.begin() for watch in self.watches]
 
+    def bind(self, meter: Meter, instance: str = "") -> None:
+        """Count in the Collector's metrics, too; `instance` is what stands behind the slash of the component's id."""
+        every = ((asked.name, asked.drops, asked.counts) for asked in (*self._drops, *self._keeps))
+        self._metrics = PolicyMetrics(every, meter, instance)
+
+    def publish(self) -> None:
+        """Bring the metrics up to date; to be called from time to time, and at the end."""
+        if self._metrics is not None:
+            self._metrics.publish()
+
     def decide(self, trace: TraceFacts, now_s: float) -> Decision:
         """The fate of a trace whose wait is over."""
-        for policy in self._drops:
-            if _matches(policy.threshold(trace, now_s), trace):
-                return Decision(kept=False, rule=policy.name)
-        best, rule = NEVER, ""
-        for policy in self._keeps:
-            threshold = policy.threshold(trace, now_s)
-            if _matches(threshold, trace) and threshold < best:
-                best, rule = threshold, policy.name
-        if not rule:
-            return Decision(kept=False)
-        return Decision(kept=True, rule=rule, threshold=None if best == UNKNOWN else best)
+        asked: list[_Asked] = []
+        decision = self._decide(trace, now_s, asked)
+        if self._learners:
+            told = {one.policy for one in asked}
+            for policy in self._learners:
+                if policy in told:
+                    policy.decided(trace, decision, now_s)
+        return decision
 
     def early(self, trace: TraceFacts, now_s: float) -> Decision | None:
-        """The fate of a trace that is certain already whatever spans follow, None where it is not."""
-        for policy in self._instant:
-            if policy.threshold(trace, now_s) == ALWAYS:
-                return Decision(kept=True, rule=policy.name, threshold=ALWAYS)
+        """The fate of a trace that is certain already, whatever spans follow; None where it is not."""
+        for threshold_of, asked in self._instant:
+            try:
+                threshold = threshold_of(trace, now_s)
+            except Exception as error:  # noqa: BLE001 - a policy that fails must not cost the trace
+                self._tell(asked, error)
+                continue
+            if threshold == ALWAYS:
+                asked.counts.asked += 1
+                asked.counts.taken_traces += 1
+                asked.counts.taken_spans += trace.span_count
+                return asked.taken
         return None
 
+    def _decide(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
+        is_known = True
+        for one in self._drops:
+            asked.append(one)
+            threshold = self._ask(one, trace, now_s)
+            if threshold <= trace.randomness:
+                return one.taken
+            is_known = is_known and threshold == NEVER
+        kept = self._kept_as_of_old(trace, now_s, asked) if self._has_vetoes else self._kept(trace, now_s, asked)
+        # What a policy might have dropped, by chance, was kept with less than the probability of its rule.
+        return kept if is_known or not kept.kept else Decision(kept=True, rule=kept.rule)
 
-def _matches(threshold: int, trace: TraceFacts) -> bool:
-    return threshold <= trace.randomness
+    def _kept(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
+        randomness, best = trace.randomness, NEVER
+        rule: _Asked | None = None
+        is_known, is_certain = True, False
+        for one in self._keeps:
+            asked.append(one)
+            threshold = self._ask(one, trace, now_s)
+            is_known = is_known and ALWAYS <= threshold <= NEVER
+            if threshold > randomness:
+                continue
+            is_certain = is_certain or threshold == ALWAYS
+            rank = self._rank_of_unknown if threshold == UNKNOWN else threshold
+            if rank < best:
+                best, rule = rank, one
+            if self._stops_at_first and (is_certain or not self._is_weighted):
+                break
+        if rule is None:
+            return _NOBODY
+        if is_certain:
+            return rule.always
+        return Decision(kept=True, rule=rule.name, threshold=best if is_known else None)
+
+    def _kept_as_of_old(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
+        """With inverted policies as up to contrib v0.126: one that finds a match keeps others from keeping the trace.
+
+        One that finds none keeps the trace itself only if no other policy is against it.
+        """
+        others, inverted, vetoed, opposed = list[tuple[int, _Asked]](), list[_Asked](), False, bool(self._drops)
+        for one in self._keeps:
+            asked.append(one)
+            threshold = self._ask(one, trace, now_s)
+            if threshold == _FAILED:
+                continue
+            matches = threshold <= trace.randomness
+            if one.vetoes:
+                vetoed = vetoed or not matches
+                inverted.append(one)
+            elif matches:
+                others.append((threshold, one))
+                if self._stops_at_first:
+                    break
+            else:
+                opposed = True
+        if vetoed:
+            return _NOBODY
+        if others:
+            threshold, rule = min(others, key=lambda found: found[0])
+            return Decision(kept=True, rule=rule.name, threshold=None if threshold == UNKNOWN else threshold)
+        return inverted[0].always if inverted and not opposed else _NOBODY
+
+    def _ask(self, one: _Asked, trace: TraceFacts, now_s: float) -> int:
+        counts = one.counts
+        counts.asked += 1
+        begun_ns = perf_counter_ns()
+        try:
+            threshold = one.policy.threshold(trace, now_s)
+        except Exception as error:  # noqa: BLE001 - a policy that fails must not cost the trace
+            self._tell(one, error)
+            return _FAILED
+        counts.took_ns += perf_counter_ns() - begun_ns
+        if threshold <= trace.randomness:
+            counts.taken_traces += 1
+            counts.taken_spans += trace.span_count
+        else:
+            counts.left_traces += 1
+            counts.left_spans += trace.span_count
+        return threshold
+
+    def _tell(self, one: _Asked, error: Exception) -> None:
+        one.counts.errors += 1
+        reason = one.name, type(error).__name__
+        if self._log is not None and reason not in self._told:
+            self._told.add(reason)
+            self._log.error("A sampling policy failed and is skipped.", policy=one.name, error=type(error).__name__)
 
 
 def _assign_slots(policies: Sequence[Policy]) -> tuple[Watch, ...]:
