@@ -90,6 +90,18 @@ def item_model(
     return made
 
 
+def named(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Check that all have a name, each its own. Raises InvalidKey."""
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if not item.name:
+            raise InvalidKey("policy name cannot be empty", index, "name")
+        if item.name in seen:
+            raise InvalidKey(f'duplicate policy name "{item.name}"', index, "name")
+        seen.add(item.name)
+    return items
+
+
 def _summary(policy: type[Policy]) -> str:
     return (policy.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ").strip()
 
@@ -107,4 +119,4 @@ def build_all(items: Iterable[Item], setting: Setting, inside: str = "") -> tupl
     return tuple(item.build(setting, f"{inside}/{item.name or place}") for place, item in enumerate(items))
 
 
-__all__ = ["Item", "SubPolicy", "build_all", "item_model"]
+__all__ = ["Item", "SubPolicy", "build_all", "item_model", "named"]
