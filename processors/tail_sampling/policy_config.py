@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policies.budget import Budget
 from processors.tail_sampling.policies.composite import Composite
-from processors.tail_sampling.policies.items import Item, build_all, item_model, named, named
+from processors.tail_sampling.policies.items import Item, build_all, item_model, named
 from processors.tail_sampling.policies.joining import And, Drop, Not
 from processors.tail_sampling.policy import Policy, Setting
 
