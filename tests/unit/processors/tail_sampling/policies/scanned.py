@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from pipeline.signals.values import set_any_value
 from processors.sampling.thresholds import randomness_of
@@ -63,7 +63,8 @@ def scanned(rules: Rules, *spans: Made, trace_id: bytes = bytes(16), tenant: str
     for number, made in enumerate(spans, start=1):
         group = ResourceSpans()
         _fill(group.resource.attributes, made.resource)
-        scanner.scan(trace, heads.get(b"", group.SerializeToString(), b""), b"", [pb_of(made, number)])
+        scope = ScopeSpans(spans=[pb_of(made, number)])
+        scanner.scan(trace, heads.get(b"", group.SerializeToString(), b""), scope.SerializeToString(), scope.spans)
         trace.span_count += 1
     return trace
 
