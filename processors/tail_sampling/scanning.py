@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final, TypeAlias
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
-from pipeline.signals.values import from_any_value
 from processors.sampling.thresholds import randomness_of
 from processors.sampling.tracestate import TraceState
+from processors.tail_sampling.attribute_maps import named, named_attributes
 from processors.tail_sampling.heads import Head
 from processors.tail_sampling.policy import Span, Watch, names_of
 from processors.tail_sampling.trace import Trace
@@ -18,17 +19,27 @@ _NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 _STATUS_BITS: Final = {0: 1, 1: 2, 2: 4}
 _NO_PARENT: Final = (b"", bytes(8))
 
+# Names times bytes of a span up to which looking for the names first costs less than what it saves.
+_WORTH_SEARCHING_BYTES: Final = 2048
+
+_Place: TypeAlias = tuple[int, Callable[[Any, Span], Any], frozenset[str]]
+"""Slot of a watch, its `add` and its `keys`."""
+
 
 class Scanner:
     """Folds spans into the traces they belong to. Made of the distinct watches of all policies, in slot order."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         """Read what these watches name, and no more."""
-        self._watches = tuple((slot, watch.add, watch.keys) for slot, watch in enumerate(watches))
         self._begin = tuple(watch.begin for watch in watches)
-        self._names = frozenset().union(*(names_of(watch) for watch in watches))
+        places = [(slot, watch.add, watch.keys) for slot, watch in enumerate(watches)]
+        self._for_all = tuple(place for place in places if not place[2])
+        self._for_some = tuple(place for place in places if place[2])
+        self._names = tuple(sorted(frozenset[str]().union(*(names_of(watch) for watch in watches))))
+        self._raw_names = tuple(name.encode() for name in self._names)
+        self._is_watching = bool(watches)
 
-    def scan(self, trace: Trace, head: Head, body: bytes, spans: Iterable[Any]) -> None:
+    def scan(self, trace: Trace, head: Head, body: bytes, spans: Sequence[Any]) -> None:
         """Fold spans of one part into the summary and the facts of their trace."""
         start, end, status = trace.start_unix_ns, trace.end_unix_ns, trace.status_codes
         for span in spans:
@@ -44,44 +55,54 @@ class Scanner:
             if trace_state := span.trace_state:
                 _read_trace_state(trace, trace_state)
         trace.start_unix_ns, trace.end_unix_ns, trace.status_codes = start, end, status
-        if self._watches:
-            self._watch(trace.facts, head, spans)
+        if self._is_watching:
+            self._watch(trace.facts, head, body, spans)
 
     def scan_again(self, trace: Trace, pieces: Iterable[tuple[Head, bytes]]) -> None:
         """The facts of a trace anew, from its bytes: it was scanned by another scanner before."""
         trace.facts = [begin() for begin in self._begin]
-        if self._watches:
+        if self._is_watching:
             for head, body in pieces:
-                self._watch(trace.facts, head, ScopeSpans.FromString(body).spans)
+                self._watch(trace.facts, head, body, ScopeSpans.FromString(body).spans)
 
-    def _watch(self, facts: list[Any], head: Head, spans: Iterable[Any]) -> None:
-        names = self._names
-        resource = self._resource(head) if names else _NO_ATTRIBUTES
-        for span in spans:
-            attributes = _named(span.attributes, names) if names else {}
-            seen = Span(span, attributes, resource)
-            for slot, add, keys in self._watches:
-                if not keys or not keys.isdisjoint(attributes) or not keys.isdisjoint(resource):
-                    facts[slot] = add(facts[slot], seen)
-
-    def _resource(self, head: Head) -> Mapping[str, Any]:
-        """Attributes of the resource that some watch names."""
+    def _watch(self, facts: list[Any], head: Head, body: bytes, spans: Sequence[Any]) -> None:
         notes = head.notes
-        if notes is not None and notes[0] is self:
-            return notes[1]  # type: ignore[no-any-return]  # what this scanner has put there
-        found = _named(ResourceSpans.FromString(head.resource).resource.attributes, self._names)
-        head.notes = self, found
-        return found
+        if notes is None or notes[0] is not self:
+            notes = head.notes = self._read_resource(head)
+        _, resource, for_all = notes
+        if self._may_name(body, len(spans)):
+            found: Iterable[Mapping[str, Any]] = named_attributes(body, spans, self._names)
+        elif for_all:
+            found = repeat(_NO_ATTRIBUTES)
+        else:
+            return
+        for span, attributes in zip(spans, found):  # noqa: B905 - what is repeated has no end
+            if attributes or for_all:
+                self._show(facts, Span(span, attributes, resource), for_all)
 
+    def _show(self, facts: list[Any], span: Span, for_all: tuple[_Place, ...]) -> None:
+        for slot, add, _ in for_all:
+            facts[slot] = add(facts[slot], span)
+        if attributes := span.attributes:
+            for place in self._for_some:
+                slot, add, keys = place
+                if not keys.isdisjoint(attributes) and place not in for_all:
+                    facts[slot] = add(facts[slot], span)
 
-def _named(pairs: Any, names: frozenset[str]) -> dict[str, Any]:
-    """Values of the pairs with these names; of a repeated name the first counts."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key = pair.key
-        if key in names and key not in found:
-            found[key] = from_any_value(pair.value)
-    return found
+    def _may_name(self, body: bytes, count: int) -> bool:
+        """Whether the spans are to be searched for attributes; they may have none that is named."""
+        names = self._raw_names
+        if len(names) * len(body) > _WORTH_SEARCHING_BYTES * count:
+            return True
+        return any(name in body for name in names)
+
+    def _read_resource(self, head: Head) -> tuple[Scanner, Mapping[str, Any], tuple[_Place, ...]]:
+        """For the notes of a head: what is named of its resource, and the watches that see each span under it."""
+        resource = _NO_ATTRIBUTES
+        if self._names:
+            resource = named(ResourceSpans.FromString(head.resource).resource.attributes, self._names)
+        woken = tuple(place for place in self._for_some if not place[2].isdisjoint(resource))
+        return self, resource, (*self._for_all, *woken)
 
 
 def _read_trace_state(trace: Trace, text: str) -> None:

@@ -22,6 +22,9 @@ class _Segment:
         self.live = 0
         self.size_bytes = 0
 
+    def __del__(self) -> None:
+        self.file.close()
+
 
 Place: TypeAlias = tuple[_Segment, int, int]
 """Where a run of bytes is: file, offset, length."""
