@@ -244,11 +244,11 @@ def _to_int(value: Value) -> Value:
 
 def _to_double(value: Value) -> Value:
     if isinstance(value, str):
-        return _parse_double(value)
+        return parse_double(value)
     return float(value) if isinstance(value, bool | int) else value
 
 
-def _parse_double(text: str) -> float | str:
+def parse_double(text: str) -> float | str:
     """The number, or the text where Go's `strconv.ParseFloat` finds none in it."""
     try:
         if _HEX_DOUBLE_TEXT.fullmatch(text):

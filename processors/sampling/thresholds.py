@@ -6,6 +6,7 @@ keeps at a small probability keeps what others with the same randomness keep at 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 BITS: Final = 56
@@ -13,7 +14,8 @@ ALWAYS: Final = 0
 """The threshold of probability one."""
 NEVER: Final = 1 << BITS
 """No randomness reaches it; not a probability of the specification, which knows no zero."""
-_HEX_DIGITS: Final = BITS // 4
+_BITS_PER_DIGIT: Final = 4
+_HEX_DIGITS: Final = BITS // _BITS_PER_DIGIT
 
 
 def randomness_of(trace_id: bytes) -> int:
@@ -24,6 +26,23 @@ def randomness_of(trace_id: bytes) -> int:
 def threshold_of(probability: float) -> int:
     """T = (1 - p) * 2^56; NEVER for 0 and less, ALWAYS for 1 and more."""
     return min(NEVER, max(ALWAYS, NEVER - round(probability * NEVER)))
+
+
+def rounded_threshold_of(probability: float, digits: int) -> int | None:
+    """T of a probability with few hexadecimal digits, which is what fits into small headers; None out of range.
+
+    Near 0 and 1 there are more digits by the number of leading `0` or `f`, so that the relative error stays small
+    (OpenTelemetry, "TraceState: Probability Sampling", on the precision of thresholds).
+    """
+    if not 1 / NEVER <= probability <= 1:
+        return None
+    if probability == 1:
+        return ALWAYS
+    leading = max(-math.frexp(part)[1] // _BITS_PER_DIGIT for part in (probability, 1 - probability))
+    scaled = probability * NEVER
+    threshold = NEVER - int(scaled) - (scaled % 1 >= 0.5)
+    cut = _BITS_PER_DIGIT * (_HEX_DIGITS - digits - leading)
+    return threshold if cut <= 0 else (threshold + (1 << cut - 1)) >> cut << cut
 
 
 def probability_of(threshold: int) -> float:

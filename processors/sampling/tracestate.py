@@ -7,17 +7,31 @@ and one that was changed moves to the front.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from processors.sampling.thresholds import randomness_digits, randomness_from, threshold_digits, threshold_from
 
+MAX_CHARACTERS: Final = 1024
+"""What the Collector reads; W3C wants 512 at the least."""
 MAX_OT_CHARACTERS: Final = 256
 MAX_MEMBERS: Final = 32
 _OT: Final = "ot="
 _TH: Final = "th"
 _RV: Final = "rv"
 _BLANKS: Final = " \t"
+
+_KEY_REST: Final = r"[a-z0-9_\-*/]"
+_MEMBER: Final = re.compile(
+    rf"(?:[a-z]{_KEY_REST}{{0,255}}|[a-z0-9]{_KEY_REST}{{0,240}}@[a-z]{_KEY_REST}{{0,13}})"
+    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+_SUB_KEY: Final = re.compile(r"[a-z][a-z0-9]*:[a-zA-Z0-9._\-]*")
+
+
+class MalformedTraceState(ValueError):  # noqa: N818 - it says what it is
+    """A tracestate that breaks the standard."""
 
 
 @dataclass(slots=True)
@@ -35,6 +49,21 @@ class TraceState:
     rv: str = ""
     others: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> TraceState:
+        """The tracestate of a span, for who must not go on with a malformed one.
+
+        Raises:
+            MalformedTraceState: the text breaks a rule of W3C, or its `ot` one of OpenTelemetry.
+        """
+        members = [member for part in text.split(",") if (member := part.strip(_BLANKS))]
+        if len(text) > MAX_CHARACTERS or len(members) > MAX_MEMBERS or not all(map(_is_member, members)):
+            raise MalformedTraceState
+        for member in members:
+            if member.startswith(_OT) and not _is_own(member[len(_OT) :]):
+                raise MalformedTraceState
+        return cls.read(text)
 
     @classmethod
     def read(cls, text: str) -> TraceState:
@@ -94,3 +123,20 @@ class TraceState:
         while len(own := ";".join(parts)) > MAX_OT_CHARACTERS:
             parts.pop()
         return own
+
+
+def _is_member(member: str) -> bool:
+    return _MEMBER.fullmatch(member) is not None
+
+
+def _is_own(value: str) -> bool:
+    if len(value) > MAX_OT_CHARACTERS:
+        return False
+    parts = value.split(";")
+    if not all(map(_SUB_KEY.fullmatch, parts)):
+        return False
+    told = [part.split(":") for part in parts]
+    return all(
+        threshold_from(digits) is not None if key == _TH else key != _RV or randomness_from(digits) is not None
+        for key, digits in told
+    )
