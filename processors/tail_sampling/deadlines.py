@@ -34,7 +34,7 @@ class FixedWait(Deadline):
         due_s = trace.arrived_s + self._wait_s
         if self._after_root_s and trace.has_root:
             # The first look after the root came fixes the time: later spans do not move it.
-            due_s = min(due_s, trace.last_s + self._after_root_s, trace.due_s or due_s)
+            due_s = min(due_s, trace.last_s + self._after_root_s, trace.due_s)
         return due_s
 
 
@@ -71,6 +71,9 @@ class Wheel:
     moves forward it is entered in the earlier slot, and what stands in the later one is passed over.
     """
 
+    NOWHERE_S: Final = -1.0
+    """`due_s` of a trace that stands in no slot."""
+
     __slots__ = ("_next", "_slots")
 
     def __init__(self) -> None:
@@ -90,22 +93,26 @@ class Wheel:
         else:
             found.append(trace)
 
-    def take(self, now_s: float) -> list[Trace] | None:
-        """The traces of the first slot whose time has come, decided ones and stale entries among them; None: no more.
+    @staticmethod
+    def is_in(trace: Trace, slot: int) -> bool:
+        """Whether this is the slot in which the trace stands: it may have left others behind."""
+        return ceil(trace.due_s / SLOT_S) == slot
 
-        Each must be looked at: see `is_stale`.
-        """
+    def take(self, now_s: float) -> tuple[int, list[Trace]] | None:
+        """The first slot whose time has come and what stands in it (see `is_in`); None: no more."""
         return self.take_first() if self._next is not None and self._next * SLOT_S <= now_s else None
 
-    def take_first(self) -> list[Trace] | None:
-        """The traces of the first slot, whenever that is; None where there are none."""
-        if self._next is None:
+    def take_first(self) -> tuple[int, list[Trace]] | None:
+        """The first slot, whenever that is; None where there is none."""
+        slot = self._next
+        if slot is None:
             return None
-        found = self._slots.pop(self._next)
+        found = self._slots.pop(slot)
         self._next = min(self._slots, default=None)
-        return found
+        return slot, found
 
-    def put_back(self, traces: list[Trace]) -> None:
+    def put_back(self, slot: int, traces: list[Trace]) -> None:
         """Those of a slot that nobody has looked at yet."""
-        for trace in traces:
-            self.enter(trace, trace.due_s)
+        if traces:
+            self._slots.setdefault(slot, []).extend(traces)
+            self._next = slot if self._next is None else min(self._next, slot)

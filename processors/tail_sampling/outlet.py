@@ -1,0 +1,91 @@
+"""The way out of `tail_sampling`: decided traces leave together, in order, and wait here while what follows refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from pipeline.component import Host, Stage
+from pipeline.errors import Refused
+from pipeline.signals import Batch, Delivery, Outcome
+from pipeline.signals.content import Content
+from pipeline.signals.signal import Signal
+from processors.leaving import Leaving
+from processors.tail_sampling.dividing import join
+from processors.tail_sampling.heads import Head
+
+MAX_SPANS: Final = 1000
+MAX_BYTES: Final = 1 << 20
+"""A batch is closed when it has so many spans, or bytes; one trace may make it larger."""
+
+
+class Outlet:
+    """Joins pieces of kept traces into batches and hands those on.
+
+    Attributes:
+        held_bytes: of spans that were decided and have not left.
+    """
+
+    def __init__(self, host: Host, next_stage: Callable[[], Stage]) -> None:
+        """`next_stage()`: where batches go."""
+        self._host = host
+        self._next = next_stage
+        self._pieces: list[tuple[Head, bytes]] = []
+        self._deliveries: list[Delivery] = []
+        self._spans = self._bytes = 0
+        self._leaving: deque[tuple[Leaving, int]] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.held_bytes = 0
+
+    def add(self, pieces: list[tuple[Head, bytes, int]], deliveries: list[Delivery]) -> None:
+        """Take pieces of a trace, and the parts of handles that end when they have been delivered."""
+        for head, body, count in pieces:
+            self._pieces.append((head, body))
+            self._spans += count
+            self._bytes += len(body)
+        self._deliveries += deliveries
+        if self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Let what has been collected leave as a batch."""
+        if not self._pieces:
+            return
+        raw = join(self._pieces)
+        batch = Batch(Content(Signal.TRACES, self._spans, raw=raw), delivery=Delivery.merge(self._deliveries))
+        self._leaving.append((Leaving(batch), len(raw)))
+        self.held_bytes += len(raw)
+        self._pieces, self._deliveries = [], []
+        self._spans = self._bytes = 0
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Hand batches on, one after the other, however long what follows refuses them."""
+        while True:
+            while self._leaving:
+                leaving, size_bytes = self._leaving[0]
+                await leaving.hand_on(self._next(), self._host)
+                self._leaving.popleft()
+                self.held_bytes -= size_bytes
+            self._idle.set()
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def drain(self) -> None:
+        """Wait until all has left."""
+        self.close()
+        await self._idle.wait()
+
+    def give_up(self) -> None:
+        """End what could not leave in time."""
+        self.close()
+        while self._leaving:
+            leaving, size_bytes = self._leaving.popleft()
+            self.held_bytes -= size_bytes
+            leaving.end(Outcome.FAILED, Refused("shut down before the traces could be sent"))
+        self._idle.set()

@@ -1,0 +1,382 @@
+"""The heart of `tail_sampling`: requests in, decided traces out, with no clock, no loop and no metrics of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+from typing import Any, Final, Protocol, TypeAlias
+
+from pipeline.errors import Refused
+from pipeline.signals import Batch, Delivery, Outcome
+from processors.sampling.thresholds import randomness_of
+from processors.tail_sampling.config import TailSamplingConfig
+from processors.tail_sampling.deadlines import Wheel, deadline_of
+from processors.tail_sampling.decisions import Decisions, Fate
+from processors.tail_sampling.dividing import Part, divide
+from processors.tail_sampling.heads import Head
+from processors.tail_sampling.marks import Marks
+from processors.tail_sampling.overload import Overload, Step
+from processors.tail_sampling.policy import Decision
+from processors.tail_sampling.rules import Rules
+from processors.tail_sampling.scanning import Scanner
+from processors.tail_sampling.sessions import Sessions
+from processors.tail_sampling.store import Store
+from processors.tail_sampling.tally import Tally
+from processors.tail_sampling.trace import Trace
+
+Piece: TypeAlias = tuple[Head, bytes, int]
+"""Head, bytes of consecutive spans with their tags, and their number."""
+TenantOf: TypeAlias = Callable[[Head], str]
+
+# Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
+PORTION: Final = 256
+_ROOM_PORTION: Final = 4 * PORTION
+# Traces that are looked at, and no more, before others get their turn.
+_GLANCES: Final = 4096
+# In place of facts that have to be gathered anew.
+_UNREAD: Final[list[Any]] = []
+_TOO_LARGE: Final = Decision(kept=False, rule="maximum_trace_size_bytes")
+_PENDING: Final = Decision(kept=False, rule="drop_pending_traces_on_shutdown")
+
+
+class Out(Protocol):
+    """Where kept spans go."""
+
+    def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
+        """Take pieces, and the parts of handles that end with them."""
+
+
+def _no_tenant(_: Head) -> str:
+    return ""
+
+
+class Sampler:
+    """Traces that wait, what is remembered of those that did, and the rules that decide.
+
+    All times are arguments, monotonic seconds. Work that may take long is a generator: it gives way after each portion,
+    and what was not done stays for the next call.
+
+    Attributes:
+        open: traces that wait, by id.
+        tally: what was counted since it was last replaced.
+    """
+
+    def __init__(self, config: TailSamplingConfig, rules: Rules, store: Store, out: Out, *, share: float = 1.0) -> None:
+        """Build from the configuration; `share`: the part of its memory and traces that is for this process."""
+        cache = config.decision_cache
+        self.rules, self.store = rules, store
+        self._out = out
+        self._deadline = deadline_of(config)
+        self._wheel = Wheel()
+        self._overload = Overload(config.overload.sampling_percentage)
+        self.decisions = Decisions(
+            int(cache.max_bytes * share),
+            least_kept=cache.sampled_cache_size,
+            least_dropped=cache.non_sampled_cache_size,
+        )
+        self._marks = Marks(config)
+        self._sessions = None if config.session is None else Sessions(config.session.keys)
+        watches = rules.watches if self._sessions is None else (*rules.watches, self._sessions.watch)
+        self._watches = tuple(watches)
+        self._scanner = Scanner(watches)
+        self._begin = [watch.begin for watch in watches]
+        self._max_traces = max(1, round(config.num_traces * share))
+        self._max_trace_bytes = config.maximum_trace_size_bytes
+        self._ingests = config.sampling_strategy == "span-ingest"
+        self._is_early = config.deadline is not None and config.deadline.early_keep
+        self._waits_for_room = config.block_on_overflow
+        self._dry_run = config.dry_run
+        self._claims_lost = self._claims_seen = 0
+        self.open: dict[bytes, Trace] = {}
+        self.tally = Tally()
+
+    # Taking in --------------------------------------------------------------------------------------------------------
+
+    @property
+    def pressure(self) -> float:
+        """How full it is, of traces or of bytes: 0 empty, 1 full."""
+        return max(self.store.pressure, len(self.open) / self._max_traces)
+
+    def add(self, batch: Batch, now_s: float, tenant_of: TenantOf = _no_tenant) -> None:
+        """Take a batch in, whole; see `adding`."""
+        for _ in self.adding(batch, now_s, tenant_of):
+            pass
+
+    def adding(self, batch: Batch, now_s: float, tenant_of: TenantOf = _no_tenant) -> Iterator[None]:
+        """Take a batch in, a portion at a time. Its part of the handle ends here; traces hold parts of their own.
+
+        Raises:
+            Rejected: the request cannot be divided; nothing of it was taken.
+        """
+        parts = divide(batch, self.store.heads)
+        return self._adding(parts, batch.delivery, now_s, tenant_of)
+
+    def _adding(self, parts: list[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
+        spans = 0
+        is_stateless = self._look() is Step.STATELESS
+        delivery.on_disowned(self._lose_claim)
+        for part in parts:
+            if spans >= PORTION:
+                is_stateless = self._make_room(now_s)
+                yield
+                spans = 0
+            spans += len(part[3])
+            self._add(part, delivery, now_s, tenant_of, is_stateless=is_stateless)
+        self._make_room(now_s)
+        delivery.end(Outcome.DROPPED)
+
+    def _add(self, part: Part, delivery: Delivery, now_s: float, tenant_of: TenantOf, *, is_stateless: bool) -> None:
+        trace_id, head, body, spans = part
+        trace = self.open.get(trace_id)
+        if trace is not None and self._claims_lost != self._claims_seen and self._let_go(trace):
+            trace = None
+        if trace is None:
+            fate = self.decisions.get(trace_id)
+            if fate is not None:
+                self._follow(fate, part, delivery)
+                return
+            self.tally.new_traces += 1
+            trace = Trace(trace_id, randomness_of(trace_id), now_s, [begin() for begin in self._begin])
+            trace.due_s = inf
+            trace.tenant = tenant_of(head)
+            if is_stateless:
+                self._decide_at_once(trace, part, delivery)
+                return
+            self.open[trace_id] = trace
+        elif trace.facts is _UNREAD:
+            self._scan_again(trace)
+        self.store.add(trace, head, body, len(spans), delivery)
+        self._scanner.scan(trace, head, body, spans)
+        trace.last_s = now_s
+        due_s = self._deadline.of(trace)
+        if due_s < trace.due_s:
+            self._wheel.enter(trace, due_s)
+        if self._max_trace_bytes and trace.size_bytes > self._max_trace_bytes:
+            self.tally.too_large += 1
+            self._leave_now(trace, _TOO_LARGE, now_s)
+        elif self._is_early:
+            decision = self.rules.early(trace, now_s)
+            if decision is not None:
+                self._leave_early(trace, decision, now_s)
+        elif self._ingests:
+            decision = self.rules.decide(trace, now_s)
+            if decision.rule:
+                self._leave_early(trace, decision, now_s)
+
+    def _follow(self, fate: Fate, part: Part, delivery: Delivery) -> None:
+        """Spans of a trace that was decided go the way of those before them."""
+        _, head, body, spans = part
+        kept = fate.decision.kept
+        if fate.is_early:
+            self.tally.streamed_spans += len(spans)
+        else:
+            self.tally.late_spans[kept] += len(spans)
+        if kept or self._dry_run:
+            mark = self._marks.of(fate)
+            if mark is not None:
+                body = mark.write(body, has_tracestate=any(span.trace_state for span in spans))
+            self._out.add([(head, body, len(spans))], [delivery.fork()])
+
+    def _decide_at_once(self, trace: Trace, part: Part, delivery: Delivery) -> None:
+        """The last step of overload: a trace is decided by its first spans' randomness alone."""
+        _, head, body, spans = part
+        self._scanner.scan(trace, head, body, spans)
+        session = self._session_of(trace)
+        fate = Fate(self._overload.decide(trace.randomness), session, is_early=True)
+        self.decisions.add(trace.trace_id, fate)
+        self.tally.unwaited += 1
+        self.tally.add(fate.decision, trace.tenant, len(spans))
+        self._follow(fate, part, delivery)
+
+    # Room -------------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> Step:
+        return Step.NORMAL if self._waits_for_room else self._overload.look(self.pressure)
+
+    @property
+    def step(self) -> Step:
+        """Where the ladder of overload stands."""
+        return self._overload.step
+
+    def _make_room(self, now_s: float) -> bool:
+        """Decide the oldest traces as far as their waits are cut short; whether new ones may not wait at all."""
+        budget = _ROOM_PORTION
+        while (step := self._look()) is not Step.NORMAL and budget > 0:
+            taken = self._wheel.take_first()
+            if taken is None:
+                break
+            slot, traces = taken
+            left = [trace for trace in traces if Wheel.is_in(trace, slot)]
+            while left and budget > 0:
+                trace = left[-1]
+                if now_s < trace.arrived_s + self._overload.left_of_wait * (trace.due_s - trace.arrived_s):
+                    budget = 0
+                    break
+                left.pop()
+                self.tally.shortened += 1
+                budget -= trace.span_count
+                self._decide(trace, now_s)
+                self._look()
+            self._wheel.put_back(slot, left)
+        return step is Step.STATELESS
+
+    # Deciding ---------------------------------------------------------------------------------------------------------
+
+    def tick(self, now_s: float) -> None:
+        """Decide all that is due; see `ticking`."""
+        for _ in self.ticking(now_s):
+            pass
+
+    def ticking(self, now_s: float) -> Iterator[None]:
+        """Decide what is due, a portion at a time."""
+        yield from self._letting_go()
+        budget = PORTION
+        while (taken := self._wheel.take(now_s)) is not None:
+            slot, traces = taken
+            while traces:
+                if budget <= 0:
+                    # Whoever stops here loses nothing: the rest is on the wheel.
+                    self._wheel.put_back(slot, traces)
+                    yield
+                    budget = PORTION
+                    break
+                trace = traces.pop()
+                if not Wheel.is_in(trace, slot):
+                    continue
+                due_s = self._deadline.of(trace)
+                if due_s > now_s:
+                    self._wheel.enter(trace, due_s)
+                    continue
+                budget -= trace.span_count
+                self._decide(trace, now_s)
+
+    def flush(self, now_s: float) -> None:
+        """Decide all that waits; see `flushing`."""
+        for _ in self.flushing(now_s):
+            pass
+
+    def flushing(self, now_s: float) -> Iterator[None]:
+        """Decide all that waits with what is there, a portion at a time."""
+        budget = PORTION
+        for trace in list(self.open.values()):
+            if trace.trace_id in self.open:
+                budget -= trace.span_count
+                self._decide(trace, now_s)
+                if budget <= 0:
+                    yield
+                    budget = PORTION
+
+    def drop_all(self, now_s: float) -> None:
+        """Drop what waits, undecided: the user wants it so."""
+        for trace in list(self.open.values()):
+            self._leave(trace, Fate(_PENDING), now_s)
+
+    def give_up(self) -> None:
+        """Let go of what waits: there is no time to decide it."""
+        for trace in list(self.open.values()):
+            self._fail(trace, Refused("shut down before the trace was decided"))
+
+    def _fail(self, trace: Trace, error: Refused) -> None:
+        self._forget(trace)
+        self.store.forget(trace)
+        for delivery in trace.deliveries:
+            delivery.end(Outcome.FAILED, error)
+
+    def _decide(self, trace: Trace, now_s: float) -> None:
+        if self._claims_lost != self._claims_seen and self._let_go(trace):
+            return
+        if trace.facts is _UNREAD:
+            self._scan_again(trace)
+        session = self._session_of(trace)
+        self._leave(trace, Fate(self.rules.decide(trace, now_s), session), now_s)
+
+    def _leave_now(self, trace: Trace, decision: Decision, now_s: float) -> None:
+        self._leave(trace, Fate(decision), now_s)
+
+    def _leave_early(self, trace: Trace, decision: Decision, now_s: float) -> None:
+        self.tally.early += 1
+        self._leave(trace, Fate(decision, self._session_of(trace), is_early=True), now_s)
+
+    def _session_of(self, trace: Trace) -> int | None:
+        """R of the session, which becomes that of the trace; None where its own counts."""
+        if self._sessions is None or trace.was_sampled:
+            return None
+        randomness = self._sessions.randomness(trace.facts[-1])
+        if randomness is not None:
+            trace.randomness = randomness
+        return randomness
+
+    def _leave(self, trace: Trace, fate: Fate, now_s: float) -> None:
+        self._forget(trace)
+        decision = fate.decision
+        self.decisions.add(trace.trace_id, fate)
+        self.tally.add(decision, trace.tenant, trace.span_count)
+        self.tally.removal_ages.add(now_s - trace.arrived_s)
+        if decision.kept or self._dry_run:
+            self._send(trace, fate)
+        else:
+            self.store.forget(trace)
+            for delivery in trace.deliveries:
+                delivery.end(Outcome.DROPPED)
+
+    def _send(self, trace: Trace, fate: Fate) -> None:
+        mark = self._marks.of(fate)
+        pieces: Iterable[Piece] = self.store.pieces(trace)
+        if mark is not None:
+            write, has_tracestate = mark.write, trace.has_tracestate
+            pieces = [(head, write(body, has_tracestate=has_tracestate), count) for head, body, count in pieces]
+        self._out.add(list(pieces), trace.deliveries)
+        self.store.forget(trace)
+
+    def _scan_again(self, trace: Trace) -> None:
+        self._scanner.scan_again(trace, ((head, body) for head, body, _ in self.store.pieces(trace)))
+
+    # Claims -----------------------------------------------------------------------------------------------------------
+
+    def _lose_claim(self, _: Delivery) -> None:
+        """Somebody else brings some spans again, perhaps to somebody else: see `Delivery.disown`."""
+        self._claims_lost += 1
+
+    def _letting_go(self) -> Iterator[None]:
+        """Let all go that wait undecided and will come again."""
+        seen = self._claims_lost
+        if seen == self._claims_seen:
+            return
+        for place, trace in enumerate(list(self.open.values()), start=1):
+            if self.open.get(trace.trace_id) is trace:
+                self._let_go(trace)
+            if place % _GLANCES == 0:
+                yield
+        self._claims_seen = seen
+
+    def _let_go(self, trace: Trace) -> bool:
+        """Whether the trace is here no more, since all its spans will come again; else nothing is done."""
+        if not all(delivery.is_disowned for delivery in trace.deliveries):
+            return False
+        self.tally.let_go += 1
+        self._fail(trace, Refused("undecided when the claim to the data was lost"))
+        return True
+
+    def _forget(self, trace: Trace) -> None:
+        del self.open[trace.trace_id]
+        trace.due_s = Wheel.NOWHERE_S
+
+    # Change of rules --------------------------------------------------------------------------------------------------
+
+    def take_over(self, predecessor: Sampler) -> None:
+        """Go on with the traces and decisions of a predecessor, and with its store; it has none any more."""
+        self.decisions.take_over(predecessor.decisions)
+        self.store, predecessor.store = predecessor.store, self.store
+        self.store.settings, predecessor.store.settings = predecessor.store.settings, self.store.settings
+        same = predecessor._watches == self._watches
+        for trace in predecessor.open.values():
+            if not same:
+                # Scanned again when it is next looked at: thousands at once would hold up everything.
+                trace.facts = _UNREAD
+            self.open[trace.trace_id] = trace
+            trace.due_s = inf
+            self._wheel.enter(trace, self._deadline.of(trace))
+        # Who lost a claim told the predecessor, perhaps a moment ago.
+        self._claims_lost += 1
+        predecessor.open = {}
+        predecessor._wheel = Wheel()
