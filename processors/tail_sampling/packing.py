@@ -16,7 +16,7 @@ STEP_BYTES: Final = 256 << 10
 _LEVEL: Final = 1
 
 # Objects beside the bytes: a piece; a packed run with its places in tables, and each of its entries.
-PIECE_BYTES: Final = 150
+PIECE_BYTES: Final = 120
 PACKED_BYTES: Final = 350
 ENTRY_BYTES: Final = 120
 
@@ -78,7 +78,9 @@ class Packer:
 
     def pack(self, pieces: Sequence[Piece]) -> Packed:
         """Compress at once; for `STEP_BYTES` or little more."""
-        return Packed(pieces, self._compressor.compress(b"".join([body for _, body, _ in pieces])))
+        frame = self._compressor.compress(b"".join([body for _, body, _ in pieces]))
+        # A copy: what the library returns keeps the memory for the worst case.
+        return Packed(pieces, bytes(memoryview(frame)))
 
     def begin(self, piece: Piece) -> Packing:
         """Compress one large piece step by step; only one at a time, with no other `pack` in between."""

@@ -14,8 +14,8 @@ from processors.tail_sampling.spilling import Spill
 from processors.tail_sampling.trace import Trace
 
 # Objects beside the bytes: a trace with its places in tables and wheels, and a part of a request's handle.
-TRACE_BYTES: Final = 1200
-DELIVERY_BYTES: Final = 100
+TRACE_BYTES: Final = 1000
+DELIVERY_BYTES: Final = 50
 
 _LEDGER_STEP_BYTES: Final = 1 << 16
 
