@@ -81,7 +81,7 @@ class Dropped:
         start, fingerprint = self._place(trace_id)
         bucket = self._table[start : start + _BUCKET_BYTES]
         position = bucket.find(fingerprint)
-        while position % _FINGERPRINT_BYTES == 1:
+        while position > 0 and position % _FINGERPRINT_BYTES:
             position = bucket.find(fingerprint, position + 1)
         return position >= 0 or (self._elder is not None and trace_id in self._elder)
 

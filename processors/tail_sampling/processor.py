@@ -65,7 +65,7 @@ class TailSampling(Processor):
         self._max_bytes = round(config.buffer.max_bytes * share)
         self.sampler = Sampler(config, rules, self._store(share), self._outlet, share=share)
         self._tenants = Tenants(host.tenant_from)
-        self._metrics = SamplingMetrics(host.meter)
+        self._metrics = SamplingMetrics(host.meter, str(host.id))
         self._works: list[Iterator[None]] = []
         self._reserved_bytes = 0
         self._stopped = False

@@ -176,6 +176,8 @@ class Sampler:
             if mark is not None:
                 body = mark.write(body, has_tracestate=any(span.trace_state for span in spans))
             self._out.add([(head, body, len(spans))], [delivery.fork()])
+        else:
+            self.tally.dropped_spans += len(spans)
 
     def _decide_at_once(self, trace: Trace, part: Part, delivery: Delivery) -> None:
         """The last step of overload: a trace is decided by its first spans' randomness alone."""
@@ -315,6 +317,7 @@ class Sampler:
         if decision.kept or self._dry_run:
             self._send(trace, fate)
         else:
+            self.tally.dropped_spans += trace.span_count
             self.store.forget(trace)
             for delivery in trace.deliveries:
                 delivery.end(Outcome.DROPPED)

@@ -33,8 +33,8 @@ class Tally:
         decided: traces and spans by whether they were kept, by rule and by tenant.
         late_spans: of kept and of dropped traces, that came after the decision.
         streamed_spans: of traces that were kept early, behind their decision.
+        dropped_spans: all that were dropped, late ones among them.
         removal_ages: from the first span of a trace to its decision.
-        late_ages: from the decision to a late span, where that is known.
         shortened: traces decided before their time, for want of room.
         unwaited: traces decided by their randomness alone, for want of room.
         let_go: traces that their bringers lost the claim to.
@@ -43,7 +43,7 @@ class Tally:
     def __init__(self) -> None:
         """Nothing yet."""
         self.new_traces = self.early = self.shortened = self.unwaited = self.too_large = self.let_go = 0
-        self.streamed_spans = 0
+        self.streamed_spans = self.dropped_spans = 0
         self.late_spans = {True: 0, False: 0}
         self.decided: dict[tuple[bool, str, str], list[int]] = {}
         self.removal_ages = Ages()

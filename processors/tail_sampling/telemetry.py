@@ -21,8 +21,8 @@ _OTHERS: Final = "_other"
 class SamplingMetrics:
     """Takes over what a sampler has counted."""
 
-    def __init__(self, meter: Meter) -> None:
-        """Make the series that are always there."""
+    def __init__(self, meter: Meter, component: str) -> None:
+        """Make the series that are always there; `component` is the id, for what all processors count."""
         self._meter = meter
         self._labels: set[tuple[bool, str, str]] = set()
         counter = meter.counter
@@ -45,6 +45,8 @@ class SamplingMetrics:
         self._shortened = counter(f"{_OURS}shortened_waits", "Traces decided before their wait was over: no room.")
         self._unwaited = counter(f"{_OURS}stateless_decisions", "Traces decided by their randomness alone: no room.")
         self._let_go = counter(f"{_OURS}traces_let_go", "Undecided traces whose spans come again to somebody else.")
+        labels = {"component": component, "reason": "not_sampled", "otel_signal": "traces"}
+        self._dropped = meter.registry.counter("penstock_dropped_items", "Items dropped on purpose, by reason.", labels)
         self._ages = meter.histogram(f"{_COLLECTOR}sampling_trace_removal_age", _AGE, AGE_BUCKETS_S)
         self._timer = meter.histogram(f"{_COLLECTOR}sampling_decision_timer_latency", _TIMER, _MS_BUCKETS)
 
@@ -80,6 +82,7 @@ class SamplingMetrics:
             if spans:
                 self._late[kept].inc(spans)
                 self._cached[kept].inc(spans)
+        self._dropped.inc(tally.dropped_spans)
         for (kept, rule, tenant), (traces, spans) in tally.decided.items():
             self._decided(kept, rule, tenant, traces, spans)
         _observe_all(self._ages, tally.removal_ages)
