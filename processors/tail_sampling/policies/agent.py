@@ -29,7 +29,10 @@ class AgentConfig(ConfigModel):
     """One of these is enough."""
 
     min_loops: int | None = Field(
-        None, ge=2, description="The same step so often: a tool with the same arguments, an agent with the same input."
+        None,
+        ge=2,
+        description="The same step so often: a tool with the same arguments (where they are recorded), an agent with "
+        "the same input.",
     )
     min_depth: int | None = Field(
         None, ge=1, description="Spans on the longest way down the tree; the first 4,096 spans are looked at."

@@ -60,7 +60,8 @@ class Steps:
     def loops(self) -> int:
         """How often the same step was taken: a tool with the same arguments, an agent with the same input.
 
-        Where arguments and input were not recorded, the name alone tells steps apart.
+        Calls of tools whose arguments were not recorded are not taken for the same; steps of agents are told apart by
+        the agent's name where the input was not.
         """
         return max(self._repetitions.values(), default=0)
 
@@ -84,21 +85,22 @@ class Steps:
         self._calls[view] = self._calls.get(view, 0) + 1
         if span.pb.status.code == _STATUS_ERROR or _ERROR in span.attributes:
             self._failures[view] = self._failures.get(view, 0) + 1
-        self._repeat((view, str(span.attributes.get(_TOOL)), _content(span, _CONTENT[_TOOL_CALL])))
+        if (arguments := _content(span, _CONTENT[_TOOL_CALL])) is not None:
+            self._repeat((view, str(span.attributes.get(_TOOL) or span.pb.name), arguments))
 
-    def _repeat(self, step: tuple[str, str, int]) -> None:
+    def _repeat(self, step: tuple[str, str, int | None]) -> None:
         key, repetitions = hash(step), self._repetitions
         if key in repetitions or len(repetitions) < _MOST_STEPS:
             repetitions[key] = repetitions.get(key, 0) + 1
 
 
-def _content(span: SpanFacts, name: str) -> int:
-    """A hash of a text that only a few spans need: not a watched attribute, which all would be searched for."""
+def _content(span: SpanFacts, name: str) -> int | None:
+    """A hash of what only a few spans need: not a watched attribute, for which all would be searched."""
     for pair in span.pb.attributes:
         if pair.key == name:
             value = from_any_value(pair.value)
             return hash(value) if isinstance(value, str) else hash(repr(value))
-    return 0
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ CASES: list[tuple[dict[str, int], list[Made], bool]] = [
     ({"min_loops": 3}, [tool("a"), tool("b"), tool("a"), tool("b")], False),
     ({"min_loops": 2}, [tool(arguments={"q": [1]}), tool(arguments={"q": [1]})], True),
     ({"min_loops": 2}, [tool(arguments={"q": [1]}), tool(arguments={"q": [2]})], False),
-    ({"min_loops": 2}, [tool(arguments=None)] * 2, True),
+    ({"min_loops": 2}, [tool(arguments=None)] * 9, False),
     ({"min_loops": 3}, [step("a", "x")] * 3, True),
     ({"min_loops": 3}, [step("a", text) for text in "xyz"], False),
     ({"min_loops": 3}, [step("a")] * 3, True),
