@@ -24,7 +24,12 @@ def send(
     transport: str, port: int, bodies: Sequence[bytes], count: int, *, per_s: float = 0, connections: int = 1
 ) -> None:
     """Send `count` requests, going round in `bodies`; raises when one is not taken. `per_s` 0: as fast as possible."""
-    paced = _paced(itertools.islice(itertools.cycle(bodies), count), per_s)
+    send_each(transport, port, itertools.islice(itertools.cycle(bodies), count), per_s=per_s, connections=connections)
+
+
+def send_each(transport: str, port: int, bodies: Iterable[bytes], *, per_s: float = 0, connections: int = 1) -> None:
+    """Send these requests, each made when its turn comes; raises when one is not taken."""
+    paced = _paced(bodies, per_s)
     if transport == "grpc":
         _send_grpc(port, paced, connections)
     else:
