@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, refused
 from processors.tail_sampling.policies import LEAVES
@@ -48,7 +48,7 @@ class Item(ConfigModel):
         for other in self.model_fields_set & self.policy_types.keys() - {self.type}:
             if getattr(self, other) is not None:
                 raise InvalidKey(f"has no effect on a policy of type {self.type}: remove it or change the type", other)
-        if self.block is None and any(field.is_required() for field in self._model.model_fields.values()):
+        if self.block is None and not _may_be_left_out(self._model):
             raise InvalidKey(f'policy "{self.name}" of type {self.type} needs its settings under "{self.type}"', "type")
         return self
 
@@ -66,6 +66,15 @@ class Item(ConfigModel):
         """The policy that is described here, under its own name or another."""
         block = self.block
         return self.policy_types[self.type](name or self.name, self._model() if block is None else block, setting)
+
+
+def _may_be_left_out(block: builtins.type[ConfigModel]) -> bool:
+    """Whether the defaults of a block are a whole policy."""
+    try:
+        block()
+    except ValidationError:
+        return False
+    return True
 
 
 def item_model(
@@ -106,6 +115,13 @@ def _summary(policy: type[Policy]) -> str:
     return (policy.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ").strip()
 
 
+def at_least_one(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Check that there is a policy. Raises ValueError."""
+    if not items:
+        raise ValueError("name at least one policy")
+    return items
+
+
 if TYPE_CHECKING:
     SubPolicy: TypeAlias = Item
 else:
@@ -119,4 +135,4 @@ def build_all(items: Iterable[Item], setting: Setting, inside: str = "") -> tupl
     return tuple(item.build(setting, f"{inside}/{item.name or place}") for place, item in enumerate(items))
 
 
-__all__ = ["Item", "SubPolicy", "build_all", "item_model", "named"]
+__all__ = ["Item", "SubPolicy", "at_least_one", "build_all", "item_model", "named"]
