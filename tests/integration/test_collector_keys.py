@@ -69,6 +69,7 @@ OTHER_WORDS = {
     "extensions/bearertokenauth.token",
     "extensions/health_check.check_collector_pipeline",
     "extensions/health_check.response_body",
+    "processors/probabilistic_sampler.mode",
     "processors/redaction.db_sanitizer",
     "processors/redaction.url_sanitizer",
     "exporters/kafka.profiles",
