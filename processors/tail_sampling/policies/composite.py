@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey
 from processors.tail_sampling.policies.containers import Container
-from processors.tail_sampling.policies.items import Item
+from processors.tail_sampling.policies.items import Item, at_least_one
 from processors.tail_sampling.policies.joining import SubPolicyOrAnd
 from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Setting, TraceFacts
 
@@ -27,8 +28,8 @@ class CompositeConfig(ConfigModel):
     policy_order: tuple[str, ...] = Field(
         (), description="Names in the order in which they are asked; those not named come last, as they are listed."
     )
-    composite_sub_policy: tuple[SubPolicyOrAnd, ...] = Field(
-        min_length=1, description="The policies; those without others inside, as above, and `and`."
+    composite_sub_policy: Annotated[tuple[SubPolicyOrAnd, ...], AfterValidator(at_least_one)] = Field(
+        description="The policies; those without others inside, as above, and `and`."
     )
     rate_allocation: tuple[RateAllocation, ...] = Field((), description="Shares; equal ones where none is given.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from processors.sampling.thresholds import ALWAYS
@@ -23,10 +23,14 @@ class Container(Policy):
     def __init__(self, name: str, config: Any, setting: Setting, items: Iterable[Item]) -> None:
         """Build those inside; their names begin with the name of this one."""
         super().__init__(name, config, setting)
-        self.children = build_all(items, setting, inside=name)
-        self.spends = any(child.spends for child in self.children)
-        self._learns = learns(self)
         self._asked: list[Policy] = []
+        self.contain(build_all(items, setting, inside=name))
+
+    def contain(self, children: Sequence[Policy]) -> None:
+        """Hold these policies inside."""
+        self.children = tuple(children)
+        self.spends = any(child.spends for child in children)
+        self._learns = learns(self)
 
     def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
         """Told on to those inside that were asked."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.config import ConfigModel
 from processors.sampling.thresholds import ALWAYS
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policies.containers import Container
-from processors.tail_sampling.policies.items import Item, SubPolicy, item_model
+from processors.tail_sampling.policies.items import Item, SubPolicy, at_least_one, item_model
 from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Setting, TraceFacts
 
 
 class AndConfig(ConfigModel):
     """What has to agree."""
 
-    and_sub_policy: tuple[SubPolicy, ...] = Field(
-        min_length=1, description="Policies that all have to keep the trace; those without others inside, as above."
+    and_sub_policy: Annotated[tuple[SubPolicy, ...], AfterValidator(at_least_one)] = Field(
+        description="Policies that all have to keep the trace; those without others inside, as above."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.config import ConfigModel
 from processors.sampling.thresholds import ALWAYS
@@ -17,8 +17,15 @@ class StatusCodeConfig(ConfigModel):
     """Which statuses."""
 
     status_codes: tuple[Literal["OK", "ERROR", "UNSET"], ...] = Field(
-        min_length=1, description="Statuses; one span with one of them is enough."
+        description="Statuses; one span with one of them is enough."
     )
+
+    @field_validator("status_codes")
+    @classmethod
+    def _is_there(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("expected at least one status code to filter on")
+        return value
 
 
 class StatusCode(Policy):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import pytest
 
-from processors.sampling.thresholds import threshold_digits
-from processors.tail_sampling.policy import Setting
-from tests.support.policy_cases import Case, decision_cases, rules_of, waiting
+from pipeline.config import ConfigModel
+from pipeline.telemetry.meter import MetricsRegistry
+from pipeline.testing import make_host
+from processors.sampling.thresholds import ALWAYS, NEVER, threshold_digits
+from processors.tail_sampling.policies.joining import And, AndConfig
+from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFacts
+from processors.tail_sampling.rules import Rules
+from processors.tail_sampling.trace import Trace
+from tests.support.policy_cases import Case, decision_cases, rules_of, trace_of, waiting
 
 
 @pytest.mark.parametrize("case", decision_cases(), ids=lambda case: case.about)
@@ -19,3 +27,140 @@ def test_decision(case: Case) -> None:
     assert (decision.kept, decision.rule) == (case.kept, case.rule)
     if weighted:
         assert case.threshold == ("" if decision.threshold is None else threshold_digits(decision.threshold))
+
+
+class Broken(Policy):
+    """Fails with the text of a span."""
+
+    type = "broken"
+    Config = ConfigModel
+
+    def threshold(self, trace: TraceFacts, now_s: float) -> int:
+        raise ValueError("a secret of the span")
+
+
+class Learner(Policy):
+    """Remembers what it is told."""
+
+    type = "learner"
+    Config = ConfigModel
+
+    def __init__(self, name: str, answer: int) -> None:
+        super().__init__(name, None, Setting())
+        self.answer = answer
+        self.told: list[Decision] = []
+
+    def threshold(self, trace: TraceFacts, now_s: float) -> int:
+        return self.answer
+
+    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
+        self.told.append(decision)
+
+
+ALL: Final = {"name": "all", "type": "always_sample"}
+ERRORS: Final = {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}}
+HEALTH: Final = {"name": "health", "type": "drop", "drop": {"drop_sub_policy": [
+    {"type": "string_attribute", "string_attribute": {"key": "route", "values": ["/health"]}}]}}  # fmt: skip
+
+
+def trace(rules: Rules, *spans: dict[str, Any]) -> Trace:
+    return waiting(rules, trace_of(bytes(15) + b"\1", spans or [{}]))
+
+
+def test_equal_watches_share_one_place() -> None:
+    values = {"key": "route", "values": ["/a"]}
+    same = [{"name": name, "type": "string_attribute", "string_attribute": values} for name in ("a", "b")]
+    inside = {"name": "c", "type": "and", "and": {"and_sub_policy": [same[0], {**same[0], "type": "trace_flags"}]}}
+    del inside["and"]["and_sub_policy"][1]["string_attribute"]  # type: ignore[index]  # a block of the table
+    rules = rules_of([*same, inside])
+    assert len(rules.watches) == 2
+    assert rules.begin() == [False, False]
+
+
+def test_a_policy_that_fails_is_skipped_counted_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    host = make_host("tail_sampling")
+    broken, learner = Broken("broken", None, Setting()), Learner("half", NEVER // 2)
+    rules = Rules([broken, learner], Setting(weighted=True), log=host.log)
+    rules.bind(host.meter)
+    decisions = [rules.decide(Trace(bytes(16), NEVER - 1, 0.0, []), 0.0) for _ in range(3)]
+    rules.publish()
+    # What it would have said nobody knows.
+    assert decisions == [Decision(kept=True, rule="half")] * 3
+    errors = host.meter.counter("otelcol_processor_tail_sampling_sampling_policy_evaluation_error", "")
+    assert errors._value.get() == 3
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "A sampling policy failed and is skipped."
+    ]
+    assert "secret" not in caplog.text
+
+
+def test_learners_are_told_what_became_of_traces_they_were_asked_about() -> None:
+    first, second = Learner("first", ALWAYS), Learner("second", ALWAYS)
+    rules = Rules([first, second], Setting(), sample_on_first_match=True)
+    decision = rules.decide(Trace(bytes(16), 0, 0.0, []), 0.0)
+    assert first.told == [decision]
+    assert second.told == []
+
+
+def test_learners_inside_others_are_told_too() -> None:
+    policy = And("all", AndConfig.model_validate({"and_sub_policy": [{"type": "always_sample"}]}), Setting())
+    inside = [Learner("a", ALWAYS), Learner("b", NEVER), Learner("c", ALWAYS)]
+    policy.contain(inside)
+    rules = Rules([policy], Setting())
+    decision = rules.decide(Trace(bytes(16), 0, 0.0, []), 0.0)
+    assert [learner.told for learner in inside] == [[decision], [decision], []]
+
+
+@pytest.mark.parametrize(
+    ("policies", "spans", "expected"),
+    [
+        ([ERRORS], [{}], None),
+        ([ERRORS], [{"status": "ERROR"}], Decision(kept=True, rule="errors", threshold=ALWAYS)),
+        # A span to come may drop it.
+        ([ERRORS, HEALTH], [{"status": "ERROR"}], None),
+        ([ERRORS, HEALTH], [{"attributes": {"route": "/health"}}], Decision(kept=False, rule="health")),
+        ([{"name": "n", "type": "not", "not": {"not_sub_policy": ERRORS}}], [{}], None),
+    ],
+)  # fmt: skip
+def test_early(policies: list[dict[str, Any]], spans: list[dict[str, Any]], expected: Decision | None) -> None:
+    rules = rules_of(policies)
+    assert rules.early(trace(rules, *spans), 0.0) == expected
+
+
+def test_a_policy_that_fails_early_is_asked_again_later() -> None:
+    broken = Broken("broken", None, Setting())
+    broken.is_instant = True
+    assert Rules([broken], Setting()).early(Trace(bytes(16), 0, 0.0, []), 0.0) is None
+
+
+def test_metrics_of_each_policy() -> None:
+    host = make_host("tail_sampling")
+    rules = rules_of([ERRORS, ALL, HEALTH])
+    rules.bind(host.meter, "eu")
+    traces: list[list[dict[str, Any]]] = [[{}], [{"status": "ERROR"}, {}], [{"attributes": {"route": "/health"}}]]
+    for spans in traces:
+        rules.decide(trace(rules, *spans), 0.0)
+    rules.publish()
+    rules.publish()
+    assert _samples(host.meter.registry, "count_traces_sampled") == {
+        ("eu.all", "sampled", "true"): 2, ("eu.all", "not_sampled", "false"): 0,
+        ("eu.errors", "sampled", "true"): 1, ("eu.errors", "not_sampled", "false"): 1,
+        ("eu.health", "dropped", "false"): 1, ("eu.health", "not_sampled", "false"): 2,
+    }  # fmt: skip
+    spans_sampled = _samples(host.meter.registry, "count_spans_sampled")
+    assert spans_sampled["eu.errors", "sampled", "true"] == 2
+    assert spans_sampled["eu.all", "sampled", "true"] == 3
+    assert spans_sampled["eu.health", "dropped", "false"] == 1
+    executions = _samples(host.meter.registry, "sampling_policy_execution_count")
+    assert executions == {("eu.all", "", ""): 2, ("eu.errors", "", ""): 2, ("eu.health", "", ""): 3}
+    assert set(_samples(host.meter.registry, "sampling_policy_execution_time_sum")) == set(executions)
+
+
+def _samples(registry: MetricsRegistry, name: str) -> dict[tuple[str, str, str], float]:
+    """By policy, decision and whether it was sampled."""
+    return {
+        (sample.labels["policy"], sample.labels.get("decision", ""), sample.labels.get("sampled", "")): sample.value
+        for metric in registry.collect()
+        if metric.name == f"otelcol_processor_tail_sampling_{name}"
+        for sample in metric.samples
+    }
