@@ -86,6 +86,11 @@ class TailSampling(Processor):
                 f"{self.host.id}: buffer::spill_directory {buffer.spill_directory} cannot be used: {told}"
             ) from error
 
+    @classmethod
+    def holds_for_long(cls, config: TailSamplingConfig) -> str:  # noqa: ARG003 - whatever the waits are
+        """See `Processor`."""
+        return "holds spans until their trace is decided"
+
     async def start(self) -> None:
         """Begin to decide; the traces of a predecessor follow with the first data, or when it stops."""
         self._line.enter(self)
