@@ -56,15 +56,17 @@ class Run:
         except Skipped as skipped:
             self.rows.append((scenario.name, collector, *["-"] * (len(_COLUMNS) - 3), f"skipped: {skipped.msg}"))
             return
-        self._keep(scenario.name, collector, result)
+        self._keep(scenario, collector, result)
 
-    def _keep(self, name: str, collector: str, result: Result) -> None:
+    def _keep(self, scenario: Scenario, collector: str, result: Result) -> None:
+        name = scenario.name
         found = result.verdict()
         account = result.account
         if collector == "penstock":
             self.problems += [f"{name}: {problem}" for problem in found]
-            self.repeated += account.repeated
-            self.arrived += account.arrived
+            if not scenario.is_repeating:
+                self.repeated += account.repeated
+                self.arrived += account.arrived
         share = account.lost / account.acknowledged if account.acknowledged else 0
         lost = f"{account.lost} ({share:.1%})" if account.lost else "0"
         figures = (result.faults, account.sent, account.acknowledged)

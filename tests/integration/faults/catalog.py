@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Final, Self
 
-from tests.integration.faults import brokers, disks, endurance, kills, refusals
+from tests.integration.faults import brokers, disks, endurance, kills, refusals, sampling
 from tests.integration.faults.bench import Bench, Result
 
 
@@ -47,10 +47,15 @@ class Scenario:
     is_quick: bool = True
     """Whether the short form is for `make test`."""
     collectors: Sequence[str] = ("penstock", "otelcol")
+    is_repeating: bool = False
+    """Whether much is repeated by its nature, which then does not count in the share of all scenarios."""
 
 
 _KILLS: Final = Size(faults=100, interval_s=8, delay_s=0.002)
 _ONE: Final = Size(faults=1)
+# traces wait for their decision when it comes
+_ONE_LATE: Final = Size(faults=1, interval_s=2)
+_SAMPLING: Final = Size(faults=40, interval_s=6)
 _BROKER_KILLS: Final = Size(faults=10, interval_s=5)
 _AWAY: Final = Size(away_s=60, interval_s=5)
 _SPANS: Final = Size(spans=100_000, interval_s=2)
@@ -69,6 +74,17 @@ SCENARIOS: Final = (
     Scenario("broker_kill_out", brokers.broker_kill_out, _BROKER_KILLS, _ONE),
     Scenario("broker_kill_in", brokers.broker_kill_in, _BROKER_KILLS, _ONE),
     Scenario("rebalance", brokers.rebalance, Size(faults=20, interval_s=4)),
+    Scenario(
+        "sampling_kill", sampling.sampling_kill, _SAMPLING, _ONE_LATE, collectors=("penstock",), is_repeating=True
+    ),
+    Scenario(
+        "sampling_rebalance",
+        sampling.sampling_rebalance,
+        _SAMPLING,
+        _ONE_LATE.changed(faults=2),
+        collectors=("penstock",),
+        is_repeating=True,
+    ),
     Scenario("away", refusals.away, _AWAY),
     Scenario("away_durable", partial(refusals.away, durable=True), _AWAY),
     Scenario("away_kafka", refusals.away_kafka, _AWAY),
