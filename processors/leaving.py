@@ -29,7 +29,7 @@ class Leaving:
 
     def _attempt(self) -> Batch:
         """The batch as it was: what follows may have changed what it refused."""
-        delivery = Delivery()
+        delivery = Delivery((self._batch.delivery,))
         delivery.on_resolved(lambda done: self.end(done.outcome, done.error))
         return self._batch.renew(delivery)
 
