@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -72,11 +72,12 @@ class Agent(Policy):
         """Look for what is configured."""
         super().__init__(name, config, setting)
         self._wanted = threshold_of(config.sampling_percentage / 100)
-        self._least = config.least()
+        # No count is larger than that of the spans, so that most need not be counted.
+        self._least = [(_COUNTS[measure], least) for measure, least in config.least().items()]
         self._unusual = learning.of if (learning := config.percentile) is not None else ()
-        self._measured = [measure for measure in _MEASURES if measure in self._least or measure in self._unusual]
-        self.watches = (Doing(), Links()) if "depth" in self._measured else (Doing(),)
-        self.is_instant = self._wanted == ALWAYS and learning is None and "depth" not in self._measured
+        has_depth = "depth" in {*config.least(), *self._unusual}
+        self.watches = (Doing(), Links()) if has_depth else (Doing(),)
+        self.is_instant = self._wanted == ALWAYS and learning is None and not has_depth
         self._percentiles: Percentiles | None = None
         if learning is not None:
             self.spends = True
@@ -85,17 +86,21 @@ class Agent(Policy):
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """The configured share of traces in which a count is reached, NEVER for others."""
-        counts = {measure: _COUNTS[measure](trace, self.slots) for measure in self._measured}
-        is_match = any(counts[measure] >= least for measure, least in self._least.items())
+        slots = self.slots
+        is_match = any(count(trace, slots) >= least for count, least in self._least if trace.span_count >= least)
         if self._percentiles is not None:
-            is_match = self._are_unusual(self._percentiles, counts, trace.tenant, now_s) or is_match
+            is_match = self._are_unusual(self._percentiles, trace, now_s) or is_match
         return self._wanted if is_match else NEVER
 
-    def _are_unusual(self, percentiles: Percentiles, counts: dict[Any, int], tenant: str, now_s: float) -> bool:
+    def _are_unusual(self, percentiles: Percentiles, trace: TraceFacts, now_s: float) -> bool:
         """Whether any count is; all are learned from."""
-        prefix = (tenant,) if self._per_tenant else ()
-        found = [percentiles.beyond((*prefix, measure), (counts[measure],), now_s) for measure in self._unusual]
-        return any(found)
+        prefix = (trace.tenant,) if self._per_tenant else ()
+        found = [
+            measure
+            for measure in self._unusual
+            if percentiles.beyond((*prefix, measure), (_COUNTS[measure](trace, self.slots),), now_s)
+        ]
+        return bool(found)
 
 
 def _steps(measure: str) -> Callable[[TraceFacts, tuple[int, ...]], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeAlias
@@ -17,9 +17,8 @@ Scalars: TypeAlias = Scalar | tuple[Scalar, ...]
 
 def number_of(value: Any) -> float | None:
     """The value where it is a finite int or double."""
-    if (type(value) is int or type(value) is float) and isfinite(value):
-        return value
-    return None
+    kind = type(value)
+    return value if (kind is float or kind is int) and isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class OneOf:
 
     def has(self, value: Any) -> bool:
         """Whether the value, or an element of a list, is one of them."""
+        if type(value) is str:
+            return value in self.values
         if isinstance(value, list):
             return any(map(self.has, value))
         if isinstance(value, dict):
@@ -56,13 +57,13 @@ class Condition:
 
     def holds(self, value: Any) -> bool:
         """Whether an attribute's value meets it."""
-        if isinstance(value, list):
+        if type(value) is list:
             return any(map(self.holds, value))
         if self.one_of is not None and not self.one_of.has(value):
             return False
         if self.pattern is not None and not (isinstance(value, str) and self.pattern.regex.search(value)):
             return False
-        return self.is_within(value)
+        return (self.low is None and self.high is None) or self.is_within(value)
 
     def is_within(self, value: Any) -> bool:
         """Whether it is a number within the bounds, both inclusive, where there are any."""
@@ -74,12 +75,8 @@ class Condition:
         return (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
 
 
-def numbers_in(values: Iterable[Any]) -> list[float]:
-    """The numbers among values, those in lists, too."""
-    found: list[float] = []
-    for value in values:
-        if isinstance(value, list):
-            found += numbers_in(value)
-        elif (number := number_of(value)) is not None:
-            found.append(number)
-    return found
+def numbers_in(value: Any) -> Sequence[float]:
+    """The number that a value is, or those in a list."""
+    if type(value) is list:
+        return [number for item in value for number in numbers_in(item)]
+    return () if number_of(value) is None else (value,)

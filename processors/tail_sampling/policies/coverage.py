@@ -8,6 +8,7 @@ from pydantic import Field
 
 from processors.sampling.thresholds import ALWAYS
 from processors.tail_sampling.policies.groups import GroupsConfig, Telling
+from processors.tail_sampling.policies.readings import Group
 from processors.tail_sampling.policies.sketches import CountMin, cells_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
@@ -31,14 +32,14 @@ class Counts:
         self._window_s = window_s
         self._max_keys = max_keys
         self._window = 0
-        self._exact: dict[str, int] = {}
+        self._exact: dict[Group, int] = {}
         self._others: CountMin | None = None
 
     def __len__(self) -> int:
         """Kinds that are counted exactly."""
         return len(self._exact)
 
-    def add(self, key: str, now_s: float) -> float:
+    def add(self, key: Group, now_s: float) -> float:
         """Count a trace, gives the count."""
         window = int(now_s // self._window_s)
         if window != self._window:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from processors.tail_sampling.policies.conditions import Condition, numbers_in
-from processors.tail_sampling.policies.readings import Group, Reading, is_repeat
+from processors.tail_sampling.policies.readings import ROLE, Group, Reading, is_repeat
 from processors.tail_sampling.policies.seen import Seen
 from processors.tail_sampling.policy import SpanFacts
 
@@ -24,8 +24,12 @@ class Gathering(ABC):
     """A watch of what a reading finds.
 
     What it gathers may be a number as such, or something that tells more apart; `value` gives what is asked for.
+
+    Attributes:
+        counts_once: whether usage that a span repeats of others is left out.
     """
 
+    counts_once: ClassVar[bool] = False
     reading: Reading
 
     @property
@@ -35,8 +39,9 @@ class Gathering(ABC):
 
     @property
     def reads(self) -> frozenset[str]:
-        """As the reading says."""
-        return self.reading.names - self.reading.keys
+        """As the reading says, and what tells whether usage is repeated."""
+        role = {ROLE} if self.counts_once else set[str]()
+        return (self.reading.names | role) - self.reading.keys
 
     @abstractmethod
     def begin(self) -> Any:
@@ -63,7 +68,12 @@ class Matches(Gathering):
 
     def add(self, so_far: bool, span: SpanFacts) -> bool:
         """Whether one has, with one more span."""
-        return so_far or any(self.condition.holds(value) for _, value in self.reading.read(span))
+        if so_far:
+            return True
+        for _, value in self.reading.read(span):  # noqa: SIM110 - a generator for each span costs more
+            if self.condition.holds(value):
+                return True
+        return False
 
     def value(self, fact: bool) -> bool:
         """Whether one has."""
@@ -82,26 +92,25 @@ class Extreme(Gathering):
 
     def add(self, so_far: float | None, span: SpanFacts) -> float | None:
         """It, with one more span."""
-        numbers = numbers_in(value for _, value in self.reading.read(span))
-        if so_far is not None:
-            numbers.append(so_far)
-        if not numbers:
-            return None
-        return max(numbers) if self.largest else min(numbers)
+        for _, value in self.reading.read(span):
+            for number in numbers_in(value):
+                if so_far is None or (number > so_far if self.largest else number < so_far):
+                    so_far = number
+        return so_far
 
     def value(self, fact: float | None) -> float | None:
         """It."""
         return fact
 
 
-class Total:
+class Total(Seen):
     """A sum or a count, and of which spans it is; None where no value was found."""
 
-    __slots__ = ("seen", "value")
+    __slots__ = ("value",)
 
     def __init__(self) -> None:
         """Of none."""
-        self.seen = Seen()
+        super().__init__()
         self.value: float | None = None
 
 
@@ -109,14 +118,19 @@ class Total:
 class Sum(Gathering):
     """The sum of numbers. Spans that repeat others' usage, and spans that came before, do not count."""
 
+    counts_once = True
+
     def begin(self) -> Total:
         """Of no spans."""
         return Total()
 
     def add(self, so_far: Total, span: SpanFacts) -> Total:
         """Of one more span."""
-        numbers = [] if is_repeat(span) else numbers_in(value for _, value in self.reading.read(span))
-        if numbers and so_far.seen.is_new(span.pb.span_id):
+        found = self.reading.read(span)
+        if not found or is_repeat(span):
+            return so_far
+        numbers = [number for _, value in found for number in numbers_in(value)]
+        if numbers and so_far.is_new(span.pb.span_id):
             so_far.value = (so_far.value or 0) + sum(numbers)
         return so_far
 
@@ -129,6 +143,8 @@ class Sum(Gathering):
 class Count(Gathering):
     """How many values meet a condition; as in `Sum`, except that what events say is no usage of others."""
 
+    counts_once = True
+
     condition: Condition
 
     def begin(self) -> Total:
@@ -140,7 +156,7 @@ class Count(Gathering):
         if not self.reading.in_events and is_repeat(span):
             return so_far
         found = sum(self.condition.holds(value) for _, value in self.reading.read(span))
-        if found and so_far.seen.is_new(span.pb.span_id):
+        if found and so_far.is_new(span.pb.span_id):
             so_far.value = (so_far.value or 0) + found
         return so_far
 
@@ -179,6 +195,8 @@ class Values(Gathering):
         largest: whether the largest is the outermost.
     """
 
+    counts_once = True
+
     largest: bool
 
     def begin(self) -> dict[Group, list[float]]:
@@ -187,9 +205,10 @@ class Values(Gathering):
 
     def add(self, so_far: dict[Group, list[float]], span: SpanFacts) -> dict[Group, list[float]]:
         """Those of one more span."""
-        if not is_repeat(span):
-            for group, value in self.reading.read(span):
-                for number in numbers_in((value,)):
+        found = self.reading.read(span)
+        if found and not is_repeat(span):
+            for group, value in found:
+                for number in numbers_in(value):
                     self._put(so_far, group, number)
         return so_far
 
@@ -212,6 +231,8 @@ class Values(Gathering):
 class Sums(Gathering):
     """Sums by group, as in `Sum`; bounded."""
 
+    counts_once = True
+
     def begin(self) -> tuple[Seen, dict[Group, list[float]]]:
         """No sums."""
         return Seen(), {}
@@ -221,12 +242,12 @@ class Sums(Gathering):
     ) -> tuple[Seen, dict[Group, list[float]]]:
         """Those with one more span."""
         seen, sums = so_far
-        found = [] if is_repeat(span) else list(self.reading.read(span))
-        if not found or not seen.is_new(span.pb.span_id):
+        found = self.reading.read(span)
+        if not found or is_repeat(span) or not seen.is_new(span.pb.span_id):
             return so_far
         for group, value in found:
             if group in sums or len(sums) < _MOST_GROUPS:
-                sums[group] = [sum(sums.get(group, ())) + sum(numbers_in((value,)))]
+                sums[group] = [sum(sums.get(group, ())) + sum(numbers_in(value))]
         return so_far
 
     def value(self, fact: tuple[Seen, dict[Group, list[float]]]) -> dict[Group, list[float]]:

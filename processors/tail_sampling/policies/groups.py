@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class GroupsConfig(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The combinations of a trace; None stands for what is missing."""
+    """The combinations of a trace, as texts; None stands for what is missing."""
 
     names: tuple[str, ...]
 
@@ -47,24 +47,31 @@ class Groups:
 
     def add(self, so_far: tuple[Group, ...], span: SpanFacts) -> tuple[Group, ...]:
         """Those with one more span."""
-        group = tuple([short(attribute_of(span, name)) for name in self.names])
+        group = tuple([_as_text(attribute_of(span, name)) for name in self.names])
         return so_far if group in so_far or len(so_far) >= _MOST else (*so_far, group)
 
 
+def _as_text(value: Any) -> str | None:
+    """A value as a text that no value of another type has: for who compares, 1, 1.0 and true are the same."""
+    return short(value) if value is None or type(value) is str else f"\0{short(value)!r}"
+
+
 class Telling:
-    """Tells the combinations of a trace that count, as texts."""
+    """Tells the combinations of a trace that count."""
 
     def __init__(self, config: GroupsConfig) -> None:
         """As configured."""
         self.watch = Groups(config.keys)
         self._per_tenant = config.per_tenant
         self._skips = config.missing == "skip"
-        self._nothing = ((None,) * len(config.keys),)
+        self._nothing: tuple[Group, ...] = ((None,) * len(config.keys),)
 
-    def __call__(self, trace: TraceFacts, fact: tuple[Group, ...]) -> list[str]:
+    def __call__(self, trace: TraceFacts, fact: tuple[Group, ...]) -> list[Group]:
         """The complete combinations; where there is none, what there is, unless that is skipped."""
         groups = [group for group in fact if None not in group]
         if not groups and not self._skips:
             groups = list(fact or self._nothing)
-        tenant = (trace.tenant,) if self._per_tenant else ()
-        return [repr((*tenant, *group)) for group in groups]
+        if self._per_tenant:
+            tenant = trace.tenant
+            return [(tenant, *group) for group in groups]
+        return groups

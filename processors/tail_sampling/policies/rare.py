@@ -6,6 +6,7 @@ from pydantic import Field
 
 from processors.sampling.thresholds import threshold_of
 from processors.tail_sampling.policies.groups import GroupsConfig, Telling
+from processors.tail_sampling.policies.readings import Group
 from processors.tail_sampling.policies.sketches import CountMin, cells_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
@@ -32,7 +33,7 @@ class Expectations:
         self._past = CountMin()
         self._now = CountMin()
 
-    def add(self, key: str, now_s: float) -> float:
+    def add(self, key: Group, now_s: float) -> float:
         """Count a trace; gives how many to expect: as past windows had, or more once this one has."""
         window = int(now_s // self._window_s)
         if window != self._window:

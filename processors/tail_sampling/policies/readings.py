@@ -19,6 +19,8 @@ MOST_CHARS: Final = 256
 
 Group = tuple[Any, ...]
 """Values by which traces are told apart, in the order of their names."""
+Found = tuple[tuple[Group, Any], ...]
+_NOTHING: Final[Found] = ()
 
 
 def attribute_of(span: SpanFacts, name: str) -> Any:
@@ -29,7 +31,7 @@ def attribute_of(span: SpanFacts, name: str) -> Any:
 
 def short(value: Any) -> Any:
     """A value to tell traces apart by: bounded in size, and hashable."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value[:MOST_CHARS]
     return value if isinstance(value, bool | int | float) or value is None else repr(value)[:MOST_CHARS]
 
@@ -66,19 +68,22 @@ class Reading:
     def names(self) -> frozenset[str]:
         """All that may be looked at on the span itself."""
         own = (self.key,) if self.in_span or self.in_resource else ()
-        return frozenset({*own, ROLE, *self.by, *(name for name, _ in self.where)})
+        return frozenset({*own, *self.by, *(name for name, _ in self.where)})
 
-    def read(self, span: SpanFacts) -> Iterator[tuple[Group, Any]]:
+    def read(self, span: SpanFacts) -> Found:
         """Values with what tells them apart."""
+        found = _NOTHING
+        # Watches are called for each span: what most of them do without is not called.
         value = span.attributes.get(self.key) if self.in_span else None
         if value is None and self.in_resource:
             value = span.resource.get(self.key)
-        if value is not None:
-            get = partial(attribute_of, span)
-            if self._is_meant(get):
-                yield self._group(get), value
+        if value is not None and (not self.where or self._is_meant(partial(attribute_of, span))):
+            by = self.by
+            group = tuple([short(attribute_of(span, name)) for name in by]) if by else ()
+            found = ((group, value),)
         if self.in_events and (events := span.pb.events):
-            yield from self._in_events(events, span)
+            found = (*found, *self._in_events(events, span))
+        return found
 
     def _in_events(self, events: Any, span: SpanFacts) -> Iterator[tuple[Group, Any]]:
         for event in events:
@@ -88,13 +93,10 @@ class Reading:
             if self.key in found:
                 get = partial(_beside, found, span)
                 if self._is_meant(get):
-                    yield self._group(get), from_any_value(found[self.key])
+                    yield tuple([short(get(name)) for name in self.by]), from_any_value(found[self.key])
 
     def _is_meant(self, get: Callable[[str], Any]) -> bool:
         return all(wanted.has(get(name)) for name, wanted in self.where)
-
-    def _group(self, get: Callable[[str], Any]) -> Group:
-        return tuple([short(get(name)) for name in self.by])
 
 
 def _beside(found: Mapping[str, Any], span: SpanFacts, name: str) -> Any:

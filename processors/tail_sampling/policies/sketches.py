@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import lru_cache
 from hashlib import blake2b
 from math import ceil, exp, log
 from typing import Final
@@ -54,9 +55,11 @@ class CountMin:
         self.cells = array("d", [old * keep + new * weight for old, new in zip(self.cells, newer.cells, strict=True)])
 
 
-def cells_of(text: str) -> tuple[int, ...]:
-    """The cells of a key in every sketch, one in each row."""
-    bits = int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=_ROWS * _CELL_BITS // 8).digest(), "big")
+@lru_cache(maxsize=4096)
+def cells_of(key: tuple[str | None, ...]) -> tuple[int, ...]:
+    """The cells of a key in every sketch, one in each row; the same in every process."""
+    digest = blake2b(repr(key).encode("utf-8", "replace"), digest_size=_ROWS * _CELL_BITS // 8).digest()
+    bits = int.from_bytes(digest, "big")
     return tuple([row * _WIDTH + (bits >> row * _CELL_BITS) % _WIDTH for row in range(_ROWS)])
 
 

@@ -92,12 +92,12 @@ def test_counts_outlive_a_reload() -> None:
 
 def test_kinds_without_end_take_no_more_memory() -> None:
     counts = Counts(60.0, max_keys=100)
-    firsts = [counts.add(f"key {number}", 0.0) == 1 for number in range(3000)]
+    firsts = [counts.add((f"key {number}",), 0.0) == 1 for number in range(3000)]
     assert len(counts) == 100
     assert all(firsts[:100])
     assert sum(firsts) > 2900, "those beyond are counted by a sketch, which hardly ever is too high"
-    assert counts.add("key 2999", 0.0) >= 2
-    assert counts.add("key 2999", 60.0) == 1
+    assert counts.add(("key 2999",), 0.0) >= 2
+    assert counts.add(("key 2999",), 60.0) == 1
 
 
 def test_many_kinds_in_one_trace_are_bounded() -> None:

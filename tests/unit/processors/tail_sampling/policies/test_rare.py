@@ -83,5 +83,5 @@ def test_expectations_outlive_a_reload() -> None:
 
 def test_keys_without_end_take_no_more_memory_and_hardly_blur_each_other() -> None:
     expectations = Expectations(60.0, 0.5)
-    firsts = sum(expectations.add(f"user {number}", 0.0) == 1 for number in range(5000))
+    firsts = sum(expectations.add((f"user {number}",), 0.0) == 1 for number in range(5000))
     assert firsts > 4900
