@@ -1,0 +1,1 @@
+"""Processor `groupbytrace`: the spans of a trace together, in one batch."""
