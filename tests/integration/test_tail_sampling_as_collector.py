@@ -6,6 +6,8 @@ import json
 import random
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -13,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from pipeline.signals.values import from_key_values
+from processors.tail_sampling.policy import Setting
 from tests.servers.backend import otlp_backend
 from tests.servers.collectors import otelcol
 from tests.servers.processes import free_ports
@@ -22,9 +25,12 @@ pytestmark = pytest.mark.server
 
 Policies = Sequence[Mapping[str, Any]]
 MARK: Final = "case"
-GENERATED: Final = 400
-# Newer than v0.145; without options that it does not have.
-CASES: Final = [case for case in (*policy_cases(), *decision_cases()) if not case.options]
+GENERATED: Final = 300
+# Without those whose weights it does not write.
+CASES: Final = [case for case in (*policy_cases(), *decision_cases()) if "weights" not in case.options]
+FIRST: Final = "sample_on_first_match"
+OLD: Final = "legacy_invert_match"
+GATE_OF_OLD: Final = "-processor.tailsamplingprocessor.disableinvertdecisions"
 
 
 def policy(kind: str, **settings: Any) -> dict[str, Any]:
@@ -139,23 +145,53 @@ def _generated() -> list[TracesData]:
 TRACES: Final = _generated()
 
 
-def _key(policies: Policies) -> str:
-    return json.dumps(policies, sort_keys=True)
+@dataclass(frozen=True)
+class Setup:
+    """Policies, as JSON with names of their own, and how they are asked."""
+
+    text: str
+    first: bool = False
+    old: bool = False
+
+    @classmethod
+    def of(cls, policies: Policies, options: Mapping[str, Any] | None = None) -> Setup:
+        """From a list, and the options of the processor."""
+        options = options or {}
+        unique = [{**each, "name": f"p{place}"} for place, each in enumerate(policies)]
+        return cls(json.dumps(unique), options.get(FIRST, False), options.get(OLD, False))
+
+    def kept_of(self, traces: Sequence[TracesData]) -> set[bytes]:
+        """Ids of the traces that Penstock keeps."""
+        setting = Setting(legacy_invert_match=self.old)
+        rules = rules_of(json.loads(self.text), setting, sample_on_first_match=self.first)
+        return {_id(data) for data in traces if rules.decide(waiting(rules, data), 0.0).kept}
 
 
-def _unnamed(policies: Policies) -> list[dict[str, Any]]:
-    """With names of their own, as lists ask for."""
-    return [{**each, "name": f"p{place}"} for place, each in enumerate(policies)]
+def _mixed() -> Iterator[Setup]:
+    """Lists in which all kinds meet."""
+    rng = random.Random(9)
+    pool = [policies[0] for policies in LISTS.values()]
+    for number in range(60):
+        chosen = rng.sample(pool, rng.choice((2, 2, 3, 4)))
+        yield Setup.of(chosen, {FIRST: number % 3 == 0, OLD: number % 2 == 0})
 
 
-EVERY: Final = {_key(policies): policies for policies in (*LISTS.values(), *(case.policies for case in CASES))}
+OF_TRACES: Final = {
+    **{name: Setup.of(policies) for name, policies in LISTS.items()},
+    **{f"{name}, as of old": Setup.of(policies, {OLD: True}) for name, policies in LISTS.items()
+       if "invert" in json.dumps(policies)},
+    **{f"mixed {number}": setup for number, setup in enumerate(_mixed())},
+}  # fmt: skip
+OF_CASES: Final = [Setup.of(case.policies, case.options) for case in CASES]
 
 
-def _config(port: int, backend_port: int) -> dict[str, Any]:
+def _config(setups: Sequence[Setup], port: int, backend_port: int) -> dict[str, Any]:
     processors: dict[str, Any] = {"batch": {"timeout": "100ms"}}
     pipelines: dict[str, Any] = {}
-    for number, policies in enumerate(EVERY.values()):
-        processors[f"tail_sampling/{number}"] = {"decision_wait": "1h", "policies": _unnamed(policies)}
+    for number, setup in enumerate(setups):
+        processors[f"tail_sampling/{number}"] = {
+            "decision_wait": "1h", "policies": json.loads(setup.text), FIRST: setup.first
+        }  # fmt: skip
         processors[f"resource/{number}"] = {"attributes": [{"key": MARK, "value": str(number), "action": "upsert"}]}
         pipelines[f"traces/{number}"] = {
             "receivers": ["otlp"],
@@ -171,39 +207,44 @@ def _config(port: int, backend_port: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[bytes]]]:
-    """What the real Collector keeps, by list of policies."""
+def real(tmp_path_factory: pytest.TempPathFactory) -> dict[Setup, set[bytes]]:
+    """What the real Collector keeps."""
+    every = dict.fromkeys((*OF_TRACES.values(), *OF_CASES))
+    kept: dict[Setup, set[bytes]] = {}
+    for old in (False, True):
+        gates = [GATE_OF_OLD] if old else []
+        kept |= _kept([setup for setup in every if setup.old == old], tmp_path_factory.mktemp("otelcol"), gates)
+    return kept
+
+
+def _kept(setups: Sequence[Setup], folder: Path, gates: Sequence[str]) -> dict[Setup, set[bytes]]:
     (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("otelcol")
     groups = [group for data in (*TRACES, *(case.trace for case in CASES)) for group in data.resource_spans]
     body = ExportTraceServiceRequest(resource_spans=groups).SerializeToString()
-    kept: dict[str, set[bytes]] = {key: set() for key in EVERY}
-    keys = list(EVERY)
+    kept: dict[Setup, set[bytes]] = {setup: set() for setup in setups}
     with otlp_backend() as backend:
-        with otelcol(_config(port, backend.grpc_port), folder, ports=[port]):
+        with otelcol(_config(setups, port, backend.grpc_port), folder, ports=[port], gates=gates):
             url = f"http://127.0.0.1:{port}/v1/traces"
             request = urllib.request.Request(url, body, {"content-type": "application/x-protobuf"})
             urllib.request.urlopen(request, timeout=60).close()
         # At its end it has decided all, and sent it.
         for sent in backend.bodies["traces"]:
             for group in ExportTraceServiceRequest.FromString(sent).resource_spans:
-                number = int(str(from_key_values(group.resource.attributes)[MARK]))
-                kept[keys[number]] |= {span.trace_id for scope in group.scope_spans for span in scope.spans}
-        yield kept
+                setup = setups[int(str(from_key_values(group.resource.attributes)[MARK]))]
+                kept[setup] |= {span.trace_id for scope in group.scope_spans for span in scope.spans}
+    return kept
 
 
 def _id(data: TracesData) -> bytes:
     return data.resource_spans[0].scope_spans[0].spans[0].trace_id
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_generated_traces(name: str, real: dict[str, set[bytes]]) -> None:
-    policies = LISTS[name]
-    rules = rules_of(_unnamed(policies))
-    ours = {_id(data) for data in TRACES if rules.decide(waiting(rules, data), 0.0).kept}
-    assert ours == real[_key(policies)] & {_id(data) for data in TRACES}
+@pytest.mark.parametrize("name", OF_TRACES)
+def test_generated_traces(name: str, real: dict[Setup, set[bytes]]) -> None:
+    setup = OF_TRACES[name]
+    assert setup.kept_of(TRACES) == real[setup] & {_id(data) for data in TRACES}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_cases_say_what_the_collector_does(case: Case, real: dict[str, set[bytes]]) -> None:
-    assert (_id(case.trace) in real[_key(case.policies)]) == case.collector
+@pytest.mark.parametrize(("case", "setup"), [*zip(CASES, OF_CASES, strict=True)], ids=map(str, CASES))
+def test_cases_say_what_the_collector_does(case: Case, setup: Setup, real: dict[Setup, set[bytes]]) -> None:
+    assert (_id(case.trace) in real[setup]) == case.collector

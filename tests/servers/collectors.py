@@ -50,9 +50,15 @@ def _collector(
 
 
 @contextlib.contextmanager
-def otelcol(config: Mapping[str, Any], folder: Path, *, ports: Sequence[int]) -> Iterator[Server]:
-    """The real Collector with `config`; ready when it listens on all `ports`. Skips the test where it is not built."""
-    with _collector([require_program("otelcol")], config, folder, ports) as server:
+def otelcol(
+    config: Mapping[str, Any], folder: Path, *, ports: Sequence[int], gates: Sequence[str] = ()
+) -> Iterator[Server]:
+    """The real Collector with `config`; ready when it listens on all `ports`. Skips the test where it is not built.
+
+    `gates` are feature gates, `-` in front of those that are off.
+    """
+    flags = [f"--feature-gates={','.join(gates)}"] if gates else []
+    with _collector([require_program("otelcol"), *flags], config, folder, ports) as server:
         yield server
 
 
