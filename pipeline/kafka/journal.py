@@ -100,7 +100,7 @@ class Journal:
             self._outages.over()
             while True:
                 await self._catch_up(client)
-                self._take(await client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS))
+                await self._read_on(client)
         finally:
             with suppress(Exception):
                 await asyncio.wait_for(client.stop(), _CLOSE_S)
@@ -122,11 +122,13 @@ class Journal:
         ends = await client.end_offsets(client.assignment())
         for partition, end in ends.items():
             while await client.position(partition) < end:
-                self._take(await client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS))
+                await self._read_on(client)
         self.caught_up_s = now_s
 
-    def _take(self, found: Mapping[Any, Sequence[Any]]) -> None:
+    async def _read_on(self, client: Any) -> None:
+        found = await client.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
         for partition, records in found.items():
             for record in records:
                 self._on_value(record.value or b"")
-            self._read_up_to[partition] = records[-1].offset + 1
+                self._read_up_to[partition] = record.offset + 1
+                await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey
+from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.policy_config import PolicyList
 
 _MAX_SHARDS = 256
@@ -19,6 +20,9 @@ class DecisionCacheConfig(ConfigModel):
     non_sampled_cache_size: int = Field(0, ge=0, description="Dropped traces to remember at least.")
     max_bytes: int = Field(
         16 << 20, ge=1 << 16, description="Memory for both, bytes; 64 MiB remember a day of a million drops an hour."
+    )
+    topic: DecisionTopicConfig | None = Field(
+        None, description="Kafka topic in which workers tell each other their decisions; absent: they do not."
     )
 
 

@@ -13,17 +13,15 @@ import secrets
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
-
-from pydantic import Field, field_validator
+from typing import Final, NamedTuple
 
 from pipeline.component import Host
 from pipeline.errors import Refused, Rejected
 from pipeline.kafka.journal import Journal
-from pipeline.kafka.settings import KafkaClient, client_arguments
-from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
+from pipeline.kafka.settings import client_arguments
 from pipeline.signals import Delivery, Outcome
 from pipeline.signals.delivery import end_all
+from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.decisions import Fate
 from processors.tail_sampling.policy import Decision
 
@@ -38,21 +36,8 @@ _IS_KEPT, _IS_EARLY = 1, 2
 _NONE: Final = 2**64 - 1
 _INTERVAL_S: Final = 0.1
 _LAST_WRITE_S: Final = 2.0
-# About 600 KB at the most, below the usual limit of a record.
-_MAX_ENTRIES: Final = 16_000
-
-
-class DecisionTopicConfig(KafkaClient):
-    """The topic that workers tell each other their decisions in."""
-
-    topic: str = Field(min_length=1, description="Topic with all decisions; keep it for as long as spans may be late.")
-
-    @field_validator("topic")
-    @classmethod
-    def _check_topic(cls, name: str) -> str:
-        if not is_topic_name(name):
-            raise ValueError(WRONG_NAME)
-        return name
+# Read and adopted in some 5 ms.
+_MAX_ENTRIES: Final = 4000
 
 
 class Entry(NamedTuple):
@@ -60,19 +45,6 @@ class Entry(NamedTuple):
 
     trace_id: bytes
     fate: Fate
-
-
-class DecisionLog(Protocol):
-    """Where a sampler writes its decisions, and what it may decide."""
-
-    def add(self, trace_id: bytes, fate: Fate, deliveries: Sequence[Delivery]) -> None:
-        """Write a decision; the deliveries get a part that ends when it is written."""
-
-    def covers(self, since_s: float) -> bool:
-        """Whether all is known that others had decided at this time (monotonic)."""
-
-    async def written(self) -> None:
-        """Wait until all that was added before is written."""
 
 
 def encode(writer: bytes, entries: Sequence[Entry]) -> bytes:
@@ -128,7 +100,7 @@ def _unpacked(number: int) -> int | None:
 
 
 class DecisionTopic:
-    """Writes decisions to the topic, many in one record, and hands on those of others. See `DecisionLog`."""
+    """Writes decisions to the topic, many in one record, and hands on those of others."""
 
     def __init__(self, config: DecisionTopicConfig, host: Host, on_fate: Callable[[bytes, Fate], None]) -> None:
         """`on_fate(trace_id, fate)` is told what others have decided."""
@@ -160,13 +132,13 @@ class DecisionTopic:
         """Write what was decided, within moments, and close; the spans of what is not written come again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_S):
-                await self.written()
+                await self.written(self.mark)
         await self._journal.stop()
         left, self._writing, self._deliveries = [*self._writing, *self._deliveries], [], []
         end_all(left, Outcome.FAILED, Refused("shut down before the decision was written"))
 
     def add(self, trace_id: bytes, fate: Fate, deliveries: Sequence[Delivery]) -> None:
-        """See `DecisionLog`."""
+        """Write a decision; the deliveries get parts that end when it is written."""
         if len(trace_id) != _ID_BYTES:
             return
         self._entries.append(Entry(trace_id, fate))
@@ -175,14 +147,18 @@ class DecisionTopic:
         self._wake.set()
 
     def covers(self, since_s: float) -> bool:
-        """See `DecisionLog`."""
+        """Whether all is known that others had decided at this time (monotonic)."""
         return self._journal.caught_up_s >= since_s
 
-    async def written(self) -> None:
-        """See `DecisionLog`."""
-        wanted = self._added
+    @property
+    def mark(self) -> int:
+        """What was added so far."""
+        return self._added
+
+    async def written(self, mark: int) -> None:
+        """Wait until all that was added before this mark is written."""
         async with self._progress:
-            await self._progress.wait_for(lambda: self._done >= wanted)
+            await self._progress.wait_for(lambda: self._done >= mark)
 
     async def _write(self) -> None:
         while True:
@@ -191,7 +167,11 @@ class DecisionTopic:
             self._wake.clear()
             entries, self._entries = self._entries, []
             self._writing, self._deliveries = self._deliveries, []
-            await self._write_all(entries)
+            try:
+                await self._write_all(entries)
+            except Refused:
+                # It was stopped, which ends what is left.
+                return
             written, self._writing = self._writing, []
             end_all(written, Outcome.DROPPED)
             async with self._progress:

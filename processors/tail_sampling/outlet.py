@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from pipeline.component import Host, Stage
 from pipeline.errors import Refused
@@ -21,11 +21,23 @@ MAX_BYTES: Final = 1 << 20
 """A batch is closed when it has so many spans, or bytes; one trace may make it larger."""
 
 
+class Log(Protocol):
+    """Where decisions are written."""
+
+    @property
+    def mark(self) -> int:
+        """What was added so far."""
+
+    async def written(self, mark: int) -> None:
+        """Wait until all that was added before this mark is written."""
+
+
 class Outlet:
     """Joins pieces of kept traces into batches and hands those on.
 
     Attributes:
         held_bytes: of spans that were decided and have not left.
+        log: decisions are written there before the spans that they are about leave.
     """
 
     def __init__(self, host: Host, next_stage: Callable[[], Stage]) -> None:
@@ -35,11 +47,12 @@ class Outlet:
         self._pieces: list[tuple[Head, bytes]] = []
         self._deliveries: list[Delivery] = []
         self._spans = self._bytes = 0
-        self._leaving: deque[tuple[Leaving, int]] = deque()
+        self._leaving: deque[tuple[Leaving, int, int]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self.held_bytes = 0
+        self.log: Log | None = None
 
     def add(self, pieces: list[tuple[Head, bytes, int]], deliveries: list[Delivery]) -> None:
         """Take pieces of a trace, and the parts of handles that end when they have been delivered."""
@@ -57,7 +70,8 @@ class Outlet:
             return
         raw = join(self._pieces)
         batch = Batch(Content(Signal.TRACES, self._spans, raw=raw), delivery=Delivery.merge(self._deliveries))
-        self._leaving.append((Leaving(batch), len(raw)))
+        mark = 0 if self.log is None else self.log.mark
+        self._leaving.append((Leaving(batch), len(raw), mark))
         self.held_bytes += len(raw)
         self._pieces, self._deliveries = [], []
         self._spans = self._bytes = 0
@@ -68,7 +82,9 @@ class Outlet:
         """Hand batches on, one after the other, however long what follows refuses them."""
         while True:
             while self._leaving:
-                leaving, size_bytes = self._leaving[0]
+                leaving, size_bytes, mark = self._leaving[0]
+                if self.log is not None:
+                    await self.log.written(mark)
                 await leaving.hand_on(self._next(), self._host)
                 self._leaving.popleft()
                 self.held_bytes -= size_bytes
@@ -85,7 +101,7 @@ class Outlet:
         """End what could not leave in time."""
         self.close()
         while self._leaving:
-            leaving, size_bytes = self._leaving.popleft()
+            leaving, size_bytes, _ = self._leaving.popleft()
             self.held_bytes -= size_bytes
             leaving.end(Outcome.FAILED, Refused("shut down before the traces could be sent"))
         self._idle.set()

@@ -10,6 +10,7 @@ from pipeline.component import Host, Processor
 from pipeline.errors import Code, Refused, StartError
 from pipeline.signals import Batch, Rooms, Signal
 from processors.tail_sampling.config import TailSamplingConfig
+from processors.tail_sampling.decision_topic import DecisionTopic
 from processors.tail_sampling.line import Lines
 from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.outlet import Outlet
@@ -64,6 +65,7 @@ class TailSampling(Processor):
         self._outlet = Outlet(host, lambda: self.next)
         self._max_bytes = round(config.buffer.max_bytes * share)
         self.sampler = Sampler(config, rules, self._store(share), self._outlet, share=share)
+        self._topic = self._decision_topic()
         self._tenants = Tenants(host.tenant_from)
         self._metrics = SamplingMetrics(host.meter, str(host.id))
         self._works: list[Iterator[None]] = []
@@ -86,6 +88,14 @@ class TailSampling(Processor):
                 f"{self.host.id}: buffer::spill_directory {buffer.spill_directory} cannot be used: {told}"
             ) from error
 
+    def _decision_topic(self) -> DecisionTopic | None:
+        config = self.config.decision_cache.topic
+        if config is None:
+            return None
+        topic = DecisionTopic(config, self.host, self.sampler.adopt)
+        self.sampler.log = self._outlet.log = topic
+        return topic
+
     @classmethod
     def holds_for_long(cls, config: TailSamplingConfig) -> str:  # noqa: ARG003 - whatever the waits are
         """See `Processor`."""
@@ -93,6 +103,8 @@ class TailSampling(Processor):
 
     async def start(self) -> None:
         """Begin to decide; the traces of a predecessor follow with the first data, or when it stops."""
+        if self._topic is not None:
+            await self._topic.start()
         self._line.enter(self)
         if self._line.is_holder(self):
             self._watch()
@@ -219,6 +231,8 @@ class TailSampling(Processor):
             await self._outlet.drain()
         finally:
             self._publish()
+            if self._topic is not None:
+                await self._topic.stop()
             await super().stop()
             self._outlet.give_up()
             self.sampler.give_up()

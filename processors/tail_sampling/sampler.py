@@ -31,6 +31,8 @@ TenantOf: TypeAlias = Callable[[Head], str]
 # Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
 PORTION: Final = 256
 _ROOM_PORTION: Final = 4 * PORTION
+# A trace that may not be decided yet is looked at again behind this time.
+_LOOK_AGAIN_S: Final = 0.1
 # Traces that are looked at, and no more, before others get their turn.
 _GLANCES: Final = 4096
 # In place of facts that have to be gathered anew.
@@ -46,6 +48,16 @@ class Out(Protocol):
         """Take pieces, and the parts of handles that end with them."""
 
 
+class Log(Protocol):
+    """Where decisions are written that others are to know, and those of others come from."""
+
+    def add(self, trace_id: bytes, fate: Fate, deliveries: list[Delivery]) -> None:
+        """Write a decision; the deliveries get parts that end when it is written."""
+
+    def covers(self, since_s: float) -> bool:
+        """Whether all is known that others had decided at this time."""
+
+
 def _no_tenant(_: Head) -> str:
     return ""
 
@@ -59,10 +71,12 @@ class Sampler:
     Attributes:
         open: traces that wait, by id.
         tally: what was counted since it was last replaced.
+        log: where decisions are written, if others are to know them.
     """
 
     def __init__(self, config: TailSamplingConfig, rules: Rules, store: Store, out: Out, *, share: float = 1.0) -> None:
         """Build from the configuration; `share`: the part of its memory and traces that is for this process."""
+        self.log: Log | None = None
         cache = config.decision_cache
         self.rules, self.store = rules, store
         self._out = out
@@ -154,14 +168,18 @@ class Sampler:
         if self._max_trace_bytes and trace.size_bytes > self._max_trace_bytes:
             self.tally.too_large += 1
             self._leave_now(trace, _TOO_LARGE, now_s)
-        elif self._is_early:
+        elif self._is_early and self._may_decide(trace):
             decision = self.rules.early(trace, now_s)
             if decision is not None:
                 self._leave_early(trace, decision, now_s)
-        elif self._ingests:
+        elif self._ingests and self._may_decide(trace):
             decision = self.rules.decide(trace, now_s)
             if decision.rule:
                 self._leave_early(trace, decision, now_s)
+
+    def _may_decide(self, trace: Trace) -> bool:
+        """Whether nobody else can have decided the trace without our knowing."""
+        return self.log is None or self.log.covers(trace.arrived_s)
 
     def _follow(self, fate: Fate, part: Part, delivery: Delivery) -> None:
         """Spans of a trace that was decided go the way of those before them."""
@@ -186,6 +204,8 @@ class Sampler:
         session = self._session_of(trace)
         fate = Fate(self._overload.decide(trace.randomness), session, is_early=True)
         self.decisions.add(trace.trace_id, fate)
+        if self.log is not None:
+            self.log.add(trace.trace_id, fate, [delivery])
         self.tally.unwaited += 1
         self.tally.add(fate.decision, trace.tenant, len(spans))
         self._follow(fate, part, delivery)
@@ -246,8 +266,8 @@ class Sampler:
                 if not Wheel.is_in(trace, slot):
                     continue
                 due_s = self._deadline.of(trace)
-                if due_s > now_s:
-                    self._wheel.enter(trace, due_s)
+                if due_s > now_s or not self._may_decide(trace):
+                    self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
                     continue
                 budget -= trace.span_count
                 self._decide(trace, now_s)
@@ -314,7 +334,21 @@ class Sampler:
         self.decisions.add(trace.trace_id, fate)
         self.tally.add(decision, trace.tenant, trace.span_count)
         self.tally.removal_ages.add(now_s - trace.arrived_s)
-        if decision.kept or self._dry_run:
+        if self.log is not None:
+            self.log.add(trace.trace_id, fate, trace.deliveries)
+        self._part_with(trace, fate)
+
+    def adopt(self, trace_id: bytes, fate: Fate) -> None:
+        """Somebody else has decided a trace: spans of it that wait here follow, and those that will come."""
+        self.decisions.add(trace_id, fate)
+        trace = self.open.get(trace_id)
+        if trace is not None:
+            self._forget(trace)
+            self.tally.late_spans[fate.decision.kept] += trace.span_count
+            self._part_with(trace, fate)
+
+    def _part_with(self, trace: Trace, fate: Fate) -> None:
+        if fate.decision.kept or self._dry_run:
             self._send(trace, fate)
         else:
             self.tally.dropped_spans += trace.span_count

@@ -13,7 +13,8 @@ from pipeline.clock import SystemClock
 from pipeline.registry import Kind
 from pipeline.signals import Delivery, Outcome
 from pipeline.testing.host import make_host
-from processors.tail_sampling.decision_topic import DecisionTopic, DecisionTopicConfig
+from processors.tail_sampling.decision_topic import DecisionTopic
+from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.decisions import Fate
 from processors.tail_sampling.policy import Decision
 from tests.integration.faults.topics import create_topic
@@ -68,7 +69,7 @@ async def test_what_one_decides_all_know_also_those_who_come_later(kafka_broker:
     async with working(kafka_broker.bootstrap, topic) as one, working(kafka_broker.bootstrap, topic) as two:
         one.topic.add(ONE, KEPT, [delivery, delivery])
         two.topic.add(TWO, DROPPED, [])
-        await one.topic.written()
+        await one.topic.written(one.topic.mark)
         await until(lambda: ONE in two.heard and TWO in one.heard)
         assert (one.heard, two.heard) == ({TWO: DROPPED}, {ONE: KEPT})
 
@@ -84,7 +85,7 @@ async def test_a_handle_ends_when_the_decision_is_written(kafka_broker: Broker, 
         worker.topic.add(ONE, KEPT, [delivery])
         delivery.end(Outcome.DELIVERED)
         states = [delivery.resolved]
-        await worker.topic.written()
+        await worker.topic.written(worker.topic.mark)
         assert [*states, delivery.resolved, delivery.outcome] == [False, True, Outcome.DELIVERED]
 
 
@@ -92,7 +93,7 @@ async def test_all_that_was_decided_before_is_known(kafka_broker: Broker, topic:
     async with working(kafka_broker.bootstrap, topic) as one:
         for number in range(5000):
             one.topic.add(number.to_bytes(16, "big"), DROPPED, [])
-        await one.topic.written()
+        await one.topic.written(one.topic.mark)
         async with working(kafka_broker.bootstrap, topic) as two:
             began_s = two.host.clock.monotonic()
             states = [two.topic.covers(began_s)]

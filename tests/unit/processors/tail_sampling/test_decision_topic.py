@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.sampling.thresholds import NEVER
-from processors.tail_sampling.decision_topic import DecisionTopicConfig, Entry, decode, encode
+from processors.tail_sampling.decision_topic import Entry, decode, encode
+from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.decisions import Fate
 from processors.tail_sampling.policy import Decision
 
