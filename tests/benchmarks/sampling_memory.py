@@ -31,7 +31,7 @@ SPANS_A_TRACE = 6
 TEXT_BYTES = 10_000
 SAMPLE_EVERY_S = 0.25
 BAR = 1.25
-_MARK = b"\x00\xffmemory\xff\x00"
+_MARK = b"\x00\xffmem\xff\x00\xff"
 """First bytes of each trace id, in whose place others are put whenever a request is sent again."""
 _WORDS = ("ka", "lo", "mi", "ter", "an", "su", "re", "vo", "ni", "pa", "dor", "el", "qui", "sha", "be", "tum")
 
