@@ -193,6 +193,14 @@ class Processor(Component):
         """Work on one batch (or a slice of one) and return it; None drops what is left of it."""
         return batch
 
+    def process_bytes(self, batch: Batch) -> tuple[bytes, int] | None:
+        """Work on the bytes of a batch of which there are no views yet, where that costs less than making them.
+
+        Returns the request as it goes on and how many records it has; None: `process` is to do it. What is dropped is
+        counted with `count_dropped`.
+        """
+        return None
+
     async def consume(self, batch: Batch) -> None:
         """Process and pass on. The engine fuses neighbours that leave this alone into one loop."""
         if self.process(batch) is None:
@@ -209,9 +217,12 @@ class Processor(Component):
 
     def drop(self, batch: Batch, records: Iterable[Record], reason: str) -> None:
         """The only way to drop: the records leave the batch and are counted by component and reason."""
-        count = batch.drop(records)
+        self.count_dropped(batch.signal, batch.drop(records), reason)
+
+    def count_dropped(self, signal: Signal, count: int, reason: str) -> None:
+        """Count what was dropped in another way than by `drop`."""
         if count:
-            labels = {"component": str(self.host.id), "reason": reason, "otel_signal": batch.signal.value}
+            labels = {"component": str(self.host.id), "reason": reason, "otel_signal": signal.value}
             registry = self.host.meter.registry
             registry.counter("penstock_dropped_items", "Items dropped on purpose, by reason.", labels).inc(count)
 

@@ -31,12 +31,42 @@ def fuse(processors: Sequence[Processor], out: Stage, tasks: Supervisor) -> Stag
     stage = out
     plain: list[Processor] = []
     for processor in reversed(processors):
-        if type(processor).consume is Processor.consume:
+        if type(processor).consume is Processor.consume and type(processor).process_bytes is Processor.process_bytes:
             plain.insert(0, processor)
             continue
-        processor.next = Run(plain, stage, tasks) if plain else stage
-        stage, plain = processor, []
+        behind = Run(plain, stage, tasks) if plain else stage
+        if type(processor).consume is Processor.consume:
+            stage = BytesFirst(processor, behind, tasks)
+        else:
+            processor.next = behind
+            stage = processor
+        plain = []
     return Run(plain, stage, tasks) if plain else stage
+
+
+class BytesFirst:
+    """A stage of one processor that needs no views: it has them where they are there, or where the batch is large."""
+
+    def __init__(self, processor: Processor, next_stage: Stage, tasks: Supervisor) -> None:
+        """Ask `processor` for its `process_bytes`, or else for its `process`."""
+        self.next = next_stage
+        self._run = Run([processor], next_stage, tasks)
+        self._step = _Step(processor)
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """As every run."""
+        await self._run.reserve(batch, rooms)
+
+    async def consume(self, batch: Batch) -> None:
+        """Process and pass on; a batch of which nothing is left ends here."""
+        is_small = batch.size_bytes <= _PIECE_BYTES and batch.count <= _PIECE_RECORDS // 2
+        worked = self._step.process_bytes(batch) if is_small and not (batch.has_views or batch.changed) else None
+        if worked is None:
+            await self._run.consume(batch)
+        elif worked.count:
+            await self.next.consume(worked)
+        else:
+            worked.delivery.end(Outcome.DROPPED)
 
 
 class Run:
@@ -170,6 +200,25 @@ class _Step:
         elif processed is not window:
             raise Rejected(f'processor "{self._name}" returned another batch than it was given', code=Code.INTERNAL)
         self._outgoing += len(window.records())
+
+    def process_bytes(self, batch: Batch) -> Batch | None:
+        """Process a whole batch without views; None where the processor would rather have them."""
+        began = time.perf_counter()
+        try:
+            worked = self._processor.process_bytes(batch)
+        except DeliveryError:
+            raise
+        except Exception as error:
+            self.failed(error)
+            raise Rejected(f'processor "{self._name}" failed: {type(error).__name__}', code=Code.INTERNAL) from error
+        if worked is None:
+            return None
+        self._seconds += time.perf_counter() - began
+        self._incoming += batch.count
+        self._outgoing += worked[1]
+        self._signal = batch.signal.value
+        self.count()
+        return batch.rewritten(*worked)
 
     def failed(self, error: Exception) -> None:
         """Count and tell an error of the processor's code."""

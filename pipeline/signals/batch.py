@@ -110,6 +110,17 @@ class Batch:
         return self._content.serialize()
 
     @property
+    def has_views(self) -> bool:
+        """Whether somebody has asked for records or resources: views are there already, and cost nothing more."""
+        return self._content.has_views
+
+    def rewritten(self, raw: bytes, count: int) -> Batch:
+        """A batch of other bytes in place of this one, with its handle and rooms."""
+        batch = Batch(Content(self.signal, count, raw=raw), self.context, self.delivery)
+        batch.rooms = self.rooms
+        return batch
+
+    @property
     def changed(self) -> bool:
         """Whether it goes out as other bytes than it came in."""
         return self._content.changed
@@ -205,9 +216,7 @@ class Batch:
     def rejoin(self, pieces: Sequence[Batch]) -> Batch:
         """One batch of the worked-on `pieces` of this one, with this one's handle and rooms."""
         raw = b"".join([piece.serialize() for piece in pieces if piece.count])
-        batch = Batch(Content(self.signal, sum(piece.count for piece in pieces), raw=raw), self.context, self.delivery)
-        batch.rooms = self.rooms
-        return batch
+        return self.rewritten(raw, sum(piece.count for piece in pieces))
 
     @staticmethod
     def join(batches: Sequence[Batch]) -> Batch:

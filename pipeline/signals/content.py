@@ -75,6 +75,11 @@ class Content:
         return message
 
     @property
+    def has_views(self) -> bool:
+        """Whether views are there."""
+        return self._resources is not None
+
+    @property
     def changed(self) -> bool:
         """Whether the bytes are, or will be, others than those it was made of."""
         return self._rewritten or self.stale

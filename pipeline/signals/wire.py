@@ -75,7 +75,7 @@ class _Cutter:
         self.cut_any = False
 
     def walk(self, data: memoryview, levels: tuple[tuple[int, ...], ...], tag: int) -> Iterator[tuple[bytes, int]]:
-        head, children = _fields(data, levels[0])
+        head, children = fields(data, levels[0])
         if self.items and self._size + len(head) + _OVERHEAD_BYTES > self._max_bytes and self._growth_bytes > 0:
             yield self.close()
         self._path.append(_Node(tag, head))
@@ -118,7 +118,7 @@ class _Cutter:
         return piece
 
 
-def _fields(data: memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tuple[int, int, int, int]]]:
+def fields(data: memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tuple[int, int, int, int]]]:
     """The head of a message, and (tag, start, body start, end) of each wanted length-delimited field."""
     head: list[memoryview] = []
     children = []

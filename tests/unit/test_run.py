@@ -12,7 +12,7 @@ import pytest
 from pipeline.component import Processor
 from pipeline.config import ConfigModel
 from pipeline.errors import Code, Refused, Rejected
-from pipeline.run import Run
+from pipeline.run import Run, fuse
 from pipeline.signals import Batch, Outcome, Rooms, Signal, Value
 from pipeline.signals.intake import parse
 from pipeline.testing import BoundedSink, CollectingSink, make_host, metric_value, trace_request, traces
@@ -293,3 +293,63 @@ async def test_a_large_record_is_found_wherever_it_stands(place: int) -> None:
     run, sink, _ = make(InThread)
     await run.consume(traces(*spans))
     assert {record.attributes["loop"] for record in sink.records()} == {False}
+
+
+class Bytes(Step):
+    """Leaves of the bytes what it is told, and says with views that it had them."""
+
+    type = "bytes"
+    left: tuple[bytes, int] | None = None
+    fails = False
+
+    def process_bytes(self, batch: Batch) -> tuple[bytes, int] | None:
+        if self.fails:
+            raise ValueError("no")
+        return self.left
+
+
+async def bytes_first(batch: Batch, left: tuple[bytes, int] | None) -> tuple[CollectingSink, Bytes]:
+    sink, processor = CollectingSink(), Bytes(ConfigModel(), make_host("bytes"))
+    processor.left = left
+    await fuse([processor], sink, processor.host.tasks).consume(batch)
+    return sink, processor
+
+
+async def test_a_processor_that_needs_no_views_is_given_bytes() -> None:
+    left = trace_request({"n": 1}).SerializeToString()
+    batch = parse(Signal.TRACES, trace_request({"n": 1}, {"n": 2}).SerializeToString())
+    batch.rooms = rooms = Rooms()
+    sink, processor = await bytes_first(batch, (left, 1))
+    (out,) = sink.batches
+    assert (out.serialize(), out.count, out.delivery, out.rooms) == (left, 1, batch.delivery, rooms)
+    assert not batch.has_views
+    for name, value in (("incoming", 2), ("outgoing", 1)):
+        assert metric_value(processor.host, f"otelcol_processor_{name}_items_total", otel_signal="traces") == value
+
+
+async def test_bytes_of_which_nothing_is_left_end_as_dropped() -> None:
+    batch = parse(Signal.TRACES, trace_request({}).SerializeToString())
+    sink, _ = await bytes_first(batch, (b"", 0))
+    assert (sink.batches, batch.delivery.outcome) == ([], Outcome.DROPPED)
+
+
+@pytest.mark.parametrize("why", ["views are there", "it was changed", "it is large", "the processor wants views"])
+async def test_views_are_used_where(why: str) -> None:
+    count = 5000 if why == "it is large" else 1
+    batch = parse(Signal.TRACES, trace_request(*[{"n": 1}] * count).SerializeToString())
+    if why == "views are there":
+        batch.records()
+    elif why == "it was changed":
+        batch.records()[0].attributes["n"] = 2
+    sink, _ = await bytes_first(batch, None if why == "the processor wants views" else (b"", 0))
+    (out,) = sink.batches
+    assert [record.attributes["steps"] for record in out.records()] == ["bytes"] * count
+
+
+async def test_a_failure_on_bytes_rejects() -> None:
+    processor = Bytes(ConfigModel(), make_host("bytes"))
+    processor.fails = True
+    batch = parse(Signal.TRACES, trace_request({}).SerializeToString())
+    with pytest.raises(Rejected, match='processor "bytes" failed: ValueError'):
+        await fuse([processor], CollectingSink(), processor.host.tasks).consume(batch)
+    assert metric_value(processor.host, "penstock_processor_errors_total") == 1
