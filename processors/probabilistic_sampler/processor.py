@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, cast
+from itertools import islice
+from typing import Any, Final, cast
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, LogRecord, Record, Signal, Span
+from pipeline.signals import Batch, LogRecord, Signal, Span
 from processors.probabilistic_sampler.config import ProbabilisticSamplerConfig
+from processors.probabilistic_sampler.cutting import MisalignedError, cut
 from processors.probabilistic_sampler.modes import mode_of
 from processors.probabilistic_sampler.records import RecordSampler
-from processors.probabilistic_sampler.spans import PRIORITY_RAW, SpanSampler
+from processors.probabilistic_sampler.spans import SpanSampler
 from processors.probabilistic_sampler.verdicts import Judge, Verdict
 
 REASON: Final = "not_sampled"
+PRIORITY: Final = "sampling.priority"
+_PRIORITY_RAW: Final = PRIORITY.encode()
+_PRIORITIES: Final = frozenset({PRIORITY})
 _COUNTERS: Final = {
     Signal.TRACES: "otelcol_processor_probabilistic_sampler_count_traces_sampled",
     Signal.LOGS: "otelcol_processor_probabilistic_sampler_count_logs_sampled",
@@ -41,21 +46,54 @@ class ProbabilisticSampler(Processor):
     def process(self, batch: Batch) -> Batch | None:
         """Keep or drop each record by itself."""
         records = batch.records()
-        verdicts = self._verdicts(batch, records)
+        if batch.signal is Signal.LOGS:
+            verdicts = self._records.verdicts(cast("Sequence[LogRecord]", records))
+        else:
+            verdicts = self._on_spans(batch, cast("Sequence[Span]", records))
         if not all(verdict.kept for verdict in verdicts):
             dropped = [record for record, verdict in zip(records, verdicts, strict=True) if not verdict.kept]
             self.drop(batch, dropped, REASON)
         self._count(batch.signal, verdicts)
         return batch
 
-    def _verdicts(self, batch: Batch, records: Sequence[Record]) -> list[Verdict]:
+    def _on_spans(self, batch: Batch, spans: Sequence[Span]) -> list[Verdict]:
+        priorities = None
+        if batch.changed or _PRIORITY_RAW in batch.serialize():
+            priorities = [span.some_attributes(_PRIORITIES).get(PRIORITY) for span in spans]
+        fates = self._spans.fates([span.pb for span in spans], priorities)
+        for span, (_, text) in zip(spans, fates, strict=True):
+            if text is not None:
+                span.trace_state = text
+        return [fate.verdict for fate in fates]
+
+    def process_bytes(self, batch: Batch) -> tuple[bytes, int] | None:
+        """Take spans out of the request as it came. Log records, which get attributes, are better read as views."""
         if batch.signal is Signal.LOGS:
-            return self._records.verdicts(cast("Sequence[LogRecord]", records))
-        may_have_priority = batch.changed or PRIORITY_RAW in batch.serialize()
-        return self._spans.verdicts(cast("Sequence[Span]", records), may_have_priority=may_have_priority)
+            return None
+        raw = batch.serialize()
+        if _PRIORITY_RAW in raw:
+            return None
+        message: Any = batch.message
+        spans = [[list(scope.spans) for scope in group.scope_spans] for group in message.resource_spans]
+        fates = self._spans.fates([span for scopes in spans for scope in scopes for span in scope])
+        left = iter(fates)
+        try:
+            rest = cut(raw, [[[*islice(left, len(scope))] for scope in scopes] for scopes in spans])
+        except MisalignedError:
+            return None
+        verdicts = [fate.verdict for fate in fates]
+        kept = sum(verdict.kept for verdict in verdicts)
+        self.count_dropped(batch.signal, len(verdicts) - kept, REASON)
+        self._count(batch.signal, verdicts)
+        return rest, kept
 
     def _count(self, signal: Signal, verdicts: Sequence[Verdict]) -> None:
-        counts = Counter((verdict.policy, verdict.kept) for verdict in verdicts)
+        # Most are the same few objects, which are quickly counted as such.
+        by_id = {id(verdict): verdict for verdict in verdicts}
+        counts: Counter[tuple[str, bool]] = Counter()
+        for identity, count in Counter(map(id, verdicts)).items():
+            verdict = by_id[identity]
+            counts[verdict.policy, verdict.kept] += count
         for (policy, kept), count in counts.items():
             labels = {"policy": policy, "sampled": "true" if kept else "false"}
             self.host.meter.counter(_COUNTERS[signal], f"{signal.value.capitalize()} by decision.", **labels).inc(count)

@@ -2,73 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from pipeline.signals import Span
 from processors.attribute_actions import parse_double
-from processors.probabilistic_sampler.modes import Mode
-from processors.probabilistic_sampler.verdicts import NOTHING_TOLD, Judge, Source, Told, Verdict
+from processors.probabilistic_sampler.verdicts import ANY_RANDOMNESS, NOTHING_TOLD, Judge, Source, Told, Verdict
 from processors.sampling.hashing import ID_BYTES
-from processors.sampling.thresholds import ALWAYS, NEVER
+from processors.sampling.thresholds import ALWAYS, NEVER, threshold_digits
 from processors.sampling.tracestate import MalformedTraceState, TraceState
 
-PRIORITY: Final = "sampling.priority"
-PRIORITY_RAW: Final = PRIORITY.encode()
-_PRIORITIES: Final = frozenset({PRIORITY})
 _NO_ID: Final = bytes(ID_BYTES)
 
 
+class Fate(NamedTuple):
+    """What becomes of one span, and the tracestate it gets; None: it keeps its own."""
+
+    verdict: Verdict
+    trace_state: str | None = None
+
+
 class SpanSampler:
-    """Decides on spans, and writes `ot=rv:..;th:..` into the tracestate of those that are kept."""
+    """Decides on spans, and says what goes into the tracestate of those that are kept: `ot=rv:..;th:..`."""
 
     def __init__(self, judge: Judge) -> None:
         """Decide with `judge`."""
         self._judge = judge
 
-    def verdicts(self, spans: Sequence[Span], *, may_have_priority: bool) -> list[Verdict]:
-        """The fate of each; those that are kept have been written on."""
+    def fates(self, spans: Sequence[Any], priorities: Sequence[Any] | None = None) -> list[Fate]:
+        """Of each protobuf span; `priorities` are the values of their attributes `sampling.priority`."""
+        ids = [span.trace_id for span in spans]
+        distinct = [each for each in set(ids) if len(each) == ID_BYTES and each != _NO_ID]
+        randomness = dict(zip(distinct, self._judge.mode.randomness_of_ids(distinct), strict=True))
+        # Most spans tell nothing: by trace id, since all spans of a trace have the same fate then.
+        alone = self._alone(randomness)
+        without_id = self._fate(TraceState(), NOTHING_TOLD, None)
+        fates = [
+            alone.get(each, without_id) if not (state := span.trace_state) else self._told(state, randomness.get(each))
+            for each, span in zip(ids, spans, strict=True)
+        ]
+        for index, value in enumerate(priorities or ()):
+            if (forced := priority_of(value)) is not None:
+                fates[index] = self._told(spans[index].trace_state, randomness.get(ids[index]), forced)
+        return fates
+
+    def _alone(self, randomness: Mapping[bytes, int]) -> dict[bytes, Fate]:
+        """By trace id, of spans that tell nothing; their verdicts are the same two objects."""
         mode = self._judge.mode
-        # By trace id: most spans tell nothing, and all spans of a trace have the same fate then.
-        sources = _sources(mode, {span.pb.trace_id for span in spans})
-        alone = {each: self._judge.verdict(NOTHING_TOLD, sources.get(each)) for each in {*sources, b""}}
-        texts = {each: _text(TraceState(), found) for each, found in alone.items() if found.kept}
-        found: list[Verdict] = []
-        for span in spans:
-            pb = span.pb
-            trace_id = pb.trace_id
-            key = trace_id if trace_id in sources else b""
-            if pb.trace_state or (may_have_priority and _has_priority(span)):
-                found.append(self._special(span, sources.get(key)))
-                continue
-            verdict = alone[key]
-            if verdict.kept:
-                span.trace_state = texts[key]
-            found.append(verdict)
-        return found
+        threshold = mode.threshold(None)
+        dropped = self._fate(TraceState(), NOTHING_TOLD, None if mode.keeps_none else threshold - 1)
+        if mode.keeps_none:
+            return dict.fromkeys(randomness, dropped)
+        kept = self._fate(TraceState(), NOTHING_TOLD, ANY_RANDOMNESS)
+        if not mode.hashes:
+            return {each: kept if found >= threshold else dropped for each, found in randomness.items()}
+        verdict, rest = kept.verdict, f";th:{threshold_digits(threshold)}"
+        return {
+            each: Fate(verdict, f"ot=rv:{found:014x}{rest}") if found >= threshold else dropped
+            for each, found in randomness.items()
+        }
 
-    def _special(self, span: Span, source: Source | None) -> Verdict:
+    def _told(self, text: str, randomness: int | None, forced: int | None = None) -> Fate:
         try:
-            state = TraceState.parse(span.trace_state)
+            state = TraceState.parse(text)
         except MalformedTraceState:
-            state, told = TraceState(), Told(is_malformed=True)
-        else:
-            told = Told(state.threshold, state.randomness)
-        verdict = self._judge.verdict(told, source, priority_of(span.some_attributes(_PRIORITIES).get(PRIORITY)))
-        if verdict.kept and verdict.writes:
-            span.trace_state = _text(state, verdict)
-        return verdict
+            return self._fate(TraceState(), Told(is_malformed=True), randomness, forced)
+        return self._fate(state, Told(state.threshold, state.randomness), randomness, forced)
 
-
-def _has_priority(span: Span) -> bool:
-    return PRIORITY in span.some_attributes(_PRIORITIES)
-
-
-def _sources(mode: Mode, ids: set[bytes]) -> dict[bytes, Source]:
-    """By trace id, of those that are one."""
-    valid = [each for each in ids if len(each) == ID_BYTES and each != _NO_ID]
-    policy = mode.policy
-    return {each: Source(found, policy) for each, found in zip(valid, mode.randomness_of_ids(valid), strict=True)}
+    def _fate(self, state: TraceState, told: Told, randomness: int | None, forced: int | None = None) -> Fate:
+        source = None if randomness is None else Source(randomness, self._judge.mode.policy)
+        verdict = self._judge.verdict(told, source, forced)
+        return Fate(verdict, _text(state, verdict) if verdict.kept and verdict.writes else None)
 
 
 def _text(state: TraceState, verdict: Verdict) -> str:

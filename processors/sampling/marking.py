@@ -37,9 +37,9 @@ _COUNT_HEAD: Final = b"%b%c%b%c%b%b\x09%b" % (
     _ATTRIBUTE, 2 + len(ADJUSTED_COUNT) + 2 + 9, _KEY, len(ADJUSTED_COUNT), ADJUSTED_COUNT.encode(), _VALUE, _DOUBLE,
 )  # fmt: skip
 
-# Tag and length of a span, for lengths of two bytes at the most: nearly all of them.
-_FEW: Final = 1 << 14
-_HEADS: Final = tuple(_SPAN + encode_varint(length) for length in range(_FEW))
+FEW_BYTES: Final = 1 << 14
+SPAN_HEADS: Final = tuple(_SPAN + encode_varint(length) for length in range(FEW_BYTES))
+"""Tag and length of a span, by its length; of fewer than FEW_BYTES, which nearly all have."""
 
 
 class Mark:
@@ -163,7 +163,7 @@ def _appended(spans: bytes, suffix: bytes) -> bytes:
                 length, body = read_varint(spans, position + 1)
         position = body + length
         length += more
-        head = _HEADS[length] if length < _FEW else _SPAN + encode_varint(length)
+        head = SPAN_HEADS[length] if length < FEW_BYTES else _SPAN + encode_varint(length)
         parts += (head, spans[body:position], suffix)
     return b"".join(parts)
 

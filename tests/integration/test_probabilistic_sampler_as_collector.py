@@ -177,12 +177,12 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[in
         yield found
 
 
-async def _ours(name: str) -> dict[int, Any]:
+async def _ours(name: str, raw: bytes) -> dict[int, Any]:
     signal, config = ALL[name]
     sink = CollectingSink()
     host = make_host("probabilistic_sampler")
     processor = ProbabilisticSampler(ProbabilisticSampler.Config.model_validate(config), host)
-    await fuse([processor], sink, host.tasks).consume(parse(signal, REQUESTS[signal]()))
+    await fuse([processor], sink, host.tasks).consume(parse(signal, raw))
     return {number: told for batch in sink.batches for number, told in _seen(signal, batch.serialize()).items()}
 
 
@@ -216,8 +216,9 @@ def _told_by_record(record: Any) -> Told:
 async def test_same_as_the_collector(real: dict[str, dict[int, Any]], name: str) -> None:
     signal, keys = ALL[name]
     config = ProbabilisticSamplerConfig.model_validate(keys)
-    ours, theirs = await _ours(name), real.get(name, {})
-    items = [record.pb for record in parse(signal, REQUESTS[signal]()).records()]
+    raw = REQUESTS[signal]()
+    ours, theirs = await _ours(name, raw), real.get(name, {})
+    items = [record.pb for record in parse(signal, raw).records()]
     compared = [number for number, item in enumerate(items) if not _differs_on_purpose(signal, config, item)]
     assert len(compared) > len(items) / 2
     assert [
@@ -228,3 +229,19 @@ async def test_same_as_the_collector(real: dict[str, dict[int, Any]], name: str)
     # What is kept is the same beyond that, but for records with a percentage of their own where nothing else is kept.
     if signal is Signal.TRACES:
         assert ours.keys() == theirs.keys()
+        # Spans without priorities are sampled as bytes.
+        plain = {number for number, item in enumerate(items) if item.name != "priority"}
+        assert await _ours(name, _without_priorities(raw)) == {
+            number: told for number, told in ours.items() if number in plain
+        }
+
+
+def _without_priorities(raw: bytes) -> bytes:
+    request = ExportTraceServiceRequest.FromString(raw)
+    spans = request.resource_spans[0].scope_spans[0].spans
+    plain = [span for span in spans if span.name != "priority"]
+    del spans[:]
+    spans.extend(plain)
+    written: bytes = request.SerializeToString()
+    assert b"sampling.priority" not in written
+    return written
