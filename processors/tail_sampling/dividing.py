@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from pipeline.errors import Code, Rejected
@@ -18,6 +18,10 @@ _RESOURCE_SPANS_TAG: Final = b"\x0a"
 
 Part: TypeAlias = tuple[bytes, Head, bytes, list[Any]]
 """Trace id, head, bytes of consecutive spans with their tags (a ScopeSpans without head), and these as messages."""
+
+
+_Field: TypeAlias = tuple[int, int, int]
+"""Where a field starts, where its body does, and where it ends."""
 
 
 class _MisalignedError(Exception):
@@ -50,38 +54,40 @@ class _Walk:
         for (_, body, end), group in _pairs(groups, message.resource_spans):
             scopes, resource = _fields(raw, body, end, _CHILD)
             for (_, inner, inner_end), scope in _pairs(scopes, group.scope_spans):
-                self._scope(inner, inner_end, list(scope.spans), (rest, resource), parts)
+                self._scope(inner, inner_end, scope.spans, (rest, resource), parts)
         return parts
 
-    def _scope(self, body: int, end: int, spans: list[Any], above: tuple[bytes, bytes], parts: list[Part]) -> None:
-        raw = self._raw
-        fields, scope = _fields(raw, body, end, _CHILD)
+    def _scope(self, body: int, end: int, spans: Sequence[Any], above: tuple[bytes, bytes], parts: list[Part]) -> None:
+        fields, scope = _fields(self._raw, body, end, _CHILD)
         if len(fields) != len(spans):
             raise _MisalignedError
-        if not spans:
-            return
-        head = self._heads.get(*above, scope)
-        trace_id, run_start, run_end = b"", body, body
-        run: list[Any] = []
-        for (start, _, field_end), span in zip(fields, spans, strict=True):
-            found = span.trace_id
-            if found == trace_id and start == run_end and run:
-                run.append(span)
-            else:
-                if run:
-                    parts.append((trace_id, head, raw[run_start:run_end], run))
-                trace_id, run, run_start = found, [span], start
-            run_end = field_end
-        parts.append((trace_id, head, raw[run_start:run_end], run))
+        if fields:
+            _add_runs(self._raw, fields, spans, self._heads.get(*above, scope), parts)
 
 
-def _pairs(fields: list[tuple[int, int, int]], messages: Any) -> Iterable[tuple[tuple[int, int, int], Any]]:
+def _add_runs(raw: bytes, fields: list[_Field], spans: Sequence[Any], head: Head, parts: list[Part]) -> None:
+    """A part for each run of neighbours of one trace."""
+    trace_id, run_start, run_end = b"", 0, -1
+    run: list[Any] = []
+    for (start, _, end), span in zip(fields, spans, strict=True):
+        found = span.trace_id
+        if found == trace_id and start == run_end:
+            run.append(span)
+        else:
+            if run:
+                parts.append((trace_id, head, raw[run_start:run_end], run))
+            trace_id, run, run_start = found, [span], start
+        run_end = end
+    parts.append((trace_id, head, raw[run_start:run_end], run))
+
+
+def _pairs(fields: list[_Field], messages: Any) -> Iterable[tuple[_Field, Any]]:
     if len(fields) != len(messages):
         raise _MisalignedError
     return zip(fields, messages, strict=True)
 
 
-def _fields(raw: bytes, position: int, end: int, wanted: int) -> tuple[list[tuple[int, int, int]], bytes]:
+def _fields(raw: bytes, position: int, end: int, wanted: int) -> tuple[list[_Field], bytes]:
     """Start, start of the body and end of each field with the tag `wanted`; and all the others."""
     found = []
     others = []
