@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey
 from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
-from processors.tail_sampling.policy_config import PolicyList
+from processors.tail_sampling.policy_config import PolicyList, check_stateless
 
 _MAX_SHARDS = 256
 
@@ -19,7 +19,9 @@ class DecisionCacheConfig(ConfigModel):
     sampled_cache_size: int = Field(0, ge=0, description="Kept traces to remember at least.")
     non_sampled_cache_size: int = Field(0, ge=0, description="Dropped traces to remember at least.")
     max_bytes: int = Field(
-        16 << 20, ge=1 << 16, description="Memory for both, bytes; 64 MiB remember a day of a million drops an hour."
+        16 << 20,
+        ge=1 << 16,
+        description="Memory for both, bytes; 64 MiB remember 94 % of a day at a million drops an hour.",
     )
     topic: DecisionTopicConfig | None = Field(
         None, description="Kafka topic in which workers tell each other their decisions; absent: they do not."
@@ -101,4 +103,6 @@ class TailSamplingConfig(ConfigModel):
             for key in ("decision_wait", "decision_wait_after_root_received"):
                 if key in self.model_fields_set:
                     raise InvalidKey(f"{key} has no effect beside deadline: leave one of them out", key)
+        if self.sampling_strategy == "span-ingest":
+            check_stateless(self.policies)
         return self

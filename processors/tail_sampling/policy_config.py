@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
+from pipeline.config import InvalidKey
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policies.budget import Budget
 from processors.tail_sampling.policies.composite import Composite
@@ -37,12 +38,19 @@ def needs_weights(items: Sequence[Item]) -> bool:
     return any(_is_ours(policy) for policy in build_all(items, Setting()))
 
 
-def stateful_policy(items: Sequence[Item]) -> Item | None:
-    """The first policy whose answer more spans, or other traces, may change: it cannot decide span by span."""
-    for item, policy in zip(items, build_policies(items, Setting()), strict=True):
+def check_stateless(items: Sequence[Item]) -> None:
+    """Check that policies can decide span by span: neither more spans nor other traces change what they have kept.
+
+    Raises:
+        InvalidKey: one cannot.
+    """
+    for index, policy in enumerate(build_policies(items, Setting())):
         if not policy.is_instant:
-            return item
-    return None
+            raise InvalidKey(
+                f'policy "{policy.name}" is stateful: what it keeps depends on spans or traces still to come, which '
+                "sampling_strategy span-ingest does not wait for; use trace-complete",
+                "policies", index, "type",
+            )  # fmt: skip
 
 
 def _is_ours(policy: Policy) -> bool:

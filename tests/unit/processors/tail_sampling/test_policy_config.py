@@ -15,8 +15,8 @@ from processors.tail_sampling.policy_config import (
     CONTAINERS,
     PolicyList,
     build_policies,
+    check_stateless,
     needs_weights,
-    stateful_policy,
 )
 from tests.support.policy_cases import items_of
 
@@ -114,8 +114,13 @@ def test_what_the_editor_is_told() -> None:
     ],
 )
 def test_what_cannot_decide_span_by_span(policy: dict[str, Any], name: str | None) -> None:
-    found = stateful_policy(items_of([ALL, policy]))
-    assert (found and found.name) == name
+    items = items_of([ALL, policy])
+    if name is None:
+        check_stateless(items)
+        return
+    with pytest.raises(InvalidKey, match=f'policy "{name}" is stateful') as caught:
+        check_stateless(items)
+    assert caught.value.path == ("policies", 1, "type")
 
 
 def test_weights_are_for_policies_that_the_collector_lacks() -> None:
