@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pipeline.signals import LEDGER, Delivery
 from processors.tail_sampling.heads import Head, Heads
-from processors.tail_sampling.packing import PIECE_BYTES, Packer, Piece, memory_of
+from processors.tail_sampling.packing import PIECE_BYTES, Packed, Packer, Piece, memory_of
 from processors.tail_sampling.relief import Relief, Step
 from processors.tail_sampling.spilling import Spill
 from processors.tail_sampling.trace import Trace
@@ -60,6 +60,7 @@ class Store:
         self.spill = Spill()
         self._packer = Packer(self.spill)
         self.relief = Relief(self._packer, self.spill, on_spill_failure or _say_nothing)
+        self._least_above_bytes = settings.compress_above_bytes
         self.settings = settings
         self._held_bytes = self._entered_bytes = 0
         self._to_pack_bytes = self._to_spill_bytes = 0
@@ -73,6 +74,7 @@ class Store:
     def settings(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._half_bytes = settings.max_bytes // 2
+        self._least_above_bytes = min(self._least_above_bytes, settings.compress_above_bytes)
         self._spill_above_bytes = settings.max_bytes * 3 // 4
         self.relief.above_bytes = settings.compress_above_bytes
         self.spill.move(settings.spill_directory, settings.spill_max_bytes)
@@ -106,36 +108,42 @@ class Store:
             deliveries.append(delivery.fork())
             delivery.held += 1
             size_bytes += DELIVERY_BYTES
-        self.relief.note(trace)
+        if trace.loose_bytes > self._least_above_bytes:
+            self.relief.note(trace)
         self._account(size_bytes)
         if self._held_bytes + self.heads.held_bytes > self._half_bytes:
             self._relieve(size_bytes)
 
-    def pieces(self, trace: Trace) -> Iterator[Piece]:
+    def pieces(self, trace: Trace) -> Iterable[Piece]:
         """Head, bytes of spans with their tags and their number, in the order they came; unpacked one by one.
 
         Raises:
-            OSError: they were on a disk that does not give them back.
+            OSError: while they are read, where they were on a disk that does not give them back.
         """
-        for held in trace.held:
-            if held.__class__ is tuple:
-                yield held
+        return self._unpacked(trace.held) if trace.packed_runs else trace.held
+
+    def _unpacked(self, held: list[Any]) -> Iterator[Piece]:
+        for pieces in held:
+            if isinstance(pieces, Packed):
+                yield from self._packer.unpack(pieces)
             else:
-                yield from self._packer.unpack(held)
+                yield pieces
 
     def forget(self, trace: Trace) -> None:
         """Let the bytes of a trace go. Its deliveries stay with the trace: whoever decides ends them."""
         held = trace.held
         if not held:
             return
-        self.relief.forget(trace)
-        self._account(-TRACE_BYTES - DELIVERY_BYTES * len(trace.deliveries) - sum(map(memory_of, held)))
+        size_bytes = TRACE_BYTES + DELIVERY_BYTES * len(trace.deliveries)
+        if trace.packed_runs or trace.loose_bytes > self._least_above_bytes:
+            self.relief.forget(trace)
+        for pieces in held:
+            size_bytes += memory_of(pieces)
         for delivery in trace.deliveries:
             delivery.held -= 1
         trace.held = []
         trace.packed_runs = trace.loose_bytes = 0
-        if self._held_bytes < self._half_bytes:
-            self.relief.recover()
+        self._account(-size_bytes)
 
     def relieve(self) -> None:
         """Make some room if the store is more than half full; for who has time. `add` does so, too."""
@@ -168,6 +176,8 @@ class Store:
         """Put what is held now into the process's ledger; that is done by itself for each 64 KiB."""
         LEDGER.rest(self._held_bytes - self._entered_bytes)
         self._entered_bytes = self._held_bytes
+        if self._held_bytes < self._half_bytes:
+            self.relief.recover()
 
 
 def _say_nothing(_: OSError) -> None:
