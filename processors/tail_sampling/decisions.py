@@ -2,7 +2,9 @@
 
 A dropped trace is a fingerprint of 16 bits in a bucket of eight, first in, first out: a trace that was never seen is
 taken for a dropped one with a probability of at most 8 / 2^16 (2^-13), that is one new trace in 8,192 where the table
-is full. A kept trace is an entry in one of two generations; when the younger is full, the older is forgotten.
+is full. With 60 MiB and a million dropped traces an hour, 99.9 % of those of the last 8 hours are remembered, 98.7 % of
+those 12 hours ago, 73 % of those a day ago. A kept trace is an entry in one of two generations; when the younger is
+full, the older is forgotten.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from processors.tail_sampling.policy import Decision
 # CPython 3.11: an id of 16 bytes takes 49 (64 with its place in the heap), its entry in a dict of usual fill 60, and
 # what it leads to is shared.
 KEPT_ENTRY_BYTES: Final = 128
-KEPT_SHARE: Final = 0.125
-"""Of the memory for decisions, what is for kept traces: they are few."""
+_KEPT_SHARE: Final = 0.25
+_MAX_KEPT_BYTES: Final = 4 << 20
+# Of the memory for decisions, what is for kept traces: they are few.
 _WAYS: Final = 8
 _FINGERPRINT_BYTES: Final = 2
 _BUCKET_BYTES: Final = _WAYS * _FINGERPRINT_BYTES
@@ -128,9 +131,10 @@ class Decisions:
 
     def __init__(self, max_bytes: int, *, least_kept: int = 0, least_dropped: int = 0) -> None:
         """Use about `max_bytes`, more only where `least_kept` and `least_dropped` traces need it."""
-        self.kept = Kept(max(least_kept, int(max_bytes * KEPT_SHARE) // (2 * KEPT_ENTRY_BYTES)))
+        kept_bytes = min(int(max_bytes * _KEPT_SHARE), _MAX_KEPT_BYTES)
+        self.kept = Kept(max(least_kept, kept_bytes // (2 * KEPT_ENTRY_BYTES)))
         least_bytes = least_dropped * _FINGERPRINT_BYTES * _SLACK
-        self.dropped = Dropped(max(least_bytes, int(max_bytes * (1 - KEPT_SHARE))))
+        self.dropped = Dropped(max(least_bytes, max_bytes - kept_bytes))
 
     def get(self, trace_id: bytes) -> Fate | None:
         """The fate of a trace that was decided; None where there is none, or none is remembered."""

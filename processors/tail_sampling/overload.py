@@ -12,7 +12,9 @@ from processors.sampling.thresholds import threshold_of
 from processors.tail_sampling.policy import Decision
 
 SHORTEN_AT: Final = 0.9
-"""How full (of traces or of bytes) it is when waits begin to get shorter; at 1 nothing waits any more."""
+"""How full (of traces or bytes) it is when waits begin to get shorter; at 1 the oldest is decided whatever its age."""
+# A trace that has had less of its wait is hardly known: rather than decide such ones, new traces do not wait at all.
+_LEAST_SHARE: Final = 0.1
 RULE: Final = "overload"
 """What stands as the rule on traces that were decided by their randomness alone."""
 
@@ -51,11 +53,17 @@ class Overload:
         self.left_of_wait = min(1.0, max(0.0, (1 - pressure) / (1 - SHORTEN_AT)))
         if pressure < SHORTEN_AT:
             self.step = Step.NORMAL
-        elif pressure >= 1:
-            self.step = Step.STATELESS
         elif self.step is Step.NORMAL:
             self.step = Step.SHORTENED
         return self.step
+
+    def may_decide(self, waited_s: float, wait_s: float) -> bool:
+        """Whether a trace that has waited so long, of so long a wait, is to be decided now to make room."""
+        if waited_s < self.left_of_wait * wait_s:
+            return False
+        if waited_s < _LEAST_SHARE * wait_s and self.left_of_wait <= 0:
+            self.step = Step.STATELESS
+        return True
 
     def decide(self, randomness: int) -> Decision:
         """The fate of a new trace on the last step."""

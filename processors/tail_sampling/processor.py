@@ -62,9 +62,9 @@ class TailSampling(Processor):
         policies = build_policies(config.policies, setting)
         rules = Rules(policies, setting, sample_on_first_match=config.sample_on_first_match, log=host.log)
         rules.bind(host.meter, host.id.name)
-        self._outlet = Outlet(host, lambda: self.next)
+        self.outlet = Outlet(host, lambda: self.next)
         self._max_bytes = round(config.buffer.max_bytes * share)
-        self.sampler = Sampler(config, rules, self._store(share), self._outlet, share=share)
+        self.sampler = Sampler(config, rules, self._store(share), self.outlet, share=share)
         self._topic = self._decision_topic()
         self._tenants = Tenants(host.tenant_from)
         self._metrics = SamplingMetrics(host.meter, str(host.id))
@@ -93,7 +93,7 @@ class TailSampling(Processor):
         if config is None:
             return None
         topic = DecisionTopic(config, self.host, self.sampler.adopt)
-        self.sampler.log = self._outlet.log = topic
+        self.sampler.log = self.outlet.log = topic
         return topic
 
     @classmethod
@@ -109,10 +109,10 @@ class TailSampling(Processor):
         if self._line.is_holder(self):
             self._watch()
         self.host.tasks.spawn(self._run, "tail_sampling decisions")
-        self.host.tasks.spawn(self._outlet.run, "tail_sampling outlet")
+        self.host.tasks.spawn(self.outlet.run, "tail_sampling outlet")
 
     def _watch(self) -> None:
-        self._metrics.watch(lambda: self.sampler, lambda: self._outlet.held_bytes)
+        self._metrics.watch(lambda: self.sampler, lambda: self.outlet.held_bytes)
 
     # Data in ----------------------------------------------------------------------------------------------------------
 
@@ -138,13 +138,13 @@ class TailSampling(Processor):
             raise Refused("shutting down", code=Code.UNAVAILABLE)
         if self.config.block_on_overflow and self.sampler.pressure >= 1:
             raise Refused("tail_sampling is full: traces wait for their decision")
-        leaving = self._outlet.held_bytes
+        leaving = self.outlet.held_bytes
         held = self.sampler.store.held_bytes + leaving + self._reserved_bytes
         if self._is_stuck() and held + batch.size_bytes > self._max_bytes:
             raise Refused("tail_sampling is full: what it keeps cannot leave")
 
     def _is_stuck(self) -> bool:
-        return self._outlet.held_bytes > _STUCK_SHARE * self._max_bytes
+        return self.outlet.held_bytes > _STUCK_SHARE * self._max_bytes
 
     async def consume(self, batch: Batch) -> None:
         """Take the batch in; it is admitted once its spans wait, or have followed earlier ones of their traces."""
@@ -191,7 +191,7 @@ class TailSampling(Processor):
             await clock.sleep(TICK_S)
             if self._line.is_holder(self) and not self._is_stuck():
                 await self._tick()
-            self._outlet.close()
+            self.outlet.close()
             self._publish()
 
     async def _tick(self) -> None:
@@ -199,7 +199,7 @@ class TailSampling(Processor):
         began_s = clock.monotonic()
         work = self.sampler.ticking(began_s)
         while not self._is_stuck() and next(work, self) is not self:
-            self._outlet.close()
+            self.outlet.close()
             await asyncio.sleep(0)
         self._metrics.tick(1000 * (clock.monotonic() - began_s))
 
@@ -228,13 +228,13 @@ class TailSampling(Processor):
             if self._line.leave(self):
                 self._end_works()
                 await self._decide_all()
-            await self._outlet.drain()
+            await self.outlet.drain()
         finally:
             self._publish()
             if self._topic is not None:
                 await self._topic.stop()
             await super().stop()
-            self._outlet.give_up()
+            self.outlet.give_up()
             self.sampler.give_up()
 
     async def _decide_all(self) -> None:
@@ -242,5 +242,5 @@ class TailSampling(Processor):
             self.sampler.drop_all(self.host.clock.monotonic())
             return
         for _ in self.sampler.flushing(self.host.clock.monotonic()):
-            self._outlet.close()
+            self.outlet.close()
             await asyncio.sleep(0)

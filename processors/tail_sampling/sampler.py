@@ -96,8 +96,8 @@ class Sampler:
         self._begin = [watch.begin for watch in watches]
         self._max_traces = max(1, round(config.num_traces * share))
         self._max_trace_bytes = config.maximum_trace_size_bytes
-        self._ingests = config.sampling_strategy == "span-ingest"
-        self._is_early = config.deadline is not None and config.deadline.early_keep
+        keeps_early = config.deadline is not None and config.deadline.early_keep
+        self._is_early = keeps_early or config.sampling_strategy == "span-ingest"
         self._waits_for_room = config.block_on_overflow
         self._dry_run = config.dry_run
         self._claims_lost = self._claims_seen = 0
@@ -172,10 +172,6 @@ class Sampler:
             decision = self.rules.early(trace, now_s)
             if decision is not None:
                 self._leave_early(trace, decision, now_s)
-        elif self._ingests and self._may_decide(trace):
-            decision = self.rules.decide(trace, now_s)
-            if decision.rule:
-                self._leave_early(trace, decision, now_s)
 
     def _may_decide(self, trace: Trace) -> bool:
         """Whether nobody else can have decided the trace without our knowing."""
@@ -223,24 +219,28 @@ class Sampler:
     def _make_room(self, now_s: float) -> bool:
         """Decide the oldest traces as far as their waits are cut short; whether new ones may not wait at all."""
         budget = _ROOM_PORTION
-        while (step := self._look()) is not Step.NORMAL and budget > 0:
+        while self._look() is not Step.NORMAL and budget > 0:
             taken = self._wheel.take_first()
             if taken is None:
                 break
             slot, traces = taken
-            left = [trace for trace in traces if Wheel.is_in(trace, slot)]
-            while left and budget > 0:
-                trace = left[-1]
-                if now_s < trace.arrived_s + self._overload.left_of_wait * (trace.due_s - trace.arrived_s):
+            traces.reverse()
+            while traces and budget > 0:
+                trace = traces.pop()
+                if not Wheel.is_in(trace, slot):
+                    continue
+                if not self._overload.may_decide(now_s - trace.arrived_s, trace.due_s - trace.arrived_s):
+                    traces.append(trace)
                     budget = 0
                     break
-                left.pop()
                 self.tally.shortened += 1
                 budget -= trace.span_count
                 self._decide(trace, now_s)
-                self._look()
-            self._wheel.put_back(slot, left)
-        return step is Step.STATELESS
+                if self._look() is Step.NORMAL:
+                    budget = 0
+            traces.reverse()
+            self._wheel.put_back(slot, traces)
+        return self._overload.step is Step.STATELESS
 
     # Deciding ---------------------------------------------------------------------------------------------------------
 
@@ -255,9 +255,11 @@ class Sampler:
         budget = PORTION
         while (taken := self._wheel.take(now_s)) is not None:
             slot, traces = taken
+            traces.reverse()
             while traces:
                 if budget <= 0:
                     # Whoever stops here loses nothing: the rest is on the wheel.
+                    traces.reverse()
                     self._wheel.put_back(slot, traces)
                     yield
                     budget = PORTION
