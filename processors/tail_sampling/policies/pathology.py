@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pipeline.signals.values import from_any_value
 from processors.tail_sampling.policies.readings import ROLE, is_repeat
@@ -27,34 +27,35 @@ _MOST_STEPS: Final = 512
 _MOST_LINKS: Final = 4096
 """Spans of a trace whose place in the tree is looked at, 16 bytes each."""
 _ID_BYTES: Final = 8
+_Key = TypeVar("_Key")
 
 
-class Steps:
+class Steps(Seen):
     """What agents did in a trace.
 
     A call of a tool may be told by several spans: of a framework, and of the protocol's client and server. Each of
     these views is counted by itself, and the one with most counts.
     """
 
-    __slots__ = ("_calls", "_failures", "_repetitions", "_seen", "llm_calls")
+    __slots__ = ("_calls", "_failures", "_repetitions", "llm_calls")
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._seen = Seen()
-        self._calls: dict[str, int] = {}
-        self._failures: dict[str, int] = {}
-        self._repetitions: dict[int, int] = {}
+        super().__init__()
+        self._calls: dict[str, int] | None = None
+        self._failures: dict[str, int] | None = None
+        self._repetitions: dict[int, int] | None = None
         self.llm_calls = 0
 
     @property
     def tool_calls(self) -> int:
         """Calls of tools."""
-        return max(self._calls.values(), default=0)
+        return max(self._calls.values()) if self._calls else 0
 
     @property
     def tool_failures(self) -> int:
         """Calls of tools that failed."""
-        return max(self._failures.values(), default=0)
+        return max(self._failures.values()) if self._failures else 0
 
     @property
     def loops(self) -> int:
@@ -63,11 +64,11 @@ class Steps:
         Calls of tools whose arguments were not recorded are not taken for the same; steps of agents are told apart by
         the agent's name where the input was not.
         """
-        return max(self._repetitions.values(), default=0)
+        return max(self._repetitions.values()) if self._repetitions else 0
 
     def take(self, span: SpanFacts, operation: Any) -> None:
         """One more span, of an operation or of the protocol's."""
-        if (is_repeat(span) and operation in _MODEL_CALLS) or not self._seen.is_new(span.pb.span_id):
+        if (is_repeat(span) and operation in _MODEL_CALLS) or not self.is_new(span.pb.span_id):
             return
         if operation in _MODEL_CALLS:
             self.llm_calls += 1
@@ -82,16 +83,24 @@ class Steps:
         view = "protocol" if _MCP in span.attributes else "tool"
         if span.pb.kind == _SERVER:
             view += " server"
-        self._calls[view] = self._calls.get(view, 0) + 1
+        self._calls = _one_more(self._calls, view)
         if span.pb.status.code == _STATUS_ERROR or _ERROR in span.attributes:
-            self._failures[view] = self._failures.get(view, 0) + 1
+            self._failures = _one_more(self._failures, view)
         if (arguments := _content(span, _CONTENT[_TOOL_CALL])) is not None:
             self._repeat((view, str(span.attributes.get(_TOOL) or span.pb.name), arguments))
 
     def _repeat(self, step: tuple[str, str, int | None]) -> None:
         key, repetitions = hash(step), self._repetitions
-        if key in repetitions or len(repetitions) < _MOST_STEPS:
-            repetitions[key] = repetitions.get(key, 0) + 1
+        if repetitions is None or key in repetitions or len(repetitions) < _MOST_STEPS:
+            self._repetitions = _one_more(repetitions, key)
+
+
+def _one_more(counts: dict[_Key, int] | None, key: _Key) -> dict[_Key, int]:
+    """Count; a dictionary is made only for who needs one, as most traces do not."""
+    if counts is None:
+        return {key: 1}
+    counts[key] = counts.get(key, 0) + 1
+    return counts
 
 
 def _content(span: SpanFacts, name: str) -> int | None:

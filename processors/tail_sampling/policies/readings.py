@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from sys import intern
 from typing import Any, Final
 
 from pipeline.signals.values import from_any_value
@@ -30,9 +31,9 @@ def attribute_of(span: SpanFacts, name: str) -> Any:
 
 
 def short(value: Any) -> Any:
-    """A value to tell traces apart by: bounded in size, and hashable."""
+    """A value to tell traces apart by: bounded in size, hashable, and held once by all traces that have it."""
     if type(value) is str:
-        return value[:MOST_CHARS]
+        return intern(value[:MOST_CHARS])
     return value if isinstance(value, bool | int | float) or value is None else repr(value)[:MOST_CHARS]
 
 

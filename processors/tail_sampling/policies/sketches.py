@@ -43,7 +43,8 @@ class CountMin:
         counts = self.cells
         count = min([counts[cell] for cell in cells]) + 1
         for cell in cells:
-            counts[cell] = max(counts[cell], count)
+            if counts[cell] < count:  # noqa: PLR1730 - a call for each cell costs more
+                counts[cell] = count
         return count
 
     def clear(self) -> None:
