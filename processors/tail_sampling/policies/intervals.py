@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from processors.sampling.thresholds import ALWAYS, BITS, NEVER
-from processors.tail_sampling.policies.fairness import RESERVE, Demand, shares
+from processors.tail_sampling.policies.fairness import Demand, shares
 from processors.tail_sampling.policies.tallies import Tally, expected
 
 _PARTS: Final = 16
@@ -27,6 +27,11 @@ _LEAST_PART: Final = 1 / 4
 _AHEAD: Final = 0.2
 """Of an interval's budget, how much more than foreseen is spent before factors fall: what comes at once (all traces
 that are decided in one second) is no burst."""
+_LEFT_AT_LEAST: Final = 0.5
+"""Of the rate, what is kept in the rest of an interval however much was spent before: next to nothing would spoil
+estimates and lose what must be kept. All in all less than twice the budget of an interval is spent."""
+_MOST_AT_ONCE: Final = 8
+"""How many times lower factors get at once: what a moment looks like may be wrong, and the next moment is near."""
 _IDLE_INTERVALS: Final = 4
 """Intervals without traces after which the past says nothing more."""
 _PRECISE_BITS: Final = 16
@@ -59,10 +64,6 @@ class Factors:
 
     must: float = 1.0
     may: float = 1.0
-
-    def or_less(self, other: Factors) -> Factors:
-        """The smaller of each."""
-        return Factors(min(self.must, other.must), min(self.may, other.may))
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class Pace:
         self._unseen = Factors(may=first)
         self._generous = Factors(may=most)
         self._begin_s = self._part_s = self._next_s = -math.inf
-        self._spent = 0.0
+        self._spent = self._spent_must = 0.0
         self._alarm = math.inf
         self._alarms = 1
 
@@ -151,6 +152,7 @@ class Pace:
         if must:
             flow.must.add(1.0, cost)
             found = factors.must
+            self._spent_must += found * cost
         else:
             flow.may.add(weight, cost)
             found = min(1.0, weight * factors.may)
@@ -209,7 +211,7 @@ class Pace:
                 flows[key] = flow
         self._past, self._present, self._known = flows, {}, set(flows)
         self._begin_s += passed * self._interval_s
-        self._spent, self._alarms = 0.0, 1
+        self._spent, self._spent_must, self._alarms = 0.0, 0.0, 1
         self._factors, self._unseen = self._planned(flows, strangers, self._amount)
 
     def _brake(self, now_s: float) -> None:
@@ -223,10 +225,17 @@ class Pace:
                 self._past.get(key, _Flow()).or_more(self._latest.get(key, _Flow())).scaled(left_s / self._interval_s)
             )
             flows[key] = flow.or_more(self._fresh.get(key, _Flow()).scaled(left_s / fresh_s))
-        left = max(self._amount - self._spent, RESERVE * self._amount * left_s / self._interval_s)
+        left = max(self._amount - self._spent, _LEFT_AT_LEAST * self._amount * left_s / self._interval_s)
         planned, unseen = self._planned(flows, self._strangers(flows), left)
-        self._factors = {key: self._factors.get(key, self._unseen).or_less(each) for key, each in planned.items()}
-        self._unseen = self._unseen.or_less(unseen)
+        for key, plan in planned.items():
+            self._factors[key] = self._braked(self._factors.get(key, self._unseen), plan, now_s)
+        self._unseen = self._braked(self._unseen, unseen, now_s)
+
+    def _braked(self, before: Factors, planned: Factors, now_s: float) -> Factors:
+        """The lower ones, but not much lower at once; and what must be kept is kept unless it alone is too much."""
+        is_too_much = self._spent_must > self._foreseen(now_s) + _AHEAD * self._amount
+        may = max(min(before.may, planned.may), before.may / _MOST_AT_ONCE) if before.may < math.inf else planned.may
+        return Factors(min(before.must, planned.must) if is_too_much else before.must, may)
 
     def _strangers(self, flows: _Flows) -> _Flows:
         """Those who came for the first time; at the beginning, when all do, that says nothing of what will come."""
