@@ -21,6 +21,7 @@ from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
 from processors.tail_sampling.sessions import Sessions
 from processors.tail_sampling.store import Store
+from processors.tail_sampling.streams import Streams
 from processors.tail_sampling.tally import Tally
 from processors.tail_sampling.trace import Trace
 
@@ -82,6 +83,7 @@ class Sampler:
         self._out = out
         self._deadline = deadline_of(config)
         self._wheel = Wheel()
+        self._streams = Streams(self._deadline)
         self._overload = Overload(config.overload.sampling_percentage)
         self.decisions = Decisions(
             int(cache.max_bytes * share),
@@ -147,14 +149,14 @@ class Sampler:
         if trace is None:
             fate = self.decisions.get(trace_id)
             if fate is not None:
-                self._follow(fate, part, delivery)
+                self._follow(fate, part, delivery, now_s)
                 return
             self.tally.new_traces += 1
             trace = Trace(trace_id, randomness_of(trace_id), now_s, [begin() for begin in self._begin])
             trace.due_s = inf
             trace.tenant = tenant_of(head)
             if is_stateless:
-                self._decide_at_once(trace, part, delivery)
+                self._decide_at_once(trace, part, delivery, now_s)
                 return
             self.open[trace_id] = trace
         elif trace.facts is _UNREAD:
@@ -177,12 +179,13 @@ class Sampler:
         """Whether nobody else can have decided the trace without our knowing."""
         return self.log is None or self.log.covers(trace.arrived_s)
 
-    def _follow(self, fate: Fate, part: Part, delivery: Delivery) -> None:
+    def _follow(self, fate: Fate, part: Part, delivery: Delivery, now_s: float) -> None:
         """Spans of a trace that was decided go the way of those before them."""
-        _, head, body, spans = part
+        trace_id, head, body, spans = part
         kept = fate.decision.kept
         if fate.is_early:
             self.tally.streamed_spans += len(spans)
+            self._streams.follow(trace_id, spans, delivery, now_s)
         else:
             self.tally.late_spans[kept] += len(spans)
         if kept or self._dry_run:
@@ -193,7 +196,7 @@ class Sampler:
         else:
             self.tally.dropped_spans += len(spans)
 
-    def _decide_at_once(self, trace: Trace, part: Part, delivery: Delivery) -> None:
+    def _decide_at_once(self, trace: Trace, part: Part, delivery: Delivery, now_s: float) -> None:
         """The last step of overload: a trace is decided by its first spans' randomness alone."""
         _, head, body, spans = part
         self._scanner.scan(trace, head, body, spans)
@@ -204,7 +207,7 @@ class Sampler:
             self.log.add(trace.trace_id, fate, [delivery])
         self.tally.unwaited += 1
         self.tally.add(fate.decision, trace.tenant, len(spans))
-        self._follow(fate, part, delivery)
+        self._follow(fate, part, delivery, now_s)
 
     # Room -------------------------------------------------------------------------------------------------------------
 
@@ -252,6 +255,7 @@ class Sampler:
     def ticking(self, now_s: float) -> Iterator[None]:
         """Decide what is due, a portion at a time."""
         yield from self._letting_go()
+        self._streams.tick(now_s)
         budget = PORTION
         while (taken := self._wheel.take(now_s)) is not None:
             slot, traces = taken
@@ -281,6 +285,7 @@ class Sampler:
 
     def flushing(self, now_s: float) -> Iterator[None]:
         """Decide all that waits with what is there, a portion at a time."""
+        self._streams.end()
         budget = PORTION
         for trace in list(self.open.values()):
             if trace.trace_id in self.open:
@@ -292,11 +297,13 @@ class Sampler:
 
     def drop_all(self, now_s: float) -> None:
         """Drop what waits, undecided: the user wants it so."""
+        self._streams.end()
         for trace in list(self.open.values()):
             self._leave(trace, Fate(_PENDING), now_s)
 
     def give_up(self) -> None:
         """Let go of what waits: there is no time to decide it."""
+        self._streams.end()
         for trace in list(self.open.values()):
             self._fail(trace, Refused("shut down before the trace was decided"))
 
@@ -319,6 +326,7 @@ class Sampler:
 
     def _leave_early(self, trace: Trace, decision: Decision, now_s: float) -> None:
         self.tally.early += 1
+        self._streams.begin(trace)
         self._leave(trace, Fate(decision, self._session_of(trace), is_early=True), now_s)
 
     def _session_of(self, trace: Trace) -> int | None:
@@ -386,6 +394,7 @@ class Sampler:
                 self._let_go(trace)
             if place % _GLANCES == 0:
                 yield
+        self._streams.let_go()
         self._claims_seen = seen
 
     def _let_go(self, trace: Trace) -> bool:
@@ -405,6 +414,7 @@ class Sampler:
     def take_over(self, predecessor: Sampler) -> None:
         """Go on with the traces and decisions of a predecessor, and with its store; it has none any more."""
         self.decisions.take_over(predecessor.decisions)
+        self._streams.take_over(predecessor._streams)
         self.store, predecessor.store = predecessor.store, self.store
         self.store.settings, predecessor.store.settings = predecessor.store.settings, self.store.settings
         same = predecessor._watches == self._watches
