@@ -48,8 +48,6 @@ class AgentConfig(ConfigModel):
     def _wants_something(self) -> Self:
         if self.percentile is None and not self.least():
             raise ValueError("set a least count, such as min_loops, or percentile")
-        if self.percentile is not None and self.percentile.by:
-            raise ValueError("percentile: by has no effect on counts of a whole trace: remove it")
         return self
 
     def least(self) -> dict[Measure, int]:

@@ -31,6 +31,14 @@ Aggregate = Literal["any", "sum", "min", "max", "count", "distinct"]
 Place = Literal["span", "resource", "event"]
 
 
+class GroupedConfig(LearningConfig):
+    """A bound that is learned from what other traces had, perhaps several."""
+
+    by: list[str] = Field(
+        default_factory=list, description="Attributes that tell values apart: each combination has a bound of its own."
+    )
+
+
 class AttributeConfig(ConfigModel):
     """Which attribute, how its values are put together, and what must come out."""
 
@@ -58,7 +66,7 @@ class AttributeConfig(ConfigModel):
         None, description="The value, or a list of which it is one; types are strict. Of a list one element must match."
     )
     regex: Pattern | None = Field(None, description="RE2 expression that must be found in the text.")
-    percentile: LearningConfig | None = Field(
+    percentile: GroupedConfig | None = Field(
         None, description="Beyond what other traces had before: a bound that is learned."
     )
     sampling_percentage: float = Field(100.0, gt=0, le=100, description="Share of such traces that is kept.")

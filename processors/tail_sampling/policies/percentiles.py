@@ -25,9 +25,6 @@ class LearningConfig(ConfigModel):
     below: float | None = Field(
         default=None, gt=0, lt=1, description="Values below this quantile of past windows, such as 0.05."
     )
-    by: list[str] = Field(
-        default_factory=list, description="Attributes that tell values apart: each combination has a bound of its own."
-    )
     per_tenant: bool = Field(default=False, description="Whether each tenant has bounds of its own.")
     window: Duration = Field(default=_MINUTES_5, gt=0, description="Bounds change at its edges only.")
     min_count: int = Field(

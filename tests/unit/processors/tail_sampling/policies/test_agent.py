@@ -162,7 +162,7 @@ def test_only_counts_that_cannot_fall_are_known_early(config: dict[str, Any], ex
     [
         ({}, "set a least count"),
         ({"min_loops": 1}, "greater than or equal to 2"),
-        ({"percentile": {"above": 0.9, "by": ["m"]}}, "by has no effect"),
+        ({"percentile": {"above": 0.9, "by": ["m"]}}, "Extra inputs"),
         ({"percentile": {"above": 0.9, "of": ["age"]}}, "Input should be"),
     ],
 )
