@@ -135,6 +135,8 @@ class Policy(ABC):
         spends: whether asking it takes something away from other traces, such as tokens.
         vetoes: whether its NEVER keeps others from keeping the trace (inverted policies of old).
         children: policies inside it.
+        rule: what a trace is said to be kept by when this policy keeps it, as of the last trace it was asked about: its
+            name, or that of the policy inside which wanted the trace.
     """
 
     type: ClassVar[str]
@@ -150,7 +152,7 @@ class Policy(ABC):
 
     def __init__(self, name: str, config: Any, setting: Setting) -> None:
         """Name it as the configuration does."""
-        self.name = name
+        self.name = self.rule = name
 
     @abstractmethod
     def threshold(self, trace: TraceFacts, now_s: float) -> int:

@@ -29,6 +29,12 @@ class _Asked:
         self.always = Decision(kept=True, rule=policy.name, threshold=ALWAYS)
         self.taken = Decision(kept=False, rule=policy.name) if policy.drops else self.always
 
+    def kept_for_certain(self) -> Decision:
+        """The decision that follows from ALWAYS."""
+        if self.policy.rule is self.name:
+            return self.always
+        return Decision(kept=True, rule=self.policy.rule, threshold=ALWAYS)
+
 
 class Rules:
     """The policies of one processor.
@@ -141,8 +147,8 @@ class Rules:
         if rule is None:
             return _NOBODY
         if is_certain:
-            return rule.always
-        return Decision(kept=True, rule=rule.name, threshold=best if is_known else None)
+            return rule.kept_for_certain()
+        return Decision(kept=True, rule=rule.policy.rule, threshold=best if is_known else None)
 
     def _kept_as_of_old(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
         """With inverted policies as up to contrib v0.126: one that finds a match keeps others from keeping the trace.
@@ -169,7 +175,7 @@ class Rules:
             return _NOBODY
         if others:
             threshold, rule = min(others, key=lambda found: found[0])
-            return Decision(kept=True, rule=rule.name, threshold=None if threshold == UNKNOWN else threshold)
+            return Decision(kept=True, rule=rule.policy.rule, threshold=None if threshold == UNKNOWN else threshold)
         return inverted[0].always if inverted and not opposed else _NOBODY
 
     def _ask(self, one: _Asked, trace: TraceFacts, now_s: float) -> int:

@@ -104,7 +104,7 @@ class Budget(Container):
     left. When they alone exceed the budget, they are kept with one probability, and a twentieth of the budget still
     goes to all else. Lambda is the same for a whole interval and follows from past intervals; it never depends on the
     randomness of a trace, so that every kept trace counts 1 / p, without bias. What comes late to a kept trace is kept
-    with it and not counted.
+    with it and not counted. The rule of a kept trace is the policy inside that wanted it most: `budget/errors`.
     """
 
     type = "budget"
@@ -151,12 +151,12 @@ class Budget(Container):
         """The smallest T of those inside; UNKNOWN where only such keep it."""
         if not self.children:
             return ALWAYS
-        lowest, is_unknown = NEVER, False
+        lowest, is_unknown, self.rule = NEVER, False, self.name
         for child in self.children:
             threshold = child.threshold(trace, now_s)
             is_unknown = is_unknown or threshold == UNKNOWN
             if ALWAYS <= threshold < lowest:
-                lowest = threshold
+                lowest, self.rule = threshold, child.rule
         self._asked[:] = self.children
         return UNKNOWN if is_unknown and lowest != ALWAYS else lowest
 
