@@ -23,13 +23,25 @@ class Sending(NamedTuple):
     spans: int
 
 
-def sendings(traces: Sequence[PlainTrace], *, spans_a_request: int = 100) -> Iterator[Sending]:
-    """All spans, and those that are sent twice, by arrival; a request holds spans of many traces and resources."""
+def sendings(traces: Sequence[PlainTrace], *, spans_a_request: int = 100, within_s: float = 1.0) -> Iterator[Sending]:
+    """All spans, and those that are sent twice, by arrival; a request holds spans of many traces and resources.
+
+    A request is sent when it has so many spans, or has waited for so long.
+    """
     arriving = [(span.arrived_s, trace, span) for trace in traces for span in (*trace.spans, *trace.again)]
     arriving.sort(key=lambda entry: entry[0])
-    for start in range(0, len(arriving), spans_a_request):
-        part = arriving[start : start + spans_a_request]
-        yield Sending(part[-1][0], request_of([(trace, span) for _, trace, span in part]), len(part))
+    part: list[tuple[PlainTrace, PlainSpan]] = []
+    begun_s = last_s = 0.0
+    for at_s, trace, span in arriving:
+        if part and (len(part) >= spans_a_request or at_s > begun_s + within_s):
+            yield Sending(last_s, request_of(part), len(part))
+            part = []
+        if not part:
+            begun_s = at_s
+        part.append((trace, span))
+        last_s = at_s
+    if part:
+        yield Sending(last_s, request_of(part), len(part))
 
 
 def request_of(spans: Sequence[tuple[PlainTrace, PlainSpan]]) -> bytes:

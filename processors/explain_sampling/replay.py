@@ -1,0 +1,130 @@
+"""Recorded traces through a configuration of `tail_sampling`, at the times of their recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipeline.config import ConfigModel
+from pipeline.signals import Delivery, Signal
+from pipeline.signals.intake import parse
+from processors.explain_sampling.reading import Arrival
+from processors.explain_sampling.summary import Fate, Replayed, Rule
+from processors.tail_sampling import decisions
+from processors.tail_sampling.config import TailSamplingConfig
+from processors.tail_sampling.marks import is_weighted
+from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFacts
+from processors.tail_sampling.policy_config import build_policies
+from processors.tail_sampling.rules import Rules
+from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.store import Store, StoreSettings
+
+_SECOND_NS: Final = 10**9
+_TICK_S: Final = 0.1
+_MEMORY_BYTES: Final = 64 << 20
+# Clocks begin well above zero: a moment of zero means that there is none.
+_BEGIN_S: Final = 1000.0
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What policies said of the trace that is being decided."""
+
+    trace: Any = None
+    asked: dict[str, int] = field(default_factory=dict)
+
+
+class _Witness(Policy):
+    """A policy whose answers are written down."""
+
+    type = "witness"
+    Config = ConfigModel
+
+    def __init__(self, inner: Policy, answers: _Answers) -> None:
+        super().__init__(inner.name, None, Setting())
+        self.children = (inner,)
+        self.drops, self.spends, self.vetoes = inner.drops, inner.spends, inner.vetoes
+        self.is_instant = inner.is_instant
+        self._inner = inner
+        self._answers = answers
+
+    def threshold(self, trace: TraceFacts, now_s: float) -> int:
+        answers = self._answers
+        if answers.trace is not trace:
+            answers.trace, answers.asked = trace, {}
+        threshold = answers.asked[self.name] = self._inner.threshold(trace, now_s)
+        return threshold
+
+    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
+        self._inner.decided(trace, decision, now_s)
+
+
+class _Memory(decisions.Decisions):
+    """Remembers decisions as ever, and writes down the first of each trace."""
+
+    def __init__(self, answers: _Answers) -> None:
+        super().__init__(_MEMORY_BYTES)
+        self._answers = answers
+        self.now_s = 0.0
+        self.fates: dict[bytes, Fate] = {}
+
+    def add(self, trace_id: bytes, fate: decisions.Fate) -> None:
+        super().add(trace_id, fate)
+        if trace_id in self.fates:
+            return
+        trace, asked = self._answers.trace, self._answers.asked
+        if trace is None or trace.trace_id != trace_id:
+            # Nobody was asked: it is too large, or there was no room.
+            trace, asked = None, {}
+        waited_s = 0.0 if trace is None else self.now_s - trace.arrived_s
+        randomness = 0 if trace is None else trace.randomness
+        self.fates[trace_id] = Fate(fate.decision, randomness, asked, waited_s)
+
+
+class _Nowhere:
+    """What is kept is counted, not sent."""
+
+    def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
+        """See `sampler.Out`."""
+
+
+def replay(config: TailSamplingConfig, arrivals: Sequence[Arrival]) -> Replayed:
+    """Decide all traces, each when its time has come.
+
+    Early keeping is off, so that every policy is asked about every trace: what is kept is the same.
+    """
+    if config.deadline is not None:
+        config = config.model_copy(update={"deadline": config.deadline.model_copy(update={"early_keep": False})})
+    setting = Setting(is_weighted(config), legacy_invert_match=config.legacy_invert_match)
+    policies, answers = build_policies(config.policies, setting), _Answers()
+    witnesses = [_Witness(policy, answers) for policy in policies]
+    rules = Rules(witnesses, setting, sample_on_first_match=config.sample_on_first_match)
+    sampler = Sampler(config, rules, Store(StoreSettings(config.buffer.max_bytes)), _Nowhere())
+    memory = sampler.decisions = _Memory(answers)
+    _run(sampler, memory, arrivals)
+    types = {item.name: item.type for item in config.policies}
+    filled = [Rule(policy.name, types[policy.name], policy.drops) for policy in policies]
+    late = sampler.tally.late_spans
+    return Replayed(memory.fates, filled, setting.weighted, (late[True], late[False]))
+
+
+def _run(sampler: Sampler, memory: _Memory, arrivals: Sequence[Arrival]) -> None:
+    begin_ns = arrivals[0].at_ns
+    now_s = memory.now_s = _BEGIN_S
+    for arrival in arrivals:
+        at_s = _BEGIN_S + (arrival.at_ns - begin_ns) / _SECOND_NS
+        _tick_until(sampler, memory, now_s, at_s)
+        now_s = memory.now_s = at_s
+        sampler.add(parse(Signal.TRACES, arrival.raw), now_s)
+    while sampler.open:
+        _tick_until(sampler, memory, now_s, now_s + _TICK_S)
+        now_s += _TICK_S
+
+
+def _tick_until(sampler: Sampler, memory: _Memory, now_s: float, until_s: float) -> None:
+    """Decide what is due; a long time in which nothing waits takes none."""
+    while sampler.open and now_s + _TICK_S <= until_s:
+        now_s += _TICK_S
+        memory.now_s = now_s
+        sampler.tick(now_s)
