@@ -115,14 +115,16 @@ def components(examination: Examination) -> Iterator[tuple[str, ComponentSetting
 
 def set_paths(value: Any, default: Any = None, prefix: str = "") -> Iterator[str]:
     """Paths of the keys that have another value than their default."""
-    if isinstance(value, ConfigModel) and type(value).model_fields:
+    if isinstance(value, ConfigModel) and value.is_repetition:
+        yield prefix
+    elif isinstance(value, ConfigModel) and type(value).model_fields:
         for name, field in type(value).model_fields.items():
-            item = getattr(value, name)
+            item, key = getattr(value, name), field.alias or name
             usual = field.get_default(call_default_factory=True)
             if isinstance(default, ConfigModel):
                 usual = getattr(default, name)
             if item != usual:
-                yield from set_paths(item, usual, f"{prefix}.{name}" if prefix else name)
+                yield from set_paths(item, usual, f"{prefix}.{key}" if prefix else key)
     elif isinstance(value, tuple) and value and all(isinstance(item, ConfigModel) for item in value):
         for item in value:
             yield from set_paths(item, prefix=prefix)

@@ -74,6 +74,16 @@ def test_the_rate_is_met_and_probabilities_are_proportional() -> None:
     assert sum(probability_of(threshold) for _, threshold in found) / 100 == pytest.approx(10, rel=0.1)
 
 
+def test_a_rate_of_spans_counts_the_spans_of_each_trace() -> None:
+    rules = rules_of(by="spans", spans_per_second=40)
+    now_s, kept = 0.0, 0.0
+    while now_s < 120:
+        now_s += 0.005
+        threshold = rules.policy.threshold(trace_of(rules, *[{}] * 4), now_s)
+        kept += 4 * probability_of(threshold) if now_s > 20 else 0
+    assert kept / 100 == pytest.approx(40, rel=0.1)
+
+
 def test_workers_have_a_share_each() -> None:
     setting = Setting(weighted=True, share=0.25)
     found = thresholds_of(rules_of(setting, key=COST, traces_per_second=40), [1.0, 2.0], 200, 120)
