@@ -1,7 +1,7 @@
 """Writing on kept spans what they stand for, on the wire: most spans only get further protobuf fields behind their own.
 
 That is valid protobuf: of a string the last on the wire counts, and repeated fields may stand anywhere (Protocol
-Buffers, "Encoding"). A span that brought a tracestate or attributes of ours is parsed and written anew.
+Buffers, "Encoding"). Only a span that brought attributes of ours is written anew.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _KEY: Final = b"\x0a"
 _VALUE: Final = b"\x12"
 _STRING: Final = b"\x0a"
 _DOUBLE: Final = b"\x21"
+_ID: Final = b"\x0a\x10"
+_OTHER_ID: Final = b"\x12\x08"
 
 _pack_double: Final = struct.Struct("<d").pack
 _COUNT_HEAD: Final = b"%b%c%b%c%b%b\x09%b" % (
@@ -49,7 +51,7 @@ class Mark:
         suffix: the fields that a span without tracestate and without attributes of ours gets.
     """
 
-    __slots__ = ("_attributes", "_keeps_weights", "_randomness", "_replaced", "_threshold", "suffix")
+    __slots__ = ("_attributes", "_keeps_weights", "_last", "_randomness", "_replaced", "_threshold", "suffix")
 
     def __init__(
         self,
@@ -74,6 +76,8 @@ class Mark:
         self._keeps_weights = keeps_weights
         self._replaced = {*self._attributes} if keeps_weights else {*self._attributes, ADJUSTED_COUNT}
         self.suffix = self._fields()
+        # Trace id and tracestate of a span, and what it got: most of a trace are alike.
+        self._last: tuple[bytes | None, str, bytes] = None, "", b""
 
     def _fields(self) -> bytes:
         fields = _string_fields(tuple(self._attributes.items()))
@@ -90,14 +94,21 @@ class Mark:
         return b"%b%b%c%b" % (fields, _TRACE_STATE, len(own), own.encode())
 
     def write(self, spans: bytes, *, has_tracestate: bool = True) -> bytes:
-        """Consecutive spans of a ScopeSpans, each with its tag and length, and with this mark.
+        """Consecutive spans of a ScopeSpans and of one trace, each with its tag and length, and with this mark.
 
         `has_tracestate` says whether some of them may have one; where none has, no span is parsed.
         """
-        if (has_tracestate and not self._keeps_weights) or _OURS_RAW in spans:
+        if (has_tracestate and not self._keeps_weights) or _OURS_RAW in spans or not self._is_reached(spans):
             return self._written_anew(spans)
         suffix = self.suffix
         return _appended(spans, suffix) if suffix else spans
+
+    def _is_reached(self, spans: bytes) -> bool:
+        """Whether R of the trace id reaches T; else these spans were kept by an `rv` that is on others of the trace."""
+        if not self._threshold or self._randomness is not None or self._keeps_weights:
+            return True
+        trace_id = _first_trace_id(spans)
+        return trace_id is not None and int.from_bytes(trace_id[-7:], "big") >= self._threshold
 
     def _written_anew(self, spans: bytes) -> bytes:
         parts: list[bytes] = []
@@ -110,27 +121,43 @@ class Mark:
 
     def _one(self, raw: bytes) -> bytes:
         span = Span.FromString(raw)
-        has_ours = _OURS_RAW in raw
-        if not has_ours and (self._keeps_weights or not span.trace_state):
-            return raw + self.suffix
-        threshold = None if self._keeps_weights else self._set_trace_state(span)
-        if has_ours:
-            remove_items(span.attributes, [pair.key in self._replaced for pair in span.attributes])
+        if _OURS_RAW in raw:
+            return self._replacing(span)
+        trace_id, text = span.trace_id, span.trace_state
+        last_id, last_text, suffix = self._last
+        if trace_id != last_id or text != last_text:
+            suffix = self.suffix if self._keeps_weights else self._fields_behind(text, trace_id)
+            self._last = trace_id, text, suffix
+        return raw + suffix
+
+    def _replacing(self, span: Span) -> bytes:
+        """A span that has attributes of ours already."""
+        remove_items(span.attributes, [pair.key in self._replaced for pair in span.attributes])
         for key, value in self._attributes.items():
             span.attributes.add(key=key).value.string_value = value
-        if threshold is not None:
-            span.attributes.add(key=ADJUSTED_COUNT).value.double_value = adjusted_count_of(threshold)
+        if not self._keeps_weights:
+            span.trace_state, threshold = self._state(span.trace_state, span.trace_id)
+            if threshold is not None:
+                span.attributes.add(key=ADJUSTED_COUNT).value.double_value = adjusted_count_of(threshold)
         return span.SerializeToString()
 
-    def _set_trace_state(self, span: Span) -> int | None:
-        """T of this span, which is written on it."""
-        state = TraceState.read(span.trace_state)
+    def _fields_behind(self, text: str, trace_id: bytes) -> bytes:
+        """What a span with this tracestate gets; an empty tracestate where nothing is left of its own."""
+        written, threshold = self._state(text, trace_id)
+        fields = _string_fields(tuple(self._attributes.items()))
+        if threshold is not None:
+            fields += _COUNT_HEAD + _pack_double(adjusted_count_of(threshold))
+        return fields if written == text else fields + _field(_TRACE_STATE, written.encode())
+
+    def _state(self, text: str, trace_id: bytes) -> tuple[str, int | None]:
+        """The tracestate that a span gets in place of `text`, and T in it."""
+        state = TraceState.read(text)
         incoming = state.threshold
         randomness = state.randomness
         if randomness is None and incoming is None and self._randomness is not None:
             randomness = state.randomness = self._randomness
         if randomness is None:
-            randomness = randomness_of(span.trace_id)
+            randomness = randomness_of(trace_id)
         threshold = self._threshold
         if threshold is not None and incoming is not None and incoming <= randomness:
             threshold = max(threshold, incoming)
@@ -138,8 +165,7 @@ class Mark:
             # Decided with another R than this span's: how likely that was, nobody knows.
             threshold = None
         state.threshold = threshold
-        span.trace_state = state.write()
-        return threshold
+        return state.write(), threshold
 
 
 @lru_cache(maxsize=4096)
@@ -166,6 +192,19 @@ def _appended(spans: bytes, suffix: bytes) -> bytes:
         head = SPAN_HEADS[length] if length < FEW_BYTES else _SPAN + encode_varint(length)
         parts += (head, spans[body:position], suffix)
     return b"".join(parts)
+
+
+def _first_trace_id(spans: bytes) -> bytes | None:
+    """Of the first span, where it stands where SDKs and the Collector write it: at its begin or its end."""
+    length, body = spans[1], 2
+    if length > 0x7F:
+        length, body = read_varint(spans, 1)
+    if spans[body : body + 2] == _ID:
+        return spans[body + 2 : body + 18]
+    end = body + length
+    if spans[end - 18 : end - 16] == _ID and spans[end - 28 : end - 26] == _OTHER_ID:
+        return spans[end - 16 : end]
+    return None
 
 
 def _field(tag: bytes, body: bytes) -> bytes:

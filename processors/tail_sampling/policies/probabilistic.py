@@ -8,14 +8,12 @@ from typing import Final
 from pydantic import Field
 
 from pipeline.config import ConfigModel
+from processors.sampling.hashing import fnv1a_64
 from processors.sampling.thresholds import ALWAYS, threshold_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
 _DEFAULT_SALT: Final = "default-hash-seed"
 _MAX: Final = (1 << 64) - 1
-# FNV-1a, 64 bits (draft-eastlake-fnv).
-_FNV_OFFSET: Final = 0xCBF29CE484222325
-_FNV_PRIME: Final = 0x100000001B3
 
 
 class ProbabilisticConfig(ConfigModel):
@@ -25,13 +23,6 @@ class ProbabilisticConfig(ConfigModel):
     hash_salt: str = Field(
         "", description="Text that is hashed before the trace id; without effect where weights are written."
     )
-
-
-def fnv1a_64(data: bytes, state: int = _FNV_OFFSET) -> int:
-    """The hash of `data`, or of what led to `state` and then `data`."""
-    for byte in data:
-        state = ((state ^ byte) * _FNV_PRIME) & _MAX
-    return state
 
 
 def largest_hash(percentage: float) -> int:

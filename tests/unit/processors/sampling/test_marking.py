@@ -113,6 +113,29 @@ def test_spans_of_any_length() -> None:
         assert {one.trace_state for one in out} == {"ot=th:0"}
 
 
+@pytest.mark.parametrize("has_tracestate", [True, False])
+def test_spans_kept_by_the_randomness_of_others(has_tracestate: bool) -> None:
+    """Explicit randomness that is not on all spans of a trace: those without have that of the trace id."""
+    for one in (span(LOW_ID), Span(name="none")):
+        (out,) = marked(Mark(HALF, "r"), one, has_tracestate=has_tracestate)
+        assert (out.trace_state, attributes(out)) == ("", {RULE: "r"})
+    backwards = span().SerializeToString()
+    backwards = backwards[28:] + backwards[18:28] + backwards[:18]
+    for trace_id, expected in ((HIGH_ID, "ot=th:8"), (LOW_ID, "")):
+        raw = backwards[:-16] + trace_id
+        written = Mark(HALF, "r").write(b"\x12" + bytes([len(raw)]) + raw, has_tracestate=has_tracestate)
+        assert [one.trace_state for one in ScopeSpans.FromString(written).spans] == [expected]
+
+
+def test_spans_of_one_trace_with_different_tracestates() -> None:
+    given = ["", "ot=th:c", "", "a=b", "a=b", "ot=th:c"]
+    out = marked(Mark(HALF, "r"), *(span(trace_state=text) for text in given))
+    assert [one.trace_state for one in out] == [
+        "ot=th:8", "ot=th:c", "ot=th:8", "ot=th:8,a=b", "ot=th:8,a=b", "ot=th:c",
+    ]  # fmt: skip
+    assert [attributes(one)[ADJUSTED_COUNT] for one in out] == [2, 4, 2, 2, 2, 4]
+
+
 def test_unknown_fields_stay() -> None:
     unknown = b"\xfa\x3f\x03abc"
     for one in (span(), span(trace_state="ot=th:4")):
