@@ -8,7 +8,8 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
-from processors.sampling.thresholds import ALWAYS, threshold_of
+from processors.sampling.thresholds import ALWAYS
+from processors.tail_sampling.policies.intervals import threshold_near
 from processors.tail_sampling.policies.pathology import Doing, Links, Steps, depth_of
 from processors.tail_sampling.policies.percentiles import LearningConfig, Percentiles
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
@@ -69,7 +70,7 @@ class Agent(Policy):
     def __init__(self, name: str, config: AgentConfig, setting: Setting) -> None:
         """Look for what is configured."""
         super().__init__(name, config, setting)
-        self._wanted = threshold_of(config.sampling_percentage / 100)
+        self._wanted = threshold_near(config.sampling_percentage / 100)
         # No count is larger than that of the spans, so that most need not be counted.
         self._least = [(_COUNTS[measure], least) for measure, least in config.least().items()]
         self._unusual = learning.of if (learning := config.percentile) is not None else ()

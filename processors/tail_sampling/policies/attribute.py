@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, Pattern
-from processors.sampling.thresholds import ALWAYS, threshold_of
+from processors.sampling.thresholds import ALWAYS
 from processors.tail_sampling.policies.conditions import Condition, OneOf, Scalars
 from processors.tail_sampling.policies.gathering import (
     Count,
@@ -19,6 +19,7 @@ from processors.tail_sampling.policies.gathering import (
     Sums,
     Values,
 )
+from processors.tail_sampling.policies.intervals import threshold_near
 from processors.tail_sampling.policies.percentiles import LearningConfig, Percentiles
 from processors.tail_sampling.policies.readings import Group, Reading
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
@@ -124,7 +125,7 @@ class Attribute(Policy):
     def __init__(self, name: str, config: AttributeConfig, setting: Setting) -> None:
         """Look for what is configured."""
         super().__init__(name, config, setting)
-        self._wanted = threshold_of(config.sampling_percentage / 100)
+        self._wanted = threshold_near(config.sampling_percentage / 100)
         self._is_one_enough = config.aggregate == "any"
         self._expected = config.exists is not False
         self._bounds = Condition(low=config.min, high=config.max)

@@ -57,7 +57,8 @@ class Coverage(Policy):
     """Keeps the first traces of each combination of attributes in each window, such as of each version of a prompt.
 
     They are chosen by when they come, never by their randomness, so that they stand for themselves alone and
-    estimates stay unbiased.
+    estimates stay unbiased. Where keys may have values without end (texts with ids of users in them), every trace is
+    the first of its kind: put the policy inside a `budget`.
     """
 
     type = "coverage"

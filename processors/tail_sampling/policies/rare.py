@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from processors.sampling.thresholds import threshold_of
 from processors.tail_sampling.policies.groups import GroupsConfig, Telling
+from processors.tail_sampling.policies.intervals import threshold_near
 from processors.tail_sampling.policies.readings import Group
 from processors.tail_sampling.policies.sketches import CountMin, cells_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
@@ -72,4 +72,4 @@ class Rare(Policy):
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """By the rarest of its combinations; NEVER without any."""
         expected = [self._expectations.add(key, now_s) for key in self._telling(trace, trace.facts[self.slots[0]])]
-        return threshold_of(self._wanted / min(expected)) if expected else NEVER
+        return threshold_near(self._wanted / min(expected)) if expected else NEVER

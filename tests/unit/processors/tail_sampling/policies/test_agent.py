@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from processors.sampling.thresholds import ALWAYS, NEVER, threshold_of
+from processors.sampling.thresholds import ALWAYS, NEVER, probability_of
 from processors.tail_sampling.policies.agent import Agent, AgentConfig
 from processors.tail_sampling.policies.pathology import depth_of
 from processors.tail_sampling.policy import Setting
@@ -141,7 +141,8 @@ def test_what_is_unusual_is_learned_from_other_traces() -> None:
 
 
 def test_a_share_of_such_traces_is_kept() -> None:
-    assert Asked(Agent, min_spans=1, sampling_percentage=10)(Made()) == threshold_of(0.1)
+    threshold = Asked(Agent, min_spans=1, sampling_percentage=10)(Made())
+    assert probability_of(threshold) == pytest.approx(0.1, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,21 @@ def probabilities(asked: Asked, key: str, count: int, now_s: float = 0.0) -> lis
     return [probability_of(asked(of(key), now_s=now_s)) for _ in range(count)]
 
 
+def near(probabilities: list[float]) -> Any:
+    """Thresholds are written in few digits."""
+    return pytest.approx(probabilities, rel=1e-4)
+
+
 def test_what_is_new_is_kept_and_then_less_and_less_of_it() -> None:
     asked = Asked(Rare, keys=["k"], traces=2, window=60.0)
-    assert probabilities(asked, "a", 5) == pytest.approx([1, 1, 2 / 3, 1 / 2, 2 / 5])
+    assert probabilities(asked, "a", 5) == near([1, 1, 2 / 3, 1 / 2, 2 / 5])
 
 
 def test_past_windows_say_what_to_expect() -> None:
     asked = Asked(Rare, keys=["k"], traces=2, window=60.0, decay=0.5)
     probabilities(asked, "a", 40)
     probabilities(asked, "b", 2)
-    assert probabilities(asked, "a", 3, 60.0) == pytest.approx([2 / 20] * 3)
+    assert probabilities(asked, "a", 3, 60.0) == near([2 / 20] * 3)
     assert probabilities(asked, "b", 2, 60.0) == [1, 1]
     assert probabilities(asked, "new", 1, 60.0) == [1]
 
@@ -37,7 +42,7 @@ def test_past_windows_say_what_to_expect() -> None:
 def test_a_burst_beyond_what_was_expected_is_kept_less() -> None:
     asked = Asked(Rare, keys=["k"], traces=1, window=60.0, decay=0.0)
     probabilities(asked, "a", 10)
-    assert probabilities(asked, "a", 12, 60.0) == pytest.approx([1 / 10] * 10 + [1 / 11, 1 / 12])
+    assert probabilities(asked, "a", 12, 60.0) == near([1 / 10] * 10 + [1 / 11, 1 / 12])
 
 
 def test_about_the_wanted_number_is_kept_of_what_keeps_its_rate() -> None:
@@ -52,7 +57,7 @@ def test_about_the_wanted_number_is_kept_of_what_keeps_its_rate() -> None:
 def test_what_is_not_seen_for_long_is_rare_again() -> None:
     asked = Asked(Rare, keys=["k"], traces=1, window=60.0)
     probabilities(asked, "a", 64)
-    assert probabilities(asked, "a", 1, 60.0) == [1 / 32]
+    assert probabilities(asked, "a", 1, 60.0) == near([1 / 32])
     assert probabilities(asked, "a", 1, 60.0 * 20) == [1]
 
 
@@ -60,7 +65,7 @@ def test_the_rarest_of_a_trace_counts() -> None:
     asked = Asked(Rare, keys=["k"], traces=1)
     probabilities(asked, "a", 9)
     assert asked(of("a"), of("b")) == ALWAYS
-    assert probability_of(asked(of("a"), of("b"))) == pytest.approx(1 / 2)
+    assert probability_of(asked(of("a"), of("b"))) == pytest.approx(1 / 2, rel=1e-4)
 
 
 def test_without_keys_there_is_no_interest() -> None:
@@ -70,7 +75,7 @@ def test_without_keys_there_is_no_interest() -> None:
 
 def test_tenants_and_workers() -> None:
     asked = Asked(Rare, Setting(share=0.5), keys=["k"], traces=4, per_tenant=True)
-    assert probabilities(asked, "a", 3) == pytest.approx([1, 1, 2 / 3])
+    assert probabilities(asked, "a", 3) == near([1, 1, 2 / 3])
     assert asked(of("a"), tenant="other") == ALWAYS
 
 
@@ -78,7 +83,7 @@ def test_expectations_outlive_a_reload() -> None:
     memory: dict[str, Any] = {}
     probabilities(Asked(Rare, Setting(memory=memory), keys=["k"], window=60.0), "a", 10)
     again = Asked(Rare, Setting(memory=memory), keys=["k"], window=60.0)
-    assert probabilities(again, "a", 1, 60.0) == pytest.approx([1 / 5])
+    assert probabilities(again, "a", 1, 60.0) == near([1 / 5])
 
 
 def test_keys_without_end_take_no_more_memory_and_hardly_blur_each_other() -> None:
