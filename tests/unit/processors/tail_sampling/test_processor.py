@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from pipeline.component import Host
-from pipeline.errors import Refused
+from pipeline.errors import Refused, StartError
 from pipeline.signals import Batch, Delivery, Outcome, Rooms, Signal, Value
 from pipeline.signals.intake import parse
 from pipeline.telemetry.meter import MetricsRegistry
@@ -180,6 +182,26 @@ async def test_block_on_overflow_refuses_until_there_is_room() -> None:
         await run.clock.advance(1.3)
         await run.send(spans(3))
     assert traces_of(run.sink) == [1, 2, 3]
+
+
+async def test_what_memory_has_no_room_for_goes_to_disk_and_comes_back(tmp_path: Path) -> None:
+    buffer = {"max_bytes": 1 << 20, "compress_above_bytes": 1000, "spill_directory": str(tmp_path / "spilled")}
+    text = random.Random(1).randbytes(150_000).hex()
+    async with Run(decision_wait=1.0, policies=ALL, buffer=buffer) as run:
+        for number in range(200):
+            await run.send(spans(number, names=[text[1000 * number :][:15_000]]))
+        store = run.processor.sampler.store
+        assert store.spill.disk_bytes > 0
+        assert not run.processor.sampler.tally.shortened
+    assert [
+        (number, len(record.pb.name)) for number, record in zip(traces_of(run.sink), run.sink.records(), strict=True)
+    ] == [(number, 15_000) for number in range(200)]
+
+
+async def test_a_folder_that_cannot_be_used_is_an_error_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match="spill_directory"):
+        Run(buffer={"spill_directory": str(tmp_path / "file")})
 
 
 async def test_workers_share_the_room() -> None:

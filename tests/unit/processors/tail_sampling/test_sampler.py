@@ -243,6 +243,18 @@ def test_a_trace_that_was_sampled_before_keeps_its_randomness() -> None:
     assert second.rv not in ("", first.rv)
 
 
+def test_hints_of_the_collector_change_nothing() -> None:
+    found = []
+    for hints in ({}, {"expected_new_traces_per_sec": 10, "num_shards": 8}):
+        out = Out()
+        held = sampler(out, num_traces=64, **hints)
+        for number in range(100):
+            held.add(batch(number, errors=range(0, 100, 3)), number * 0.1)
+        held.flush(20.0)
+        found.append((out.traces(), held.tally.shortened))
+    assert found[0] == found[1]
+
+
 # Overload -------------------------------------------------------------------------------------------------------------
 
 
