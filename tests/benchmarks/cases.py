@@ -57,6 +57,8 @@ DURABLE = replace(FORWARD, name="forward, gRPC, queue on disk", on_disk=True)
 SPREAD = Case("forward, gRPC, 150 requests/s", TEXT, 100, "grpc", connections=8, per_s=150)
 TWO_WORKERS = replace(SPREAD, name="forward, gRPC, 150 requests/s, two workers", workers=2)
 CHAIN = Case("thin chain, gRPC", TEXT, 100, "grpc", THIN_CHAIN, counted=True)
+# All are kept, which is what costs most.
+BY_CHANCE = Case("sampled by chance, all kept, gRPC", TEXT_FREE, 100, "grpc", ("probabilistic_sampler",))
 CASES = (
     FORWARD,
     FORWARD_TEXT_FREE,
@@ -69,12 +71,15 @@ CASES = (
     Case("sidecar chain, HTTP, one span a request", TEXT, 1, "http", SIDECAR_CHAIN),
     CHAIN,
     Case("thin chain, gRPC", TEXT_FREE, 100, "grpc", THIN_CHAIN, counted=True),
+    BY_CHANCE,
+    replace(BY_CHANCE, shape=TEXT),
 )
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "memory_limiter": {"check_interval": "1s", "limit_mib": 2000},
     "redaction": {"entities": "all"},
     "batch": {"send_batch_size": 1000, "timeout": "200ms"},
+    "probabilistic_sampler": {"sampling_percentage": 100, "mode": "proportional"},
 }
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.component import Host
 from pipeline.run import fuse
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
@@ -26,7 +31,9 @@ from tests.servers.collectors import otelcol
 from tests.servers.processes import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+
+    from prometheus_client.core import Metric
 
 pytestmark = pytest.mark.server
 
@@ -155,32 +162,57 @@ def _seen(signal: Signal, body: bytes) -> dict[int, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[int, Any]]]:
-    """What the real Collector makes of each case."""
-    import urllib.request
+@dataclass
+class Real:
+    """What the real Collector made of it.
 
-    (port,) = free_ports(1)
-    folder = tmp_path_factory.mktemp("otelcol")
-    found: dict[str, dict[int, Any]] = {}
+    Attributes:
+        kept: by case and number, what was written on the items that were kept.
+        counted: by signal, policy and decision, over all cases.
+    """
+
+    kept: dict[str, dict[int, Any]] = field(default_factory=dict)
+    counted: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
+    """What the real Collector makes of each case."""
+    port, metrics_port = free_ports(2)
+    found = Real()
     with otlp_backend() as backend:
-        with otelcol(_config(port, backend.grpc_port), folder, ports=[port]):
+        config = _config(port, backend.grpc_port)
+        reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": metrics_port}}}}
+        config["service"]["telemetry"] = {"metrics": {"readers": [reader]}}
+        with otelcol(config, tmp_path_factory.mktemp("otelcol"), ports=[port, metrics_port]):
             for signal, make in REQUESTS.items():
                 url = f"http://127.0.0.1:{port}/v1/{signal.value}"
                 request = urllib.request.Request(url, make(), {"content-type": "application/x-protobuf"})
                 urllib.request.urlopen(request, timeout=20).close()
+            with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=20) as page:
+                found.counted = _counted(text_string_to_metric_families(page.read().decode()))
         # At its end it has sent what it had.
         for signal in REQUESTS:
             for body in backend.bodies[signal.value]:
                 marks = from_key_values(parse(signal, body).resources()[0].pb.attributes)
-                found[str(marks[CASE])] = _seen(signal, body)
-        yield found
+                found.kept[str(marks[CASE])] = _seen(signal, body)
+    return found
 
 
-async def _ours(name: str, raw: bytes) -> dict[int, Any]:
+def _counted(families: Iterable[Metric]) -> Counter[tuple[str, ...]]:
+    counted: Counter[tuple[str, ...]] = Counter()
+    for family in families:
+        for sample in family.samples:
+            if "_probabilistic_sampler_count_" in sample.name:
+                key = sample.name, sample.labels["policy"], sample.labels["sampled"]
+                counted[key] += int(sample.value)
+    return counted
+
+
+async def _ours(name: str, raw: bytes, host: Host | None = None) -> dict[int, Any]:
     signal, config = ALL[name]
     sink = CollectingSink()
-    host = make_host("probabilistic_sampler")
+    host = host or make_host("probabilistic_sampler")
     processor = ProbabilisticSampler(ProbabilisticSampler.Config.model_validate(config), host)
     await fuse([processor], sink, host.tasks).consume(parse(signal, raw))
     return {number: told for batch in sink.batches for number, told in _seen(signal, batch.serialize()).items()}
@@ -213,11 +245,11 @@ def _told_by_record(record: Any) -> Told:
 
 
 @pytest.mark.parametrize("name", ALL)
-async def test_same_as_the_collector(real: dict[str, dict[int, Any]], name: str) -> None:
+async def test_same_as_the_collector(real: Real, name: str) -> None:
     signal, keys = ALL[name]
     config = ProbabilisticSamplerConfig.model_validate(keys)
     raw = REQUESTS[signal]()
-    ours, theirs = await _ours(name, raw), real.get(name, {})
+    ours, theirs = await _ours(name, raw), real.kept.get(name, {})
     items = [record.pb for record in parse(signal, raw).records()]
     compared = [number for number, item in enumerate(items) if not _differs_on_purpose(signal, config, item)]
     assert len(compared) > len(items) / 2
@@ -245,3 +277,16 @@ def _without_priorities(raw: bytes) -> bytes:
     written: bytes = request.SerializeToString()
     assert b"sampling.priority" not in written
     return written
+
+
+async def test_counted_as_by_the_collector(real: Real) -> None:
+    host = make_host("probabilistic_sampler")
+    for name, (signal, _) in ALL.items():
+        await _ours(name, REQUESTS[signal](), host)
+    ours = _counted(host.meter.registry.collector.collect())
+    # At 0 % log records with a percentage of their own have another fate.
+    by_priority = {key for key in ours if "logs" in key[0] and key[1] == "sampling_priority"}
+    assert sum(ours[key] for key in by_priority) == sum(real.counted[key] for key in by_priority)
+    assert {key: ours[key] for key in ours.keys() - by_priority} == {
+        key: real.counted[key] for key in real.counted.keys() - by_priority
+    }
