@@ -129,54 +129,54 @@ class Rules:
         return kept if is_known or not kept.kept else Decision(kept=True, rule=kept.rule)
 
     def _kept(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
-        randomness, best = trace.randomness, NEVER
-        rule: _Asked | None = None
-        is_known, is_certain = True, False
+        matching: list[tuple[int, _Asked]] = []
+        randomness, is_known = trace.randomness, True
         for one in self._keeps:
             asked.append(one)
             threshold = self._ask(one, trace, now_s)
             is_known = is_known and ALWAYS <= threshold <= NEVER
-            if threshold > randomness:
-                continue
-            is_certain = is_certain or threshold == ALWAYS
-            rank = self._rank_of_unknown if threshold == UNKNOWN else threshold
-            if rank < best:
-                best, rule = rank, one
-            if self._stops_at_first and (is_certain or not self._is_weighted):
-                break
-        if rule is None:
-            return _NOBODY
-        if is_certain:
-            return rule.kept_for_certain()
-        return Decision(kept=True, rule=rule.policy.rule, threshold=best if is_known else None)
+            if threshold <= randomness:
+                matching.append((threshold, one))
+                if self._stops_at_first and (threshold == ALWAYS or not self._is_weighted):
+                    break
+        return self._by_the_smallest(matching, is_known=is_known)
 
     def _kept_as_of_old(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
         """With inverted policies as up to contrib v0.126: one that finds a match keeps others from keeping the trace.
 
         One that finds none keeps the trace itself only if no other policy is against it.
         """
-        others, inverted, vetoed, opposed = list[tuple[int, _Asked]](), list[_Asked](), False, bool(self._drops)
+        others, inverted = list[tuple[int, _Asked]](), list[_Asked]()
+        is_known, vetoed, opposed = True, False, bool(self._drops)
         for one in self._keeps:
             asked.append(one)
             threshold = self._ask(one, trace, now_s)
-            if threshold == _FAILED:
-                continue
-            matches = threshold <= trace.randomness
-            if one.vetoes:
-                vetoed = vetoed or not matches
+            if one.vetoes and threshold != _FAILED:
+                vetoed = vetoed or threshold == NEVER
                 inverted.append(one)
-            elif matches:
+                continue
+            is_known = is_known and ALWAYS <= threshold <= NEVER
+            if threshold <= trace.randomness:
                 others.append((threshold, one))
                 if self._stops_at_first:
                     break
             else:
-                opposed = True
+                opposed = opposed or threshold != _FAILED
         if vetoed:
             return _NOBODY
-        if others:
-            threshold, rule = min(others, key=lambda found: found[0])
-            return Decision(kept=True, rule=rule.policy.rule, threshold=None if threshold == UNKNOWN else threshold)
-        return inverted[0].always if inverted and not opposed else _NOBODY
+        if others or opposed:
+            return self._by_the_smallest(others, is_known=is_known)
+        return inverted[0].always if inverted else _NOBODY
+
+    def _by_the_smallest(self, matching: list[tuple[int, _Asked]], *, is_known: bool) -> Decision:
+        """The rule that counts of those that keep the trace; without weights, what is unknown counts as certain."""
+        if not matching:
+            return _NOBODY
+        unknown = self._rank_of_unknown
+        threshold, rule = min(matching, key=lambda found: unknown if found[0] == UNKNOWN else found[0])
+        if threshold == ALWAYS or any(other == ALWAYS for other, _ in matching):
+            return rule.kept_for_certain()
+        return Decision(kept=True, rule=rule.policy.rule, threshold=threshold if is_known else None)
 
     def _ask(self, one: _Asked, trace: TraceFacts, now_s: float) -> int:
         counts = one.counts
