@@ -87,6 +87,16 @@ class AttributeConfig(ConfigModel):
             raise InvalidKey("needs min or max", "aggregate")
         if self.event and "places" in self.model_fields_set and "event" not in self.places:
             raise InvalidKey("has no effect where in has no event", "event")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise InvalidKey("is less than min: no number is both", "max")
+        return self._check_values()
+
+    def _check_values(self) -> Self:
+        for name, values in self.where.items():
+            if values == ():
+                raise InvalidKey("name at least one value", "where", name)
+        if self.values == ():
+            raise InvalidKey("name at least one value", "values")
         return self._check_percentile()
 
     def _check_percentile(self) -> Self:

@@ -259,6 +259,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"min": 1, "sampling_percentage": 0}, "greater than 0"),
     ({"regex": "(", "key": "k"}, "not a regular expression"),
     ({"minimum": 1}, "Extra inputs"),
+    ({"values": []}, "name at least one value"),
+    ({"min": 1, "where": {"m": []}}, "name at least one value"),
+    ({"min": 2, "max": 1}, "no number is both"),
 ]
 
 
