@@ -7,7 +7,7 @@ Buffers, "Encoding").
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from pipeline.signals.wire import encode_varint, fields, read_varint, skip
 from processors.probabilistic_sampler.spans import Fate
@@ -21,6 +21,8 @@ _RESOURCE_SPANS_TAG: Final = b"\x0a"
 _CHILD_TAG: Final = b"\x12"
 _SPAN: Final = 0x12
 _TRACE_STATE_TAG: Final = b"\x1a"
+
+_Part: TypeAlias = bytes | memoryview
 
 
 class MisalignedError(Exception):
@@ -38,11 +40,11 @@ def cut(raw: bytes, scopes: Sequence[Sequence[Sequence[Fate]]]) -> bytes:
     view = memoryview(raw)
     head, groups = fields(view, (_RESOURCE_SPANS,))
     _check(len(groups), len(scopes))
-    parts = [head]
+    parts: list[_Part] = [head]
     for (_, start, body, end), inner in zip(groups, scopes, strict=True):
         kept = _resource(raw, view, (body, end), inner)
         if kept is None:
-            parts.append(raw[start:end])
+            parts.append(view[start:end])
         elif kept:
             parts += (_RESOURCE_SPANS_TAG, encode_varint(sum(map(len, kept))), *kept)
     return b"".join(parts)
@@ -50,33 +52,34 @@ def cut(raw: bytes, scopes: Sequence[Sequence[Sequence[Fate]]]) -> bytes:
 
 def _resource(
     raw: bytes, view: memoryview, place: tuple[int, int], scopes: Sequence[Sequence[Fate]]
-) -> list[bytes] | None:
+) -> list[_Part] | None:
     """The fields of a resource; nothing where no scope is left, None where there was none to lose."""
     first, last = place
     head, groups = fields(view[first:last], (_CHILDREN,))
     _check(len(groups), len(scopes))
-    parts = [head]
+    parts: list[_Part] = [head]
     for (_, start, body, end), fates in zip(groups, scopes, strict=True):
         if not fates:
-            parts.append(raw[first + start : first + end])
-        elif kept := _scope(raw, first + body, first + end, fates):
+            parts.append(view[first + start : first + end])
+        elif kept := _scope(raw, view, (first + body, first + end), fates):
             parts += (_CHILD_TAG, encode_varint(sum(map(len, kept))), *kept)
     if len(parts) == 1:
         return [] if groups else None
     return parts
 
 
-def _scope(raw: bytes, position: int, end: int, fates: Sequence[Fate]) -> list[bytes]:
+def _scope(raw: bytes, view: memoryview, place: tuple[int, int], fates: Sequence[Fate]) -> list[_Part]:
     """The fields of a scope; nothing where no span is left."""
-    parts: list[bytes] = []
-    head: list[bytes] = []
+    position, end = place
+    parts: list[_Part] = []
+    head: list[_Part] = []
     suffixes: dict[str, bytes] = {}
     number = 0
     while position < end:
         start = position
         if raw[position] != _SPAN:
             position = _skip(raw, position)
-            head.append(raw[start:position])
+            head.append(view[start:position])
             continue
         length, body = raw[position + 1], position + 2
         if length > 0x7F:
@@ -93,7 +96,7 @@ def _scope(raw: bytes, position: int, end: int, fates: Sequence[Fate]) -> list[b
         if not verdict.kept:
             continue
         if text is None:
-            parts.append(raw[start:position])
+            parts.append(view[start:position])
             continue
         suffix = suffixes.get(text)
         if suffix is None:
@@ -101,7 +104,7 @@ def _scope(raw: bytes, position: int, end: int, fates: Sequence[Fate]) -> list[b
             suffix = suffixes[text] = _TRACE_STATE_TAG + encode_varint(len(encoded)) + encoded
         length += len(suffix)
         span_head = SPAN_HEADS[length] if length < FEW_BYTES else _CHILD_TAG + encode_varint(length)
-        parts += (span_head, raw[body:position], suffix)
+        parts += (span_head, view[body:position], suffix)
     _check(number, len(fates))
     return head + parts if parts else []
 
