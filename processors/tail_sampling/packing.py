@@ -17,6 +17,8 @@ _LEVEL: Final = 1
 
 # Objects beside the bytes: a piece; a packed run with its places in tables, and each of its entries.
 PIECE_BYTES: Final = 120
+# What is lost between pieces of different sizes, beside their bytes: one in so many, as a shift.
+SLACK: Final = 4
 PACKED_BYTES: Final = 350
 ENTRY_BYTES: Final = 120
 
@@ -46,7 +48,8 @@ class Packed:
     @property
     def memory_bytes(self) -> int:
         """What it takes of memory."""
-        return PACKED_BYTES + ENTRY_BYTES * len(self._entries) + len(self.raw)
+        size_bytes = len(self.raw)
+        return PACKED_BYTES + ENTRY_BYTES * len(self._entries) + size_bytes + (size_bytes >> SLACK)
 
     def cut(self, raw: bytes) -> Iterator[Piece]:
         """The pieces, of their bytes."""
@@ -62,7 +65,10 @@ class Packed:
 
 def memory_of(held: Piece | Packed) -> int:
     """What pieces take of memory."""
-    return PIECE_BYTES + len(held[1]) if isinstance(held, tuple) else held.memory_bytes
+    if isinstance(held, tuple):
+        size_bytes = len(held[1])
+        return PIECE_BYTES + size_bytes + (size_bytes >> SLACK)
+    return held.memory_bytes
 
 
 class Packer:

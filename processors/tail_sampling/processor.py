@@ -81,12 +81,20 @@ class TailSampling(Processor):
             spill_max_bytes=round(buffer.spill_max_bytes * share),
         )
         try:
-            return Store(settings)
+            return Store(settings, self._say_spill_failed)
         except OSError as error:
             told = error.strerror or type(error).__name__
             raise StartError(
                 f"{self.host.id}: buffer::spill_directory {buffer.spill_directory} cannot be used: {told}"
             ) from error
+
+    def _say_spill_failed(self, error: OSError) -> None:
+        self._metrics.spill_failed()
+        self.host.log.warning(
+            "Waiting traces cannot be spilled; they stay in memory.",
+            error=error.strerror or type(error).__name__,
+            directory=self.config.buffer.spill_directory,
+        )
 
     def _decision_topic(self) -> DecisionTopic | None:
         config = self.config.decision_cache.topic
@@ -228,6 +236,9 @@ class TailSampling(Processor):
             if self._line.leave(self):
                 self._end_works()
                 await self._decide_all()
+            for _ in self.sampler.sending():
+                self.outlet.close()
+                await asyncio.sleep(0)
             await self.outlet.drain()
         finally:
             self._publish()

@@ -108,10 +108,10 @@ class Relief:
         if place is None:
             return NOTHING
         del self._packed[packed]
-        size_bytes = len(packed.raw)
+        size_bytes, before_bytes = len(packed.raw), packed.memory_bytes
         packed.raw, packed.place = b"", place
         self.spilled_bytes += size_bytes
-        return Step(size_bytes, size_bytes)
+        return Step(size_bytes, before_bytes - packed.memory_bytes)
 
     def recover(self) -> None:
         """Memory is there again: the next time it runs short, a disk that failed is tried again."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipeline.signals import LEDGER, Delivery
 from processors.tail_sampling.heads import Head, Heads
-from processors.tail_sampling.packing import PIECE_BYTES, Packed, Packer, Piece, memory_of
+from processors.tail_sampling.packing import PIECE_BYTES, SLACK, Packed, Packer, Piece, memory_of
 from processors.tail_sampling.relief import Relief, Step
 from processors.tail_sampling.spilling import Spill
 from processors.tail_sampling.trace import Trace
@@ -93,7 +93,7 @@ class Store:
         """Keep a part of a request for its trace, with a part of the request's handle."""
         held = trace.held
         body_bytes = len(body)
-        size_bytes = PIECE_BYTES + body_bytes
+        size_bytes = PIECE_BYTES + body_bytes + (body_bytes >> SLACK)
         if not held:
             size_bytes += TRACE_BYTES
             trace.size_bytes += head.size_bytes
@@ -151,11 +151,12 @@ class Store:
             self._relieve(_IDLE_BYTES)
 
     def _relieve(self, size_bytes: int) -> None:
-        """Work on twice as many bytes as came, so that what is compressed catches up with what comes."""
-        self._to_pack_bytes = min(self._to_pack_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
+        """Work on half as many bytes again as came, so that what is compressed catches up with what comes."""
+        size_bytes += size_bytes // 2
+        self._to_pack_bytes = min(self._to_pack_bytes + size_bytes, _MAX_BYTES_AT_ONCE)
         self._to_pack_bytes = self._work(self.relief.pack, self._to_pack_bytes, self._half_bytes)
         if self.held_bytes > self._spill_above_bytes:
-            self._to_spill_bytes = min(self._to_spill_bytes + 2 * size_bytes, _MAX_BYTES_AT_ONCE)
+            self._to_spill_bytes = min(self._to_spill_bytes + size_bytes, _MAX_BYTES_AT_ONCE)
             self._to_spill_bytes = self._work(self.relief.spill, self._to_spill_bytes, self._spill_above_bytes)
 
     def _work(self, step: Callable[[], Step], size_bytes: int, until_bytes: int) -> int:

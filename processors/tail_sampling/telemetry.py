@@ -45,6 +45,8 @@ class SamplingMetrics:
         self._shortened = counter(f"{_OURS}shortened_waits", "Traces decided before their wait was over: no room.")
         self._unwaited = counter(f"{_OURS}stateless_decisions", "Traces decided by their randomness alone: no room.")
         self._let_go = counter(f"{_OURS}traces_let_go", "Undecided traces whose spans come again to somebody else.")
+        self._unreadable = counter(f"{_OURS}unreadable_traces", "Kept traces that the disk did not give back: lost.")
+        self._spill_failures = counter(f"{_OURS}spill_failures", "Times that the disk began to fail: no spilling then.")
         labels = {"component": component, "reason": "not_sampled", "otel_signal": "traces"}
         self._dropped = meter.registry.counter("penstock_dropped_items", "Items dropped on purpose, by reason.", labels)
         self._ages = meter.histogram(f"{_COLLECTOR}sampling_trace_removal_age", _AGE, AGE_BUCKETS_S)
@@ -56,9 +58,15 @@ class SamplingMetrics:
         watch(f"{_COLLECTOR}sampling_traces_on_memory", "Tracks the number of traces current on memory",
               lambda: len(sampler().open))  # fmt: skip
         watch(f"{_OURS}buffer_bytes", "Memory that undecided traces take.", lambda: sampler().store.held_bytes)
+        watch(f"{_OURS}spilled_bytes", "Room on disk that undecided traces take.",
+              lambda: sampler().store.spill.disk_bytes)  # fmt: skip
         watch(f"{_OURS}leaving_bytes", "Bytes of kept spans that have not left.", leaving_bytes)
         watch(f"{_OURS}overload_step", "0 none, 1 waits are shortened, 2 new traces do not wait.",
               lambda: sampler().step)  # fmt: skip
+
+    def spill_failed(self) -> None:
+        """The disk has begun to fail."""
+        self._spill_failures.inc()
 
     def tick(self, took_ms: float) -> None:
         """A look at what is due took so long."""
@@ -74,6 +82,7 @@ class SamplingMetrics:
             (self._shortened, tally.shortened),
             (self._unwaited, tally.unwaited),
             (self._let_go, tally.let_go),
+            (self._unreadable, tally.unreadable),
             (self._streamed, tally.streamed_spans),
         ):
             if count:

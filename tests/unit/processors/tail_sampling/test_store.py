@@ -271,3 +271,14 @@ def test_room_may_be_changed_while_traces_wait(tmp_path: Path) -> None:
         held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
     assert held.store.spill.disk_bytes > before
     held.end()
+
+
+def test_what_a_disk_does_not_give_back_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(spill_directory=str(tmp_path), spill_max_bytes=64 * MIB)
+    for number in range(200):
+        held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", lambda *_: b"")
+        with pytest.raises(OSError, match="came back"):
+            list(held.store.pieces(held.traces[0]))
+    held.end()
