@@ -20,6 +20,8 @@ TICK_S: Final = 0.1
 """How often what is due is looked for."""
 # Of the memory, what may be on its way out before nothing more is let go, and nothing taken in beyond the bound.
 _STUCK_SHARE: Final = 0.125
+# OpenTelemetry's exporters wait 10 s for an answer, and the backend needs some of it, too.
+_MOST_CLIENTS_WAIT_S: Final = 5.0
 _COLLECTOR: Final = "otelcol_processor_groupbytrace_"
 
 
@@ -66,6 +68,11 @@ class GroupByTrace(Processor):
         self._evicted = counter(f"{_COLLECTOR}traces_evicted", "Traces released before their time, for want of room.")
         # Nothing is taken away from a trace before it is released.
         counter(f"{_COLLECTOR}incomplete_releases", "Releases that are suspected to have been incomplete.")
+
+    @classmethod
+    def holds_for_long(cls, config: GroupByTraceConfig) -> str:
+        """See `Processor`."""
+        return f"holds spans for {config.wait_duration:g} s" if config.wait_duration > _MOST_CLIENTS_WAIT_S else ""
 
     def _store(self, share: float) -> Store:
         buffer = self.config.buffer
