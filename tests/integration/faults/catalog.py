@@ -78,6 +78,14 @@ SCENARIOS: Final = (
         "sampling_kill", sampling.sampling_kill, _SAMPLING, _ONE_LATE, collectors=("penstock",), is_repeating=True
     ),
     Scenario(
+        "sampling_kill_topic",
+        sampling.sampling_kill_topic,
+        _SAMPLING,
+        _ONE_LATE,
+        collectors=("penstock",),
+        is_repeating=True,
+    ),
+    Scenario(
         "sampling_rebalance",
         sampling.sampling_rebalance,
         _SAMPLING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.integration.faults.backend import Backend, backend
@@ -29,35 +29,46 @@ TAIL_SAMPLING: Mapping[str, Any] = {
     "deadline": {"settle": "500ms", "idle": "60s"},
     "policies": list(POLICIES),
 }
+_OK = {"name": "ok", "type": "status_code", "status_code": {"status_codes": ["OK"]}}
+DROP = {"name": "well", "type": "drop", "drop": {"drop_sub_policy": [_OK]}}
+"""A rule that a part of a trace does not meet as the whole does."""
 
 
 def sampling_kill(bench: Bench) -> Result:
     """Workers of one group, killed one after the other in the midst of traces, and started again."""
-
-    def kill(system: System) -> None:
-        system.kill()
-
-    return _sampled(bench, [kill])
+    return _sampled(bench, [System.kill])
 
 
 def sampling_rebalance(bench: Bench) -> Result:
     """Workers of one group that leave, in good order or not, and come back: partitions move with traces open."""
-
-    def leave(system: System) -> None:
-        system.terminate()
-
-    def kill(system: System) -> None:
-        system.kill()
-
-    return _sampled(bench, [leave, kill], away=True)
+    return _sampled(bench, [System.terminate, System.kill], away=True)
 
 
-def _sampled(bench: Bench, ends: list[Any], *, away: bool = False) -> Result:
+def sampling_kill_topic(bench: Bench) -> Result:
+    """As `sampling_kill`, with late spans, a rule that only whole traces meet, and a topic for decisions."""
+    shared, topic = bench.broker(), f"{bench.folder.name}-decisions"
+    create_topic(shared.bootstrap, topic, partitions=2)
+    keys = {
+        **TAIL_SAMPLING,
+        "policies": [DROP, *POLICIES],
+        "decision_cache": {"topic": {"brokers": [shared.bootstrap], "topic": topic}},
+    }
+    return _sampled(bench, [System.kill], keys=keys, ok_share=0.3, late_share=0.2)
+
+
+def _sampled(
+    bench: Bench,
+    ends: Sequence[Callable[[System], object]],
+    *,
+    away: bool = False,
+    keys: Mapping[str, Any] = TAIL_SAMPLING,
+    **traces: float,
+) -> Result:
     shared, name, backend_port = bench.broker(), bench.folder.name, Ports.free().backend
     create_topic(shared.bootstrap, name, partitions=2 * MEMBERS)
-    writer = TraceWriter(shared.bootstrap, name, seed=bench.seed)
+    writer = TraceWriter(shared.bootstrap, name, seed=bench.seed, **traces)
     with backend(backend_port, delay_s=bench.delay_s) as arrived, contextlib.ExitStack() as stack:
-        systems = [stack.enter_context(_member(bench, shared, name, index, backend_port)) for index in range(MEMBERS)]
+        systems = [stack.enter_context(_member(bench, shared, index, backend_port, keys)) for index in range(MEMBERS)]
         ledger = Ledger([writer], arrived, settle_s=DECISION_S)
         with at_work(writer):
             rng = bench.rng
@@ -76,11 +87,11 @@ def _sampled(bench: Bench, ends: list[Any], *, away: bool = False) -> Result:
         return _result(writer, arrived, ledger)
 
 
-def _member(bench: Bench, shared: Broker, name: str, index: int, backend_port: int) -> System:
-    own = Ports.free()
+def _member(bench: Bench, shared: Broker, index: int, backend_port: int, keys: Mapping[str, Any]) -> System:
+    own, name = Ports.free(), bench.folder.name
     ports = Ports(own.intake, own.health, own.page, backend_port)
     receiver = kafka_in(shared, [name], name, session_timeout=f"{SESSION_S:.0f}s")
-    config = configuration(ports, receiver, otlp_out(ports), processors={"tail_sampling": TAIL_SAMPLING})
+    config = configuration(ports, receiver, otlp_out(ports), processors={"tail_sampling": keys})
     return System(bench.collector, config, bench.folder / f"member-{index}", ports=[ports.health])
 
 

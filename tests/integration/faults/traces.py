@@ -27,15 +27,16 @@ _SPREAD_S = 1.5
 _LONG_S = 6.0
 _LONG_SHARE = 0.05
 _ERROR_SHARE = 0.1
+_LATE_S = (1.0, 4.0)
 
 
 @dataclass(slots=True)
 class SentTrace:
-    """A trace that is written; its root comes last, errors before that."""
+    """A trace that is written; what decides its fate comes before its root, or with it."""
 
     trace_id: bytes
     is_kept: bool
-    """Its fate by the rules: an error, or randomness."""
+    """Its fate by the rules: an error keeps it, else an `OK` drops it, else its randomness decides."""
     ids: list[int] = field(default_factory=list)
     unanswered: int = 0
     is_failed: bool = False
@@ -53,13 +54,23 @@ class TraceWriter(_Worker):
         traces: all that were begun, in order.
     """
 
-    def __init__(self, bootstrap: str, topic: str, *, seed: int, spans_per_s: float = 800) -> None:
-        """For an existing topic."""
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        seed: int,
+        spans_per_s: float = 800,
+        ok_share: float = 0.0,
+        late_share: float = 0.0,
+    ) -> None:
+        """For an existing topic; so many have a span that is `OK`, so many one that comes behind the root."""
         super().__init__()
         self.traces: list[SentTrace] = []
         self._bootstrap = bootstrap
         self._topic = topic
         self._rng = random.Random(seed)
+        self._ok_share, self._late_share = ok_share, late_share
         self._traces_per_s = spans_per_s / ((1 + _MOST_SPANS) / 2)
 
     @property
@@ -109,26 +120,42 @@ class TraceWriter(_Worker):
         """A new trace, and its records with the time from now at which each is written."""
         rng = self._rng
         count = rng.randint(1, _MOST_SPANS)
+        codes = [Status.STATUS_CODE_UNSET] * count
         is_error = rng.random() < _ERROR_SHARE
+        if is_error:
+            codes[rng.randrange(count)] = Status.STATUS_CODE_ERROR
+        is_ok = not is_error and rng.random() < self._ok_share
+        if is_ok:
+            codes[rng.randrange(count)] = Status.STATUS_CODE_OK
         trace_id = rng.randbytes(16)
-        trace = SentTrace(trace_id, is_error or int.from_bytes(trace_id[-7:], "big") >= _KEPT_FROM)
-        request, trace.ids = new_request(count, 200)
-        bodies = list(_records(request, trace, rng.randrange(count) if is_error else None, rng))
-        trace.unanswered = len(bodies)
-        self.traces.append(trace)
+        is_kept = is_error or (not is_ok and int.from_bytes(trace_id[-7:], "big") >= _KEPT_FROM)
+        request, ids = new_request(count + 1, 200)
+        spans = _spans(request, trace_id, codes)
+        bodies = list(_records(spans[:count], rng))
         over_s = _LONG_S if rng.random() < _LONG_SHARE else _SPREAD_S
-        return trace, list(zip(sorted(rng.uniform(0, over_s) for _ in bodies), bodies, strict=True))
+        times = sorted(rng.uniform(0, over_s) for _ in bodies)
+        is_late = rng.random() < self._late_share
+        if is_late:
+            bodies.append(_request(spans[count:]))
+            times.append(times[-1] + rng.uniform(*_LATE_S))
+        trace = SentTrace(trace_id, is_kept, ids[: count + is_late], len(bodies))
+        self.traces.append(trace)
+        return trace, list(zip(times, bodies, strict=True))
 
 
-def _records(request: bytes, trace: SentTrace, error: int | None, rng: random.Random) -> Iterator[bytes]:
+def _spans(request: bytes, trace_id: bytes, codes: Sequence[Status.StatusCode.ValueType]) -> Sequence[Any]:
+    """Spans of one trace, the root where the last status is, and one behind it."""
     spans = ExportTraceServiceRequest.FromString(request).resource_spans[0].scope_spans[0].spans
-    root = trace.ids[-1].to_bytes(8, "big")
-    now_ns = time.time_ns()
-    for index, span in enumerate(spans):
-        span.trace_id = trace.trace_id
+    root, now_ns = spans[len(codes) - 1].span_id, time.time_ns()
+    for span, code in zip(spans, [*codes, Status.STATUS_CODE_UNSET], strict=True):
+        span.trace_id = trace_id
         span.start_time_unix_nano, span.end_time_unix_nano = now_ns, now_ns + 1_000_000
         span.parent_span_id = b"" if span.span_id == root else root
-        span.status.code = Status.STATUS_CODE_ERROR if index == error else Status.STATUS_CODE_UNSET
+        span.status.code = code
+    return spans
+
+
+def _records(spans: Sequence[Any], rng: random.Random) -> Iterator[bytes]:
     left = list(spans)
     while left:
         size = rng.randint(1, 3)
