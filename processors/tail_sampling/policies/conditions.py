@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr
 
@@ -58,7 +58,7 @@ class Condition:
     def holds(self, value: Any) -> bool:
         """Whether an attribute's value meets it."""
         if type(value) is list:
-            return any(map(self.holds, value))
+            return any(map(self.holds, value)) or self == _ANYTHING
         if self.one_of is not None and not self.one_of.has(value):
             return False
         if self.pattern is not None and not (isinstance(value, str) and self.pattern.regex.search(value)):
@@ -73,6 +73,9 @@ class Condition:
         if number is None:
             return False
         return (self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+
+
+_ANYTHING: Final = Condition()
 
 
 def numbers_in(value: Any) -> Sequence[float]:

@@ -72,6 +72,7 @@ VALUES: list[tuple[dict[str, Any], Any, bool]] = [
     ({"exists": True}, "", True),
     ({"exists": True}, False, True),
     ({"exists": True}, 0, True),
+    ({"exists": True}, [], True),
     ({"exists": False}, 0, False),
 ]
 
