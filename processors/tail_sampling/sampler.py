@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ from processors.tail_sampling.overload import Overload, Step
 from processors.tail_sampling.policy import Decision
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
+from processors.tail_sampling.sending import Sending
 from processors.tail_sampling.sessions import Sessions
 from processors.tail_sampling.store import Store
 from processors.tail_sampling.streams import Streams
@@ -91,6 +92,7 @@ class Sampler:
             least_dropped=cache.non_sampled_cache_size,
         )
         self._marks = Marks(config)
+        self._sending = Sending(out.add, self._count_lost)
         self._sessions = None if config.session is None else Sessions(config.session.keys)
         watches = rules.watches if self._sessions is None else (*rules.watches, self._sessions.watch)
         self._watches = tuple(watches)
@@ -254,6 +256,7 @@ class Sampler:
 
     def ticking(self, now_s: float) -> Iterator[None]:
         """Decide what is due, a portion at a time."""
+        yield from self._sending.steps()
         yield from self._letting_go()
         self._streams.tick(now_s)
         budget = PORTION
@@ -275,8 +278,9 @@ class Sampler:
                 if due_s > now_s or not self._may_decide(trace):
                     self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
                     continue
-                budget -= trace.span_count
+                budget -= min(trace.span_count, PORTION)
                 self._decide(trace, now_s)
+        yield from self._sending.steps()
 
     def flush(self, now_s: float) -> None:
         """Decide all that waits; see `flushing`."""
@@ -294,6 +298,7 @@ class Sampler:
                 if budget <= 0:
                     yield
                     budget = PORTION
+        yield from self._sending.steps()
 
     def drop_all(self, now_s: float) -> None:
         """Drop what waits, undecided: the user wants it so."""
@@ -302,8 +307,9 @@ class Sampler:
             self._leave(trace, Fate(_PENDING), now_s)
 
     def give_up(self) -> None:
-        """Let go of what waits: there is no time to decide it."""
+        """Let go of what waits: there is no time to decide it, or to send it."""
         self._streams.end()
+        self._sending.give_up()
         for trace in list(self.open.values()):
             self._fail(trace, Refused("shut down before the trace was decided"))
 
@@ -326,7 +332,8 @@ class Sampler:
 
     def _leave_early(self, trace: Trace, decision: Decision, now_s: float) -> None:
         self.tally.early += 1
-        self._streams.begin(trace)
+        if len(self._streams) < self._max_traces:
+            self._streams.begin(trace)
         self._leave(trace, Fate(decision, self._session_of(trace), is_early=True), now_s)
 
     def _session_of(self, trace: Trace) -> int | None:
@@ -368,15 +375,41 @@ class Sampler:
 
     def _send(self, trace: Trace, fate: Fate) -> None:
         mark = self._marks.of(fate)
-        pieces: Iterable[Piece] = self.store.pieces(trace)
+        if Sending.is_large(trace):
+            self._sending.add(trace, self.store, mark)
+            return
+        try:
+            pieces = list(self.store.pieces(trace))
+        except OSError as error:
+            self._lose(trace, error)
+            return
         if mark is not None:
             write, has_tracestate = mark.write, trace.has_tracestate
             pieces = [(head, write(body, has_tracestate=has_tracestate), count) for head, body, count in pieces]
-        self._out.add(list(pieces), trace.deliveries)
+        self._out.add(pieces, trace.deliveries)
         self.store.forget(trace)
 
+    def sending(self) -> Iterator[None]:
+        """Send large traces that have been decided, a portion at a time; `ticking` and `flushing` do so, too."""
+        return self._sending.steps()
+
+    def _count_lost(self) -> None:
+        self.tally.unreadable += 1
+
+    def _lose(self, trace: Trace, error: OSError) -> None:
+        """The disk does not give the spans back."""
+        self._count_lost()
+        self.store.forget(trace)
+        told = Refused(f"spilled spans cannot be read: {error.strerror or error}")
+        for delivery in trace.deliveries:
+            delivery.end(Outcome.FAILED, told)
+
     def _scan_again(self, trace: Trace) -> None:
-        self._scanner.scan_again(trace, ((head, body) for head, body, _ in self.store.pieces(trace)))
+        try:
+            self._scanner.scan_again(trace, ((head, body) for head, body, _ in self.store.pieces(trace)))
+        except OSError:
+            # It is lost when it leaves.
+            trace.facts = [begin() for begin in self._begin]
 
     # Claims -----------------------------------------------------------------------------------------------------------
 
