@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.sampling.thresholds import NEVER
-from processors.sampling.tracestate import TraceState
+from processors.sampling.tracestate import MalformedTraceState, TraceState
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,33 @@ def test_the_standards_bounds() -> None:
     assert many.write().count("=") == 32
     many.threshold = 0
     assert many.write().split(",") == ["ot=th:0", *(f"k{i}=v" for i in range(31))]
+
+
+# W3C Trace Context 3.3.1 and OpenTelemetry, "TraceState: Handling".
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=", "a", "a=", "=b", "A=b", "1=b", "a=b=c", "a=\u00e9", "a=b\n", "a=b,c", "a b=c", "@a=b", "a@=b", "a@1=b",
+        "k" * 257 + "=v", "k=" + "v" * 257, "t" * 242 + "@s=v", "t@" + "s" * 15 + "=v",
+        ",".join(f"k{i}=v" for i in range(33)), ",".join(f"k{i}={'v' * 48}" for i in range(20)),
+        "ot=", "ot=th", "ot=th:", "ot=th:g", "ot=th:C", "ot=rv:0", "ot=;th:8", "ot=th:8;", "ot=1:2", "ot=a:b:c",
+        "ot=k:" + "v" * 255,
+    ],
+)  # fmt: skip
+def test_what_is_malformed(text: str) -> None:
+    with pytest.raises(MalformedTraceState):
+        TraceState.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", ",", "a=b", " a=b ,,\tc=d ", "1t-x@s*/=v", "a=b c", "ot=th:8;rv:00000000000000;x1:A.b_-", "ot=x:,a=b",
+        ",".join(f"k{i}=v" for i in range(32)), "k" * 256 + "=v", "k=" + "v" * 256, "ot=k:" + "v" * 254,
+    ],
+)  # fmt: skip
+def test_what_is_well_formed(text: str) -> None:
+    assert TraceState.parse(text) == TraceState.read(text)
 
 
 _WORDS = st.text("abcdefxyz0123456789", min_size=1, max_size=6).map(lambda word: f"k{word}")
