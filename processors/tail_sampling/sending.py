@@ -25,7 +25,7 @@ class Sending:
     """Kept traces that are too large to be sent at once."""
 
     def __init__(self, out: Callable[[list[Piece], list[Delivery]], None], on_lost: Callable[[], None]) -> None:
-        """`out(pieces, deliveries)` takes what leaves; `on_lost()` is told of a trace that a disk does not give back."""
+        """`out(pieces, deliveries)` takes what leaves; `on_lost()` is told of one that a disk does not give back."""
         self._out = out
         self._on_lost = on_lost
         self._waiting: deque[Iterator[None]] = deque()
