@@ -86,6 +86,15 @@ SCENARIOS: Final = (
         is_repeating=True,
     ),
     Scenario(
+        "sampling_kill_budget",
+        sampling.sampling_kill_budget,
+        _SAMPLING,
+        _ONE_LATE,
+        is_quick=False,
+        collectors=("penstock",),
+        is_repeating=True,
+    ),
+    Scenario(
         "sampling_rebalance",
         sampling.sampling_rebalance,
         _SAMPLING,

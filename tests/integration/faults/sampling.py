@@ -17,6 +17,7 @@ from tests.integration.faults.traces import KEPT_PERCENT, TraceWriter
 from tests.servers.kafka.broker import Broker
 
 MEMBERS = 2
+_QUIET_S = 3.0
 DECISION_S = 12.0
 """An offset is committed so long after its record was read, at most: the longest trace, its decision, the commit."""
 POLICIES = (
@@ -32,6 +33,7 @@ TAIL_SAMPLING: Mapping[str, Any] = {
 _OK = {"name": "ok", "type": "status_code", "status_code": {"status_codes": ["OK"]}}
 DROP = {"name": "well", "type": "drop", "drop": {"drop_sub_policy": [_OK]}}
 """A rule that a part of a trace does not meet as the whole does."""
+BUDGET = {"name": "rest", "type": "budget", "budget": {"spans_per_second": 150, "interval": "5s"}}
 
 
 def sampling_kill(bench: Bench) -> Result:
@@ -46,14 +48,21 @@ def sampling_rebalance(bench: Bench) -> Result:
 
 def sampling_kill_topic(bench: Bench) -> Result:
     """As `sampling_kill`, with late spans, a rule that only whole traces meet, and a topic for decisions."""
-    shared, topic = bench.broker(), f"{bench.folder.name}-decisions"
-    create_topic(shared.bootstrap, topic, partitions=2)
-    keys = {
-        **TAIL_SAMPLING,
-        "policies": [DROP, *POLICIES],
-        "decision_cache": {"topic": {"brokers": [shared.bootstrap], "topic": topic}},
-    }
+    keys = _with_topic(bench, [DROP, *POLICIES])
     return _sampled(bench, [System.kill], keys=keys, ok_share=0.3, late_share=0.2)
+
+
+def sampling_kill_budget(bench: Bench) -> Result:
+    """As `sampling_kill_topic`, with a budget, which keeps another share in each interval and after each start."""
+    keys = _with_topic(bench, [POLICIES[0], BUDGET])
+    return _sampled(bench, [System.kill], keys=keys, late_share=0.2, knows=False)
+
+
+def _with_topic(bench: Bench, policies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    bootstrap, topic = bench.broker().bootstrap, f"{bench.folder.name}-decisions"
+    create_topic(bootstrap, topic, partitions=2)
+    cache = {"topic": {"brokers": [bootstrap], "topic": topic}}
+    return {**TAIL_SAMPLING, "policies": list(policies), "decision_cache": cache}
 
 
 def _sampled(
@@ -62,7 +71,7 @@ def _sampled(
     *,
     away: bool = False,
     keys: Mapping[str, Any] = TAIL_SAMPLING,
-    **traces: float,
+    **traces: Any,
 ) -> Result:
     shared, name, backend_port = bench.broker(), bench.folder.name, Ports.free().backend
     create_topic(shared.bootstrap, name, partitions=2 * MEMBERS)
@@ -82,6 +91,7 @@ def _sampled(
                     system.start()
             time.sleep(bench.interval_s)
         ledger.wait(quiet_s=20)
+        _wait_until_quiet(arrived)
         for system in systems:
             system.terminate()
         return _result(writer, arrived, ledger)
@@ -95,21 +105,28 @@ def _member(bench: Bench, shared: Broker, index: int, backend_port: int, keys: M
     return System(bench.collector, config, bench.folder / f"member-{index}", ports=[ports.health])
 
 
+def _wait_until_quiet(arrived: Backend) -> None:
+    """What arrives that must not arrive may be the last."""
+    seen = -1
+    while seen != (seen := arrived.arrived.total()):
+        time.sleep(_QUIET_S)
+
+
 def _result(writer: TraceWriter, arrived: Backend, ledger: Ledger) -> Result:
     """The ledger of spans; and of traces: all of one that is kept, nothing of one that is dropped."""
-    there = arrived.arrived.keys()
-    acknowledged = [trace for trace in writer.traces if trace.is_acknowledged]
-    kept = [trace for trace in acknowledged if trace.is_kept]
-    dropped = [trace for trace in acknowledged if not trace.is_kept]
-    lost = sum(not there & set(trace.ids) for trace in kept)
-    split = sum(0 < len(there & set(trace.ids)) < len(trace.ids) for trace in kept)
-    leaked = sum(bool(there & set(trace.ids)) for trace in dropped)
+    acknowledged = [
+        (trace, arrived.arrived.keys() & set(trace.ids)) for trace in writer.traces if trace.is_acknowledged
+    ]
+    kept = sum(bool(there) for _, there in acknowledged)
+    split = sum(0 < len(there) < len(trace.ids) for trace, there in acknowledged)
+    lost = sum(trace.is_kept is True and not there for trace, there in acknowledged)
+    leaked = sum(trace.is_kept is False and bool(there) for trace, there in acknowledged)
     result = Result(len(ledger.faults), ledger.account())
-    result.notes.append(f"{len(kept)} of {len(acknowledged)} traces kept, {split} split, {lost} lost, {leaked} leaked")
+    result.notes.append(f"{kept} of {len(acknowledged)} traces kept, {split} split, {lost} lost, {leaked} leaked")
     if split:
-        result.problems.append(f"{split} kept traces are split")
+        result.problems.append(f"{split} traces are split")
     if leaked:
         result.problems.append(f"spans of {leaked} dropped traces have arrived")
-    if not dropped or not kept:
+    if kept in (0, len(acknowledged)):
         result.problems.append("no trace was kept, or none dropped")
     return result

@@ -35,8 +35,8 @@ class SentTrace:
     """A trace that is written; what decides its fate comes before its root, or with it."""
 
     trace_id: bytes
-    is_kept: bool
-    """Its fate by the rules: an error keeps it, else an `OK` drops it, else its randomness decides."""
+    is_kept: bool | None
+    """Its fate by the rules: an error keeps it, else an `OK` drops it, else its randomness decides. None: who knows."""
     ids: list[int] = field(default_factory=list)
     unanswered: int = 0
     is_failed: bool = False
@@ -63,14 +63,18 @@ class TraceWriter(_Worker):
         spans_per_s: float = 800,
         ok_share: float = 0.0,
         late_share: float = 0.0,
+        knows: bool = True,
     ) -> None:
-        """For an existing topic; so many have a span that is `OK`, so many one that comes behind the root."""
+        """For an existing topic; so many have a span that is `OK`, so many one that comes behind the root.
+
+        `knows`: whether the rules make more of the randomness than a budget that changes.
+        """
         super().__init__()
         self.traces: list[SentTrace] = []
         self._bootstrap = bootstrap
         self._topic = topic
         self._rng = random.Random(seed)
-        self._ok_share, self._late_share = ok_share, late_share
+        self._ok_share, self._late_share, self._knows = ok_share, late_share, knows
         self._traces_per_s = spans_per_s / ((1 + _MOST_SPANS) / 2)
 
     @property
@@ -82,11 +86,6 @@ class TraceWriter(_Worker):
     def acknowledged(self) -> set[int]:
         """Spans that must arrive: those of kept traces of which the broker has taken all."""
         return {n for trace in self.traces.copy() if trace.is_kept and trace.is_acknowledged for n in trace.ids}
-
-    @property
-    def dropped(self) -> set[int]:
-        """Spans that must not arrive."""
-        return {number for trace in self.traces.copy() if not trace.is_kept for number in trace.ids}
 
     async def _main(self) -> None:
         from aiokafka import AIOKafkaProducer
@@ -128,7 +127,9 @@ class TraceWriter(_Worker):
         if is_ok:
             codes[rng.randrange(count)] = Status.STATUS_CODE_OK
         trace_id = rng.randbytes(16)
-        is_kept = is_error or (not is_ok and int.from_bytes(trace_id[-7:], "big") >= _KEPT_FROM)
+        is_kept = is_error or (
+            not is_ok and int.from_bytes(trace_id[-7:], "big") >= _KEPT_FROM if self._knows else None
+        )
         request, ids = new_request(count + 1, 200)
         spans = _spans(request, trace_id, codes)
         bodies = list(_records(spans[:count], rng))
