@@ -60,17 +60,49 @@ class CompositeConfig(ConfigModel):
         return total / len(self.composite_sub_policy) if percent is None else total * percent / 100
 
 
-class _Spent:
-    """Spans kept in the second that runs, by policy."""
+class _Allowance:
+    """Spans that may be kept in each second: a share of them, and no trace larger than the whole.
 
-    def __init__(self, policies: int) -> None:
-        self.second = -1
-        self.by_policy = [0] * policies
+    A trace that is larger than the share is kept on account of the seconds that follow.
+    """
+
+    def __init__(self, per_second: float, share: float) -> None:
+        self._most, self._share = int(per_second), int(per_second) * share
+        self._spent = 0.0
+
+    def pass_by(self, seconds: int) -> None:
+        self._spent = max(0.0, self._spent - seconds * self._share)
+
+    def has(self, spans: int) -> bool:
+        return spans <= self._most and self._spent + min(spans, self._share) <= self._share
+
+    def spend(self, spans: int) -> None:
+        self._spent += spans
+
+
+class _Budget:
+    """What the policies of a composite may keep, each and together."""
+
+    def __init__(self, config: CompositeConfig, share: float) -> None:
+        self._second = 0
+        self._parts = [_Allowance(config.allocated(item), share) for item in config.in_order()]
+        self._total = _Allowance(config.max_total_spans_per_second, share)
 
     def roll(self, second: int) -> None:
-        if second != self.second:
-            self.second = second
-            self.by_policy = [0] * len(self.by_policy)
+        """Go on to a second of the clock."""
+        if second > self._second:
+            for allowance in (*self._parts, self._total):
+                allowance.pass_by(second - self._second)
+            self._second = second
+
+    def spend(self, place: int, spans: int) -> bool:
+        """Whether the policy at a place may keep so many; then they are spent."""
+        part, total = self._parts[place], self._total
+        if not part.has(spans) or not total.has(spans):
+            return False
+        part.spend(spans)
+        total.spend(spans)
+        return True
 
 
 class Composite(Container):
@@ -81,31 +113,21 @@ class Composite(Container):
     spends = True
 
     def __init__(self, name: str, config: CompositeConfig, setting: Setting) -> None:
-        """Budgets for each second of the clock, in whole spans."""
-        items = config.in_order()
-        super().__init__(name, config, setting, items)
+        """Budgets for each second of the clock."""
+        super().__init__(name, config, setting, config.in_order())
         self.spends = True
-        self._allocated = [int(config.allocated(item) * setting.share) for item in items]
-        self._total = int(config.max_total_spans_per_second * setting.share)
-        self._spent = setting.remembered(name, config, lambda: _Spent(len(items)))
+        self._budget = setting.remembered(name, config, lambda: _Budget(config, setting.share))
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """UNKNOWN where the budgets allow it, LIMITED where they, or a share inside, do not."""
-        self._spent.roll(int(now_s))
+        self._budget.roll(int(now_s))
         self._asked.clear()
         nothing = NEVER
         for place, child in enumerate(self.children):
             threshold = child.threshold(trace, now_s)
             self._asked.append(child)
             if threshold <= trace.randomness:
-                return UNKNOWN if self._spend(place, trace.span_count) else LIMITED
+                return UNKNOWN if self._budget.spend(place, trace.span_count) else LIMITED
             if threshold != NEVER:
                 nothing = LIMITED
         return nothing
-
-    def _spend(self, place: int, spans: int) -> bool:
-        spent = self._spent.by_policy
-        if spent[place] + spans > self._allocated[place] or sum(spent) + spans > self._total:
-            return False
-        spent[place] += spans
-        return True

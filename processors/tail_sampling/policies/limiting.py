@@ -11,12 +11,15 @@ from processors.tail_sampling.policy import LIMITED, UNKNOWN, Policy, Setting, T
 
 
 class TokenBucket:
-    """Fills at a rate up to its capacity, and is full at the beginning."""
+    """Fills at a rate up to its capacity, and is full at the beginning.
 
-    def __init__(self, per_second: float, capacity: float) -> None:
-        """A bucket of `capacity` tokens."""
-        self._per_second, self._capacity = per_second, capacity
-        self._tokens = capacity
+    With a share of them, what takes more than this capacity, but not more than the whole, is taken on account.
+    """
+
+    def __init__(self, per_second: float, capacity: float, share: float = 1.0) -> None:
+        """A bucket with its share of rate and capacity."""
+        self._per_second, self._capacity, self._most = per_second * share, capacity * share, capacity
+        self._tokens = self._capacity
         self._at_s: float | None = None
 
     def take(self, count: float, now_s: float) -> bool:
@@ -24,7 +27,7 @@ class TokenBucket:
         if self._at_s is not None and now_s > self._at_s:
             self._tokens = min(self._capacity, self._tokens + (now_s - self._at_s) * self._per_second)
         self._at_s = now_s
-        if count > self._tokens:
+        if count > self._most or min(count, self._capacity) > self._tokens:
             return False
         self._tokens -= count
         return True
@@ -51,8 +54,7 @@ class _Limiting(Policy):
 
     def _fill(self, config: Any, per_second: int, setting: Setting) -> None:
         capacity = config.burst_capacity or 2 * per_second
-        share = setting.share
-        self._bucket = setting.remembered(self.name, config, lambda: TokenBucket(per_second * share, capacity * share))
+        self._bucket = setting.remembered(self.name, config, lambda: TokenBucket(per_second, capacity, setting.share))
 
 
 class RateLimiting(_Limiting):
