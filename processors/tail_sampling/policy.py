@@ -134,6 +134,7 @@ class Policy(ABC):
         drops: whether a trace that it takes is dropped, before other policies are asked.
         spends: whether asking it takes something away from other traces, such as tokens.
         vetoes: whether its NEVER keeps others from keeping the trace (inverted policies of old).
+        is_graded: whether ALWAYS is but the largest of its probabilities, not a word that the trace must be kept.
         children: policies inside it.
         rule: what a trace is said to be kept by when this policy keeps it, as of the last trace it was asked about: its
             name, or that of the policy inside which wanted the trace.
@@ -148,6 +149,7 @@ class Policy(ABC):
     drops: bool = False
     spends: bool = False
     vetoes: bool = False
+    is_graded: bool = False
     children: tuple[Policy, ...] = ()
 
     def __init__(self, name: str, config: Any, setting: Setting) -> None:

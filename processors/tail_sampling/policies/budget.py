@@ -134,31 +134,31 @@ class Budget(Container):
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """T of what the policies inside want, scaled to the budget."""
-        wanted = self._wanted(trace, now_s)
+        wanted, must = self._wanted(trace, now_s)
         if wanted == NEVER:
             return NEVER
         key: Hashable = trace.tenant if self._by_tenant else ""
         if self._owners:
             key = (key, *(trace.facts[slot] for slot in self.slots))
-        is_certain = wanted <= ALWAYS
-        weight = 1.0 if is_certain else probability_of(wanted)
-        threshold = threshold_near(self._pace.probability(key, weight, self._cost(trace), now_s, must=is_certain))
+        weight = 1.0 if wanted == UNKNOWN else probability_of(wanted)
+        threshold = threshold_near(self._pace.probability(key, weight, self._cost(trace), now_s, must=must))
         if wanted != UNKNOWN:
             return threshold
         return UNKNOWN if threshold <= trace.randomness else LIMITED
 
-    def _wanted(self, trace: TraceFacts, now_s: float) -> int:
-        """The smallest T of those inside; UNKNOWN where only such keep it."""
+    def _wanted(self, trace: TraceFacts, now_s: float) -> tuple[int, bool]:
+        """The smallest T of those inside (UNKNOWN where only such keep it), and whether one says it must be kept."""
         if not self.children:
-            return ALWAYS
-        lowest, is_unknown, self.rule = NEVER, False, self.name
+            return ALWAYS, True
+        lowest, is_unknown, must = NEVER, False, False
         for child in self.children:
             threshold = child.threshold(trace, now_s)
             is_unknown = is_unknown or threshold == UNKNOWN
+            must = must or (threshold <= ALWAYS and not child.is_graded)
             if ALWAYS <= threshold < lowest:
-                lowest, self.rule = threshold, child.rule
+                lowest = threshold
         self._asked[:] = self.children
-        return UNKNOWN if is_unknown and lowest != ALWAYS else lowest
+        return (UNKNOWN if is_unknown and lowest != ALWAYS else lowest), must
 
 
 def _cost_of(config: BudgetConfig) -> Callable[[TraceFacts], float]:

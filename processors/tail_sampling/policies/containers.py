@@ -30,6 +30,7 @@ class Container(Policy):
         """Hold these policies inside."""
         self.children = tuple(children)
         self.spends = any(child.spends for child in children)
+        self.is_graded = any(child.is_graded for child in self.children)
         self._learns = learns(self)
 
     def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:

@@ -70,7 +70,8 @@ def shares(demands: Mapping[K, Demand], amount: float) -> dict[K, Grant]:
     reserve = level_of({key: (0.0, demand.may, demand.tenants) for key, demand in demands.items()}, RESERVE * amount)
     if must_all > amount:
         bounds = {key: (0.0, demand.must, demand.tenants) for key, demand in demands.items()}
-        level = level_of(bounds, (1 - RESERVE) * amount)
+        may_all = sum(demand.may * demand.tenants for demand in demands.values())
+        level = level_of(bounds, amount - min(RESERVE * amount, may_all))
         return {key: Grant(min(each.must, level), min(each.may, reserve)) for key, each in demands.items()}
     bounds = {key: (demand.must, demand.must + demand.may, demand.tenants) for key, demand in demands.items()}
     level = level_of(bounds, amount)

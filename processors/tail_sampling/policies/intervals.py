@@ -18,7 +18,7 @@ from typing import Final
 
 from processors.sampling.thresholds import ALWAYS, BITS, NEVER
 from processors.tail_sampling.policies.fairness import Demand, shares
-from processors.tail_sampling.policies.tallies import Tally, expected
+from processors.tail_sampling.policies.tallies import Tally, expected, risen
 
 _PARTS: Final = 16
 """Of an interval, by which the present rate is told."""
@@ -83,16 +83,13 @@ class _Flow:
     def followed_by(self, last: _Flow) -> _Flow:
         return _Flow(expected(self.must, last.must), expected(self.may, last.may))
 
-    def or_more(self, other: _Flow) -> _Flow:
-        return _Flow(max(self.must, other.must, key=_cost), max(self.may, other.may, key=_cost))
+    def or_risen(self, lately: _Flow, times: float) -> _Flow:
+        """What came lately, so many times over, where that is more by more than noise explains."""
+        return _Flow(risen(self.must, lately.must, times), risen(self.may, lately.may, times))
 
     @property
     def is_negligible(self) -> bool:
         return self.must.is_negligible and self.may.is_negligible
-
-
-def _cost(tally: Tally) -> float:
-    return tally.cost
 
 
 _Flows = dict[Hashable, _Flow]
@@ -122,12 +119,14 @@ class Pace:
         self._past: _Flows = {}
         self._present: _Flows = {}
         self._fresh: _Flows = {}
+        self._before: _Flows = {}
         self._latest: _Flows = {}
+        self._latest_times = 1.0
         self._known: set[Hashable] = set()
         self._factors: dict[Hashable, Factors] = {}
         self._unseen = Factors(may=first)
         self._generous = Factors(may=most)
-        self._begin_s = self._part_s = self._next_s = -math.inf
+        self._begin_s = self._part_s = self._braked_s = self._next_s = -math.inf
         self._spent = self._spent_must = 0.0
         self._alarm = math.inf
         self._alarms = 1
@@ -175,6 +174,9 @@ class Pace:
         else:
             if self._spent > self._foreseen(now_s) + self._alarms * _AHEAD * self._amount:
                 self._brake(now_s)
+                if self._alarms == 1:
+                    self._end_part(now_s)
+                    self._before, self._present, self._braked_s = self._present, {}, now_s
                 self._alarms += 1
             if now_s >= self._next_s:
                 self._end_part(now_s)
@@ -187,7 +189,7 @@ class Pace:
 
     def _end_part(self, now_s: float) -> None:
         part_s = min(self._interval_s, max(self._interval_s / _PARTS, now_s - self._part_s))
-        self._latest = {key: flow.scaled(self._interval_s / part_s) for key, flow in self._fresh.items()}
+        self._latest, self._latest_times = self._fresh, self._interval_s / part_s
         for key, flow in self._fresh.items():
             self._present.setdefault(key, _Flow()).merge(flow)
         self._fresh = {}
@@ -197,6 +199,10 @@ class Pace:
         """The end of an interval: what follows is planned from all that came until now."""
         self._end_part(now_s)
         passed = int((now_s - self._begin_s) / self._interval_s)
+        lately = {key: flow.scaled(1.0) for key, flow in self._present.items()} if self._alarms > 1 else {}
+        lately_s = max(self._interval_s / _PARTS, self._begin_s + self._interval_s - self._braked_s)
+        for key, flow in self._before.items():
+            self._present.setdefault(key, _Flow()).merge(flow)
         strangers = self._strangers(self._present)
         flows: _Flows = {}
         for key in self._past.keys() | self._present.keys():
@@ -204,12 +210,12 @@ class Pace:
             flow = self._past[key].followed_by(last) if key in self._past else last
             for _ in range(min(passed - 1, _IDLE_INTERVALS)):
                 flow = flow.followed_by(_Flow())
-            if self._alarms > 1 and passed == 1:
-                # Of an interval in which more came than was foreseen, the end says more than the whole.
-                flow = flow.or_more(self._latest.get(key, _Flow()))
+            if key in lately and passed == 1:
+                # Of an interval in which more came than was foreseen, what came since that was seen says more.
+                flow = flow.or_risen(lately[key], self._interval_s / lately_s)
             if not flow.is_negligible:
                 flows[key] = flow
-        self._past, self._present, self._known = flows, {}, set(flows)
+        self._past, self._before, self._present, self._known = flows, {}, {}, set(flows)
         self._begin_s += passed * self._interval_s
         self._spent, self._spent_must, self._alarms = 0.0, 0.0, 1
         self._factors, self._unseen = self._planned(flows, strangers, self._amount)
@@ -220,16 +226,26 @@ class Pace:
         left_s = max(least_s, self._begin_s + self._interval_s - now_s)
         fresh_s = max(least_s, now_s - self._part_s)
         flows: _Flows = {}
-        for key in self._past.keys() | self._latest.keys() | self._fresh.keys():
-            flow = (
-                self._past.get(key, _Flow()).or_more(self._latest.get(key, _Flow())).scaled(left_s / self._interval_s)
-            )
-            flows[key] = flow.or_more(self._fresh.get(key, _Flow()).scaled(left_s / fresh_s))
+        known, known_s = (
+            (self._past, self._interval_s) if self._past else self._so_far(max(least_s, now_s - self._begin_s))
+        )
+        for key in known.keys() | self._latest.keys() | self._fresh.keys():
+            rest = known.get(key, _Flow()).scaled(left_s / known_s)
+            rest = rest.or_risen(self._latest.get(key, _Flow()), self._latest_times * left_s / self._interval_s)
+            flows[key] = rest.or_risen(self._fresh.get(key, _Flow()), left_s / fresh_s)
         left = max(self._amount - self._spent, _LEFT_AT_LEAST * self._amount * left_s / self._interval_s)
         planned, unseen = self._planned(flows, self._strangers(flows), left)
         for key, plan in planned.items():
             self._factors[key] = self._braked(self._factors.get(key, self._unseen), plan, now_s)
         self._unseen = self._braked(self._unseen, unseen, now_s)
+
+    def _so_far(self, seconds: float) -> tuple[_Flows, float]:
+        """What came in this interval, and in which time: all there is to know in the first."""
+        found: _Flows = {}
+        for part in (self._before, self._present, self._fresh):
+            for key, flow in part.items():
+                found.setdefault(key, _Flow()).merge(flow)
+        return found, seconds
 
     def _braked(self, before: Factors, planned: Factors, now_s: float) -> Factors:
         """The lower ones, but not much lower at once; and what must be kept is kept unless it alone is too much."""

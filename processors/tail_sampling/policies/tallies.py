@@ -89,6 +89,13 @@ class Tally:
         return self.cost * self.cost <= _NEGLIGIBLE_TRACES * self.square
 
 
+def risen(before: Tally, lately: Tally, times: float) -> Tally:
+    """What came lately, in a shorter time, so many times over; what came before where noise explains the difference."""
+    if lately.cost * times - before.cost > _CHANGE_SIGMAS * times * math.sqrt(lately.square):
+        return lately.scaled(times)
+    return before
+
+
 def _mean_weight(entry: list[float]) -> float:
     cost, weighted = entry
     return weighted / cost

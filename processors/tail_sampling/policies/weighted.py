@@ -63,6 +63,7 @@ class Weighted(Policy):
     type = "weighted"
     Config = WeightedConfig
     is_ours = True
+    is_graded = True
 
     def __init__(self, name: str, config: WeightedConfig, setting: Setting) -> None:
         """Take up the weights learned before a reload."""
