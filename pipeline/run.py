@@ -59,7 +59,7 @@ class BytesFirst:
 
     async def consume(self, batch: Batch) -> None:
         """Process and pass on; a batch of which nothing is left ends here."""
-        is_small = batch.size_bytes <= _PIECE_BYTES and batch.count <= _MAX_SLICE_RECORDS
+        is_small = batch.size_bytes <= _PIECE_BYTES and batch.count <= _MAX_SLICE_RECORDS // 2
         worked = self._step.process_bytes(batch) if is_small and not (batch.has_views or batch.changed) else None
         if worked is None:
             await self._run.consume(batch)

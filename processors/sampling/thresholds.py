@@ -78,4 +78,4 @@ def randomness_from(digits: str) -> int | None:
 
 
 def _is_hex(digits: str) -> bool:
-    return all(digit in "0123456789abcdef" for digit in digits)
+    return not digits.strip("0123456789abcdef")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from processors.sampling.thresholds import randomness_digits, randomness_from, threshold_digits, threshold_from
@@ -27,7 +28,8 @@ _MEMBER: Final = re.compile(
     rf"(?:[a-z]{_KEY_REST}{{0,255}}|[a-z0-9]{_KEY_REST}{{0,240}}@[a-z]{_KEY_REST}{{0,13}})"
     r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )
-_SUB_KEY: Final = re.compile(r"[a-z][a-z0-9]*:[a-zA-Z0-9._\-]*")
+_SUB_KEY: Final = r"(?:th:[0-9a-f]{1,14}|rv:[0-9a-f]{14}|(?!th:|rv:)[a-z][a-z0-9]*:[a-zA-Z0-9._\-]*)"
+_OWN: Final = re.compile(rf"ot={_SUB_KEY}(?:;{_SUB_KEY})*")
 
 
 class MalformedTraceState(ValueError):  # noqa: N818 - it says what it is
@@ -57,36 +59,14 @@ class TraceState:
         Raises:
             MalformedTraceState: the text breaks a rule of W3C, or its `ot` one of OpenTelemetry.
         """
-        members = [member for part in text.split(",") if (member := part.strip(_BLANKS))]
-        if len(text) > MAX_CHARACTERS or len(members) > MAX_MEMBERS or not all(map(_is_member, members)):
+        if not _is_well_formed(text):
             raise MalformedTraceState
-        for member in members:
-            if member.startswith(_OT) and not _is_own(member[len(_OT) :]):
-                raise MalformedTraceState
-        return cls.read(text)
+        return cls(*_fields_of(text))
 
     @classmethod
     def read(cls, text: str) -> TraceState:
         """The tracestate of a header or span; of `ot`, what is malformed is left out, as if it were not there."""
-        state = cls()
-        members = [member for part in text.split(",") if (member := part.strip(_BLANKS))]
-        own = next((member for member in members if member.startswith(_OT)), "")
-        state.members = tuple(member for member in members if not member.startswith(_OT))
-        if own and len(own) - len(_OT) <= MAX_OT_CHARACTERS:
-            state._read_own(own[len(_OT) :])
-        return state
-
-    def _read_own(self, value: str) -> None:
-        others = []
-        for part in value.split(";"):
-            key, _, digits = part.partition(":")
-            if key == _TH:
-                self.th = "" if threshold_from(digits) is None else digits
-            elif key == _RV:
-                self.rv = "" if randomness_from(digits) is None else digits
-            elif key:
-                others.append(part)
-        self.others = tuple(others)
+        return cls(*_fields_of(text))
 
     @property
     def threshold(self) -> int | None:
@@ -125,18 +105,39 @@ class TraceState:
         return own
 
 
-def _is_member(member: str) -> bool:
-    return _MEMBER.fullmatch(member) is not None
+# Spans of a trace mostly have the same.
+@lru_cache(maxsize=1024)
+def _fields_of(text: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+    members = _members(text)
+    own = next((member for member in members if member.startswith(_OT)), "")
+    rest = tuple(member for member in members if not member.startswith(_OT))
+    th = rv = ""
+    others = []
+    for part in own[len(_OT) :].split(";") if len(own) <= len(_OT) + MAX_OT_CHARACTERS else ():
+        key, _, digits = part.partition(":")
+        if key == _TH:
+            th = "" if threshold_from(digits) is None else digits
+        elif key == _RV:
+            rv = "" if randomness_from(digits) is None else digits
+        elif key:
+            others.append(part)
+    return th, rv, tuple(others), rest
 
 
-def _is_own(value: str) -> bool:
-    if len(value) > MAX_OT_CHARACTERS:
-        return False
-    parts = value.split(";")
-    if not all(map(_SUB_KEY.fullmatch, parts)):
-        return False
-    told = [part.split(":") for part in parts]
-    return all(
-        threshold_from(digits) is not None if key == _TH else key != _RV or randomness_from(digits) is not None
-        for key, digits in told
+def _members(text: str) -> list[str]:
+    return [member for part in text.split(",") if (member := part.strip(_BLANKS))]
+
+
+@lru_cache(maxsize=1024)
+def _is_well_formed(text: str) -> bool:
+    members = _members(text)
+    return (
+        len(text) <= MAX_CHARACTERS
+        and len(members) <= MAX_MEMBERS
+        and all(_MEMBER.fullmatch(member) for member in members)
+        and all(_is_own(member) for member in members if member.startswith(_OT))
     )
+
+
+def _is_own(member: str) -> bool:
+    return len(member) <= len(_OT) + MAX_OT_CHARACTERS and _OWN.fullmatch(member) is not None
