@@ -24,7 +24,7 @@ from processors.explain_sampling.reading import Arrival, arrivals
 from processors.explain_sampling.recorded import RecordedTrace, Recording
 from processors.explain_sampling.replay import replay
 from processors.explain_sampling.screen import difference_lines, summary_lines, trace_lines
-from processors.explain_sampling.summary import Difference, Replayed, Summary, difference, summarise
+from processors.explain_sampling.summary import Difference, Replayed, Rule, Summary, difference, summarise
 from processors.sampling.thresholds import NEVER, threshold_digits
 from processors.tail_sampling.config import TailSamplingConfig
 
@@ -75,7 +75,7 @@ def _run(letter: str, uris: list[str], options: argparse.Namespace, recorded: li
         recording.add(parse(Signal.TRACES, arrival.raw))
     if not recording.traces:
         raise PenstockError("the processors in front of it drop all spans")
-    done = replay(config, recorded)
+    done = replay(config, recorded, settings.service.tenant_from)
     title = f"{letter}: {name} of {', '.join(uris)}" if letter else f"{name} of {', '.join(uris)}"
     if chain:
         title += f", behind {', '.join(str(item.id) for item in chain)}"
@@ -140,11 +140,12 @@ def _as_json(run: _Run) -> dict[str, Any]:
         "recorded": asdict(summary.recorded),
         "kept": asdict(summary.kept),
         "undecided": summary.undecided,
+        "inner": summary.inner,
         "late_spans_kept": summary.late_spans[0],
         "late_spans_dropped": summary.late_spans[1],
         "median_wait_s": summary.waits_s[0],
         "longest_wait_s": summary.waits_s[1],
-        "rules": [asdict(rule) | {"thresholds": [_t(t) for t in rule.thresholds]} for rule in summary.rules],
+        "rules": [_rule(rule) for rule in summary.rules],
         "unknown": asdict(summary.unknown),
         "estimates": [
             {
@@ -158,6 +159,12 @@ def _as_json(run: _Run) -> dict[str, Any]:
             for line in summary.estimates
         ],
     }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    tree = asdict(rule) | {"thresholds": [_t(threshold) for threshold in rule.thresholds]}
+    del tree["siblings"]
+    return tree
 
 
 def _both(found: Difference) -> dict[str, Any]:

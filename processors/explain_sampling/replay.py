@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipeline.config import ConfigModel
-from pipeline.signals import Delivery, Signal
+from pipeline.signals import NO_CONTEXT, Delivery, Signal
 from pipeline.signals.intake import parse
 from processors.explain_sampling.reading import Arrival
 from processors.explain_sampling.summary import Fate, Replayed, Rule
 from processors.tail_sampling import decisions
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.marks import is_weighted
-from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFacts
+from processors.tail_sampling.policies.containers import Container
+from processors.tail_sampling.policy import NEVER, Decision, Policy, Setting, TraceFacts
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.sampler import Piece, Sampler, TenantOf
 from processors.tail_sampling.store import Store, StoreSettings
+from processors.tail_sampling.tenants import Tenants
 
 _SECOND_NS: Final = 10**9
 _TICK_S: Final = 0.1
@@ -33,10 +35,11 @@ class _Answers:
 
     trace: Any = None
     asked: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)
 
 
 class _Witness(Policy):
-    """A policy whose answers are written down."""
+    """A policy whose answers are written down, and those of the policies inside it."""
 
     type = "witness"
     Config = ConfigModel
@@ -45,15 +48,21 @@ class _Witness(Policy):
         super().__init__(inner.name, None, Setting())
         self.children = (inner,)
         self.drops, self.spends, self.vetoes = inner.drops, inner.spends, inner.vetoes
-        self.is_instant = inner.is_instant
+        self.is_instant, self.is_graded = inner.is_instant, inner.is_graded
         self._inner = inner
         self._answers = answers
+        if isinstance(inner, Container):
+            inner.contain([_Witness(child, answers) for child in inner.children])
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         answers = self._answers
         if answers.trace is not trace:
-            answers.trace, answers.asked = trace, {}
+            answers.trace, answers.asked, answers.rules = trace, {}, {}
+        # The place in front of those inside.
+        answers.asked[self.name] = NEVER
         threshold = answers.asked[self.name] = self._inner.threshold(trace, now_s)
+        self.rule = self._inner.rule
+        answers.rules[self.rule] = self.name
         return threshold
 
     def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
@@ -73,13 +82,15 @@ class _Memory(decisions.Decisions):
         super().add(trace_id, fate)
         if trace_id in self.fates:
             return
-        trace, asked = self._answers.trace, self._answers.asked
+        trace, answers = self._answers.trace, self._answers
         if trace is None or trace.trace_id != trace_id:
             # Nobody was asked: it is too large, or there was no room.
-            trace, asked = None, {}
-        waited_s = 0.0 if trace is None else self.now_s - trace.arrived_s
-        randomness = 0 if trace is None else trace.randomness
-        self.fates[trace_id] = Fate(fate.decision, randomness, asked, waited_s)
+            self.fates[trace_id] = Fate(fate.decision, 0, {}, 0.0)
+            return
+        policy = answers.rules.get(fate.decision.rule, "")
+        self.fates[trace_id] = Fate(
+            fate.decision, trace.randomness, answers.asked, self.now_s - trace.arrived_s, policy
+        )
 
 
 class _Nowhere:
@@ -89,34 +100,42 @@ class _Nowhere:
         """See `sampler.Out`."""
 
 
-def replay(config: TailSamplingConfig, arrivals: Sequence[Arrival]) -> Replayed:
+def _rules(policies: Sequence[Policy], parent: str = "") -> Iterator[Rule]:
+    """To be filled: one for each policy, those inside behind their container."""
+    siblings = frozenset(policy.name for policy in policies)
+    for policy in policies:
+        yield Rule(policy.name, policy.type, policy.drops, parent, siblings)
+        yield from _rules(policy.children, policy.name)
+
+
+def replay(config: TailSamplingConfig, arrivals: Sequence[Arrival], tenant_from: Sequence[str] = ()) -> Replayed:
     """Decide all traces, each when its time has come.
 
+    Of `tenant_from` (`service.tenant_from`) only what resources say can be known: requests were not recorded.
     Early keeping is off, so that every policy is asked about every trace: what is kept is the same.
     """
     if config.deadline is not None:
         config = config.model_copy(update={"deadline": config.deadline.model_copy(update={"early_keep": False})})
     setting = Setting(is_weighted(config), legacy_invert_match=config.legacy_invert_match)
     policies, answers = build_policies(config.policies, setting), _Answers()
+    filled = list(_rules(policies))
     witnesses = [_Witness(policy, answers) for policy in policies]
     rules = Rules(witnesses, setting, sample_on_first_match=config.sample_on_first_match)
     sampler = Sampler(config, rules, Store(StoreSettings(config.buffer.max_bytes)), _Nowhere())
     memory = sampler.decisions = _Memory(answers)
-    _run(sampler, memory, arrivals)
-    types = {item.name: item.type for item in config.policies}
-    filled = [Rule(policy.name, types[policy.name], policy.drops) for policy in policies]
+    _run(sampler, memory, arrivals, Tenants(tenant_from).of(NO_CONTEXT))
     late = sampler.tally.late_spans
     return Replayed(memory.fates, filled, setting.weighted, (late[True], late[False]))
 
 
-def _run(sampler: Sampler, memory: _Memory, arrivals: Sequence[Arrival]) -> None:
+def _run(sampler: Sampler, memory: _Memory, arrivals: Sequence[Arrival], tenant_of: TenantOf) -> None:
     begin_ns = arrivals[0].at_ns
     now_s = memory.now_s = _BEGIN_S
     for arrival in arrivals:
         at_s = _BEGIN_S + (arrival.at_ns - begin_ns) / _SECOND_NS
         _tick_until(sampler, memory, now_s, at_s)
         now_s = memory.now_s = at_s
-        sampler.add(parse(Signal.TRACES, arrival.raw), now_s)
+        sampler.add(parse(Signal.TRACES, arrival.raw), now_s, tenant_of)
     while sampler.open:
         _tick_until(sampler, memory, now_s, now_s + _TICK_S)
         now_s += _TICK_S

@@ -28,6 +28,8 @@ def summary_lines(name: str, summary: Summary) -> Iterator[str]:
         yield f"{_count(summary.undecided)} traces met no decision: too large, or no room"
     yield ""
     yield from _columns(_rules(summary), left=2)
+    for rule, count in sorted(summary.inner.items(), key=lambda entry: (-entry[1], entry[0])):
+        yield f"kept by {rule}: {_count(count)} traces"
     yield ""
     yield from _estimates(summary)
 
@@ -43,9 +45,14 @@ def _shares(summary: Summary) -> Iterator[Sequence[str]]:
 def _rules(summary: Summary) -> Iterator[Sequence[str]]:
     yield "rule", "type", "matched", "share", "decides", "alone", "p", "T"
     for rule in summary.rules:
-        name = f"{_short(rule.name)} (drops)" if rule.drops else _short(rule.name)
+        name = f"{_named(rule)} (drops)" if rule.drops else _named(rule)
         counts = _count(rule.matched), _share(rule.matched, summary.recorded.traces), _count(rule.decided)
         yield name, rule.type, *counts, _count(rule.alone), *_probability(rule)
+
+
+def _named(rule: Rule) -> str:
+    """Those inside another stand below it, without its name."""
+    return f"  {_short(rule.name.removeprefix(rule.parent)[1:])}" if rule.parent else _short(rule.name)
 
 
 def _probability(rule: Rule) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,12 +20,14 @@ class Fate:
         randomness: R it was decided with.
         asked: T of each policy that was asked, by name, in the order of asking.
         waited_s: from its first span to the decision, in the time of the recording.
+        policy: whose rule the decision names; policies with others inside name these.
     """
 
     decision: Decision
     randomness: int
     asked: Mapping[str, int]
     waited_s: float
+    policy: str = ""
 
     @property
     def matched(self) -> list[str]:
@@ -61,8 +64,10 @@ class Rule:
 
     Attributes:
         matched: traces that it would keep (or drop).
-        decided: traces whose rule it is: it kept them with the smallest threshold, or dropped them.
-        alone: kept traces that no other policy would keep.
+        decided: traces whose rule it is: it kept them with the smallest threshold (of those in its container), or
+            dropped them.
+        alone: kept traces that no other policy (beside it in its container) would keep.
+        parent: the policy it is inside of; empty: none. `siblings`: those that are there, too.
         thresholds: smallest and largest T it answered for traces in which it had an interest, UNKNOWN left out.
         unknown: how often it kept with a probability that nobody knows.
     """
@@ -70,6 +75,8 @@ class Rule:
     name: str
     type: str
     drops: bool = False
+    parent: str = ""
+    siblings: frozenset[str] = frozenset()
     matched: int = 0
     decided: int = 0
     alone: int = 0
@@ -82,12 +89,17 @@ class Rule:
         if 0 <= threshold < NEVER:
             least, most = self.thresholds
             self.thresholds = min(least, threshold), max(most, threshold)
-        matched = fate.matched
+        matched = [name for name in fate.matched if name in self.siblings]
         if self.name in matched:
             self.matched += 1
             self.unknown += threshold < 0
             self.alone += fate.decision.kept and len(matched) == 1
-        self.decided += fate.decision.rule == self.name
+        self.decided += self._decides(fate, matched)
+
+    def _decides(self, fate: Fate, matched: list[str]) -> bool:
+        if not self.parent:
+            return fate.policy == self.name
+        return fate.decision.kept and bool(matched) and min(matched, key=fate.asked.__getitem__) == self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,7 @@ class Summary:
         unknown: kept traces of unknown probability; estimates leave them out.
         estimates: nothing where the configuration writes no weights.
         undecided: traces that were given no fate by a policy (too large, overload).
+        inner: traces kept by rules inside policies, by rule.
         late_spans: that followed a decision to keep, or to drop.
         waits_s: from the first span to the decision: median, longest.
     """
@@ -117,6 +130,7 @@ class Summary:
     unknown: Amount = field(default_factory=Amount)
     estimates: list[Line] = field(default_factory=list)
     undecided: int = 0
+    inner: dict[str, int] = field(default_factory=dict)
     late_spans: tuple[int, int] = (0, 0)
     waits_s: tuple[float, float] = (0.0, 0.0)
 
@@ -148,6 +162,9 @@ def summarise(recording: Recording, replayed: Replayed) -> Summary:
     waits_s = sorted(fate.waited_s for fate in fates.values())
     found = Summary(amount_of(recording.traces.values()), amount_of(kept), replayed.rules)
     found.late_spans = replayed.late_spans
+    found.inner = Counter(
+        fate.decision.rule for fate in fates.values() if fate.decision.kept and fate.policy != fate.decision.rule
+    )
     found.undecided = sum(trace_id not in fates for trace_id in recording.traces)
     if waits_s:
         found.waits_s = waits_s[len(waits_s) // 2], waits_s[-1]

@@ -216,3 +216,32 @@ def test_what_is_no_trace_id(trace: str, capsys: pytest.CaptureFixture[str]) -> 
         explain_sampling(["file", "--config", "a.yaml", "--trace", trace])
     assert ended.value.code == 1
     assert "is no trace id" in capsys.readouterr().err
+
+
+def test_policies_inside_others(
+    traffic: tuple[Path, list[PlainTrace]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, traces = traffic
+    both = {"name": "both", "type": "and", "and": {"and_sub_policy": [ERRORS, BASELINE]}}
+    config = configure(tmp_path, "a", [both], weights=True)
+    (found,) = as_json(capsys, str(path), "--config", config)["configurations"]
+    outer, errors, baseline = found["rules"]
+    assert [rule["name"] for rule in found["rules"]] == ["both", "both/errors", "both/baseline"]
+    assert errors["matched"] == sum(trace.is_error for trace in traces)
+    assert outer["matched"] == outer["decided"] == found["kept"]["traces"] <= errors["matched"]
+    assert baseline["parent"] == "both"
+    assert outer["thresholds"] == ["cccccccccccccc"] * 2
+
+
+def test_what_resources_say_of_tenants_counts(
+    traffic: tuple[Path, list[PlainTrace]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, traces = traffic
+    covered = {
+        "name": "covered",
+        "type": "coverage",
+        "coverage": {"keys": ["gen_ai.operation.name"], "per_tenant": True},
+    }
+    config = configure(tmp_path, "a", [covered])
+    (found,) = as_json(capsys, str(path), "--config", config)["configurations"]
+    assert found["kept"]["traces"] >= len({trace.tenant for trace in traces}) > 20
