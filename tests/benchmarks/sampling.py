@@ -1,4 +1,4 @@
-"""CPU time of tail sampling per span: inside one process, and end to end beside the real Collector.
+"""CPU time of tail sampling per span, end to end beside the real Collector, and inside one process.
 
 The Collector has `batch` behind it, without which it exports a request for each trace; ours sends batches anyway.
 """
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from processors.demo.backend import grpc_backend
+from tests.benchmarks import report, sampling_stage
+from tests.benchmarks.bars import Bar
 from tests.benchmarks.end_to_end import COLLECTORS, cpu_s
 from tests.benchmarks.load import send
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
@@ -24,7 +26,7 @@ from tests.benchmarks.sink import Sink
 from tests.servers.processes import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.servers.processes import Server
 
@@ -40,13 +42,14 @@ _BATCH = {"send_batch_size": 1000, "timeout": "200ms"}
 EVERYTHING = [{"name": "all", "type": "always_sample"}]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """What is measured end to end.
 
     Attributes:
+        policies: of both; nothing where `setting` has some of our own.
         share: bar for our part of the Collector's CPU time; None: for information.
-        ours: processors for us alone, where ours has no counterpart.
+        only_ours: whether the Collector has nothing like it.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Case:
     policies: list[dict[str, Any]] = field(default_factory=lambda: POLICIES)
     spans_a_trace: int = 1
     share: float | None = SHARE
-    theirs: bool = True
+    only_ours: bool = False
     setting: dict[str, Any] = field(default_factory=dict)
     processor: str = "tail_sampling"
 
@@ -70,8 +73,49 @@ CASES = (
     Case("all kept", TEXT_FREE, EVERYTHING),
     Case("all kept", TEXT, EVERYTHING),
     Case("a fifth kept, 5 spans a trace", TEXT_FREE, spans_a_trace=5, share=None),
+    Case("the same, weights", TEXT_FREE, POLICIES, 5, None, only_ours=True, setting={"weights": True}),
     Case("groupbytrace, 5 spans a trace", TEXT_FREE, [], 5, None, processor="groupbytrace"),
 )
+
+
+def run(collectors: Sequence[str], rounds: int) -> str:
+    """Measure all of it; the result as tables. Raises AssertionError where what came out is not what was to be kept."""
+    wrong = [name for name, is_right in kept_sets(collectors).items() if not is_right]
+    if wrong:
+        raise AssertionError(f"{' and '.join(wrong)}: the kept traces are not those that the policies keep")
+    stages = sampling_stage.run()
+    times = {case: _times(case, collectors, rounds) for case in CASES}
+    bars = [*sampling_stage.bars(stages), *_shares(times)]
+    tables = (
+        report.table(("inside one process, 660 B", *sampling_stage.HEADER), sampling_stage.rows(stages)),
+        report.table(
+            ("case", "span", "penstock", "otelcol", "ratio"), [_row(case, found) for case, found in times.items()]
+        ),
+        report.table(("bar", "measured", "limit", ""), [bar.row() for bar in bars]),
+    )
+    return "\n\n".join(tables)
+
+
+def _times(case: Case, collectors: Sequence[str], rounds: int) -> dict[str, float]:
+    return {name: end_to_end(case, name, rounds) for name in collectors if name == "penstock" or not case.only_ours}
+
+
+def _row(case: Case, found: Mapping[str, float]) -> list[str]:
+    ours, theirs = found.get("penstock"), found.get("otelcol")
+    return [
+        case.name,
+        case.shape.name,
+        report.microseconds(ours),
+        report.microseconds(theirs),
+        report.ratio(ours, theirs),
+    ]
+
+
+def _shares(times: Mapping[Case, Mapping[str, float]]) -> Iterator[Bar]:
+    for case, found in times.items():
+        if case.share is not None and {"penstock", "otelcol"} <= set(found):
+            share = found["penstock"] / found["otelcol"]
+            yield Bar(f"{case.name}, {case.shape.name}: share of the Collector's CPU time", share, case.share)
 
 
 def end_to_end(case: Case, collector: str, rounds: int) -> float:

@@ -22,11 +22,13 @@ from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Sampler
 from processors.tail_sampling.store import Store, StoreSettings
+from tests.benchmarks import report
+from tests.benchmarks.bars import Bar
 from tests.benchmarks.payloads import TEXT_FREE, Shape
 from tests.benchmarks.sampling_load import POLICIES, Load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from processors.tail_sampling.sampler import Piece
 
@@ -114,6 +116,33 @@ def _tail_sampling(tree: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = processors.get("tail_sampling", processors)
     # Every request waits, and is decided, at the same time.
     return {key: value for key, value in found.items() if key not in {"deadline", "decision_wait"}}
+
+
+Results = dict[tuple[str, int], Found]
+"""By case and spans a trace."""
+HEADER = ("spans a trace", "us a span", "spans/s", "parse", "into the buffer", "out", "decision, us a trace")
+
+
+def run() -> Results:
+    """Measure all cases with one span and with six to a trace."""
+    return {(name, spans): measure(setting, spans) for name, setting in cases().items() for spans in (1, 6)}
+
+
+def rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """A row for each, as in `HEADER`."""
+    for (name, spans), found in results.items():
+        times = found.us_per_span, found.parse_us, found.add_us, found.out_us, found.decision_us
+        total, *parts = map(report.microseconds, times)
+        yield name, str(spans), total, f"{1e6 / found.us_per_span:,.0f}", *parts
+
+
+def bars(results: Results) -> Iterator[Bar]:
+    """Of the first case, which looks at no attribute."""
+    first = next(iter(cases()))
+    for (name, spans), found in results.items():
+        if name == first:
+            yield Bar(f"in process, {spans} spans a trace: microseconds a span", found.us_per_span, MOST_US)
+            yield Bar(f"in process, {spans} spans a trace: decision, microseconds", found.decision_us, MOST_DECISION_US)
 
 
 def measure(setting: dict[str, Any], spans_a_trace: int, shape: Shape = TEXT_FREE) -> Found:
