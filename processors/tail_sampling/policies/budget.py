@@ -150,13 +150,13 @@ class Budget(Container):
         """The smallest T of those inside (UNKNOWN where only such keep it), and whether one says it must be kept."""
         if not self.children:
             return ALWAYS, True
-        lowest, is_unknown, must = NEVER, False, False
+        lowest, is_unknown, must, self.rule = NEVER, False, False, self.name
         for child in self.children:
             threshold = child.threshold(trace, now_s)
             is_unknown = is_unknown or threshold == UNKNOWN
             must = must or (threshold <= ALWAYS and not child.is_graded)
             if ALWAYS <= threshold < lowest:
-                lowest = threshold
+                lowest, self.rule = threshold, child.rule
         self._asked[:] = self.children
         return (UNKNOWN if is_unknown and lowest != ALWAYS else lowest), must
 
