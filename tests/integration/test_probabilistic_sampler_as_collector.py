@@ -79,13 +79,13 @@ def _traces() -> bytes:
     drawn = random.Random(7)
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add().spans
-    ids = [*_ids(400), b"", b"\0" * 9 + b"\1" * 7, b"\1" * 9 + b"\0" * 7]
+    ids = [*_ids(300), b"", b"\0" * 9 + b"\1" * 7, b"\1" * 9 + b"\0" * 7]
     for each in ids:
         spans.add(trace_id=each, name="plain")
-    for each in [*ids[:12], b""]:
+    for each in [*ids[:8], b""]:
         for text in _TRACE_STATES:
             spans.add(trace_id=each, name="told", trace_state=text.format(r=f"{drawn.getrandbits(56):014x}"))
-    for each in [*ids[:6], b""]:
+    for each in [*ids[:4], b""]:
         for state in ("", "ot=th:4", "ot=th:zz", "ot=rv:00000000000000"):
             for value in _PRIORITIES:
                 span = spans.add(trace_id=each, name="priority", trace_state=state)
