@@ -75,7 +75,13 @@ SCENARIOS: Final = (
     Scenario("broker_kill_in", brokers.broker_kill_in, _BROKER_KILLS, _ONE),
     Scenario("rebalance", brokers.rebalance, Size(faults=20, interval_s=4)),
     Scenario(
-        "sampling_kill", sampling.sampling_kill, _SAMPLING, _ONE_LATE, collectors=("penstock",), is_repeating=True
+        "sampling_kill",
+        sampling.sampling_kill,
+        _SAMPLING,
+        _ONE_LATE,
+        is_quick=False,
+        collectors=("penstock",),
+        is_repeating=True,
     ),
     Scenario(
         "sampling_kill_topic",
