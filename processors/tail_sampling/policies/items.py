@@ -37,8 +37,9 @@ class Item(ConfigModel):
     def _is_known(cls, value: Any) -> Any:
         kind = value.get("type", "") if isinstance(value, Mapping) else None
         if kind == "ottl_condition":
-            raise InvalidKey(f"policy type ottl_condition is not supported: {_NO_OTTL}", "type")
-        if isinstance(kind, str) and kind not in cls.policy_types:
+            if value.get(kind) is None:
+                raise InvalidKey(f"policy type ottl_condition is not supported: {_NO_OTTL}", "type")
+        elif isinstance(kind, str) and kind not in cls.policy_types:
             known = ", ".join(sorted(cls.policy_types))
             raise InvalidKey(f"unknown sampling policy type {kind}; known here are {known}; {_NO_EXTENSIONS}", "type")
         return value

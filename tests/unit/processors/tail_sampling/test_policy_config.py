@@ -45,6 +45,7 @@ def composite(**more: Any) -> dict[str, Any]:
         ([{"name": "x"}], (0, "type"), "unknown sampling policy type "),
         ([{"name": "x", "type": "ottl_condition"}], (0, "type"), "need OTTL"),
         ([{**ALL, "ottl_condition": {"span": ["true"]}}], (0, "ottl_condition"), "need OTTL"),
+        ([{"name": "x", "type": "ottl_condition", "ottl_condition": {}}], (0, "ottl_condition"), "need OTTL"),
         ([{**ALL, "latency": {"threshold_ms": 5}}], (0, "latency"), "no effect on a policy of type always_sample"),
         ([{"name": "x", "type": "status_code"}], (0, "type"), 'needs its settings under "status_code"'),
         ([{"name": "x", "type": "status_code", "status_code": {"status_codes": []}}],
