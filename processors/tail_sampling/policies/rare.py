@@ -60,6 +60,7 @@ class Rare(Policy):
     Config = RareConfig
     is_ours = True
     spends = True
+    is_graded = True
 
     def __init__(self, name: str, config: RareConfig, setting: Setting) -> None:
         """Expect what was seen; each worker takes its share."""

@@ -90,3 +90,7 @@ def test_keys_without_end_take_no_more_memory_and_hardly_blur_each_other() -> No
     expectations = Expectations(60.0, 0.5)
     firsts = sum(expectations.add((f"user {number}",), 0.0) == 1 for number in range(5000))
     assert firsts > 4900
+
+
+def test_what_is_rare_may_be_kept_less_where_a_budget_is_short() -> None:
+    assert Asked(Rare, keys=["k"]).policy.is_graded
