@@ -69,3 +69,31 @@ print(seen() is None)
 
 def test_what_a_reload_leaves_behind_goes_when_memory_settles_again() -> None:
     assert subprocess.run([sys.executable, "-c", SETTLED], check=True, capture_output=True).stdout == b"True\n"
+
+
+LONGEST = """
+import gc, time
+from pipeline.heap import settle
+{prepare}
+longest = began = 0.0
+def note(phase, info):
+    global longest, began
+    if phase == "start":
+        began = time.thread_time()
+    elif info["generation"] < 2:
+        longest = max(longest, time.thread_time() - began)
+gc.callbacks.append(note)
+waiting = [[[], [], []] for _ in range(50_000)]
+print(round(longest * 1e6))
+"""
+
+
+def _longest_us(prepare: str) -> int:
+    program = LONGEST.format(prepare=prepare)
+    return min(
+        int(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout) for _ in range(3)
+    )
+
+
+def test_many_objects_that_wait_are_gone_through_in_small_parts() -> None:
+    assert _longest_us("settle()") < _longest_us("gc.set_threshold(10_000, 10, 10)") / 2
