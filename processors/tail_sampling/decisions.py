@@ -22,6 +22,8 @@ _MAX_KEPT_BYTES: Final = 4 << 20
 # Of the memory for decisions, what is for kept traces: they are few.
 _WAYS: Final = 8
 _FINGERPRINT_BYTES: Final = 2
+_FINGERPRINT_BITS: Final = 8 * _FINGERPRINT_BYTES
+_FINGERPRINT_MASK: Final = (1 << _FINGERPRINT_BITS) - 1
 _BUCKET_BYTES: Final = _WAYS * _FINGERPRINT_BYTES
 # Buckets fill unevenly: with twice the room, of so many dropped traces in a row all but 1 % are remembered.
 _SLACK: Final = 2
@@ -61,8 +63,12 @@ class Dropped:
 
     def add(self, trace_id: bytes) -> None:
         """Remember; whatever the bucket has held longest is forgotten."""
-        start, fingerprint = self._place(trace_id)
+        # Ids may be made badly; the hash of CPython (SipHash with a secret of the process) is even whatever they are.
+        mixed = hash(trace_id)
+        start = (mixed >> _FINGERPRINT_BITS) % self._buckets * _BUCKET_BYTES
         table = self._table
+        # Zeros are places that nobody has taken.
+        fingerprint = (mixed & _FINGERPRINT_MASK or 1).to_bytes(_FINGERPRINT_BYTES, "little")
         table[start : start + _BUCKET_BYTES] = fingerprint + table[start : start + _BUCKET_BYTES - _FINGERPRINT_BYTES]
         if self._elder is not None:
             self._adds_until_forgotten -= 1
@@ -81,19 +87,14 @@ class Dropped:
 
     def __contains__(self, trace_id: bytes) -> bool:
         """Whether it is remembered, or one that looks like it."""
-        start, fingerprint = self._place(trace_id)
-        bucket = self._table[start : start + _BUCKET_BYTES]
-        position = bucket.find(fingerprint)
+        mixed = hash(trace_id)
+        start = (mixed >> _FINGERPRINT_BITS) % self._buckets * _BUCKET_BYTES
+        fingerprint = (mixed & _FINGERPRINT_MASK or 1).to_bytes(_FINGERPRINT_BYTES, "little")
+        find, end = self._table.find, start + _BUCKET_BYTES
+        position = find(fingerprint, start, end)
         while position > 0 and position % _FINGERPRINT_BYTES:
-            position = bucket.find(fingerprint, position + 1)
+            position = find(fingerprint, position + 1, end)
         return position >= 0 or (self._elder is not None and trace_id in self._elder)
-
-    def _place(self, trace_id: bytes) -> tuple[int, bytes]:
-        # Ids may be made badly; the hash of CPython (SipHash with a secret of the process) is even whatever they are.
-        mixed = hash(trace_id) & 0xFFFF_FFFF_FFFF_FFFF
-        # Zeros are places that nobody has taken.
-        fingerprint = mixed & 0xFFFF or 1
-        return (mixed >> 16) % self._buckets * _BUCKET_BYTES, fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
 
 
 class Kept:

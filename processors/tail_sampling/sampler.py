@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import inf
+from math import ceil, inf
 from typing import Any, Final, Protocol, TypeAlias
 
 from pipeline.errors import Refused
 from pipeline.signals import Batch, Delivery, Outcome
 from processors.sampling.thresholds import randomness_of
 from processors.tail_sampling.config import TailSamplingConfig
-from processors.tail_sampling.deadlines import Wheel, deadline_of
+from processors.tail_sampling.deadlines import SLOT_S, Wheel, deadline_of
 from processors.tail_sampling.decisions import Decisions, Fate
 from processors.tail_sampling.dividing import Part, divide
 from processors.tail_sampling.heads import Head
@@ -154,8 +154,8 @@ class Sampler:
                 self._follow(fate, part, delivery, now_s)
                 return
             self.tally.new_traces += 1
-            trace = Trace(trace_id, randomness_of(trace_id), now_s, [begin() for begin in self._begin])
-            trace.due_s = inf
+            facts = [begin() for begin in self._begin] if self._begin else []
+            trace = Trace(trace_id, randomness_of(trace_id), now_s, facts)
             trace.tenant = tenant_of(head)
             if is_stateless:
                 self._decide_at_once(trace, part, delivery, now_s)
@@ -259,6 +259,7 @@ class Sampler:
         yield from self._sending.steps()
         yield from self._letting_go()
         self._streams.tick(now_s)
+        due_of = self._deadline.of
         budget = PORTION
         while (taken := self._wheel.take(now_s)) is not None:
             slot, traces = taken
@@ -272,10 +273,11 @@ class Sampler:
                     budget = PORTION
                     break
                 trace = traces.pop()
-                if not Wheel.is_in(trace, slot):
+                if ceil(trace.due_s / SLOT_S) != slot:
+                    # It stands in another slot by now, or has been decided.
                     continue
-                due_s = self._deadline.of(trace)
-                if due_s > now_s or not self._may_decide(trace):
+                due_s = due_of(trace)
+                if due_s > now_s or (self.log is not None and not self._may_decide(trace)):
                     self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
                     continue
                 budget -= min(trace.span_count, PORTION)
@@ -324,8 +326,19 @@ class Sampler:
             return
         if trace.facts is _UNREAD:
             self._scan_again(trace)
-        session = self._session_of(trace)
-        self._leave(trace, Fate(self.rules.decide(trace, now_s), session), now_s)
+        session = None if self._sessions is None else self._session_of(trace)
+        decision = self.rules.decide(trace, now_s)
+        if decision.kept or self._dry_run or self.log is not None:
+            self._leave(trace, Fate(decision, session), now_s)
+        else:
+            # As `_leave` does; most traces go this way.
+            trace_id, tally = trace.trace_id, self.tally
+            del self.open[trace_id]
+            trace.due_s = Wheel.NOWHERE_S
+            self.decisions.dropped.add(trace_id)
+            tally.add(decision, trace.tenant, trace.span_count)
+            tally.removal_ages.add(now_s - trace.arrived_s)
+            self._drop(trace)
 
     def _leave_now(self, trace: Trace, decision: Decision, now_s: float) -> None:
         self._leave(trace, Fate(decision), now_s)
@@ -368,10 +381,13 @@ class Sampler:
         if fate.decision.kept or self._dry_run:
             self._send(trace, fate)
         else:
-            self.tally.dropped_spans += trace.span_count
-            self.store.forget(trace)
-            for delivery in trace.deliveries:
-                delivery.end(Outcome.DROPPED)
+            self._drop(trace)
+
+    def _drop(self, trace: Trace) -> None:
+        self.tally.dropped_spans += trace.span_count
+        self.store.forget(trace)
+        for delivery in trace.deliveries:
+            delivery.end(Outcome.DROPPED)
 
     def _send(self, trace: Trace, fate: Fate) -> None:
         mark = self._marks.of(fate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Final
 
 from pipeline.signals import Delivery
@@ -35,7 +36,7 @@ class Trace:
         self.randomness = randomness
         self.tenant = ""
         self.arrived_s = self.last_s = now_s
-        self.due_s = 0.0
+        self.due_s = inf
         self.has_root = self.has_tracestate = self.was_sampled = False
         self.start_unix_ns = NO_TIME
         self.end_unix_ns = 0
