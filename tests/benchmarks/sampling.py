@@ -21,7 +21,7 @@ from tests.benchmarks.bars import Bar
 from tests.benchmarks.end_to_end import COLLECTORS, cpu_s
 from tests.benchmarks.load import send
 from tests.benchmarks.payloads import TEXT, TEXT_FREE, Shape
-from tests.benchmarks.sampling_load import POLICIES, SPANS_A_REQUEST, Load
+from tests.benchmarks.sampling_load import ATTRIBUTE, BASELINE, EVERYTHING, SPANS_A_REQUEST, Load, Policies
 from tests.benchmarks.sink import Sink
 from tests.servers.processes import free_ports
 
@@ -39,7 +39,6 @@ _WAIT = "1s"
 _QUIET_S = 3.0
 _SETTING: dict[str, Any] = {"decision_wait": _WAIT, "num_traces": 500_000}
 _BATCH = {"send_batch_size": 1000, "timeout": "200ms"}
-EVERYTHING = [{"name": "all", "type": "always_sample"}]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,35 +46,33 @@ class Case:
     """What is measured end to end.
 
     Attributes:
-        policies: of both; nothing where `setting` has some of our own.
+        policies: of both collectors.
         share: bar for our part of the Collector's CPU time; None: for information.
-        only_ours: whether the Collector has nothing like it.
+        only_ours: whether the Collector has nothing like `setting`, further keys of the processor.
     """
 
     name: str
     shape: Shape
-    policies: list[dict[str, Any]] = field(default_factory=lambda: POLICIES)
+    policies: Policies
     spans_a_trace: int = 1
     share: float | None = SHARE
     only_ours: bool = False
     setting: dict[str, Any] = field(default_factory=dict)
     processor: str = "tail_sampling"
 
-    @property
-    def keeps_all(self) -> bool:
-        """Whether every span comes out."""
-        return self.policies is not POLICIES
-
 
 CASES = (
-    Case("a fifth kept", TEXT_FREE),
-    Case("a fifth kept", TEXT),
+    Case("a fifth kept", TEXT_FREE, BASELINE),
+    Case("a fifth kept", TEXT, BASELINE),
     Case("all kept", TEXT_FREE, EVERYTHING),
     Case("all kept", TEXT, EVERYTHING),
-    Case("a fifth kept, 5 spans a trace", TEXT_FREE, spans_a_trace=5, share=None),
-    Case("the same, weights", TEXT_FREE, POLICIES, 5, None, only_ours=True, setting={"weights": True}),
-    Case("groupbytrace, 5 spans a trace", TEXT_FREE, [], 5, None, processor="groupbytrace"),
+    Case("by an attribute", TEXT_FREE, ATTRIBUTE, share=None),
+    Case("by an attribute", TEXT, ATTRIBUTE, share=None),
+    Case("a fifth kept, 5 spans a trace", TEXT_FREE, BASELINE, 5, None),
+    Case("all kept with weights, 5 spans a trace", TEXT_FREE, EVERYTHING, 5, None, True, {"weights": True}),
+    Case("groupbytrace, 5 spans a trace", TEXT_FREE, EVERYTHING, 5, None, processor="groupbytrace"),
 )
+_CHECKED_CASES = (CASES[0], CASES[4])
 
 
 def run(collectors: Sequence[str], rounds: int) -> str:
@@ -120,7 +117,7 @@ def _shares(times: Mapping[Case, Mapping[str, float]]) -> Iterator[Bar]:
 
 def end_to_end(case: Case, collector: str, rounds: int) -> float:
     """Microseconds of CPU per span from OTLP/gRPC to OTLP/gRPC."""
-    load = Load(case.shape, spans_a_trace=case.spans_a_trace)
+    load = Load(case.shape, case.policies, spans_a_trace=case.spans_a_trace)
     with Sink() as sink, _collector(case, collector, sink.port) as (server, port):
         _work(case, load, sink, port, _WARM_UP)
         needed = []
@@ -132,12 +129,12 @@ def end_to_end(case: Case, collector: str, rounds: int) -> float:
 
 
 def _work(case: Case, load: Load, sink: Sink, port: int, count: int) -> None:
-    before = sink.spans()
+    before, load.kept_spans = sink.spans(), 0
+    load.kept.clear()
     send("grpc", port, _Lazy(load, count), count)
-    kept = count * SPANS_A_REQUEST if case.keeps_all else load.kept_spans(count)
-    sink.wait_for(before + kept)
-    if sink.spans() != before + kept:
-        raise AssertionError(f"{case.name}: {sink.spans() - before} spans came out, {kept} were to be kept")
+    sink.wait_for(before + load.kept_spans)
+    if sink.spans() != before + load.kept_spans:
+        raise AssertionError(f"{case.name}: {sink.spans() - before} spans came out, {load.kept_spans} were to be kept")
 
 
 class _Lazy(list[bytes]):
@@ -153,12 +150,12 @@ class _Lazy(list[bytes]):
 
 def kept_sets(collectors: Sequence[str]) -> dict[str, bool]:
     """By collector: whether the very traces came out that the policies keep."""
-    case = CASES[0]
-    return {name: _keeps_what_it_should(case, name) for name in collectors}
+    return {name: all(_keeps_what_it_should(case, name) for case in _CHECKED_CASES) for name in collectors}
 
 
 def _keeps_what_it_should(case: Case, collector: str) -> bool:
-    bodies, wanted = Load(case.shape, seed=7).take_with_kept(_CHECKED)
+    load = Load(case.shape, case.policies, seed=7)
+    bodies = list(load.take(_CHECKED))
     found: set[bytes] = set()
 
     def take(_signal: str, body: bytes) -> None:
@@ -172,7 +169,7 @@ def _keeps_what_it_should(case: Case, collector: str) -> bool:
         while last != len(found):
             last = len(found)
             time.sleep(1)
-    return found == wanted
+    return found == load.kept
 
 
 @contextmanager

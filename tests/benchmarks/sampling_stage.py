@@ -25,7 +25,7 @@ from processors.tail_sampling.store import Store, StoreSettings
 from tests.benchmarks import report
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.payloads import TEXT_FREE, Shape
-from tests.benchmarks.sampling_load import POLICIES, Load
+from tests.benchmarks.sampling_load import ATTRIBUTE, BASELINE, EVERYTHING, Load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +42,6 @@ MOST_US = 12.5
 """Bytes in to bytes out, per span: 80,000 a second."""
 MOST_DECISION_US = 20.0
 _LLM = Path("tests/data/sampling/llm.yaml")
-BASELINE: list[dict[str, Any]] = [
-    *POLICIES[:2],
-    {"name": "baseline", "type": "probabilistic", "probabilistic": {"sampling_percentage": 20}},
-]
-EVERYTHING = [{"name": "all", "type": "always_sample"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ def cases() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         "status, latency, a fifth of all": {"policies": BASELINE},
         "the same with weights": {"policies": BASELINE, "weights": True},
-        "status, latency, an attribute": {"policies": POLICIES},
+        "status, latency, an attribute": {"policies": ATTRIBUTE},
         "all kept": {"policies": EVERYTHING},
     }
     if _LLM.exists():
