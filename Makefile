@@ -10,7 +10,7 @@ CASES ?= tests/data/cost/cases.jsonl
 TEXTS ?= tests/data/redaction
 
 .PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-faults eval-latency eval-metrics \
-	eval-redaction price-changes \
+	eval-redaction eval-sampling price-changes \
 	record \
 	lock clean
 
@@ -56,6 +56,10 @@ eval-cost: .venv/.dev
 # Labelled texts, recordings with planted values, and code and documents in which next to nothing is secret.
 eval-redaction: .venv/.dev
 	$(BIN)/python -m tests.evaluation.redaction_report $(TEXTS) $(DIR) $(EVAL_ARGS)
+
+# Thousands of simulated traces with known totals: estimates, intervals, budgets, fair shares, whole traces.
+eval-sampling: .venv/.dev
+	$(BIN)/python -m tests.evaluation.sampling $(EVAL_ARGS)
 
 # Kills, brokers that die, full disks: a ledger of what arrives. EVAL_ARGS="--only durable_kill --kills 20 --beside"
 eval-faults: .venv/.dev

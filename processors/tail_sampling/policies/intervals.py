@@ -226,26 +226,31 @@ class Pace:
         left_s = max(least_s, self._begin_s + self._interval_s - now_s)
         fresh_s = max(least_s, now_s - self._part_s)
         flows: _Flows = {}
-        known, known_s = (
-            (self._past, self._interval_s) if self._past else self._so_far(max(least_s, now_s - self._begin_s))
-        )
+        # At the beginning, this interval is all there is to know.
+        known, known_s = self._past, self._interval_s
+        if not known:
+            known, known_s = self._so_far(), max(least_s, now_s - self._begin_s)
         for key in known.keys() | self._latest.keys() | self._fresh.keys():
-            rest = known.get(key, _Flow()).scaled(left_s / known_s)
-            rest = rest.or_risen(self._latest.get(key, _Flow()), self._latest_times * left_s / self._interval_s)
-            flows[key] = rest.or_risen(self._fresh.get(key, _Flow()), left_s / fresh_s)
+            fresh, latest = self._fresh.get(key, _Flow()), self._latest.get(key, _Flow())
+            latest_times = self._latest_times * left_s / self._interval_s
+            if key in known:
+                rest = known[key].scaled(left_s / known_s).or_risen(latest, latest_times)
+                flows[key] = rest.or_risen(fresh, left_s / fresh_s)
+            else:
+                flows[key] = fresh.scaled(left_s / fresh_s) if key in self._fresh else latest.scaled(latest_times)
         left = max(self._amount - self._spent, _LEFT_AT_LEAST * self._amount * left_s / self._interval_s)
         planned, unseen = self._planned(flows, self._strangers(flows), left)
         for key, plan in planned.items():
             self._factors[key] = self._braked(self._factors.get(key, self._unseen), plan, now_s)
         self._unseen = self._braked(self._unseen, unseen, now_s)
 
-    def _so_far(self, seconds: float) -> tuple[_Flows, float]:
-        """What came in this interval, and in which time: all there is to know in the first."""
+    def _so_far(self) -> _Flows:
+        """What came in this interval."""
         found: _Flows = {}
         for part in (self._before, self._present, self._fresh):
             for key, flow in part.items():
                 found.setdefault(key, _Flow()).merge(flow)
-        return found, seconds
+        return found
 
     def _braked(self, before: Factors, planned: Factors, now_s: float) -> Factors:
         """The lower ones, but not much lower at once; and what must be kept is kept unless it alone is too much."""

@@ -136,8 +136,8 @@ def test_tenants_share_fairly_by_any_key() -> None:
             return {"facts": [watch.add("", Span(None, {}, {"team": name}))], "tenant": name}
 
         spent: dict[str, float] = defaultdict(float)
-        for trace, probability in run(rules, 200, 245, make):
-            spent[trace.tenant] += probability / 200
+        for trace, probability in run(rules, 200, 145, make):
+            spent[trace.tenant] += probability / 100
         assert spent == {
             "noisy": pytest.approx(20, rel=0.1),
             "a": pytest.approx(14, rel=0.1),
