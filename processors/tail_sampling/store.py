@@ -62,7 +62,7 @@ class Store:
         self.relief = Relief(self._packer, self.spill, on_spill_failure or _say_nothing)
         self._least_above_bytes = settings.compress_above_bytes
         self.settings = settings
-        self._held_bytes = self._entered_bytes = 0
+        self._held_bytes = self._looked_bytes = self._entered_bytes = 0
         self._to_pack_bytes = self._to_spill_bytes = 0
 
     @property
@@ -170,14 +170,15 @@ class Store:
 
     def _account(self, size_bytes: int) -> None:
         self._held_bytes += size_bytes
-        if not -_LEDGER_STEP_BYTES < self._held_bytes - self._entered_bytes < _LEDGER_STEP_BYTES:
+        if not -_LEDGER_STEP_BYTES < self._held_bytes - self._looked_bytes < _LEDGER_STEP_BYTES:
             self.enter()
 
     def enter(self) -> None:
         """Put what is held now into the process's ledger; that is done by itself for each 64 KiB."""
-        LEDGER.rest(self._held_bytes - self._entered_bytes)
-        self._entered_bytes = self._held_bytes
-        if self._held_bytes < self._half_bytes:
+        held_bytes = self.held_bytes
+        LEDGER.rest(held_bytes - self._entered_bytes)
+        self._entered_bytes, self._looked_bytes = held_bytes, self._held_bytes
+        if held_bytes < self._half_bytes:
             self.relief.recover()
 
 
