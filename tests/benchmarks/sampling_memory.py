@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SPANS_A_REQUEST = 100
 SPANS_A_TRACE = 6
-TEXT_BYTES = 10_000
 SAMPLE_EVERY_S = 0.25
 BAR = 1.25
 _MARK = b"\x00\xffmem\xff\x00\xff"
@@ -44,6 +43,7 @@ class Load:
         spans_per_s: 0: as fast as they are taken.
         buffer_mib: what traces that wait may take.
         wait_s: `decision_wait`.
+        text_bytes: of a span, on average; half of it is hard to compress.
         spills: whether there is a folder for what memory has no room for.
     """
 
@@ -51,6 +51,7 @@ class Load:
     spans_per_s: int = 2000
     buffer_mib: int = 100
     wait_s: float = 10
+    text_bytes: int = 10_000
     spills: bool = False
 
 
@@ -81,7 +82,7 @@ class Result:
 
 def run(load: Load, collector: str = "penstock") -> Result:
     """Send the load through a collector in a process of its own, and watch its memory."""
-    bodies = requests(48)
+    bodies = requests(48, load.text_bytes)
     grpc_port, http_port = ports = free_ports(2)
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
         spill = str(Path(folder, "spill")) if load.spills else ""
@@ -143,7 +144,7 @@ def configuration(
     }
 
 
-def requests(count: int, seed: int = 1) -> list[bytes]:
+def requests(count: int, text_bytes: int, seed: int = 1) -> list[bytes]:
     """Requests whose traces each have a span in six of them, one after the other."""
     rng = random.Random(seed)
     soft = " ".join("".join(rng.choices(_WORDS, k=rng.randint(1, 4))) for _ in range(200_000))
@@ -151,11 +152,11 @@ def requests(count: int, seed: int = 1) -> list[bytes]:
     bodies: list[bytes] = []
     while len(bodies) < count:
         ids = [_MARK + rng.randbytes(16 - len(_MARK)) for _ in range(SPANS_A_REQUEST)]
-        bodies += (_request(ids, rng, (soft, hard)) for _ in range(SPANS_A_TRACE))
+        bodies += (_request(ids, rng, (soft, hard), text_bytes) for _ in range(SPANS_A_TRACE))
     return bodies
 
 
-def _request(ids: Sequence[bytes], rng: random.Random, texts: tuple[str, str]) -> bytes:
+def _request(ids: Sequence[bytes], rng: random.Random, texts: tuple[str, str], text_bytes: int) -> bytes:
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.add(key="service.name").value.string_value = "chat"
@@ -171,7 +172,7 @@ def _request(ids: Sequence[bytes], rng: random.Random, texts: tuple[str, str]) -
             end_time_unix_nano=1_790_000_001_000_000_000,
         )
         for key, text in zip(("gen_ai.input.messages", "gen_ai.output.messages"), texts, strict=True):
-            size = int(rng.uniform(0.25, 0.75) * TEXT_BYTES)
+            size = int(rng.uniform(0.25, 0.75) * text_bytes)
             start = rng.randrange(len(text) - size)
             span.attributes.add(key=key).value.string_value = text[start : start + size]
     return request.SerializeToString()
@@ -194,10 +195,13 @@ def main() -> int:
     parser.add_argument("--spans-per-s", type=int, default=Load.spans_per_s)
     parser.add_argument("--buffer-mib", type=int, default=Load.buffer_mib)
     parser.add_argument("--wait", type=float, default=Load.wait_s, help="decision_wait, seconds")
+    parser.add_argument("--text-bytes", type=int, default=Load.text_bytes)
     parser.add_argument("--spill", action="store_true", help="with a folder for what memory has no room for")
     parser.add_argument("--collector", choices=sorted(COLLECTORS), default="penstock")
     options = parser.parse_args()
-    load = Load(options.seconds, options.spans_per_s, options.buffer_mib, options.wait, options.spill)
+    load = Load(
+        options.seconds, options.spans_per_s, options.buffer_mib, options.wait, options.text_bytes, options.spill
+    )
     result = run(load, options.collector)
     print(result)
     return int(result.ratio > BAR)
