@@ -91,7 +91,9 @@ class TailSamplingConfig(ConfigModel):
     overload: OverloadConfig = Field(default_factory=OverloadConfig, description="The last step under overload.")
     session: SessionConfig | None = Field(None, description="One fate for all traces of a conversation.")
     weights: bool | None = Field(
-        None, description="Write threshold, rule and count on kept spans; default: with policies the Collector lacks."
+        None,
+        description="Write threshold, rule and count on kept spans; default: with `session` or policies the "
+        "Collector lacks.",
     )
     legacy_invert_match: bool = Field(False, description="Precedence of inverted policies as up to contrib v0.126.")
     dry_run: bool = Field(False, description="Drop nothing; mark each span with what would have been.")
@@ -103,6 +105,8 @@ class TailSamplingConfig(ConfigModel):
             for key in ("decision_wait", "decision_wait_after_root_received"):
                 if key in self.model_fields_set:
                     raise InvalidKey(f"{key} has no effect beside deadline: leave one of them out", key)
+        if self.session is not None and self.weights is False:
+            raise InvalidKey("a session shares one fate by its randomness, which is only used with weights", "weights")
         if self.sampling_strategy == "span-ingest":
             check_stateless(self.policies)
         return self

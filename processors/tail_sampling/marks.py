@@ -16,8 +16,10 @@ _MOST_REMEMBERED: Final = 1024
 
 
 def is_weighted(config: TailSamplingConfig) -> bool:
-    """Whether kept spans carry what they stand for: as configured, else where a policy the Collector lacks is used."""
-    return needs_weights(config.policies) if config.weights is None else config.weights
+    """Whether kept spans carry what they stand for: as configured, else where policies or sessions need it."""
+    if config.weights is None:
+        return config.session is not None or needs_weights(config.policies)
+    return config.weights
 
 
 class Marks:

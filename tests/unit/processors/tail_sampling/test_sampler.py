@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from pydantic import ValidationError
 
 from pipeline.signals import Batch, Delivery, Outcome, Signal
 from pipeline.signals.intake import parse
@@ -217,6 +218,19 @@ def attribute(span: Any, key: str) -> Any:
     return None
 
 
+@pytest.mark.parametrize(("weights", "session", "expected"), [
+    (None, None, False), (None, {}, True), (True, None, True), (True, {}, True), (False, None, False),
+])  # fmt: skip
+def test_a_session_needs_weights(weights: bool | None, session: dict[str, Any] | None, expected: bool) -> None:
+    raw = {"policies": [HALF], "weights": weights, "session": session}
+    assert is_weighted(TailSamplingConfig.model_validate(raw)) is expected
+
+
+def test_a_session_without_weights_is_refused() -> None:
+    with pytest.raises(ValidationError, match="only used with weights"):
+        TailSamplingConfig.model_validate({"policies": [HALF], "weights": False, "session": {}})
+
+
 def test_a_session_shares_one_fate_and_its_randomness_is_written() -> None:
     out = Out()
     held = sampler(out, policies=[HALF], weights=True, session={})
@@ -322,7 +336,7 @@ _STEP = st.tuples(
         {
             "policies": st.sampled_from([[ERRORS], [ERRORS, HALF], [HALF], [ALL]]),
             "num_traces": st.sampled_from([3, 6, 1000]),
-            "weights": st.booleans(),
+            "weights": st.sampled_from([True, None]),
             "dry_run": st.booleans(),
         },
         optional={
