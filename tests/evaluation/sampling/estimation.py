@@ -19,7 +19,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.sampling.thresholds import ALWAYS, NEVER, adjusted_count_of, probability_of
+from processors.sampling.thresholds import ALWAYS, adjusted_count_of, probability_of
 from tests.evaluation.sampling.simulation import Verdict
 from tests.support.sampling import PlainTrace
 
@@ -39,7 +39,6 @@ class Population:
         values: of each measure, each trace as many times as it stands for when it comes in.
         spans: of each trace.
         tenant: number of each trace's tenant.
-        wanted: whether everybody wants it kept.
     """
 
     probability: Floats
@@ -47,7 +46,6 @@ class Population:
     values: dict[str, Floats]
     spans: Floats
     tenant: Ints
-    wanted: NDArray[np.bool_]
 
     @classmethod
     def of(cls, traces: Sequence[PlainTrace], verdicts: Sequence[Verdict]) -> Self:
@@ -75,7 +73,6 @@ class Population:
             {name: value[order] for name, value in values.items()},
             np.array([float(len(trace.spans)) for trace in traces])[order],
             np.array(tenant)[order],
-            np.array([trace.is_interesting for trace in traces])[order],
         )
 
     def draw(self, rng: np.random.Generator) -> Ints:
@@ -150,11 +147,3 @@ def tenant_errors(population: Population, probability: Floats, draws: int, seed:
         estimated = np.bincount(tenant[kept], cost[kept] / probability[kept], minlength=len(truth))
         errors.append(np.abs(estimated / truth - 1).mean())
     return float(np.mean(errors))
-
-
-def probability_at_least(population: Population) -> float:
-    """The smallest probability: above zero, or some traces are not represented at all."""
-    return float(population.probability.min())
-
-
-__all__ = ["MEASURES", "NEVER", "Population", "Truth", "probability_at_least", "tenant_errors", "truths"]

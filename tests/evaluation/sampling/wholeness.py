@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
@@ -63,7 +63,7 @@ def traffic(traces: int, giant_spans: int) -> list[PlainTrace]:
             orphan_share=0.05,
             incoming_share=0.2,
             wrong_share=0.1,
-            giant_share=4 / traces,
+            giant_share=3 / traces,
             giant_spans=giant_spans,
         )
     )
@@ -93,8 +93,3 @@ def is_in_time(trace: PlainTrace) -> bool:
     """Whether nothing that matters came behind the decision."""
     first_s = min(span.arrived_s for span in trace.spans)
     return all(span.arrived_s - first_s < 10 for span in trace.spans)
-
-
-def others(sent: Sequence[PlainTrace]) -> list[PlainTrace]:
-    """Traces that nobody wants more than others."""
-    return [trace for trace in sent if not trace.is_interesting]
