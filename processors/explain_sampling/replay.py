@@ -11,7 +11,6 @@ from pipeline.signals import NO_CONTEXT, Delivery, Signal
 from pipeline.signals.intake import parse
 from processors.explain_sampling.reading import Arrival
 from processors.explain_sampling.summary import Fate, Replayed, Rule
-from processors.tail_sampling import decisions
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.policies.containers import Container
@@ -24,7 +23,6 @@ from processors.tail_sampling.tenants import Tenants
 
 _SECOND_NS: Final = 10**9
 _TICK_S: Final = 0.1
-_MEMORY_BYTES: Final = 64 << 20
 # Clocks begin well above zero: a moment of zero means that there is none.
 _BEGIN_S: Final = 1000.0
 
@@ -69,28 +67,24 @@ class _Witness(Policy):
         self._inner.decided(trace, decision, now_s)
 
 
-class _Memory(decisions.Decisions):
-    """Remembers decisions as ever, and writes down the first of each trace."""
+class _Rules(Rules):
+    """Rules whose decisions are written down, the first of each trace."""
 
-    def __init__(self, answers: _Answers) -> None:
-        super().__init__(_MEMORY_BYTES)
+    def __init__(self, policies: Sequence[Policy], setting: Setting, answers: _Answers, *, first_match: bool) -> None:
+        super().__init__(policies, setting, sample_on_first_match=first_match)
         self._answers = answers
-        self.now_s = 0.0
         self.fates: dict[bytes, Fate] = {}
 
-    def add(self, trace_id: bytes, fate: decisions.Fate) -> None:
-        super().add(trace_id, fate)
-        if trace_id in self.fates:
-            return
-        trace, answers = self._answers.trace, self._answers
-        if trace is None or trace.trace_id != trace_id:
-            # Nobody was asked: it is too large, or there was no room.
-            self.fates[trace_id] = Fate(fate.decision, 0, {}, 0.0)
-            return
-        policy = answers.rules.get(fate.decision.rule, "")
-        self.fates[trace_id] = Fate(
-            fate.decision, trace.randomness, answers.asked, self.now_s - trace.arrived_s, policy
-        )
+    def decide(self, trace: Any, now_s: float) -> Decision:
+        decision = super().decide(trace, now_s)
+        known = self.fates.get(trace.trace_id)
+        # With each span that arrives (span-ingest) no rule may want a trace yet.
+        if known is None or not known.decision.rule:
+            answers = self._answers
+            policy = answers.rules.get(decision.rule, "")
+            waited_s = now_s - trace.arrived_s
+            self.fates[trace.trace_id] = Fate(decision, trace.randomness, answers.asked, waited_s, policy)
+        return decision
 
 
 class _Nowhere:
@@ -120,30 +114,28 @@ def replay(config: TailSamplingConfig, arrivals: Sequence[Arrival], tenant_from:
     policies, answers = build_policies(config.policies, setting), _Answers()
     filled = list(_rules(policies))
     witnesses = [_Witness(policy, answers) for policy in policies]
-    rules = Rules(witnesses, setting, sample_on_first_match=config.sample_on_first_match)
+    rules = _Rules(witnesses, setting, answers, first_match=config.sample_on_first_match)
     sampler = Sampler(config, rules, Store(StoreSettings(config.buffer.max_bytes)), _Nowhere())
-    memory = sampler.decisions = _Memory(answers)
-    _run(sampler, memory, arrivals, Tenants(tenant_from).of(NO_CONTEXT))
+    _run(sampler, arrivals, Tenants(tenant_from).of(NO_CONTEXT))
     late = sampler.tally.late_spans
-    return Replayed(memory.fates, filled, setting.weighted, (late[True], late[False]))
+    return Replayed(rules.fates, filled, setting.weighted, (late[True], late[False]))
 
 
-def _run(sampler: Sampler, memory: _Memory, arrivals: Sequence[Arrival], tenant_of: TenantOf) -> None:
+def _run(sampler: Sampler, arrivals: Sequence[Arrival], tenant_of: TenantOf) -> None:
     begin_ns = arrivals[0].at_ns
-    now_s = memory.now_s = _BEGIN_S
+    now_s = _BEGIN_S
     for arrival in arrivals:
         at_s = _BEGIN_S + (arrival.at_ns - begin_ns) / _SECOND_NS
-        _tick_until(sampler, memory, now_s, at_s)
-        now_s = memory.now_s = at_s
+        _tick_until(sampler, now_s, at_s)
+        now_s = at_s
         sampler.add(parse(Signal.TRACES, arrival.raw), now_s, tenant_of)
     while sampler.open:
-        _tick_until(sampler, memory, now_s, now_s + _TICK_S)
+        _tick_until(sampler, now_s, now_s + _TICK_S)
         now_s += _TICK_S
 
 
-def _tick_until(sampler: Sampler, memory: _Memory, now_s: float, until_s: float) -> None:
+def _tick_until(sampler: Sampler, now_s: float, until_s: float) -> None:
     """Decide what is due; a long time in which nothing waits takes none."""
     while sampler.open and now_s + _TICK_S <= until_s:
         now_s += _TICK_S
-        memory.now_s = now_s
         sampler.tick(now_s)

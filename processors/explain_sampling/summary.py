@@ -119,7 +119,7 @@ class Summary:
         unknown: kept traces of unknown probability; estimates leave them out.
         estimates: nothing where the configuration writes no weights.
         undecided: traces that were given no fate by a policy (too large, overload).
-        inner: traces kept by rules inside policies, by rule.
+        inner: traces kept by rules that are no policies, by rule.
         late_spans: that followed a decision to keep, or to drop.
         waits_s: from the first span to the decision: median, longest.
     """
@@ -163,7 +163,7 @@ def summarise(recording: Recording, replayed: Replayed) -> Summary:
     found = Summary(amount_of(recording.traces.values()), amount_of(kept), replayed.rules)
     found.late_spans = replayed.late_spans
     found.inner = Counter(
-        fate.decision.rule for fate in fates.values() if fate.decision.kept and fate.policy != fate.decision.rule
+        fate.decision.rule for fate in fates.values() if fate.decision.kept and fate.decision.rule not in by_name
     )
     found.undecided = sum(trace_id not in fates for trace_id in recording.traces)
     if waits_s:
