@@ -41,7 +41,7 @@ _PER_BATCH = 1000
 MOST_US = 12.5
 """Bytes in to bytes out, per span: 80,000 a second."""
 MOST_DECISION_US = 20.0
-_LLM = Path("tests/data/sampling/llm.yaml")
+_LLM = Path("configs/overlays/sampling.yaml")
 
 
 @dataclass(frozen=True, slots=True)

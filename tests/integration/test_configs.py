@@ -13,11 +13,24 @@ from tests.servers.collectors import ROOT, penstock_command
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
+OVERLAYS = sorted((ROOT / "configs" / "overlays").glob("*.yaml"))
+
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_is_valid(path: Path) -> None:
+    check(path)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("below", ["gateway", "worker-kafka"])
+def test_is_valid_over(below: str, overlay: Path) -> None:
+    check(ROOT / "configs" / f"{below}.yaml", overlay)
+
+
+def check(*paths: Path) -> None:
+    """Validates, and nothing is refused."""
     done = subprocess.run(
-        [*penstock_command(), "validate", "--config", path],
+        [*penstock_command(), "validate", *(part for path in paths for part in ("--config", path))],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -11,8 +11,8 @@ from pipeline.signals import Batch, Signal
 from pipeline.testing import run_processors, trace_request
 from pipeline.testing.pipeline import RunningPipeline
 
-EXAMPLE = Path(__file__).parents[3] / "data" / "sampling" / "llm.yaml"
-SNIPPET = EXAMPLE.read_text().partition("processors:\n")[2]
+EXAMPLE = Path(__file__).parents[4] / "configs" / "overlays" / "sampling.yaml"
+SNIPPET = EXAMPLE.read_text().partition("processors:\n")[2].partition("\nservice:")[0]
 LUCKY, UNLUCKY = b"\xff" * 16, bytes(15) + b"\1"
 RESULT = "gen_ai.evaluation.result"
 

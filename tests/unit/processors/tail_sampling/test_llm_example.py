@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.support.sampling import PlainTrace
 
-EXAMPLE = Path(__file__).parents[3] / "data" / "sampling" / "llm.yaml"
+EXAMPLE = Path(__file__).parents[4] / "configs" / "overlays" / "sampling.yaml"
 LOADED = yaml.safe_load(EXAMPLE.read_text())["processors"]["tail_sampling"]
 TRAFFIC = Traffic(
     traces=1200, tenants=2, templates=4, error_share=0.03, flagged_share=0.02, low_score_share=0.03, giant_share=0.001
