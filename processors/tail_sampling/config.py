@@ -24,7 +24,9 @@ class DecisionCacheConfig(ConfigModel):
         description="Memory for both, bytes; 64 MiB remember 94 % of a day at a million drops an hour.",
     )
     topic: DecisionTopicConfig | None = Field(
-        None, description="Kafka topic in which workers tell each other their decisions; absent: they do not."
+        None,
+        description="Kafka topic in which workers tell each other their decisions; absent: they do not. `topic` is its "
+        "name; other keys are those of the Kafka exporter: `brokers`, `tls`, `auth`, `metadata`, `client_id`, ...",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from pipeline.kafka.settings import KafkaClient
@@ -10,6 +12,8 @@ from pipeline.kafka.topic_names import WRONG_NAME, is_topic_name
 
 class DecisionTopicConfig(KafkaClient):
     """The topic that workers tell each other their decisions in."""
+
+    is_repetition: ClassVar[bool] = True
 
     topic: str = Field(min_length=1, description="Topic with all decisions; keep it for as long as spans may be late.")
 
