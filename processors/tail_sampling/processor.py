@@ -249,9 +249,8 @@ class TailSampling(Processor):
             self.sampler.give_up()
 
     async def _decide_all(self) -> None:
-        if self.config.drop_pending_traces_on_shutdown:
-            self.sampler.drop_all(self.host.clock.monotonic())
-            return
-        for _ in self.sampler.flushing(self.host.clock.monotonic()):
+        now_s = self.host.clock.monotonic()
+        drops = self.config.drop_pending_traces_on_shutdown
+        for _ in self.sampler.dropping(now_s) if drops else self.sampler.flushing(now_s):
             self.outlet.close()
             await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil, inf
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -33,6 +33,7 @@ TenantOf: TypeAlias = Callable[[Head], str]
 # Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
 PORTION: Final = 256
 _ROOM_PORTION: Final = 4 * PORTION
+_DIVIDED_AT_ONCE: Final = 2000
 # A trace that may not be decided yet is looked at again behind this time.
 _LOOK_AGAIN_S: Final = 0.1
 # Traces that are looked at, and no more, before others get their turn.
@@ -126,10 +127,15 @@ class Sampler:
         Raises:
             Rejected: the request cannot be divided; nothing of it was taken.
         """
-        parts = divide(batch, self.store.heads)
+        parts: Iterable[Part]
+        if batch.count <= _DIVIDED_AT_ONCE:
+            parts = divide(batch, self.store.heads)
+        else:
+            pieces = batch.pieces(max_items=_DIVIDED_AT_ONCE, max_bytes=0)
+            parts = (part for piece in pieces for part in divide(piece, self.store.heads))
         return self._adding(parts, batch.delivery, now_s, tenant_of)
 
-    def _adding(self, parts: list[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
+    def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
         spans = 0
         is_stateless = self._look() is Step.STATELESS
         delivery.on_disowned(self._lose_claim)
@@ -164,7 +170,10 @@ class Sampler:
         elif trace.facts is _UNREAD:
             self._scan_again(trace)
         self.store.add(trace, head, body, len(spans), delivery)
-        self._scanner.scan(trace, head, body, spans)
+        try:
+            self._scanner.scan(trace, head, body, spans)
+        except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace
+            self.tally.unscanned += 1
         trace.last_s = now_s
         due_s = self._deadline.of(trace)
         if due_s < trace.due_s:
@@ -230,22 +239,28 @@ class Sampler:
                 break
             slot, traces = taken
             traces.reverse()
-            while traces and budget > 0:
-                trace = traces.pop()
-                if not Wheel.is_in(trace, slot):
-                    continue
-                if not self._overload.may_decide(now_s - trace.arrived_s, trace.due_s - trace.arrived_s):
-                    traces.append(trace)
-                    budget = 0
-                    break
-                self.tally.shortened += 1
-                budget -= trace.span_count
-                self._decide(trace, now_s)
-                if self._look() is Step.NORMAL:
-                    budget = 0
-            traces.reverse()
-            self._wheel.put_back(slot, traces)
+            try:
+                budget = self._shorten(slot, traces, budget, now_s)
+            finally:
+                traces.reverse()
+                self._wheel.put_back(slot, traces)
         return self._overload.step is Step.STATELESS
+
+    def _shorten(self, slot: int, traces: list[Trace], budget: int, now_s: float) -> int:
+        """Decide those of a slot, the last first, as far as there is need; returns what is left of the budget."""
+        while traces and budget > 0:
+            trace = traces.pop()
+            if not Wheel.is_in(trace, slot):
+                continue
+            if not self._overload.may_decide(now_s - trace.arrived_s, trace.due_s - trace.arrived_s):
+                traces.append(trace)
+                return 0
+            self.tally.shortened += 1
+            budget -= trace.span_count
+            self._decide(trace, now_s)
+            if self._look() is Step.NORMAL:
+                return 0
+        return budget
 
     # Deciding ---------------------------------------------------------------------------------------------------------
 
@@ -281,7 +296,14 @@ class Sampler:
                     self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
                     continue
                 budget -= min(trace.span_count, PORTION)
-                self._decide(trace, now_s)
+                try:
+                    self._decide(trace, now_s)
+                except Exception:
+                    # The others are decided when work goes on behind the error.
+                    self._wheel.put_back(slot, traces)
+                    if trace.trace_id in self.open:
+                        self._fail(trace, Refused("internal error while the trace was decided"))
+                    raise
         yield from self._sending.steps()
 
     def flush(self, now_s: float) -> None:
@@ -302,11 +324,13 @@ class Sampler:
                     budget = PORTION
         yield from self._sending.steps()
 
-    def drop_all(self, now_s: float) -> None:
-        """Drop what waits, undecided: the user wants it so."""
+    def dropping(self, now_s: float) -> Iterator[None]:
+        """Drop what waits, undecided, a portion at a time: the user wants it so."""
         self._streams.end()
-        for trace in list(self.open.values()):
-            self._leave(trace, Fate(_PENDING), now_s)
+        for place, trace in enumerate(list(self.open.values()), start=1):
+            self._leave_now(trace, _PENDING, now_s)
+            if place % PORTION == 0:
+                yield
 
     def give_up(self) -> None:
         """Let go of what waits: there is no time to decide it, or to send it."""

@@ -38,13 +38,14 @@ class Tally:
         shortened: traces decided before their time, for want of room.
         unwaited: traces decided by their randomness alone, for want of room.
         let_go: traces that their bringers lost the claim to.
+        unscanned: parts of requests that some policy could not look at.
         unreadable: kept traces that a disk did not give back.
     """
 
     def __init__(self) -> None:
         """Nothing yet."""
         self.new_traces = self.early = self.shortened = self.unwaited = self.too_large = self.let_go = 0
-        self.unreadable = 0
+        self.unreadable = self.unscanned = 0
         self.streamed_spans = self.dropped_spans = 0
         self.late_spans = {True: 0, False: 0}
         self.decided: dict[tuple[bool, str, str], list[int]] = {}

@@ -45,6 +45,7 @@ class SamplingMetrics:
         self._shortened = counter(f"{_OURS}shortened_waits", "Traces decided before their wait was over: no room.")
         self._unwaited = counter(f"{_OURS}stateless_decisions", "Traces decided by their randomness alone: no room.")
         self._let_go = counter(f"{_OURS}traces_let_go", "Undecided traces whose spans come again to somebody else.")
+        self._unscanned = counter(f"{_OURS}unscanned_parts", "Parts of requests that a policy failed to look at.")
         self._unreadable = counter(f"{_OURS}unreadable_traces", "Kept traces that the disk did not give back: lost.")
         self._spill_failures = counter(f"{_OURS}spill_failures", "Times that the disk began to fail: no spilling then.")
         labels = {"component": component, "reason": "not_sampled", "otel_signal": "traces"}
@@ -83,6 +84,7 @@ class SamplingMetrics:
             (self._unwaited, tally.unwaited),
             (self._let_go, tally.let_go),
             (self._unreadable, tally.unreadable),
+            (self._unscanned, tally.unscanned),
             (self._streamed, tally.streamed_spans),
         ):
             if count:

@@ -318,6 +318,63 @@ def test_bytes_are_bounded_whatever_comes() -> None:
     assert sum(out.traces().values()) == len(out.spans)
 
 
+class Failing:
+    """A scanner or rules that fail for the trace of one number."""
+
+    def __init__(self, inner: Any, number: int) -> None:
+        self._inner, self._number = inner, number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def scan(self, trace: Any, *more: Any) -> None:
+        self._fail(trace)
+        self._inner.scan(trace, *more)
+
+    def decide(self, trace: Any, now_s: float) -> Any:
+        self._fail(trace)
+        return self._inner.decide(trace, now_s)
+
+    def _fail(self, trace: Any) -> None:
+        if number_of(trace.trace_id) == self._number:
+            raise ZeroDivisionError
+
+
+def test_a_policy_that_cannot_look_at_a_span_costs_no_trace() -> None:
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    held._scanner = Failing(held._scanner, 1)  # type: ignore[assignment]  # one that fails
+    held.add(batch(1, 2), 0.0)
+    held.tick(31.0)
+    assert out.traces() == {1: 1, 2: 1}
+    assert held.tally.unscanned == 1
+
+
+def test_an_error_in_a_decision_costs_no_other_trace() -> None:
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    held.rules = Failing(held.rules, 2)  # type: ignore[assignment]  # some that fail
+    batches = [batch(number) for number in (1, 2, 3)]
+    for each in batches:
+        held.add(each, 0.0)
+    with pytest.raises(ZeroDivisionError):
+        held.tick(31.0)
+    held.tick(31.1)
+    assert out.traces() == {1: 1, 3: 1}
+    assert [each.delivery.outcome.name for each in batches] == ["DELIVERED", "FAILED", "DELIVERED"]
+
+
+def test_a_very_large_request_is_divided_a_piece_at_a_time() -> None:
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    large = batch(*(number % 700 for number in range(5000)))
+    turns = sum(1 for _ in held.adding(large, 0.0))
+    held.flush(1.0)
+    assert turns > 10
+    assert out.traces() == dict(Counter(number % 700 for number in range(5000)))
+    assert large.delivery.outcome is Outcome.DELIVERED
+
+
 # Properties -----------------------------------------------------------------------------------------------------------
 
 _NUMBERS = st.integers(0, 12)
