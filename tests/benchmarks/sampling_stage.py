@@ -5,11 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from pipeline.config import load
 from pipeline.heap import settle
 from pipeline.signals import Batch, Delivery, Signal, end_all
 from pipeline.signals.delivery import Outcome
@@ -41,7 +39,11 @@ _PER_BATCH = 1000
 MOST_US = 12.5
 """Bytes in to bytes out, per span: 80,000 a second."""
 MOST_DECISION_US = 20.0
-_LLM = Path("configs/overlays/sampling.yaml")
+_LLM = (
+    "yaml:{receivers: {nop: }, exporters: {nop: }, "
+    "service: {pipelines: {traces/keep: {receivers: [nop], exporters: [nop]}}}}",
+    "configs/overlays/sampling.yaml",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +94,29 @@ class _Joined:
         self.spent_ns += time.process_time_ns() - began
 
 
-def cases() -> dict[str, dict[str, Any]]:
-    """Settings by name: what is kept, and how much there is to look at."""
+def cases() -> dict[str, TailSamplingConfig]:
+    """Configurations by name: what is kept, and how much there is to look at."""
     found: dict[str, dict[str, Any]] = {
         "status, latency, a fifth of all": {"policies": BASELINE},
         "the same with weights": {"policies": BASELINE, "weights": True},
         "status, latency, an attribute": {"policies": ATTRIBUTE},
         "all kept": {"policies": EVERYTHING},
     }
-    if _LLM.exists():
-        found["policies for LLM applications, weights"] = _tail_sampling(yaml.safe_load(_LLM.read_text()))
-    return found
+    built = {name: TailSamplingConfig.model_validate(setting) for name, setting in found.items()}
+    return built | {"policies for LLM applications, weights": _for_llms()}
 
 
-def _tail_sampling(tree: dict[str, Any]) -> dict[str, Any]:
-    """The processor's settings, wherever they stand in a file."""
-    processors = tree.get("processors", tree)
-    found: dict[str, Any] = processors.get("tail_sampling", processors)
-    # Every request waits, and is decided, at the same time.
-    return {key: value for key, value in found.items() if key not in {"deadline", "decision_wait"}}
+def _for_llms() -> TailSamplingConfig:
+    """The configuration that comes with Penstock."""
+    processors = load(_LLM).processors.values()
+    return next(item.config for item in processors if isinstance(item.config, TailSamplingConfig))
+
+
+def _measurable(config: TailSamplingConfig) -> TailSamplingConfig:
+    """With room for all requests of a round, which wait and are decided together."""
+    buffer = config.buffer.model_copy(update={"max_bytes": 1 << 30})
+    changes = {"num_traces": 10**6, "buffer": buffer, "decision_wait": _WAIT_S, "deadline": None}
+    return config.model_copy(update=changes)
 
 
 Results = dict[tuple[str, int], Found]
@@ -120,7 +126,7 @@ HEADER = ("spans a trace", "us a span", "spans/s", "parse", "into the buffer", "
 
 def run() -> Results:
     """Measure all cases with one span and with six to a trace."""
-    return {(name, spans): measure(setting, spans) for name, setting in cases().items() for spans in (1, 6)}
+    return {(name, spans): measure(config, spans) for name, config in cases().items() for spans in (1, 6)}
 
 
 def rows(results: Results) -> Iterator[tuple[str, ...]]:
@@ -140,11 +146,9 @@ def bars(results: Results) -> Iterator[Bar]:
             yield Bar(f"in process, {spans} spans a trace: decision, microseconds", found.decision_us, MOST_DECISION_US)
 
 
-def measure(setting: dict[str, Any], spans_a_trace: int, shape: Shape = TEXT_FREE) -> Found:
+def measure(config: TailSamplingConfig, spans_a_trace: int, shape: Shape = TEXT_FREE) -> Found:
     """Medians of a few rounds, each with its requests waiting together."""
-    config = TailSamplingConfig.model_validate(
-        {"num_traces": 10**6, "buffer": {"max_bytes": 1 << 30}, **setting, "decision_wait": _WAIT_S}
-    )
+    config = _measurable(config)
     built = Setting(weighted=is_weighted(config))
     out = _Joined()
     store = Store(StoreSettings(config.buffer.max_bytes))
