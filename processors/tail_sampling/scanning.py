@@ -22,8 +22,13 @@ _NO_PARENT: Final = (b"", bytes(8))
 # Names times bytes of a span up to which looking for the names first costs less than what it saves.
 _WORTH_SEARCHING_BYTES: Final = 2048
 
-_Place: TypeAlias = tuple[int, Callable[[Any, Span], Any], frozenset[str]]
-"""Slot of a watch, its `add` and its `keys`."""
+# Of names that occur together, for which it is remembered who watches: senders choose them.
+_MOST_COMBINATIONS: Final = 256
+
+_Places: TypeAlias = tuple[tuple[int, Callable[[Any, Span], Any]], ...]
+"""Slots and `add` of watches."""
+_Awake: TypeAlias = dict[tuple[str, ...], _Places]
+"""Who sees a span, by the names of its attributes that some watch names."""
 
 
 class Scanner:
@@ -32,9 +37,8 @@ class Scanner:
     def __init__(self, watches: Sequence[Watch]) -> None:
         """Read what these watches name, and no more."""
         self._begin = tuple(watch.begin for watch in watches)
-        places = [(slot, watch.add, watch.keys) for slot, watch in enumerate(watches)]
-        self._for_all = tuple(place for place in places if not place[2])
-        self._for_some = tuple(place for place in places if place[2])
+        self._watches = tuple((slot, watch.add, watch.keys) for slot, watch in enumerate(watches))
+        self._awake: dict[tuple[str, ...], _Awake] = {}
         self._names = tuple(sorted(frozenset[str]().union(*(names_of(watch) for watch in watches))))
         self._raw_names = tuple(name.encode() for name in self._names)
         self._is_watching = bool(watches)
@@ -69,25 +73,31 @@ class Scanner:
         notes = head.notes
         if notes is None or notes[0] is not self:
             notes = head.notes = self._read_resource(head)
-        _, resource, for_all = notes
+        _, resource, awake = notes
         if self._may_name(body, len(spans)):
             found: Iterable[Mapping[str, Any]] = named_attributes(body, spans, self._names)
-        elif for_all:
+        elif awake[()]:
             found = repeat(_NO_ATTRIBUTES)
         else:
             return
         for span, attributes in zip(spans, found):  # noqa: B905 - what is repeated has no end
-            if attributes or for_all:
-                self._show(facts, Span(span, attributes, resource), for_all)
+            names = tuple(attributes)
+            places = awake.get(names)
+            if places is None:
+                places = self._wake(awake, names)
+            if places:
+                seen = Span(span, attributes, resource)
+                for slot, add in places:
+                    facts[slot] = add(facts[slot], seen)
 
-    def _show(self, facts: list[Any], span: Span, for_all: tuple[_Place, ...]) -> None:
-        for slot, add, _ in for_all:
-            facts[slot] = add(facts[slot], span)
-        if attributes := span.attributes:
-            for place in self._for_some:
-                slot, add, keys = place
-                if not keys.isdisjoint(attributes) and place not in for_all:
-                    facts[slot] = add(facts[slot], span)
+    def _wake(self, awake: _Awake, names: tuple[str, ...]) -> _Places:
+        """The watches that see a span with these attributes, for this time and the next."""
+        always = awake[()]
+        woken = [(slot, add) for slot, add, keys in self._watches if not keys.isdisjoint(names)]
+        places = always + tuple(place for place in woken if place not in always)
+        if len(awake) < _MOST_COMBINATIONS:
+            awake[names] = places
+        return places
 
     def _may_name(self, body: bytes, count: int) -> bool:
         """Whether the spans are to be searched for attributes; they may have none that is named."""
@@ -96,13 +106,19 @@ class Scanner:
             return True
         return any(name in body for name in names)
 
-    def _read_resource(self, head: Head) -> tuple[Scanner, Mapping[str, Any], tuple[_Place, ...]]:
-        """For the notes of a head: what is named of its resource, and the watches that see each span under it."""
+    def _read_resource(self, head: Head) -> tuple[Scanner, Mapping[str, Any], _Awake]:
+        """For the notes of a head: what is named of its resource, and who sees the spans under it."""
         resource = _NO_ATTRIBUTES
         if self._names:
             resource = named(ResourceSpans.FromString(head.resource).resource.attributes, self._names)
-        woken = tuple(place for place in self._for_some if not place[2].isdisjoint(resource))
-        return self, resource, (*self._for_all, *woken)
+        names = tuple(resource)
+        awake = self._awake.get(names)
+        if awake is None:
+            always = tuple((slot, add) for slot, add, keys in self._watches if not keys or not keys.isdisjoint(names))
+            awake = {(): always}
+            if len(self._awake) < _MOST_COMBINATIONS:
+                self._awake[names] = awake
+        return self, resource, awake
 
 
 def _read_trace_state(trace: Trace, text: str) -> None:
