@@ -67,6 +67,14 @@ async def test_what_somebody_else_brings_again_is_not_over() -> None:
         assert (first.outcome, type(first.error)) == (Outcome.FAILED, Refused)
 
 
+async def test_they_are_no_more_than_traces_that_may_wait() -> None:
+    async with Run(**QUIET, num_traces=3) as run:
+        sent = [await run.send(spans(number, error=True, root=False)) for number in range(1, 6)]
+        await run.clock.advance(1.0)
+        assert states(*sent) == [False, False, False, True, True]
+        assert len(traces_of(run.sink)) == 5
+
+
 async def test_the_end_ends_them() -> None:
     async with Run(**QUIET) as run:
         first, lost = await run.send(spans(1, error=True, root=False)), await run.send(spans(2, error=True, root=False))
