@@ -49,10 +49,11 @@ _ScopeSpans: Final = _schema()
 
 def named_attributes(body: bytes, spans: Sequence[Any], names: Collection[str]) -> list[dict[str, Any]]:
     """For each of `spans`, which are in `body` with their tags, those attributes that have one of the names."""
-    return [
-        _looked_up(maps.attributes, span, names)
-        for maps, span in zip(_ScopeSpans.FromString(body).spans, spans, strict=True)
-    ]
+    maps = _ScopeSpans.FromString(body).spans
+    if len(spans) == 1:
+        # To ask for the first costs less than an iterator, which protobuf's runtime ends with an exception.
+        return [_looked_up(maps[0].attributes, spans[0], names)]
+    return [_looked_up(each.attributes, span, names) for each, span in zip(maps, spans, strict=True)]
 
 
 def _looked_up(attributes: Any, span: Any, names: Collection[str]) -> dict[str, Any]:
