@@ -84,6 +84,7 @@ class Sampler:
         self.rules, self.store = rules, store
         self._out = out
         self._deadline = deadline_of(config)
+        self._waits = config.deadline, config.decision_wait, config.decision_wait_after_root_received
         self._wheel = Wheel()
         self._streams = Streams(self._deadline)
         self._overload = Overload(config.overload.sampling_percentage)
@@ -490,15 +491,17 @@ class Sampler:
         self._streams.take_over(predecessor._streams)
         self.store, predecessor.store = predecessor.store, self.store
         self.store.settings, predecessor.store.settings = predecessor.store.settings, self.store.settings
-        same = predecessor._watches == self._watches
-        for trace in predecessor.open.values():
-            if not same:
-                # Scanned again when it is next looked at: thousands at once would hold up everything.
+        if predecessor._watches != self._watches:
+            # Scanned again when it is next looked at: thousands at once would hold up everything.
+            for trace in predecessor.open.values():
                 trace.facts = _UNREAD
-            self.open[trace.trace_id] = trace
-            trace.due_s = inf
-            self._wheel.enter(trace, self._deadline.of(trace))
+        self.open, predecessor.open = predecessor.open, {}
+        if predecessor._waits == self._waits:
+            self._wheel = predecessor._wheel
+        else:
+            for trace in self.open.values():
+                trace.due_s = inf
+                self._wheel.enter(trace, self._deadline.of(trace))
+        predecessor._wheel = Wheel()
         # Who lost a claim told the predecessor, perhaps a moment ago.
         self._claims_lost += 1
-        predecessor.open = {}
-        predecessor._wheel = Wheel()

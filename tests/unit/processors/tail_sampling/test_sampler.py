@@ -269,6 +269,21 @@ def test_hints_of_the_collector_change_nothing() -> None:
     assert found[0] == found[1]
 
 
+def test_a_successor_with_another_wait_decides_by_it() -> None:
+    out = Out()
+    for wait_s, due_s in ((30.0, 30.0), (5.0, 5.0), (90.0, 90.0)):
+        old = sampler(out, policies=[ALL])
+        old.add(batch(1), 0.0)
+        new = sampler(out, policies=[ALL], decision_wait=wait_s)
+        new.take_over(old)
+        assert not old.open
+        new.tick(due_s - 0.1)
+        assert not out.spans
+        new.tick(due_s)
+        assert out.traces() == {1: 1}
+        out.spans.clear()
+
+
 # Overload -------------------------------------------------------------------------------------------------------------
 
 
