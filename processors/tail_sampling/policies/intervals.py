@@ -27,10 +27,12 @@ _LEAST_PART: Final = 1 / 4
 _AHEAD: Final = 0.2
 """Of an interval's budget, how much more than foreseen is spent before factors fall: what comes at once (all traces
 that are decided in one second) is no burst."""
+_NOISE_SIGMAS: Final = 2.0
+"""Or, where an interval's budget is a few traces, standard deviations of what is spent (Poisson)."""
 _LEFT_AT_LEAST: Final = 0.5
 """Of the rate, what is kept in the rest of an interval however much was spent before: next to nothing would spoil
 estimates and lose what must be kept. All in all less than twice the budget of an interval is spent."""
-_MOST_AT_ONCE: Final = 8
+_MOST_AT_ONCE: Final = 4
 """How many times lower factors get at once: what a moment looks like may be wrong, and the next moment is near."""
 _IDLE_INTERVALS: Final = 4
 """Intervals without traces after which the past says nothing more."""
@@ -92,6 +94,12 @@ class _Flow:
         return self.must.is_negligible and self.may.is_negligible
 
 
+def _braked(before: Factors, planned: Factors, *, is_too_much: bool) -> Factors:
+    """The lower ones, but not much lower at once; what must be kept is kept unless it alone is too much."""
+    may = max(min(before.may, planned.may), before.may / _MOST_AT_ONCE) if before.may < math.inf else planned.may
+    return Factors(min(before.must, planned.must) if is_too_much else before.must, may)
+
+
 _Flows = dict[Hashable, _Flow]
 _OTHERS: Final = None
 """Key of those for whom there is no place."""
@@ -127,7 +135,7 @@ class Pace:
         self._unseen = Factors(may=first)
         self._generous = Factors(may=most)
         self._begin_s = self._part_s = self._braked_s = self._next_s = -math.inf
-        self._spent = self._spent_must = 0.0
+        self._spent = self._spent_must = self._spread = 0.0
         self._alarm = math.inf
         self._alarms = 1
 
@@ -155,7 +163,9 @@ class Pace:
         else:
             flow.may.add(weight, cost)
             found = min(1.0, weight * factors.may)
-        self._spent += found * cost
+        spent = found * cost
+        self._spent += spent
+        self._spread += spent * cost
         return found
 
     def _known_as(self, key: Hashable) -> Hashable:
@@ -172,7 +182,7 @@ class Pace:
         elif now_s >= self._begin_s + self._interval_s:
             self._close(now_s)
         else:
-            if self._spent > self._foreseen(now_s) + self._alarms * _AHEAD * self._amount:
+            if self._spent > self._foreseen(now_s) + self._alarms * self._ahead():
                 self._brake(now_s)
                 if self._alarms == 1:
                     self._end_part(now_s)
@@ -182,7 +192,11 @@ class Pace:
                 self._end_part(now_s)
         part_s = self._interval_s / _PARTS
         self._next_s = self._begin_s + (math.floor((now_s - self._begin_s) / part_s) + 1) * part_s
-        self._alarm = self._foreseen(now_s) + self._alarms * _AHEAD * self._amount
+        self._alarm = self._foreseen(now_s) + self._alarms * self._ahead()
+
+    def _ahead(self) -> float:
+        """How much more than foreseen may be spent."""
+        return max(_AHEAD * self._amount, _NOISE_SIGMAS * math.sqrt(self._spread))
 
     def _foreseen(self, now_s: float) -> float:
         return self._amount * (now_s - self._begin_s) / self._interval_s
@@ -217,7 +231,8 @@ class Pace:
                 flows[key] = flow
         self._past, self._before, self._present, self._known = flows, {}, {}, set(flows)
         self._begin_s += passed * self._interval_s
-        self._spent, self._spent_must, self._alarms = 0.0, 0.0, 1
+        self._spent = self._spent_must = self._spread = 0.0
+        self._alarms = 1
         self._factors, self._unseen = self._planned(flows, strangers, self._amount)
 
     def _brake(self, now_s: float) -> None:
@@ -225,6 +240,7 @@ class Pace:
         least_s = _LEAST_PART * self._interval_s / _PARTS
         left_s = max(least_s, self._begin_s + self._interval_s - now_s)
         fresh_s = max(least_s, now_s - self._part_s)
+        is_too_much = self._spent_must > self._foreseen(now_s) + self._ahead()
         flows: _Flows = {}
         # At the beginning, this interval is all there is to know.
         known, known_s = self._past, self._interval_s
@@ -234,15 +250,18 @@ class Pace:
             fresh, latest = self._fresh.get(key, _Flow()), self._latest.get(key, _Flow())
             latest_times = self._latest_times * left_s / self._interval_s
             if key in known:
-                rest = known[key].scaled(left_s / known_s).or_risen(latest, latest_times)
-                flows[key] = rest.or_risen(fresh, left_s / fresh_s)
+                rest = known[key].scaled(left_s / known_s)
+                flows[key] = rest.or_risen(latest, latest_times).or_risen(fresh, left_s / fresh_s)
+                if not is_too_much:
+                    # More of it is told when it has come; what may be kept is not to make room for it before.
+                    flows[key].must = rest.must
             else:
                 flows[key] = fresh.scaled(left_s / fresh_s) if key in self._fresh else latest.scaled(latest_times)
         left = max(self._amount - self._spent, _LEFT_AT_LEAST * self._amount * left_s / self._interval_s)
         planned, unseen = self._planned(flows, self._strangers(flows), left)
         for key, plan in planned.items():
-            self._factors[key] = self._braked(self._factors.get(key, self._unseen), plan, now_s)
-        self._unseen = self._braked(self._unseen, unseen, now_s)
+            self._factors[key] = _braked(self._factors.get(key, self._unseen), plan, is_too_much=is_too_much)
+        self._unseen = _braked(self._unseen, unseen, is_too_much=is_too_much)
 
     def _so_far(self) -> _Flows:
         """What came in this interval."""
@@ -251,12 +270,6 @@ class Pace:
             for key, flow in part.items():
                 found.setdefault(key, _Flow()).merge(flow)
         return found
-
-    def _braked(self, before: Factors, planned: Factors, now_s: float) -> Factors:
-        """The lower ones, but not much lower at once; and what must be kept is kept unless it alone is too much."""
-        is_too_much = self._spent_must > self._foreseen(now_s) + _AHEAD * self._amount
-        may = max(min(before.may, planned.may), before.may / _MOST_AT_ONCE) if before.may < math.inf else planned.may
-        return Factors(min(before.must, planned.must) if is_too_much else before.must, may)
 
     def _strangers(self, flows: _Flows) -> _Flows:
         """Those who came for the first time; at the beginning, when all do, that says nothing of what will come."""

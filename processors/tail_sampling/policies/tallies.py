@@ -60,7 +60,8 @@ class Tally:
     def scaled(self, share: float) -> Tally:
         """As many times what it has seen."""
         made = Tally()
-        made.merge(self, share)
+        if self.bins:
+            made.merge(self, share)
         return made
 
     def spent_at(self, factor: float) -> float:
@@ -107,6 +108,8 @@ def expected(past: Tally, last: Tally) -> Tally:
     Noise is smoothed (exponentially, three tenths for the last interval); a change that noise does not explain is
     believed at once, so that a step is followed within one interval.
     """
+    if not past.bins and not last.bins:
+        return past
     noise = math.sqrt(max(past.square, last.square))
     if abs(last.cost - past.cost) > _CHANGE_SIGMAS * noise:
         return last
