@@ -34,4 +34,7 @@ class Goal:
     def _text(self, value: float | None) -> str:
         if value is None:
             return ""
-        return f"{100 * value:.4g} %" if self.unit == "%" else f"{value:.4g}{self.unit}"
+        if self.unit == "%":
+            return f"{100 * value:.4g} %"
+        # Four digits that count, without an exponent.
+        return f"{float(f'{value:.4g}'):,.10g}{self.unit}"
