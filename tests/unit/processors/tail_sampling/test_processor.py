@@ -118,6 +118,17 @@ async def test_it_runs_as_configured() -> None:
         assert traces_of(pipeline.sink) == [1, 2, 1]
 
 
+async def test_a_trace_leaves_within_a_fifth_of_a_second_of_its_deadline() -> None:
+    async with Run(deadline={"settle": 2.0, "early_keep": False}, policies=ALL) as run:
+        for number in range(20):
+            await run.clock.advance(0.013)
+            await run.send(spans(number))
+            await run.clock.advance(1.99)
+            assert run.sink.count == number
+            await run.clock.advance(0.21)
+            assert run.sink.count == number + 1
+
+
 # Room -----------------------------------------------------------------------------------------------------------------
 
 
