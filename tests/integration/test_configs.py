@@ -13,7 +13,11 @@ from tests.servers.collectors import ROOT, penstock_command
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
-OVERLAYS = sorted((ROOT / "configs" / "overlays").glob("*.yaml"))
+LAID = (
+    ("gateway", "overlays/sampling"),
+    ("worker-kafka", "overlays/sampling"),
+    ("worker-kafka", "overlays/sampling", "overlays/sampling-kafka"),
+)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -21,10 +25,14 @@ def test_is_valid(path: Path) -> None:
     check(path)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("below", ["gateway", "worker-kafka"])
-def test_is_valid_over(below: str, overlay: Path) -> None:
-    check(ROOT / "configs" / f"{below}.yaml", overlay)
+@pytest.mark.parametrize("names", LAID, ids="+".join)
+def test_is_valid_one_over_the_other(names: tuple[str, ...]) -> None:
+    check(*(ROOT / "configs" / f"{name}.yaml" for name in names))
+
+
+def test_every_overlay_is_laid_over_something() -> None:
+    overlays = {f"overlays/{path.stem}" for path in (ROOT / "configs" / "overlays").glob("*.yaml")}
+    assert overlays == {name for names in LAID for name in names[1:]}
 
 
 def check(*paths: Path) -> None:
