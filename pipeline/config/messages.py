@@ -73,4 +73,6 @@ def _message(detail: ErrorDetails, path: Path) -> str:
         return f'unknown key "{path[-1]}"'
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
+    if kind == "too_short":
+        return f"expected at least {context['min_length']} of them, got {context['actual_length']}"
     return re.sub(r"^Input should be", "must be", detail["msg"])

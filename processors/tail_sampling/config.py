@@ -108,7 +108,10 @@ class TailSamplingConfig(ConfigModel):
                 if key in self.model_fields_set:
                     raise InvalidKey(f"{key} has no effect beside deadline: leave one of them out", key)
         if self.session is not None and self.weights is False:
-            raise InvalidKey("a session shares one fate by its randomness, which is only used with weights", "weights")
+            raise InvalidKey(
+                "a session shares one fate by its randomness, which is only used with weights: remove weights: false, "
+                "or session", "weights",
+            )  # fmt: skip
         if self.sampling_strategy == "span-ingest":
             check_stateless(self.policies)
         return self

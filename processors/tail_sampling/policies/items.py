@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from pydantic import Field, ValidationError, create_model, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, refused
+from pipeline.config.suggest import hint
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policy import Policy, Setting
 
@@ -17,6 +18,8 @@ _NO_OTTL: Final = (
     "latency, span_count or status_code, joined by and, not and drop"
 )
 _NO_EXTENSIONS: Final = "policies of extensions are not supported: write them as a processor that sets an attribute"
+_ALL_TYPES: Final[set[str]] = set()
+"""Types that may stand somewhere, filled as models of items are made."""
 
 
 class Item(ConfigModel):
@@ -40,9 +43,18 @@ class Item(ConfigModel):
             if value.get(kind) is None:
                 raise InvalidKey(f"policy type ottl_condition is not supported: {_NO_OTTL}", "type")
         elif isinstance(kind, str) and kind not in cls.policy_types:
-            known = ", ".join(sorted(cls.policy_types))
-            raise InvalidKey(f"unknown sampling policy type {kind}; known here are {known}; {_NO_EXTENSIONS}", "type")
+            raise InvalidKey(cls._why_not(kind), "type")
         return value
+
+    @classmethod
+    def _why_not(cls, kind: str) -> str:
+        known = ", ".join(sorted(cls.policy_types))
+        if not kind:
+            return f"a policy needs a type: one of {known}"
+        if kind in _ALL_TYPES:
+            return f"a policy of type {kind} cannot stand inside this one; these can: {known}"
+        near = hint(kind, cls.policy_types, all_of="known here are", listed=len(known))
+        return f"unknown sampling policy type {kind}{near}" + ("" if near.endswith("?") else f"; {_NO_EXTENSIONS}")
 
     @model_validator(mode="after")
     def _is_of_its_type(self) -> Item:
@@ -90,6 +102,7 @@ def item_model(
         is_repetition: whether its keys are described where they stand in the outermost list.
     """
     names = [policy.type for policy in types]
+    _ALL_TYPES.update(names)
     kind = Field("", description=Item.model_fields["type"].description, json_schema_extra={"enum": [*names]})
     fields: dict[str, Any] = {"type": (str, kind)} | {
         policy.type: (policy.Config | None, Field(None, description=_summary(policy))) for policy in types

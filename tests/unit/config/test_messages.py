@@ -21,6 +21,7 @@ class Inner(BaseModel):
 class Outer(BaseModel):
     inner: list[Inner | int] = Field([])
     total: int = 0
+    names: tuple[str, ...] = Field(("a",), min_length=1)
 
     @model_validator(mode="after")
     def _no_thirteen(self) -> Outer:
@@ -42,6 +43,10 @@ def problems(text: str, reported: frozenset[Path] = frozenset()) -> list[str]:
 def test_constraints_point_at_the_value() -> None:
     found = problems("inner:\n- {small: 7, needed: a}\n")
     assert "f:2:11: x::inner::0::small: must be less than 5" in found
+
+
+def test_lists_that_are_too_short() -> None:
+    assert problems("names: []\n") == ["f:1:1: x::names: expected at least 1 of them, got 0"]
 
 
 def test_missing_keys_point_at_the_block() -> None:

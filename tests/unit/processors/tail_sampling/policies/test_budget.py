@@ -193,7 +193,7 @@ def test_the_same_thresholds_whatever_the_randomness() -> None:
                 "spans_per_second": 1,
                 "policies": [{"name": "x", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 1}}],
             },
-            "unknown sampling policy type rate_limiting",
+            "a policy of type rate_limiting cannot stand inside this one",
         ),
     ],
 )
