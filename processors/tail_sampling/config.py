@@ -103,6 +103,8 @@ class TailSamplingConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> TailSamplingConfig:
+        if not self.policies:
+            raise InvalidKey("without a policy every trace would be dropped: name at least one", "policies")
         if self.deadline is not None:
             for key in ("decision_wait", "decision_wait_after_root_received"):
                 if key in self.model_fields_set:

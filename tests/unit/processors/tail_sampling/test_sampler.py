@@ -226,6 +226,11 @@ def test_a_session_needs_weights(weights: bool | None, session: dict[str, Any] |
     assert is_weighted(TailSamplingConfig.model_validate(raw)) is expected
 
 
+def test_a_configuration_without_policies_is_refused() -> None:
+    with pytest.raises(ValidationError, match="every trace would be dropped"):
+        TailSamplingConfig.model_validate({"policies": []})
+
+
 def test_a_session_without_weights_is_refused() -> None:
     with pytest.raises(ValidationError, match="only used with weights"):
         TailSamplingConfig.model_validate({"policies": [HALF], "weights": False, "session": {}})
