@@ -18,8 +18,8 @@ from processors.tail_sampling.policy import NEVER, Decision, Policy, Setting, Tr
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Piece, Sampler, TenantOf
-from processors.tail_sampling.store import Store, StoreSettings
 from processors.tail_sampling.tenants import Tenants
+from processors.trace_buffer.store import Store, StoreSettings
 
 _SECOND_NS: Final = 10**9
 _TICK_S: Final = 0.1

@@ -11,10 +11,10 @@ from pipeline.errors import Code, Refused, StartError
 from pipeline.signals import Batch, Delivery, Rooms, Signal
 from processors.groupbytrace.config import GroupByTraceConfig
 from processors.groupbytrace.waiting import Waiting
-from processors.tail_sampling.line import Lines
-from processors.tail_sampling.outlet import Outlet
 from processors.tail_sampling.sampler import Piece
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.line import Lines
+from processors.trace_buffer.outlet import Outlet
+from processors.trace_buffer.store import Store, StoreSettings
 
 TICK_S: Final = 0.1
 """How often what is due is looked for."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 from pipeline.errors import Refused, Rejected
 from pipeline.signals import Batch, Delivery, Outcome, end_all
 from processors.sampling.thresholds import randomness_of
-from processors.tail_sampling.dividing import Part, divide
 from processors.tail_sampling.sampler import Out
-from processors.tail_sampling.store import Store
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.dividing import Part, divide
+from processors.trace_buffer.store import Store
+from processors.trace_buffer.trace import Trace
 
 PORTION: Final = 256
 """Spans that are taken in, or let go, before others get their turn."""

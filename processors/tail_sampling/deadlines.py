@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 from processors.tail_sampling.config import DeadlineConfig, TailSamplingConfig
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 SLOT_S: Final = 0.05
 """Width of a slot of the wheel: how much later than due a trace may be found."""

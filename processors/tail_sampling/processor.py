@@ -11,17 +11,17 @@ from pipeline.errors import Code, Refused, StartError
 from pipeline.signals import Batch, Rooms, Signal
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.decision_topic import DecisionTopic
-from processors.tail_sampling.line import Lines
 from processors.tail_sampling.marks import is_weighted
-from processors.tail_sampling.outlet import Outlet
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Sampler
-from processors.tail_sampling.store import Store, StoreSettings
 from processors.tail_sampling.tally import Tally
 from processors.tail_sampling.telemetry import SamplingMetrics
 from processors.tail_sampling.tenants import Tenants
+from processors.trace_buffer.line import Lines
+from processors.trace_buffer.outlet import Outlet
+from processors.trace_buffer.store import Store, StoreSettings
 
 TICK_S: Final = 0.1
 """How often what is due is looked for."""

@@ -12,8 +12,6 @@ from processors.sampling.thresholds import randomness_of
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.deadlines import SLOT_S, Wheel, deadline_of
 from processors.tail_sampling.decisions import Decisions, Fate
-from processors.tail_sampling.dividing import Part, divide
-from processors.tail_sampling.heads import Head
 from processors.tail_sampling.marks import Marks
 from processors.tail_sampling.overload import Overload, Step
 from processors.tail_sampling.policy import Decision
@@ -21,10 +19,12 @@ from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
 from processors.tail_sampling.sending import Sending
 from processors.tail_sampling.sessions import Sessions
-from processors.tail_sampling.store import Store
 from processors.tail_sampling.streams import Streams
 from processors.tail_sampling.tally import Tally
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.dividing import Part, divide
+from processors.trace_buffer.heads import Head
+from processors.trace_buffer.store import Store
+from processors.trace_buffer.trace import Trace
 
 Piece: TypeAlias = tuple[Head, bytes, int]
 """Head, bytes of consecutive spans with their tags, and their number."""

@@ -11,9 +11,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 from processors.sampling.thresholds import randomness_of
 from processors.sampling.tracestate import TraceState
 from processors.tail_sampling.attribute_maps import named, named_attributes
-from processors.tail_sampling.heads import Head
 from processors.tail_sampling.policy import Span, Watch, names_of
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Head
+from processors.trace_buffer.trace import Trace
 
 _NO_ATTRIBUTES: Final[Mapping[str, Any]] = {}
 _STATUS_BITS: Final = {0: 1, 1: 2, 2: 4}

@@ -10,9 +10,9 @@ from pipeline.errors import Refused
 from pipeline.signals import Delivery, Outcome
 from pipeline.signals.wire import read_varint
 from processors.sampling.marking import Mark
-from processors.tail_sampling.packing import Piece
-from processors.tail_sampling.store import Store
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.packing import Piece
+from processors.trace_buffer.store import Store
+from processors.trace_buffer.trace import Trace
 
 MAX_SPANS: Final = 256
 MAX_BYTES: Final = 1 << 20

@@ -14,7 +14,7 @@ from pipeline.errors import Refused
 from pipeline.signals import Delivery, Outcome
 from pipeline.signals.delivery import end_all
 from processors.tail_sampling.deadlines import Deadline, Wheel
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 
 class Streams:

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from pipeline.signals import Context
 from pipeline.signals.values import from_any_value
-from processors.tail_sampling.heads import Head
+from processors.trace_buffer.heads import Head
 
 _RESOURCE: Final = "resource."
 

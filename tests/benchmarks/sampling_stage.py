@@ -13,13 +13,13 @@ from pipeline.signals import Batch, Delivery, Signal, end_all
 from pipeline.signals.delivery import Outcome
 from pipeline.signals.intake import parse
 from processors.tail_sampling.config import TailSamplingConfig
-from processors.tail_sampling.dividing import join
 from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Sampler
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.dividing import join
+from processors.trace_buffer.store import Store, StoreSettings
 from tests.benchmarks import report
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.payloads import TEXT_FREE, Shape

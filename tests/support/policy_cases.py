@@ -13,12 +13,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesDa
 
 from pipeline.signals.values import set_any_value
 from processors.sampling.thresholds import randomness_of
-from processors.tail_sampling.heads import Heads
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import PolicyItem, build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Heads
+from processors.trace_buffer.trace import Trace
 
 DATA: Final = Path(__file__).parents[1] / "data" / "sampling"
 START_NS: Final = 1_790_000_000_000_000_000

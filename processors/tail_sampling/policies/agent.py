@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel
 from processors.sampling.thresholds import ALWAYS
-from processors.tail_sampling.policies.intervals import threshold_near
-from processors.tail_sampling.policies.pathology import Doing, Links, Steps, depth_of
-from processors.tail_sampling.policies.percentiles import LearningConfig, Percentiles
+from processors.tail_sampling.facts.pathology import Doing, Links, Steps, depth_of
+from processors.tail_sampling.learning.intervals import threshold_near
+from processors.tail_sampling.learning.percentiles import LearningConfig, Percentiles
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
 Measure = Literal["loops", "depth", "tool_calls", "tool_failures", "llm_calls", "spans"]

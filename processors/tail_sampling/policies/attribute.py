@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey, Pattern
 from processors.sampling.thresholds import ALWAYS
-from processors.tail_sampling.policies.conditions import Condition, OneOf, Scalars
-from processors.tail_sampling.policies.gathering import (
+from processors.tail_sampling.facts.conditions import Condition, OneOf, Scalars
+from processors.tail_sampling.facts.gathering import (
     Count,
     Distinct,
     Extreme,
@@ -19,9 +19,9 @@ from processors.tail_sampling.policies.gathering import (
     Sums,
     Values,
 )
-from processors.tail_sampling.policies.intervals import threshold_near
-from processors.tail_sampling.policies.percentiles import LearningConfig, Percentiles
-from processors.tail_sampling.policies.readings import Group, Reading
+from processors.tail_sampling.facts.readings import Group, Reading
+from processors.tail_sampling.learning.intervals import threshold_near
+from processors.tail_sampling.learning.percentiles import LearningConfig, Percentiles
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
 _TESTS: Final = ("exists", "min", "max", "values", "regex", "percentile")

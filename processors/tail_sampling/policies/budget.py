@@ -11,13 +11,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import ConfigModel, Duration
 from processors.sampling.thresholds import ALWAYS, probability_of
+from processors.tail_sampling.facts.readings import attribute_of, short
+from processors.tail_sampling.learning.intervals import Pace, threshold_near
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policies.containers import Container
-from processors.tail_sampling.policies.intervals import Pace, threshold_near
 from processors.tail_sampling.policies.items import Item, item_model, named
 from processors.tail_sampling.policies.joining import And, Not
 from processors.tail_sampling.policies.limiting import BytesLimiting, RateLimiting
-from processors.tail_sampling.policies.readings import attribute_of, short
 from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Policy, Setting, SpanFacts, TraceFacts
 
 _TENANT: Final = "tenant"

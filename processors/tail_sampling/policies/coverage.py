@@ -7,9 +7,9 @@ from math import ceil
 from pydantic import Field
 
 from processors.sampling.thresholds import ALWAYS
-from processors.tail_sampling.policies.groups import GroupsConfig, Telling
-from processors.tail_sampling.policies.readings import Group
-from processors.tail_sampling.policies.sketches import CountMin, cells_of
+from processors.tail_sampling.facts.groups import GroupsConfig, Telling
+from processors.tail_sampling.facts.readings import Group
+from processors.tail_sampling.learning.sketches import CountMin, cells_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
 

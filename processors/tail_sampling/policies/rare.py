@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from processors.tail_sampling.policies.groups import GroupsConfig, Telling
-from processors.tail_sampling.policies.intervals import threshold_near
-from processors.tail_sampling.policies.readings import Group
-from processors.tail_sampling.policies.sketches import CountMin, cells_of
+from processors.tail_sampling.facts.groups import GroupsConfig, Telling
+from processors.tail_sampling.facts.readings import Group
+from processors.tail_sampling.learning.intervals import threshold_near
+from processors.tail_sampling.learning.sketches import CountMin, cells_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
 

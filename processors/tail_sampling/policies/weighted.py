@@ -9,9 +9,9 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration
-from processors.tail_sampling.policies.gathering import Extreme, Gathering, Sum
-from processors.tail_sampling.policies.intervals import Pace, threshold_near
-from processors.tail_sampling.policies.readings import Reading
+from processors.tail_sampling.facts.gathering import Extreme, Gathering, Sum
+from processors.tail_sampling.facts.readings import Reading
+from processors.tail_sampling.learning.intervals import Pace, threshold_near
 from processors.tail_sampling.policy import Policy, Setting, TraceFacts
 
 _HEAVIEST: Final = 1e18

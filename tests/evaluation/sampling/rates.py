@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from processors.sampling.thresholds import randomness_of
+from processors.tail_sampling.learning.fairness import level_of
 from processors.tail_sampling.policies.budget import Budget, BudgetConfig
-from processors.tail_sampling.policies.fairness import level_of
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 from tests.evaluation.sampling.goals import Goal
 
 _INTERVAL_S: Final = 15.0

@@ -19,7 +19,7 @@ from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFact
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Piece, Sampler
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.store import Store, StoreSettings
 from tests.support.sampling import PlainTrace
 from tests.support.sampling_otlp import Sending, sendings
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from processors.tail_sampling.config import DeadlineConfig
 from processors.tail_sampling.deadlines import SLOT_S, Deadline, FixedWait, Quiet, Wheel
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 
 def trace(arrived_s: float = 0.0) -> Trace:

@@ -14,12 +14,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 from pipeline.signals.values import set_any_value
 from processors.sampling.thresholds import ALWAYS, BITS, NEVER, adjusted_count_of
 from processors.tail_sampling.config import TailSamplingConfig
-from processors.tail_sampling.heads import Heads
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Heads
+from processors.trace_buffer.trace import Trace
 from tests.support.sampling import Traffic, generate
 from tests.support.sampling_otlp import pb_of
 from tests.unit.processors.tail_sampling.policies.scanned import Made, scanned

@@ -13,7 +13,7 @@ from processors.sampling.thresholds import ALWAYS, NEVER, threshold_digits
 from processors.tail_sampling.policies.joining import And, AndConfig
 from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFacts
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 from tests.support.policy_cases import Case, decision_cases, rules_of, trace_of, waiting
 
 

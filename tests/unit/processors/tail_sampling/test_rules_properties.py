@@ -14,7 +14,7 @@ from processors.tail_sampling.policies.joining import And, AndConfig
 from processors.tail_sampling.policy import LIMITED, UNKNOWN, Policy, Setting, TraceFacts
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 from tests.support.policy_cases import items_of, rules_of, trace_of, waiting
 
 RANDOMNESS = st.integers(0, NEVER - 1)

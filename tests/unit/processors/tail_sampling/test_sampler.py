@@ -21,14 +21,14 @@ from processors.sampling.marking import ADJUSTED_COUNT, RULE
 from processors.sampling.thresholds import NEVER, adjusted_count_of, randomness_of, threshold_of
 from processors.sampling.tracestate import TraceState
 from processors.tail_sampling.config import TailSamplingConfig
-from processors.tail_sampling.dividing import join
 from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.overload import Step
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Piece, Sampler
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.dividing import join
+from processors.trace_buffer.store import Store, StoreSettings
 
 ERRORS = {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}}
 HALF = {"name": "half", "type": "probabilistic", "probabilistic": {"sampling_percentage": 50}}

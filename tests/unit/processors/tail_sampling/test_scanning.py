@@ -16,11 +16,11 @@ from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 from pipeline.signals.values import set_any_value
 from processors.sampling.thresholds import randomness_of
-from processors.tail_sampling.dividing import divide
-from processors.tail_sampling.heads import Heads
 from processors.tail_sampling.policy import SpanFacts
 from processors.tail_sampling.scanning import Scanner
-from processors.tail_sampling.trace import NO_TIME, Trace
+from processors.trace_buffer.dividing import divide
+from processors.trace_buffer.heads import Heads
+from processors.trace_buffer.trace import NO_TIME, Trace
 
 ID = bytes(range(16))
 

@@ -13,7 +13,7 @@ from pipeline.errors import Refused
 from pipeline.signals import Outcome
 from pipeline.signals.wire import encode_varint
 from processors.tail_sampling.sending import MAX_BYTES, MAX_SPANS, cut
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.store import Store, StoreSettings
 from tests.unit.processors.tail_sampling.test_sampler import ALL, Out, batch, sampler
 
 

@@ -14,7 +14,7 @@ from processors.tail_sampling.policy import Decision, Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.sampler import Piece, Sampler
-from processors.tail_sampling.store import Store, StoreSettings
+from processors.trace_buffer.store import Store, StoreSettings
 from tests.unit.processors.tail_sampling.test_processor import ERRORS, spans
 
 KEPT: Final = Fate(Decision(kept=True, rule="theirs", threshold=0))

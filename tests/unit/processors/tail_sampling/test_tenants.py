@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.signals import Auth, Context
 from pipeline.testing import trace_request
-from processors.tail_sampling.heads import Head, Heads
 from processors.tail_sampling.tenants import Tenants
+from processors.trace_buffer.heads import Head, Heads
 
 HEADS = Heads()
 SOURCES = ("auth.subject", "metadata.x-scope-orgid", "resource.tenant.id", "metadata.last")

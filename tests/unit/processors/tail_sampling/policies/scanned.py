@@ -10,11 +10,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from pipeline.signals.values import set_any_value
 from processors.sampling.thresholds import randomness_of
-from processors.tail_sampling.heads import Heads
 from processors.tail_sampling.policy import Policy, Setting
 from processors.tail_sampling.rules import Rules
 from processors.tail_sampling.scanning import Scanner
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Heads
+from processors.trace_buffer.trace import Trace
 
 Attributes = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from processors.sampling.thresholds import ALWAYS, NEVER, probability_of
+from processors.tail_sampling.facts.pathology import depth_of
 from processors.tail_sampling.policies.agent import Agent, AgentConfig
-from processors.tail_sampling.policies.pathology import depth_of
 from processors.tail_sampling.policy import Setting
 from tests.unit.processors.tail_sampling.policies.scanned import Asked, Made, scanned
 

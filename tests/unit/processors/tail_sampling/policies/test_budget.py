@@ -14,7 +14,7 @@ from processors.sampling.thresholds import NEVER, probability_of, randomness_of
 from processors.tail_sampling.policies.budget import Budget, BudgetConfig
 from processors.tail_sampling.policy import UNKNOWN, Setting, Span
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 ERRORS = {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}}
 SMALL_SHARE = {"name": "share", "type": "probabilistic", "probabilistic": {"sampling_percentage": 1}}

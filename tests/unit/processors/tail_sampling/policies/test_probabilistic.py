@@ -10,7 +10,7 @@ from processors.sampling.hashing import fnv1a_64
 from processors.sampling.thresholds import ALWAYS, NEVER, threshold_of
 from processors.tail_sampling.policies.probabilistic import Probabilistic, ProbabilisticConfig, largest_hash
 from processors.tail_sampling.policy import Setting
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 
 def policy(percentage: float, salt: str = "", *, weighted: bool = False) -> Probabilistic:

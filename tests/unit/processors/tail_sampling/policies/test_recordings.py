@@ -17,11 +17,11 @@ from processors.gen_ai_cost.processor import GenAiCost
 from processors.gen_ai_latency import GenAiLatency
 from processors.gen_ai_normalizer import GenAiNormalizer
 from processors.sampling.thresholds import ALWAYS, randomness_of
-from processors.tail_sampling.heads import Heads
 from processors.tail_sampling.policies.agent import Agent
 from processors.tail_sampling.policies.attribute import Attribute
 from processors.tail_sampling.scanning import Scanner
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Heads
+from processors.trace_buffer.trace import Trace
 from tests.unit.processors.tail_sampling.policies.scanned import Asked
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from processors.tail_sampling.policies import LEAVES
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import CONTAINERS
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 from tests.support.policy_cases import DATA, Case, limit_sequences, policy_cases, rules_of, waiting
 
 CASES = policy_cases()

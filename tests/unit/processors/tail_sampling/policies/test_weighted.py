@@ -12,7 +12,7 @@ from processors.sampling.thresholds import ALWAYS, NEVER, probability_of, random
 from processors.tail_sampling.policies.weighted import Weighted, WeightedConfig
 from processors.tail_sampling.policy import Setting, Span
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.trace import Trace
 
 COST = "penstock.cost.usd"
 TRACE_ID = bytes(16)

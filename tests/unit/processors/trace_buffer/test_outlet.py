@@ -7,8 +7,8 @@ import pytest
 from pipeline.errors import Refused
 from pipeline.signals import Delivery, Outcome
 from pipeline.testing import CollectingSink, make_host, trace_request
-from processors.tail_sampling.heads import Head, Heads
-from processors.tail_sampling.outlet import MAX_BYTES, MAX_SPANS, Outlet
+from processors.trace_buffer.heads import Head, Heads
+from processors.trace_buffer.outlet import MAX_BYTES, MAX_SPANS, Outlet
 
 HEADS = Heads()
 BODY = b"\x12\x03\x2a\x01a"

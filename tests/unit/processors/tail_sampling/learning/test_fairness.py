@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.tail_sampling.policies.fairness import RESERVE, Demand, Grant, level_of, shares
+from processors.tail_sampling.learning.fairness import RESERVE, Demand, Grant, level_of, shares
 
 AMOUNTS = st.floats(0.0, 1e6)
 DEMANDS = st.dictionaries(st.integers(), st.builds(Demand, AMOUNTS, AMOUNTS), min_size=1, max_size=30)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.signals import LEDGER, Delivery, Outcome
-from processors.tail_sampling.store import Store, StoreSettings
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.store import Store, StoreSettings
+from processors.trace_buffer.trace import Trace
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.sampling.thresholds import ALWAYS, NEVER, probability_of, threshold_digits
-from processors.tail_sampling.policies.intervals import Pace, threshold_near
+from processors.tail_sampling.learning.intervals import Pace, threshold_near
 
 INTERVAL_S = 15.0
 

@@ -9,7 +9,7 @@ from sys import intern
 from typing import Any, Final
 
 from pipeline.signals.values import from_any_value
-from processors.tail_sampling.policies.conditions import OneOf
+from processors.tail_sampling.facts.conditions import OneOf
 from processors.tail_sampling.policy import SpanFacts
 
 ROLE: Final = "penstock.gen_ai.role"

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from pipeline.config import ConfigModel, Duration
-from processors.tail_sampling.policies.readings import Group, attribute_of, short
+from processors.tail_sampling.facts.readings import Group, attribute_of, short
 from processors.tail_sampling.policy import SpanFacts, TraceFacts
 
 _MOST: Final = 16

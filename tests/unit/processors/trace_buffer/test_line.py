@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.tail_sampling.line import Line, Lines
+from processors.trace_buffer.line import Line, Lines
 
 
 class One:

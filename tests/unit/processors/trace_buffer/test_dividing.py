@@ -14,8 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from pipeline.errors import Rejected
 from pipeline.signals import Batch, Content, Signal
 from pipeline.signals.intake import parse
-from processors.tail_sampling.dividing import divide, join
-from processors.tail_sampling.heads import Heads
+from processors.trace_buffer.dividing import divide, join
+from processors.trace_buffer.heads import Heads
 
 IDS = [bytes([n]) * 16 for n in (1, 2, 3)]
 

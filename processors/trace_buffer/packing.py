@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from processors.tail_sampling.heads import Head
-from processors.tail_sampling.spilling import Place, Spill
+from processors.trace_buffer.heads import Head
+from processors.trace_buffer.spilling import Place, Spill
 
 Piece: TypeAlias = tuple[Head, bytes, int]
 """Head, bytes of consecutive spans with their tags, and how many they are."""

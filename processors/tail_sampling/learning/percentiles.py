@@ -9,7 +9,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration
-from processors.tail_sampling.policies.sketches import Buckets, bucket_of, value_of
+from processors.tail_sampling.learning.sketches import Buckets, bucket_of, value_of
 
 _KEEP: Final = 0.5
 """What is left of a window's weight after each further one."""

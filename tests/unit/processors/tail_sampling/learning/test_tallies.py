@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.tail_sampling.policies.tallies import Tally, expected
+from processors.tail_sampling.learning.tallies import Tally, expected
 
 WEIGHTS = st.floats(1e-9, 1e9)
 TRACES = st.lists(st.tuples(WEIGHTS, st.floats(0.5, 1000)), min_size=1, max_size=60)

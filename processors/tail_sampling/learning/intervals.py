@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from processors.sampling.thresholds import ALWAYS, BITS, NEVER
-from processors.tail_sampling.policies.fairness import Demand, shares
-from processors.tail_sampling.policies.tallies import Tally, expected, risen
+from processors.tail_sampling.learning.fairness import Demand, shares
+from processors.tail_sampling.learning.tallies import Tally, expected, risen
 
 _PARTS: Final = 16
 """Of an interval, by which the present rate is told."""

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from processors.tail_sampling.policies.conditions import Condition, numbers_in
-from processors.tail_sampling.policies.readings import ROLE, Group, Reading, is_repeat
-from processors.tail_sampling.policies.seen import Seen
+from processors.tail_sampling.facts.conditions import Condition, numbers_in
+from processors.tail_sampling.facts.readings import ROLE, Group, Reading, is_repeat
+from processors.tail_sampling.facts.seen import Seen
 from processors.tail_sampling.policy import SpanFacts
 
 _MOST_VALUES: Final = 64

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from processors.tail_sampling.policies.percentiles import LearningConfig, Percentiles
+from processors.tail_sampling.learning.percentiles import LearningConfig, Percentiles
 
 
 def learning(**more: Any) -> Percentiles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.tail_sampling.policies.seen import Seen
+from processors.tail_sampling.facts.seen import Seen
 
 IDS = st.integers(0, 2**64 - 1) | st.integers(0, 9).flatmap(
     lambda shift: st.integers(0, 3).map(lambda n: n << 8 * shift)

@@ -1,4 +1,4 @@
-"""The way out of `tail_sampling`: decided traces leave together, in order, and wait here while what follows refuses."""
+"""The way out of a processor that holds traces: they leave together, in order, and wait while what follows refuses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.signals import Batch, Delivery, Outcome
 from pipeline.signals.content import Content
 from pipeline.signals.signal import Signal
 from processors.leaving import Leaving
-from processors.tail_sampling.dividing import join
-from processors.tail_sampling.heads import Head
+from processors.trace_buffer.dividing import join
+from processors.trace_buffer.heads import Head
 
 MAX_SPANS: Final = 1000
 MAX_BYTES: Final = 1 << 20

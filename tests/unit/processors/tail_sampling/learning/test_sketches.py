@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.tail_sampling.policies.sketches import Buckets, CountMin, bucket_of, cells_of, value_of
+from processors.tail_sampling.learning.sketches import Buckets, CountMin, bucket_of, cells_of, value_of
 
 KEYS = st.lists(st.text(max_size=3), max_size=50)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.signals import LEDGER, Delivery
-from processors.tail_sampling.heads import Head, Heads
-from processors.tail_sampling.packing import PIECE_BYTES, SLACK, Packed, Packer, Piece, memory_of
-from processors.tail_sampling.relief import Relief, Step
-from processors.tail_sampling.spilling import Spill
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.heads import Head, Heads
+from processors.trace_buffer.packing import PIECE_BYTES, SLACK, Packed, Packer, Piece, memory_of
+from processors.trace_buffer.relief import Relief, Step
+from processors.trace_buffer.spilling import Spill
+from processors.trace_buffer.trace import Trace
 
 # Objects beside the bytes: a trace with its places in tables and wheels, and a part of a request's handle.
 TRACE_BYTES: Final = 1000

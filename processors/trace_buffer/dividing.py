@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from pipeline.errors import Code, Rejected
 from pipeline.signals import Batch
 from pipeline.signals.wire import encode_varint, read_varint, skip
-from processors.tail_sampling.heads import Head, Heads
+from processors.trace_buffer.heads import Head, Heads
 
 # Tags of opentelemetry/proto/trace/v1: Request.resource_spans = 1, ResourceSpans.scope_spans = 2, ScopeSpans.spans = 2.
 _RESOURCE_SPANS: Final = 0x0A

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from pipeline.signals.values import from_any_value
-from processors.tail_sampling.policies.readings import ROLE, is_repeat
-from processors.tail_sampling.policies.seen import Seen
+from processors.tail_sampling.facts.readings import ROLE, is_repeat
+from processors.tail_sampling.facts.seen import Seen
 from processors.tail_sampling.policy import SpanFacts
 
 _OPERATION: Final = "gen_ai.operation.name"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from processors.tail_sampling.packing import STEP_BYTES, Packed, Packer, Packing, Piece, memory_of
-from processors.tail_sampling.spilling import Spill
-from processors.tail_sampling.trace import Trace
+from processors.trace_buffer.packing import STEP_BYTES, Packed, Packer, Packing, Piece, memory_of
+from processors.trace_buffer.spilling import Spill
+from processors.trace_buffer.trace import Trace
 
 # A larger piece is compressed in several steps.
 _MAX_AT_ONCE_BYTES: Final = 2 * STEP_BYTES

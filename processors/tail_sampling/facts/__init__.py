@@ -1,0 +1,1 @@
+"""What policies gather span by span: values of attributes, and what agents do."""

@@ -1,0 +1,1 @@
+"""What policies learn from past intervals: rates, shares and distributions."""

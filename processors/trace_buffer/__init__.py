@@ -1,0 +1,1 @@
+"""Traces that wait: what processors that hold spans by trace share."""
