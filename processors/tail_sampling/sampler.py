@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from pipeline.errors import Refused
 from pipeline.signals import Batch, Delivery, Outcome
 from processors.sampling.thresholds import randomness_of
+from processors.tail_sampling.claims import Claims
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.deadlines import SLOT_S, Wheel, deadline_of
 from processors.tail_sampling.decisions import Decisions, Fate
@@ -106,7 +107,7 @@ class Sampler:
         self._is_early = keeps_early or config.sampling_strategy == "span-ingest"
         self._waits_for_room = config.block_on_overflow
         self._dry_run = config.dry_run
-        self._claims_lost = self._claims_seen = 0
+        self._claims = Claims()
         self.open: dict[bytes, Trace] = {}
         self.tally = Tally()
 
@@ -139,7 +140,7 @@ class Sampler:
     def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
         spans = 0
         is_stateless = self._look() is Step.STATELESS
-        delivery.on_disowned(self._lose_claim)
+        delivery.on_disowned(self._claims.lose)
         for part in parts:
             if spans >= PORTION:
                 is_stateless = self._make_room(now_s)
@@ -153,10 +154,10 @@ class Sampler:
     def _add(self, part: Part, delivery: Delivery, now_s: float, tenant_of: TenantOf, *, is_stateless: bool) -> None:
         trace_id, head, body, spans = part
         trace = self.open.get(trace_id)
-        if trace is not None and self._claims_lost != self._claims_seen and self._let_go(trace):
+        if trace is not None and self._claims.are_lost and self._let_go(trace):
             trace = None
         if trace is None:
-            fate = self.decisions.get(trace_id)
+            fate = self._streams.fate_of(trace_id) or self.decisions.get(trace_id)
             if fate is not None:
                 self._follow(fate, part, delivery, now_s)
                 return
@@ -171,10 +172,7 @@ class Sampler:
         elif trace.facts is _UNREAD:
             self._scan_again(trace)
         self.store.add(trace, head, body, len(spans), delivery)
-        try:
-            self._scanner.scan(trace, head, body, spans)
-        except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace
-            self.tally.unscanned += 1
+        self._scan(trace, head, body, spans)
         trace.last_s = now_s
         due_s = self._deadline.of(trace)
         if due_s < trace.due_s:
@@ -187,20 +185,29 @@ class Sampler:
             if decision is not None:
                 self._leave_early(trace, decision, now_s)
 
+    def _scan(self, trace: Trace, head: Head, body: bytes, spans: list[Any]) -> None:
+        try:
+            self._scanner.scan(trace, head, body, spans)
+        except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace
+            self.tally.unscanned += 1
+
     def _may_decide(self, trace: Trace) -> bool:
         """Whether nobody else can have decided the trace without our knowing."""
         return self.log is None or self.log.covers(trace.arrived_s)
 
     def _follow(self, fate: Fate, part: Part, delivery: Delivery, now_s: float) -> None:
         """Spans of a trace that was decided go the way of those before them."""
-        trace_id, head, body, spans = part
-        kept = fate.decision.kept
+        trace_id, _, _, spans = part
         if fate.is_early:
             self.tally.streamed_spans += len(spans)
             self._streams.follow(trace_id, spans, delivery, now_s)
         else:
-            self.tally.late_spans[kept] += len(spans)
-        if kept or self._dry_run:
+            self.tally.late_spans[fate.decision.kept] += len(spans)
+        self._let_through(fate, part, delivery)
+
+    def _let_through(self, fate: Fate, part: Part, delivery: Delivery) -> None:
+        _, head, body, spans = part
+        if fate.decision.kept or self._dry_run:
             mark = self._marks.of(fate)
             if mark is not None:
                 body = mark.write(body, has_tracestate=any(span.trace_state for span in spans))
@@ -211,7 +218,7 @@ class Sampler:
     def _decide_at_once(self, trace: Trace, part: Part, delivery: Delivery, now_s: float) -> None:
         """The last step of overload: a trace is decided by its first spans' randomness alone."""
         _, head, body, spans = part
-        self._scanner.scan(trace, head, body, spans)
+        self._scan(trace, head, body, spans)
         session = self._session_of(trace)
         fate = Fate(self._overload.decide(trace.randomness), session, is_early=True)
         self.decisions.add(trace.trace_id, fate)
@@ -219,7 +226,7 @@ class Sampler:
             self.log.add(trace.trace_id, fate, [delivery])
         self.tally.unwaited += 1
         self.tally.add(fate.decision, trace.tenant, len(spans))
-        self._follow(fate, part, delivery, now_s)
+        self._let_through(fate, part, delivery)
 
     # Room -------------------------------------------------------------------------------------------------------------
 
@@ -273,7 +280,7 @@ class Sampler:
     def ticking(self, now_s: float) -> Iterator[None]:
         """Decide what is due, a portion at a time."""
         yield from self._sending.steps()
-        yield from self._letting_go()
+        yield from self.letting_go()
         self._streams.tick(now_s)
         due_of = self._deadline.of
         budget = PORTION
@@ -329,7 +336,8 @@ class Sampler:
         """Drop what waits, undecided, a portion at a time: the user wants it so."""
         self._streams.end()
         for place, trace in enumerate(list(self.open.values()), start=1):
-            self._leave_now(trace, _PENDING, now_s)
+            if not (self._claims.are_lost and self._let_go(trace)):
+                self._leave_now(trace, _PENDING, now_s)
             if place % PORTION == 0:
                 yield
 
@@ -347,7 +355,7 @@ class Sampler:
             delivery.end(Outcome.FAILED, error)
 
     def _decide(self, trace: Trace, now_s: float) -> None:
-        if self._claims_lost != self._claims_seen and self._let_go(trace):
+        if self._claims.are_lost and self._let_go(trace):
             return
         if trace.facts is _UNREAD:
             self._scan_again(trace)
@@ -370,9 +378,10 @@ class Sampler:
 
     def _leave_early(self, trace: Trace, decision: Decision, now_s: float) -> None:
         self.tally.early += 1
+        fate = Fate(decision, self._session_of(trace), is_early=True)
         if len(self._streams) < self._max_traces:
-            self._streams.begin(trace)
-        self._leave(trace, Fate(decision, self._session_of(trace), is_early=True), now_s)
+            self._streams.begin(trace, fate)
+        self._leave(trace, fate, now_s)
 
     def _session_of(self, trace: Trace) -> int | None:
         """R of the session, which becomes that of the trace; None where its own counts."""
@@ -454,22 +463,19 @@ class Sampler:
 
     # Claims -----------------------------------------------------------------------------------------------------------
 
-    def _lose_claim(self, _: Delivery) -> None:
-        """Somebody else brings some spans again, perhaps to somebody else: see `Delivery.disown`."""
-        self._claims_lost += 1
-
-    def _letting_go(self) -> Iterator[None]:
-        """Let all go that wait undecided and will come again."""
-        seen = self._claims_lost
-        if seen == self._claims_seen:
+    def letting_go(self) -> Iterator[None]:
+        """Let all go that wait undecided and will come again, a portion at a time; `ticking` does so, too."""
+        claims = self._claims
+        if not claims.are_lost:
             return
+        lost = claims.lost
         for place, trace in enumerate(list(self.open.values()), start=1):
             if self.open.get(trace.trace_id) is trace:
                 self._let_go(trace)
             if place % _GLANCES == 0:
                 yield
         self._streams.let_go()
-        self._claims_seen = seen
+        claims.looked(lost)
 
     def _let_go(self, trace: Trace) -> bool:
         """Whether the trace is here no more, since all its spans will come again; else nothing is done."""
@@ -503,5 +509,4 @@ class Sampler:
                 trace.due_s = inf
                 self._wheel.enter(trace, self._deadline.of(trace))
         predecessor._wheel = Wheel()
-        # Who lost a claim told the predecessor, perhaps a moment ago.
-        self._claims_lost += 1
+        self._claims = predecessor._claims

@@ -320,8 +320,12 @@ def test_new_traces_do_not_wait_when_there_is_no_room_at_all() -> None:
         assert attribute(span, RULE) == "overload"
         assert TraceState.read(span.trace_state).th == "8"
         assert randomness_of(span.trace_id) >= NEVER // 2
+    assert held.tally.streamed_spans == 0
     held.add(batch(*unwaited, errors=list(unwaited)), 1.0)
     assert out.traces() == dict.fromkeys(unwaited, 3)
+    decided = sum(spans for _, spans in held.tally.decided.values())
+    assert held.tally.streamed_spans == len(unwaited)
+    assert decided + sum(trace.span_count for trace in held.open.values()) == 600
     held.tick(31.0)
     held.add(batch(1000), 32.0)
     assert (held.step.name, len(held.open)) == ("NORMAL", 1)
@@ -368,6 +372,17 @@ def test_a_policy_that_cannot_look_at_a_span_costs_no_trace() -> None:
     held.tick(31.0)
     assert out.traces() == {1: 1, 2: 1}
     assert held.tally.unscanned == 1
+
+
+def test_a_policy_that_cannot_look_at_a_span_costs_no_trace_where_there_is_no_room() -> None:
+    out = Out()
+    held = sampler(out, num_traces=100, policies=[ALL], overload={"sampling_percentage": 100})
+    held._scanner = Failing(held._scanner, 299)  # type: ignore[assignment]  # one that fails
+    for number in range(300):
+        held.add(batch(number), 0.0)
+    assert held.step is Step.STATELESS
+    assert held.tally.unscanned == 1
+    assert 299 in out.traces()
 
 
 def test_an_error_in_a_decision_costs_no_other_trace() -> None:
