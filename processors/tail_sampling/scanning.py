@@ -32,7 +32,11 @@ _Awake: TypeAlias = dict[tuple[str, ...], _Places]
 
 
 class Scanner:
-    """Folds spans into the traces they belong to. Made of the distinct watches of all policies, in slot order."""
+    """Folds spans into the traces they belong to. Made of the distinct watches of all policies, in slot order.
+
+    Attributes:
+        failures: how often a watch failed on a span, which it then has not seen.
+    """
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         """Read what these watches name, and no more."""
@@ -42,6 +46,7 @@ class Scanner:
         self._names = tuple(sorted(frozenset[str]().union(*(names_of(watch) for watch in watches))))
         self._raw_names = tuple(name.encode() for name in self._names)
         self._is_watching = bool(watches)
+        self.failures = 0
 
     def scan(self, trace: Trace, head: Head, body: bytes, spans: Sequence[Any]) -> None:
         """Fold spans of one part into the summary and the facts of their trace."""
@@ -88,7 +93,10 @@ class Scanner:
             if places:
                 seen = Span(span, attributes, resource)
                 for slot, add in places:
-                    facts[slot] = add(facts[slot], seen)
+                    try:
+                        facts[slot] = add(facts[slot], seen)
+                    except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace, nor other watches
+                        self.failures += 1
 
     def _wake(self, awake: _Awake, names: tuple[str, ...]) -> _Places:
         """The watches that see a span with these attributes, for this time and the next."""

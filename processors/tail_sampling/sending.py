@@ -37,6 +37,7 @@ class Sending:
 
     def add(self, trace: Trace, store: Store, mark: Mark | None) -> None:
         """Have a trace sent; its bytes stay in the store until then."""
+        store.seal(trace)
         work = self._send(trace, store, mark)
         # To where the handles are in its hands: one that never began could not end them.
         next(work)

@@ -14,6 +14,7 @@ from pipeline.errors import Refused
 from pipeline.signals import Delivery, Outcome
 from pipeline.signals.delivery import end_all
 from processors.tail_sampling.deadlines import Deadline, Wheel
+from processors.tail_sampling.decisions import Fate
 from processors.trace_buffer.trace import Trace
 
 
@@ -30,9 +31,17 @@ class Streams:
         """How many go on."""
         return len(self._open)
 
-    def begin(self, trace: Trace) -> None:
+    def fate_of(self, trace_id: bytes) -> Fate | None:
+        """The fate of a trace that goes on, also when so many were decided since that it is forgotten elsewhere."""
+        stream = self._open.get(trace_id)
+        if stream is None:
+            return None
+        fate: Fate = stream.facts[0]
+        return fate
+
+    def begin(self, trace: Trace, fate: Fate) -> None:
         """A trace is about to leave early: hold parts of the handles of what has come of it."""
-        stream = Trace(trace.trace_id, 0, trace.arrived_s, [])
+        stream = Trace(trace.trace_id, 0, trace.arrived_s, [fate])
         stream.last_s, stream.has_root = trace.last_s, trace.has_root
         stream.span_count, stream.size_bytes = trace.span_count, trace.size_bytes
         stream.due_s = inf

@@ -52,11 +52,15 @@ class Relief:
         if trace.loose_bytes > self.above_bytes:
             self._large[trace] = None
 
-    def forget(self, trace: Trace) -> None:
-        """A trace has gone, with all that was of it."""
+    def seal(self, trace: Trace) -> None:
+        """Leave a trace in the pieces that it is in: somebody goes through them."""
         self._large.pop(trace, None)
         if self._packing is not None and self._packing[0] is trace:
             self._packing = None
+
+    def forget(self, trace: Trace) -> None:
+        """A trace has gone, with all that was of it."""
+        self.seal(trace)
         for packed in trace.held[: trace.packed_runs]:
             self._packed.pop(packed, None)
             if packed.place is not None:

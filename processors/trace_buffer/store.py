@@ -114,6 +114,10 @@ class Store:
         if self._held_bytes + self.heads.held_bytes > self._half_bytes:
             self._relieve(size_bytes)
 
+    def seal(self, trace: Trace) -> None:
+        """Have the pieces of a trace stay as they are, for who lets others add to the store while it reads them."""
+        self.relief.seal(trace)
+
     def pieces(self, trace: Trace) -> Iterable[Piece]:
         """Head, bytes of spans with their tags and their number, in the order they came; unpacked one by one.
 

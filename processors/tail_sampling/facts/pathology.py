@@ -135,7 +135,9 @@ class Doing:
         operation = span.attributes.get(_OPERATION)
         if operation is None and span.attributes.get(_MCP) == "tools/call":
             operation = _TOOL_CALL
-        if operation in _MODEL_CALLS or operation in _AGENT_STEPS or operation == _TOOL_CALL:
+        if type(operation) is str and (
+            operation in _MODEL_CALLS or operation in _AGENT_STEPS or operation == _TOOL_CALL
+        ):
             so_far = so_far or Steps()
             so_far.take(span, operation)
         return so_far

@@ -39,7 +39,9 @@ def short(value: Any) -> Any:
 
 def is_repeat(span: SpanFacts) -> bool:
     """Whether the span's usage is that of other spans."""
-    return span.attributes.get(ROLE) in REPEATS
+    role = span.attributes.get(ROLE)
+    # Senders may write a list, which is in no set.
+    return type(role) is str and role in REPEATS
 
 
 @dataclass(frozen=True, slots=True)
