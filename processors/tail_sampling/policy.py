@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -133,6 +133,8 @@ class Policy(ABC):
             such a policy may be asked more than once for a trace.
         drops: whether a trace that it takes is dropped, before other policies are asked.
         spends: whether asking it takes something away from other traces, such as tokens.
+        is_stateless: whether its answer depends on the trace alone, and its rule is its name: many traces may be asked
+            about at once.
         vetoes: whether its NEVER keeps others from keeping the trace (inverted policies of old).
         is_graded: whether ALWAYS is but the largest of its probabilities, not a word that the trace must be kept.
         children: policies inside it.
@@ -148,6 +150,7 @@ class Policy(ABC):
     is_instant: bool = False
     drops: bool = False
     spends: bool = False
+    is_stateless: bool = False
     vetoes: bool = False
     is_graded: bool = False
     children: tuple[Policy, ...] = ()
@@ -162,6 +165,10 @@ class Policy(ABC):
 
         Asked once for each trace. The answer may depend on anything but the trace's randomness.
         """
+
+    def thresholds(self, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        """What `threshold` says of each; asked in its place if the policy is stateless."""
+        return [self.threshold(trace, now_s) for trace in traces]
 
     def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:  # noqa: B027 - few policies learn
         """Told the fate of each trace it was asked about, for policies that learn."""

@@ -35,6 +35,19 @@ class PolicyCounts:
         self.taken_traces = self.taken_spans = self.left_traces = self.left_spans = 0
         self.asked = self.took_ns = self.errors = 0
 
+    def leave(self, traces: int, spans: int) -> None:
+        """So many traces were asked about, and left; `take_left` corrects that."""
+        self.asked += traces
+        self.left_traces += traces
+        self.left_spans += spans
+
+    def take_left(self, spans: int) -> None:
+        """One of those traces was taken."""
+        self.taken_traces += 1
+        self.left_traces -= 1
+        self.taken_spans += spans
+        self.left_spans -= spans
+
 
 class PolicyMetrics:
     """The series of some policies."""

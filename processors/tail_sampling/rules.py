@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from processors.tail_sampling.policy_counts import PolicyCounts, PolicyMetrics
 _FAILED: Final = LIMITED + 1
 """In place of a threshold: the policy could not say."""
 _NOBODY: Final = Decision(kept=False)
+_SPAN_COUNT: Final = attrgetter("span_count")
 
 
 class _Asked:
@@ -45,6 +47,7 @@ class Rules:
 
     Attributes:
         watches: what is to be gathered of each trace, by slot of `TraceFacts.facts`.
+        are_stateless: whether fates do not depend on each other, so that there is `decide_all`.
     """
 
     def __init__(
@@ -73,6 +76,9 @@ class Rules:
         self._metrics: PolicyMetrics | None = None
         self.watches = _assign_slots(policies)
         self._has_vetoes = any(policy.vetoes for policy in policies)
+        self._nobody = (NEVER,) * len(self._keeps)
+        is_plain = not (self._drops or self._has_vetoes or sample_on_first_match)
+        self.are_stateless = is_plain and bool(policies) and all(policy.is_stateless for policy in policies)
         first_to_know = self._drops if self._drops or self._has_vetoes else self._keeps
         self._instant = [(asked.policy.threshold, asked) for asked in first_to_know if asked.policy.is_instant]
 
@@ -100,6 +106,22 @@ class Rules:
                 if policy in told:
                     policy.decided(trace, decision, now_s)
         return decision
+
+    def decide_all(self, traces: Sequence[TraceFacts], now_s: float) -> list[Decision]:
+        """What `decide` says of each, at a third of the price; only where `are_stateless`."""
+        try:
+            columns = [self._ask_all(one, traces, now_s) for one in self._keeps]
+        except Exception:  # noqa: BLE001 - a policy that fails must not cost the traces: it is asked for each of them
+            return [self.decide(trace, now_s) for trace in traces]
+        spans = sum(map(_SPAN_COUNT, traces))
+        for one in self._keeps:
+            one.counts.leave(len(traces), spans)
+        nobody = self._nobody
+        answers = zip(*columns, strict=True)
+        return [
+            _NOBODY if thresholds == nobody else self._of_answers(thresholds, trace)
+            for thresholds, trace in zip(answers, traces, strict=True)
+        ]
 
     def early(self, trace: TraceFacts, now_s: float) -> Decision | None:
         """The fate of a trace that is certain already, whatever spans follow; None where it is not."""
@@ -177,6 +199,21 @@ class Rules:
         if threshold == ALWAYS or any(other == ALWAYS for other, _ in matching):
             return rule.kept_for_certain()
         return Decision(kept=True, rule=rule.policy.rule, threshold=threshold if is_known else None)
+
+    def _ask_all(self, one: _Asked, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        begun_ns = perf_counter_ns()
+        thresholds = one.policy.thresholds(traces, now_s)
+        one.counts.took_ns += perf_counter_ns() - begun_ns
+        return thresholds
+
+    def _of_answers(self, thresholds: Sequence[int], trace: TraceFacts) -> Decision:
+        """The fate that follows from what all policies say, who are counted as leaving the trace so far."""
+        randomness = trace.randomness
+        matching = [(found, one) for found, one in zip(thresholds, self._keeps, strict=True) if found <= randomness]
+        for _, one in matching:
+            one.counts.take_left(trace.span_count)
+        is_known = UNKNOWN not in thresholds and max(thresholds) <= NEVER
+        return self._by_the_smallest(matching, is_known=is_known)
 
     def _ask(self, one: _Asked, trace: TraceFacts, now_s: float) -> int:
         counts = one.counts

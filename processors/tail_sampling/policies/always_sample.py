@@ -17,6 +17,7 @@ class AlwaysSample(Policy):
     type = "always_sample"
     Config = AlwaysSampleConfig
     is_instant = True
+    is_stateless = True
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """ALWAYS."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from pydantic import Field
@@ -25,17 +27,22 @@ class Latency(Policy):
 
     type = "latency"
     Config = LatencyConfig
+    is_stateless = True
 
     def __init__(self, name: str, config: LatencyConfig, setting: Setting) -> None:
         """Without an upper bound a trace only gets longer: what is too long stays so."""
         super().__init__(name, config, setting)
-        self._above_ms = config.threshold_ms
-        self._up_to_ms = config.upper_threshold_ms
-        self.is_instant = not self._up_to_ms
+        # Times are rounded down to milliseconds.
+        self._from_ns = (config.threshold_ms + 1) * _NS_PER_MS
+        upper_ms = config.upper_threshold_ms
+        self._below_ns = (upper_ms + 1) * _NS_PER_MS if upper_ms else inf
+        self.is_instant = not upper_ms
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """ALWAYS where the whole trace took so long."""
-        took_ms = (trace.end_unix_ns - trace.start_unix_ns) // _NS_PER_MS
-        if took_ms > self._above_ms and (not self._up_to_ms or took_ms <= self._up_to_ms):
-            return ALWAYS
-        return NEVER
+        return ALWAYS if self._from_ns <= trace.end_unix_ns - trace.start_unix_ns < self._below_ns else NEVER
+
+    def thresholds(self, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        """See `Policy`."""
+        from_ns, below_ns = self._from_ns, self._below_ns
+        return [ALWAYS if from_ns <= trace.end_unix_ns - trace.start_unix_ns < below_ns else NEVER for trace in traces]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
 from pydantic import Field
 
 from pipeline.config import ConfigModel
-from processors.sampling.hashing import fnv1a_64
+from processors.sampling.hashing import fnv1a_64, fnv1a_64_of_ids
 from processors.sampling.thresholds import ALWAYS, threshold_of
 from processors.tail_sampling.policy import NEVER, Policy, Setting, TraceFacts
 
@@ -42,6 +43,7 @@ class Probabilistic(Policy):
     type = "probabilistic"
     Config = ProbabilisticConfig
     is_instant = True
+    is_stateless = True
 
     def __init__(self, name: str, config: ProbabilisticConfig, setting: Setting) -> None:
         """The share as a threshold of the randomness, or as the largest hash."""
@@ -55,3 +57,11 @@ class Probabilistic(Policy):
         if self._threshold is not None:
             return self._threshold
         return ALWAYS if fnv1a_64(trace.trace_id, self._salted) <= self._largest else NEVER
+
+    def thresholds(self, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        """See `Policy`."""
+        if self._threshold is not None:
+            return [self._threshold] * len(traces)
+        largest = self._largest
+        hashes = fnv1a_64_of_ids([trace.trace_id for trace in traces], self._salted)
+        return [ALWAYS if each <= largest else NEVER for each in hashes]

@@ -21,6 +21,7 @@ class SpanCount(Policy):
 
     type = "span_count"
     Config = SpanCountConfig
+    is_stateless = True
 
     def __init__(self, name: str, config: SpanCountConfig, setting: Setting) -> None:
         """Without a largest number, more spans change nothing once there are enough."""

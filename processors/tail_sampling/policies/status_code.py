@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from pydantic import Field, field_validator
@@ -34,6 +35,7 @@ class StatusCode(Policy):
     type = "status_code"
     Config = StatusCodeConfig
     is_instant = True
+    is_stateless = True
 
     def __init__(self, name: str, config: StatusCodeConfig, setting: Setting) -> None:
         """Look for any of the configured statuses."""
@@ -43,3 +45,8 @@ class StatusCode(Policy):
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """ALWAYS where a span had such a status."""
         return ALWAYS if trace.status_codes & self._wanted else NEVER
+
+    def thresholds(self, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        """See `Policy`."""
+        wanted = self._wanted
+        return [ALWAYS if trace.status_codes & wanted else NEVER for trace in traces]

@@ -91,6 +91,7 @@ class TraceStatePolicy(Policy):
     type = "trace_state"
     Config = TraceStateConfig
     is_instant = True
+    is_stateless = True
 
     def __init__(self, name: str, config: TraceStateConfig, setting: Setting) -> None:
         """Watch for the member; values that cannot stand in a tracestate are left out."""
@@ -115,6 +116,7 @@ class TraceFlags(Policy):
     type = "trace_flags"
     Config = TraceFlagsConfig
     is_instant = True
+    is_stateless = True
 
     def __init__(self, name: str, config: TraceFlagsConfig, setting: Setting) -> None:
         """Watch for the flag."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -138,6 +138,8 @@ class BooleanAttributeConfig(ConfigModel):
 class _AttributePolicy(Policy):
     """Keeps traces by whether a watch has seen a match."""
 
+    is_stateless = True
+
     def __init__(self, name: str, config: Any, setting: Setting) -> None:
         super().__init__(name, config, setting)
         self._inverts: bool = config.invert_match
@@ -147,6 +149,11 @@ class _AttributePolicy(Policy):
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """ALWAYS where something matched, or nothing where the match is inverted."""
         return ALWAYS if trace.facts[self.slots[0]] is not self._inverts else NEVER
+
+    def thresholds(self, traces: Sequence[TraceFacts], now_s: float) -> list[int]:
+        """See `Policy`."""
+        slot, inverts = self.slots[0], self._inverts
+        return [ALWAYS if trace.facts[slot] is not inverts else NEVER for trace in traces]
 
 
 class StringAttribute(_AttributePolicy):

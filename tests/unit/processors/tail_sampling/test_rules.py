@@ -94,6 +94,20 @@ def test_a_policy_that_fails_is_skipped_counted_and_told_of_once(caplog: pytest.
     assert "secret" not in caplog.text
 
 
+def test_a_policy_that_fails_for_one_trace_of_many_costs_no_other() -> None:
+    class Choosy(Broken):
+        is_stateless = True
+
+        def threshold(self, trace: TraceFacts, now_s: float) -> int:
+            return ALWAYS if trace.trace_id[0] else super().threshold(trace, now_s)
+
+    rules = Rules([Choosy("choosy", None, Setting())], Setting())
+    assert rules.are_stateless
+    traces = [Trace(bytes([number]) * 16, 0, 0.0, []) for number in range(3)]
+    assert [decision.kept for decision in rules.decide_all(traces, 0.0)] == [False, True, True]
+    assert rules._keeps[0].counts.errors == 1
+
+
 def test_learners_are_told_what_became_of_traces_they_were_asked_about() -> None:
     first, second = Learner("first", ALWAYS), Learner("second", ALWAYS)
     rules = Rules([first, second], Setting(), sample_on_first_match=True)

@@ -13,6 +13,7 @@ from processors.sampling.thresholds import ALWAYS, NEVER
 from processors.tail_sampling.policies.joining import And, AndConfig
 from processors.tail_sampling.policy import LIMITED, UNKNOWN, Policy, Setting, TraceFacts
 from processors.tail_sampling.policy_config import build_policies
+from processors.tail_sampling.policy_counts import PolicyCounts
 from processors.tail_sampling.rules import Rules
 from processors.trace_buffer.trace import Trace
 from tests.support.policy_cases import items_of, rules_of, trace_of, waiting
@@ -207,3 +208,27 @@ def test_an_early_decision_is_the_one_that_would_come(
     if first is not None:
         last = rules.decide(waiting(rules, trace_of(trace_id, spans)), 0.0)
         assert (last.kept, last.threshold) == (first.kept, first.threshold)
+
+
+def counted(rules: Rules) -> list[list[int]]:
+    return [
+        [getattr(one.counts, name) for name in PolicyCounts.__slots__ if name != "took_ns"] for one in rules._keeps
+    ]
+
+
+@given(
+    st.lists(LEAF, min_size=1, max_size=4),
+    st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.lists(SPANS, min_size=1, max_size=3)), max_size=12),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_many_at_once_are_decided_as_one_by_one(
+    policies: list[dict[str, Any]], traces: list[tuple[bytes, list[dict[str, Any]]]], weighted: bool
+) -> None:
+    together, alone = (rules_of(named(policies), Setting(weighted=weighted)) for _ in range(2))
+    if not together.are_stateless:
+        assert any(policy["type"] == "rate_limiting" for policy in policies)
+        return
+    waits = [waiting(together, trace_of(trace_id, spans)) for trace_id, spans in traces]
+    assert together.decide_all(waits, 0.0) == [alone.decide(trace, 0.0) for trace in waits]
+    assert counted(together) == counted(alone)
