@@ -112,3 +112,31 @@ def test_another_size_keeps_the_elder_for_a_while_only() -> None:
     for other in others[700:]:
         table.add(other)
     assert trace_id not in table
+
+
+def fingerprinted(low: int, high: int, seed: int) -> bytes:
+    """An id whose hash ends with these two bytes: another one in each process."""
+    chance = random.Random(seed)
+    while hash(found := chance.randbytes(16)) & 0xFFFF != low | high << 8:
+        pass
+    return found
+
+
+def test_places_that_nobody_has_taken_are_nobodys() -> None:
+    table = Dropped(16)
+    zero = fingerprinted(0, 0, 1)
+    assert zero not in table
+    table.add(zero)
+    assert zero in table
+
+
+def test_two_fingerprints_side_by_side_are_no_third() -> None:
+    table = Dropped(16)
+    first, second, between = fingerprinted(1, 2, 1), fingerprinted(3, 4, 2), fingerprinted(4, 1, 3)
+    table.add(first)
+    table.add(second)
+    assert (first in table, second in table, between in table) == (True, True, False)
+    table.add(between)
+    for trace_id in (first, second):
+        table.add(trace_id)
+    assert between in table

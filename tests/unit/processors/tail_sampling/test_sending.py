@@ -82,3 +82,40 @@ def test_what_cannot_be_read_has_failed_and_others_go_on() -> None:
         raise lost.delivery.error or AssertionError
     assert not out.spans
     assert held.tally.unreadable == 1
+
+
+def test_small_ones_that_cannot_be_read_have_failed_too() -> None:
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    held.store = Broken(StoreSettings(1 << 20))
+    lost = batch(1, 1, 1)
+    held.add(lost, 0.0)
+    held.flush(1.0)
+    assert lost.delivery.outcome is Outcome.FAILED
+    with pytest.raises(Refused, match="Input/output error"):
+        raise lost.delivery.error or AssertionError
+    assert lost.delivery.resolved
+    assert (held.tally.unreadable, held.store.held_bytes) == (1, 0)
+
+
+def test_who_sends_may_be_overtaken() -> None:
+    """By whoever stops; what is large and was decided since is not lost by that."""
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    numbers = [1] * 700, [2] * 700
+    first, second = (batch(*spans) for spans in numbers)
+    held.add(first, 0.0)
+    slow = held.flushing(1.0)
+    for _ in range(3):
+        next(slow)
+    assert 0 < len(out.spans) < 700
+    for _ in held.sending():
+        pass
+    assert len(out.spans) == 700
+    held.add(second, 2.0)
+    next(held.flushing(2.0))
+    for _ in slow:
+        pass
+    held.tick(3.0)
+    assert out.traces() == {1: 700, 2: 700}
+    assert [each.delivery.outcome for each in (first, second)] == [Outcome.DELIVERED] * 2

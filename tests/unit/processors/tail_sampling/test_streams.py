@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pipeline.errors import Refused
-from pipeline.signals import Delivery, Outcome
+from pipeline.signals import Delivery, Outcome, Signal
+from pipeline.signals.intake import parse
 from pipeline.telemetry.meter import MetricsRegistry
 from pipeline.testing import FakeClock, make_host
 from tests.unit.processors.tail_sampling.test_processor import Run, spans, traces_of
@@ -42,6 +43,20 @@ async def test_without_a_root_they_end_when_it_is_idle() -> None:
         assert states(first) == [False]
         await run.clock.advance(0.5)
         assert states(first) == [True]
+
+
+async def test_a_root_among_others_ends_them_sooner() -> None:
+    async with Run(deadline={"settle": 2.0, "idle": 60.0}) as run:
+        first = await run.send(spans(1, error=True, root=False))
+        await run.clock.advance(1.0)
+        mixed = spans(1, 1, 1, root=False)
+        message: Any = mixed.message
+        message.resource_spans[0].scope_spans[0].spans[1].parent_span_id = b""
+        second = await run.send(parse(Signal.TRACES, message.SerializeToString()))
+        await run.clock.advance(1.7)
+        assert states(first, second) == [False, False]
+        await run.clock.advance(0.6)
+        assert states(first, second) == [True, True]
 
 
 async def test_what_comes_later_is_nobodys_concern() -> None:

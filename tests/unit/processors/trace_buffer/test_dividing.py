@@ -193,3 +193,11 @@ def test_what_is_no_protobuf_is_rejected(raw: bytes) -> None:
     batch = Batch(Content(Signal.TRACES, 0, raw=raw, message=ExportTraceServiceRequest()))
     with pytest.raises(Rejected):
         divide(batch, Heads())
+
+
+def test_what_stands_between_spans_of_a_trace_is_in_none_of_its_parts() -> None:
+    span = field(0x12, Span(trace_id=IDS[0]).SerializeToString())
+    url = field(0x1A, b"url")
+    raw = field(0x0A, field(0x12, span + url + span + span))
+    parts = divide(batch_of(raw), Heads())
+    assert [(head.scope, body, len(spans)) for _, head, body, spans in parts] == [(url, span, 1), (url, span * 2, 2)]

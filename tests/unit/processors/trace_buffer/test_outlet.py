@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from pipeline.errors import Refused
@@ -76,3 +78,33 @@ async def test_what_is_given_up_has_failed() -> None:
     with pytest.raises(Refused):
         await delivery.wait()
     await held.drain()
+
+
+class Log:
+    """Writes when it is told to."""
+
+    def __init__(self) -> None:
+        self.mark = 0
+        self.asked: list[int] = []
+        self.may_write = asyncio.Event()
+
+    async def written(self, mark: int) -> None:
+        self.asked.append(mark)
+        await self.may_write.wait()
+
+
+async def test_nothing_leaves_before_its_decision_is_written() -> None:
+    sink, log = CollectingSink(), Log()
+    held = outlet(sink)
+    held.log = log
+    log.mark = 7
+    held.add([(head(), BODY, 1)], [Delivery()])
+    held.close()
+    log.mark = 9
+    task = held._host.tasks.start(held.run(), "outlet")
+    await asyncio.sleep(0)
+    found = [len(sink.batches)]
+    log.may_write.set()
+    await held.drain()
+    task.cancel()
+    assert (found, len(sink.batches), log.asked) == ([0], 1, [7])

@@ -282,3 +282,38 @@ def test_what_a_disk_does_not_give_back_is_an_error(tmp_path: Path, monkeypatch:
         with pytest.raises(OSError, match="came back"):
             list(held.store.pieces(held.traces[0]))
     held.end()
+
+
+def test_each_request_that_brought_some_of_a_trace_waits_for_it() -> None:
+    held = Held()
+    first = held.delivery
+    held.add(1, b"a")
+    held.delivery = second = Delivery()
+    held.add(1, b"b")
+    assert held.traces[1].deliveries == [first, second]
+    assert (first.held, second.held) == (1, 1)
+    held.end()
+    first.end(Outcome.DELIVERED)
+    assert (first.held, second.held, first.resolved) == (0, 0, True)
+
+
+def test_no_more_is_compressed_than_room_is_needed() -> None:
+    held = Held()
+    for number in range(60):
+        held.add(number, SOFT * 2)
+    for _ in range(20):
+        held.store.relieve()
+    assert held.store.relief.packed_bytes > 0
+    assert 0.45 < held.store.pressure <= 0.5
+    held.end()
+
+
+def test_a_disk_may_take_less_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(spill_directory=str(tmp_path), spill_max_bytes=64 * MIB)
+    write = os.pwrite
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda file, raw, offset: write(file, memoryview(raw)[:1000], offset))
+        for number in range(200):
+            held.add(number // 4, HARD[number * 7000 :][: 10 * KIB])
+    assert held.store.relief.spilled_bytes > 0
+    held.end()
