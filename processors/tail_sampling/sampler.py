@@ -34,7 +34,10 @@ TenantOf: TypeAlias = Callable[[Head], str]
 # Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
 PORTION: Final = 256
 _ROOM_PORTION: Final = 4 * PORTION
+# So many bytes (4 KiB, as a shift) are as much work as a span.
+_SPAN_BYTES_SHIFT: Final = 12
 _DIVIDED_AT_ONCE: Final = 2000
+_DIVIDED_AT_ONCE_BYTES: Final = 4 << 20
 # A trace that may not be decided yet is looked at again behind this time.
 _LOOK_AGAIN_S: Final = 0.1
 # Traces that are looked at, and no more, before others get their turn.
@@ -64,6 +67,11 @@ class Log(Protocol):
 
 def _no_tenant(_: Head) -> str:
     return ""
+
+
+def _work_of(trace: Trace) -> int:
+    """How much work it is to let a trace go, as so many spans."""
+    return trace.span_count + (trace.size_bytes >> _SPAN_BYTES_SHIFT)
 
 
 class Sampler:
@@ -99,7 +107,7 @@ class Sampler:
         self._sessions = None if config.session is None else Sessions(config.session.keys)
         watches = rules.watches if self._sessions is None else (*rules.watches, self._sessions.watch)
         self._watches = tuple(watches)
-        self._scanner = Scanner(watches)
+        self._scanner = Scanner(watches, self._count_unscanned)
         self._begin = [watch.begin for watch in watches]
         self._max_traces = max(1, round(config.num_traces * share))
         self._max_trace_bytes = config.maximum_trace_size_bytes
@@ -130,26 +138,37 @@ class Sampler:
             Rejected: the request cannot be divided; nothing of it was taken.
         """
         parts: Iterable[Part]
-        if batch.count <= _DIVIDED_AT_ONCE:
+        if batch.count <= _DIVIDED_AT_ONCE and batch.size_bytes <= _DIVIDED_AT_ONCE_BYTES:
             parts = divide(batch, self.store.heads)
         else:
-            pieces = batch.pieces(max_items=_DIVIDED_AT_ONCE, max_bytes=0)
+            pieces = batch.pieces(max_items=_DIVIDED_AT_ONCE, max_bytes=_DIVIDED_AT_ONCE_BYTES)
             parts = (part for piece in pieces for part in divide(piece, self.store.heads))
         return self._adding(parts, batch.delivery, now_s, tenant_of)
 
     def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
-        spans = 0
+        work = 0
         is_stateless = self._look() is Step.STATELESS
         delivery.on_disowned(self._claims.lose)
         for part in parts:
-            if spans >= PORTION:
+            if work >= PORTION:
                 is_stateless = self._make_room(now_s)
                 yield
-                spans = 0
-            spans += len(part[3])
+                work = 0
+            work += len(part[3]) + (len(part[2]) >> _SPAN_BYTES_SHIFT)
             self._add(part, delivery, now_s, tenant_of, is_stateless=is_stateless)
         self._make_room(now_s)
+        while self._is_overfull():
+            # Large spans have come, small traces go: many for one.
+            left = len(self.open)
+            self._make_room(now_s)
+            if len(self.open) >= left:
+                break
+            yield
         delivery.end(Outcome.DROPPED)
+
+    def _is_overfull(self) -> bool:
+        """Whether more waits than there is room for, and it helps to decide more: large traces go one after another."""
+        return self.pressure > 1 and not self._waits_for_room and not self._sending.is_busy
 
     def _add(self, part: Part, delivery: Delivery, now_s: float, tenant_of: TenantOf, *, is_stateless: bool) -> None:
         trace_id, head, body, spans = part
@@ -188,8 +207,11 @@ class Sampler:
     def _scan(self, trace: Trace, head: Head, body: bytes, spans: list[Any]) -> None:
         try:
             self._scanner.scan(trace, head, body, spans)
-        except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace
-            self.tally.unscanned += 1
+        except Exception:  # noqa: BLE001 - spans that nobody can read must not cost the trace
+            self._count_unscanned()
+
+    def _count_unscanned(self) -> None:
+        self.tally.unscanned += 1
 
     def _may_decide(self, trace: Trace) -> bool:
         """Whether nobody else can have decided the trace without our knowing."""
@@ -264,7 +286,7 @@ class Sampler:
                 traces.append(trace)
                 return 0
             self.tally.shortened += 1
-            budget -= trace.span_count
+            budget -= _work_of(trace)
             self._decide(trace, now_s)
             if self._look() is Step.NORMAL:
                 return 0
@@ -302,8 +324,9 @@ class Sampler:
                 due_s = due_of(trace)
                 if due_s > now_s or (self.log is not None and not self._may_decide(trace)):
                     self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
+                    budget -= 1
                     continue
-                budget -= min(trace.span_count, PORTION)
+                budget -= min(_work_of(trace), PORTION)
                 try:
                     self._decide(trace, now_s)
                 except Exception:
@@ -325,7 +348,7 @@ class Sampler:
         budget = PORTION
         for trace in list(self.open.values()):
             if trace.trace_id in self.open:
-                budget -= trace.span_count
+                budget -= _work_of(trace)
                 self._decide(trace, now_s)
                 if budget <= 0:
                     yield

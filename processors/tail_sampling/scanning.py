@@ -31,22 +31,22 @@ _Awake: TypeAlias = dict[tuple[str, ...], _Places]
 """Who sees a span, by the names of its attributes that some watch names."""
 
 
+def _say_nothing() -> None:
+    pass
+
+
 class Scanner:
-    """Folds spans into the traces they belong to. Made of the distinct watches of all policies, in slot order.
+    """Folds spans into the traces they belong to. Made of the distinct watches of all policies, in slot order."""
 
-    Attributes:
-        failures: how often a watch failed on a span, which it then has not seen.
-    """
-
-    def __init__(self, watches: Sequence[Watch]) -> None:
-        """Read what these watches name, and no more."""
+    def __init__(self, watches: Sequence[Watch], on_failure: Callable[[], None] = _say_nothing) -> None:
+        """Read what these watches name, and no more; `on_failure()` is told of a watch that failed on a span."""
         self._begin = tuple(watch.begin for watch in watches)
         self._watches = tuple((slot, watch.add, watch.keys) for slot, watch in enumerate(watches))
         self._awake: dict[tuple[str, ...], _Awake] = {}
         self._names = tuple(sorted(frozenset[str]().union(*(names_of(watch) for watch in watches))))
         self._raw_names = tuple(name.encode() for name in self._names)
         self._is_watching = bool(watches)
-        self.failures = 0
+        self._on_failure = on_failure
 
     def scan(self, trace: Trace, head: Head, body: bytes, spans: Sequence[Any]) -> None:
         """Fold spans of one part into the summary and the facts of their trace."""
@@ -96,7 +96,7 @@ class Scanner:
                     try:
                         facts[slot] = add(facts[slot], seen)
                     except Exception:  # noqa: BLE001 - a watch that fails must not cost the trace, nor other watches
-                        self.failures += 1
+                        self._on_failure()
 
     def _wake(self, awake: _Awake, names: tuple[str, ...]) -> _Places:
         """The watches that see a span with these attributes, for this time and the next."""

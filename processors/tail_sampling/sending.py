@@ -35,6 +35,11 @@ class Sending:
         """Whether a trace is too large to be sent at once."""
         return trace.span_count > MAX_SPANS or trace.size_bytes > MAX_BYTES
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether some wait."""
+        return bool(self._waiting)
+
     def add(self, trace: Trace, store: Store, mark: Mark | None) -> None:
         """Have a trace sent; its bytes stay in the store until then."""
         store.seal(trace)

@@ -14,6 +14,8 @@ from processors.trace_buffer.heads import Head, Heads
 _RESOURCE_SPANS: Final = 0x0A
 _CHILD: Final = 0x12
 _CHILD_TAG: Final = b"\x12"
+_MOST_SPANS: Final = 256
+_MOST_BYTES: Final = 1 << 19
 _RESOURCE_SPANS_TAG: Final = b"\x0a"
 
 Part: TypeAlias = tuple[bytes, Head, bytes, list[Any]]
@@ -66,12 +68,12 @@ class _Walk:
 
 
 def _add_runs(raw: bytes, fields: list[_Field], spans: Sequence[Any], head: Head, parts: list[Part]) -> None:
-    """A part for each run of neighbours of one trace."""
+    """A part for each run of neighbours of one trace; a long run is cut, so that no part holds others up."""
     trace_id, run_start, run_end = b"", 0, -1
     run: list[Any] = []
     for (start, _, end), span in zip(fields, spans, strict=True):
         found = span.trace_id
-        if found == trace_id and start == run_end:
+        if found == trace_id and start == run_end and start - run_start < _MOST_BYTES and len(run) < _MOST_SPANS:
             run.append(span)
         else:
             if run:

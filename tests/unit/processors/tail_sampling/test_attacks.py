@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -41,12 +40,51 @@ def test_a_giant_is_whole_though_its_spans_are_compressed_while_it_leaves() -> N
 
 
 def test_memory_is_bounded_where_large_spans_come_upon_thousands_of_small_traces() -> None:
-    held = sampler(Out(), max_bytes=8 << 20)
+    held = sampler(Out())
+    held.store = Store(StoreSettings(8 << 20, compress_above_bytes=1 << 30))
     for first in range(0, 10_000, 100):
         held.add(batch(*range(first, first + 100), pad=400), first / 500)
     for number in range(12):
         held.add(batch(20_000 + number, pad=3_000_000), 25.0)
         assert held.store.held_bytes <= 1.1 * (8 << 20) + 3_000_000
+
+
+# Time for others ----------------------------------------------------------------------------------------------------
+
+
+def works(steps: Iterator[None], seen: Callable[[], int]) -> list[int]:
+    """By how much something grew, or fell, in each step."""
+    found, before = list[int](), seen()
+    for _ in steps:
+        found.append(abs(seen() - before))
+        before = seen()
+    return [*found, abs(seen() - before)]
+
+
+def test_a_request_of_one_trace_is_taken_in_by_portions() -> None:
+    held = sampler(Out())
+    taken = works(held.adding(batch(*[1] * 2000), 0.0), lambda: sum(t.span_count for t in held.open.values()))
+    assert sum(taken) == 2000
+    assert max(taken) <= 512
+
+
+def test_large_spans_are_taken_in_and_let_go_by_portions() -> None:
+    held = sampler(Out(), policies=[ALL])
+    taken = works(held.adding(batch(*range(1000), pad=20_000), 0.0), lambda: held.store.held_bytes)
+    let_go = works(held.ticking(31.0), lambda: held.store.held_bytes)
+    assert 20e6 < sum(taken) < 23e6
+    assert max(*taken, *let_go) < 3e6
+
+
+def test_traces_whose_deadline_has_moved_are_looked_at_by_portions() -> None:
+    held = sampler(Out(), deadline={})
+    for now_s in (0.0, 1.9):
+        for first in range(0, 5000, 100):
+            held.add(batch(*range(first, first + 100)), now_s)
+    assert sum(1 for _ in held.ticking(2.1)) > 10
+    assert len(held.open) == 5000
+    held.tick(4.0)
+    assert not held.open
 
 
 # Claims -------------------------------------------------------------------------------------------------------------
