@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import Final
@@ -69,16 +69,16 @@ class Delivery:
             raise RuntimeError("delivery: more parts were withdrawn than others are open")
         self._open -= parts
 
-    def end(self, outcome: Outcome, error: DeliveryError | None = None) -> None:
-        """End one part; `error` says why it failed. Refused outweighs Rejected: that data is still owed."""
-        if self._open == 0:
+    def end(self, outcome: Outcome, error: DeliveryError | None = None, parts: int = 1) -> None:
+        """End a part, or several; `error` says why it failed. Refused outweighs Rejected: that data is still owed."""
+        if self._open < parts:
             raise RuntimeError("delivery: a part ended twice")
         self.outcome = max(self.outcome, outcome)
         if outcome is Outcome.FAILED and (
             self.error is None or (isinstance(error, Refused) and not isinstance(self.error, Refused))
         ):
             self.error = error
-        self._open -= 1
+        self._open -= parts
         if self._open == 0:
             callbacks, self._callbacks = self._callbacks, []
             _each(partial(callback, self) for callback in callbacks)
@@ -153,6 +153,11 @@ class Delivery:
 def end_all(handles: Iterable[Delivery], outcome: Outcome, error: DeliveryError | None = None) -> None:
     """End one part of each. Whoever is told and raises keeps nobody else from being told; the first error is raised."""
     _each(partial(handle.end, outcome, error) for handle in handles)
+
+
+def end_parts(parts: Mapping[Delivery, int], outcome: Outcome) -> None:
+    """End so many parts of each; see `end_all`."""
+    _each(partial(handle.end, outcome, None, count) for handle, count in parts.items())
 
 
 def _each(calls: Iterable[Callable[[], None]]) -> None:

@@ -9,7 +9,7 @@ full, the older is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from processors.tail_sampling.policy import Decision
@@ -63,16 +63,21 @@ class Dropped:
 
     def add(self, trace_id: bytes) -> None:
         """Remember; whatever the bucket has held longest is forgotten."""
+        self.add_all((trace_id,))
+
+    def add_all(self, trace_ids: Sequence[bytes]) -> None:
+        """Remember them."""
+        table, buckets = self._table, self._buckets
         # Ids may be made badly; the hash of CPython (SipHash with a secret of the process) is even whatever they are.
-        mixed = hash(trace_id)
-        start = (mixed >> _FINGERPRINT_BITS) % self._buckets * _BUCKET_BYTES
-        table = self._table
-        # Zeros are places that nobody has taken.
-        fingerprint = (mixed & _FINGERPRINT_MASK or 1).to_bytes(_FINGERPRINT_BYTES, "little")
-        table[start : start + _BUCKET_BYTES] = fingerprint + table[start : start + _BUCKET_BYTES - _FINGERPRINT_BYTES]
+        for mixed in map(hash, trace_ids):
+            start = (mixed >> _FINGERPRINT_BITS) % buckets * _BUCKET_BYTES
+            # Zeros are places that nobody has taken.
+            fingerprint = (mixed & _FINGERPRINT_MASK or 1).to_bytes(_FINGERPRINT_BYTES, "little")
+            others = table[start : start + _BUCKET_BYTES - _FINGERPRINT_BYTES]
+            table[start : start + _BUCKET_BYTES] = fingerprint + others
         if self._elder is not None:
-            self._adds_until_forgotten -= 1
-            if not self._adds_until_forgotten:
+            self._adds_until_forgotten -= len(trace_ids)
+            if self._adds_until_forgotten <= 0:
                 self._elder = None
 
     def take_over(self, elder: Dropped) -> Dropped:

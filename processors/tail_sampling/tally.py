@@ -51,12 +51,12 @@ class Tally:
         self.decided: dict[tuple[bool, str, str], list[int]] = {}
         self.removal_ages = Ages()
 
-    def add(self, decision: Decision, tenant: str, spans: int) -> None:
-        """Count a trace that was decided."""
+    def add(self, decision: Decision, tenant: str, spans: int, traces: int = 1) -> None:
+        """Count a trace that was decided, or several that have so many spans together."""
         key = decision.kept, decision.rule, tenant
         found = self.decided.get(key)
         if found is None:
-            self.decided[key] = [1, spans]
+            self.decided[key] = [traces, spans]
         else:
-            found[0] += 1
+            found[0] += traces
             found[1] += spans

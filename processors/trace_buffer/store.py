@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from pipeline.signals import LEDGER, Delivery
@@ -16,6 +19,7 @@ from processors.trace_buffer.trace import Trace
 # Objects beside the bytes: a trace with its places in tables and wheels, and a part of a request's handle.
 TRACE_BYTES: Final = 1000
 DELIVERY_BYTES: Final = 50
+_DELIVERIES: Final = attrgetter("deliveries")
 
 _LEDGER_STEP_BYTES: Final = 1 << 16
 
@@ -148,6 +152,24 @@ class Store:
         trace.held = []
         trace.packed_runs = trace.loose_bytes = 0
         self._account(-size_bytes)
+
+    def forget_all(self, traces: Sequence[Trace]) -> Counter[Delivery]:
+        """Let the bytes of traces go; returns how many parts of which handles they have, for whoever decides."""
+        parts = Counter(chain.from_iterable(map(_DELIVERIES, traces)))
+        for delivery, count in parts.items():
+            delivery.held -= count
+        size_bytes = TRACE_BYTES * len(traces) + DELIVERY_BYTES * parts.total()
+        least_above_bytes = self._least_above_bytes
+        for trace in traces:
+            held, loose_bytes = trace.held, trace.loose_bytes
+            if len(held) == 1 and not trace.packed_runs and loose_bytes <= least_above_bytes:
+                size_bytes += PIECE_BYTES + loose_bytes + (loose_bytes >> SLACK)
+            else:
+                self.relief.forget(trace)
+                size_bytes += sum(map(memory_of, held))
+            held.clear()
+        self._account(-size_bytes)
+        return parts
 
     def relieve(self) -> None:
         """Make some room if the store is more than half full; for who has time. `add` does so, too."""

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import DeliveryError, Refused, Rejected
 from pipeline.signals import Delivery, Outcome, Rooms
+from pipeline.signals.delivery import end_parts
 
 
 @pytest.mark.parametrize(
@@ -95,3 +96,27 @@ def test_who_is_told_may_end_the_handle_at_once() -> None:
     handle.disown()
     assert order == ["resolved", "told"]
     assert isinstance(handle.error, Refused)
+
+
+def test_several_parts_end_at_once() -> None:
+    handles = [Delivery().fork(2), Delivery().fork(4)]
+    resolved: list[Delivery] = []
+    for handle in handles:
+        handle.on_resolved(resolved.append)
+    end_parts({handles[0]: 3, handles[1]: 4}, Outcome.DROPPED)
+    assert resolved == handles[:1]
+    with pytest.raises(RuntimeError, match="twice"):
+        handles[1].end(Outcome.DROPPED, parts=2)
+    handles[1].end(Outcome.DELIVERED)
+    assert resolved == handles
+
+
+def test_whoever_is_told_and_raises_keeps_nobody_from_being_told() -> None:
+    def fail(_: Delivery) -> None:
+        raise ValueError("told")
+
+    handles = [Delivery(), Delivery()]
+    handles[0].on_resolved(fail)
+    with pytest.raises(ValueError, match="told"):
+        end_parts(dict.fromkeys(handles, 1), Outcome.DROPPED)
+    assert all(handle.resolved for handle in handles)

@@ -211,9 +211,7 @@ def test_an_early_decision_is_the_one_that_would_come(
 
 
 def counted(rules: Rules) -> list[list[int]]:
-    return [
-        [getattr(one.counts, name) for name in PolicyCounts.__slots__ if name != "took_ns"] for one in rules._keeps
-    ]
+    return [[getattr(one.counts, name) for name in PolicyCounts.__slots__ if name != "took_ns"] for one in rules._keeps]
 
 
 @given(

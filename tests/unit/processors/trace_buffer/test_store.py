@@ -258,6 +258,22 @@ def test_the_ledger_knows_what_waits() -> None:
     held.end()
 
 
+def test_many_traces_go_at_once(tmp_path: Path) -> None:
+    held = Held(MIB, compress_above_bytes=10 * KIB, spill_directory=str(tmp_path), spill_max_bytes=MIB)
+    for number in range(40):
+        for piece in range(1 + number % 3):
+            held.add(number, HARD[number * KIB :][: KIB << number % 7], head=bytes(piece))
+    assert held.store.spill.disk_bytes
+    stays = held.traces.pop(39)
+    parts = held.store.forget_all(list(held.traces.values()))
+    assert parts == {held.delivery: 39}
+    assert held.delivery.held == 1
+    assert held.store.spill.disk_bytes == 0
+    held.store.forget(stays)
+    assert held.store._held_bytes == 0
+    held.store.enter()
+
+
 def test_room_may_be_changed_while_traces_wait(tmp_path: Path) -> None:
     held = Held(spill_directory=str(tmp_path / "old"), spill_max_bytes=64 * MIB)
     for number in range(200):
