@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from pipeline.config import ConfigModel, Duration, refused
-from processors.tail_sampling.config import BufferConfig
+from processors.trace_buffer.config import BufferConfig
 
 
 class GroupByTraceConfig(ConfigModel):

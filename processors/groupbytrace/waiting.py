@@ -8,8 +8,8 @@ from typing import Any, Final
 from pipeline.errors import Refused, Rejected
 from pipeline.signals import Batch, Delivery, Outcome, end_all
 from processors.sampling.thresholds import randomness_of
-from processors.tail_sampling.sampler import Out
 from processors.trace_buffer.dividing import Part, divide
+from processors.trace_buffer.outlet import Out
 from processors.trace_buffer.store import Store
 from processors.trace_buffer.trace import Trace
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ConfigModel, Duration, InvalidKey
 from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.policy_config import PolicyList, check_stateless
+from processors.trace_buffer.config import BufferConfig
 
 _MAX_SHARDS = 256
 
@@ -41,17 +42,6 @@ class DeadlineConfig(ConfigModel):
     early_keep: bool = Field(
         True, description="Let a trace go as soon as a policy keeps it for certain; later spans pass through."
     )
-
-
-class BufferConfig(ConfigModel):
-    """Where undecided traces wait."""
-
-    max_bytes: int = Field(256 << 20, ge=1 << 20, description="Memory for undecided traces, bytes, of all workers.")
-    compress_above_bytes: int = Field(
-        16_384, ge=0, description="Traces above this size are compressed once the buffer is half full."
-    )
-    spill_directory: str = Field("", description="Folder for what memory has no room for; empty: none.")
-    spill_max_bytes: int = Field(1 << 30, ge=0, description="Room in that folder, bytes, of all workers.")
 
 
 class OverloadConfig(ConfigModel):

@@ -101,9 +101,10 @@ class Setting:
     def remembered(self, name: str, config: ConfigModel, make: Callable[[], T]) -> T:
         """The state of the policy of this name and configuration, as it was before a reload; else a new one."""
         key = f"{name} {config!r}"
-        if key not in self.memory:
-            self.memory[key] = make()
-        found: T = self.memory[key]
+        found: T | None = self.memory.get(key)
+        if found is None:
+            # The memory may forget what nobody has in his hands.
+            found = self.memory[key] = make()
         return found
 
 

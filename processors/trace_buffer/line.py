@@ -62,17 +62,12 @@ class Line(Generic[T]):
 
 
 class Lines(Generic[T]):
-    """By pipeline: who is at work, and what policies have learned; kept by `Host.shared`."""
+    """By pipeline: who is at work; kept by `Host.shared`."""
 
     def __init__(self) -> None:
         """None yet."""
         self._lines: dict[str, Line[T]] = {}
-        self._memories: dict[str, dict[str, Any]] = {}
 
     def of(self, pipeline: str) -> Line[T]:
         """The line of a pipeline."""
         return self._lines.setdefault(pipeline, Line())
-
-    def memory(self, pipeline: str) -> dict[str, Any]:
-        """What policies of a pipeline keep through reloads."""
-        return self._memories.setdefault(pipeline, {})

@@ -15,10 +15,18 @@ from pipeline.signals.signal import Signal
 from processors.leaving import Leaving
 from processors.trace_buffer.dividing import join
 from processors.trace_buffer.heads import Head
+from processors.trace_buffer.packing import Piece
 
 MAX_SPANS: Final = 1000
 MAX_BYTES: Final = 1 << 20
 """A batch is closed when it has so many spans, or bytes; one trace may make it larger."""
+
+
+class Out(Protocol):
+    """Where spans go that wait no longer."""
+
+    def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
+        """Take pieces, and the parts of handles that end with them."""
 
 
 class Log(Protocol):
@@ -54,7 +62,7 @@ class Outlet:
         self.held_bytes = 0
         self.log: Log | None = None
 
-    def add(self, pieces: list[tuple[Head, bytes, int]], deliveries: list[Delivery]) -> None:
+    def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
         """Take pieces of a trace, and the parts of handles that end when they have been delivered."""
         for head, body, count in pieces:
             self._pieces.append((head, body))

@@ -67,6 +67,3 @@ def test_pipelines_have_lines_of_their_own() -> None:
     lines = Lines[One]()
     assert lines.of("traces/a") is lines.of("traces/a")
     assert lines.of("traces/a") is not lines.of("traces/b")
-    lines.memory("traces/a")["x"] = 1
-    assert lines.memory("traces/a") == {"x": 1}
-    assert lines.memory("traces/b") == {}

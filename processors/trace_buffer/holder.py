@@ -1,0 +1,259 @@
+"""What processors that hold traces have in common: room for them, a successor at a reload, and an end without loss."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Self
+
+from pipeline.component import Host, Processor
+from pipeline.errors import Code, Refused, StartError
+from pipeline.signals import Batch, Rooms, Signal
+from processors.trace_buffer.config import BufferConfig
+from processors.trace_buffer.line import Line, Lines
+from processors.trace_buffer.outlet import Outlet
+from processors.trace_buffer.store import Store, StoreSettings
+
+TICK_S: Final = 0.1
+"""How often what is due is looked for."""
+# Of the memory, what may be on its way out before nothing more is let go, and nothing taken in beyond the bound.
+_STUCK_SHARE: Final = 0.125
+
+
+class TraceHolder(Processor):
+    """Holds the spans of traces, as the bytes they came as, until they are let go through its outlet.
+
+    Of all instances in one pipeline, before and after reloads, one has the traces (see `Line`); the others pass on to
+    it what they get. What may take long is an iterator that gives way to others at each step.
+
+    Attributes:
+        outlet: where traces leave.
+    """
+
+    signals = frozenset({Signal.TRACES})
+    mutates = False
+    sees_all = "traces"
+
+    def __init__(self, config: Any, host: Host) -> None:
+        """Nothing is held yet."""
+        super().__init__(config, host)
+        lines: Lines[TraceHolder] = host.shared(Lines, Lines)
+        self._line: Line[TraceHolder] = lines.of(host.pipeline)
+        self._share = 1 / host.worker.count
+        buffer: BufferConfig = config.buffer
+        self._max_bytes = round(buffer.max_bytes * self._share)
+        self.outlet = self._new_outlet()
+        self._works: list[Iterator[None]] = []
+        self._reserved_bytes = 0
+        self._stopped = False
+
+    # For subclasses ---------------------------------------------------------------------------------------------------
+
+    def _new_outlet(self) -> Outlet:
+        return Outlet(self.host, lambda: self.next)
+
+    def _new_store(self) -> Store:
+        """A store as `buffer` says. Raises StartError where `buffer.spill_directory` cannot be used."""
+        buffer: BufferConfig = self.config.buffer
+        settings = StoreSettings(
+            max_bytes=self._max_bytes,
+            compress_above_bytes=buffer.compress_above_bytes,
+            spill_directory=buffer.spill_directory,
+            spill_max_bytes=round(buffer.spill_max_bytes * self._share),
+        )
+        try:
+            return Store(settings, self._say_spill_failed)
+        except OSError as error:
+            told = error.strerror or type(error).__name__
+            raise StartError(
+                f"{self.host.id}: buffer::spill_directory {buffer.spill_directory} cannot be used: {told}"
+            ) from error
+
+    def _say_spill_failed(self, error: OSError) -> None:
+        self.host.log.warning(
+            "Waiting traces cannot be spilled; they stay in memory.",
+            error=error.strerror or type(error).__name__,
+            directory=self.config.buffer.spill_directory,
+        )
+
+    @property
+    @abstractmethod
+    def _held(self) -> Store:
+        """The store in which traces wait now; it goes from instance to instance with them."""
+
+    @abstractmethod
+    def _taking_in(self, batch: Batch, now_s: float) -> Iterator[None]:
+        """Take a batch in. Raises Rejected, before the first step: nothing of it was taken."""
+
+    @abstractmethod
+    def _letting_go(self, now_s: float) -> Iterator[None]:
+        """Let go what is due. Whoever stops in between loses nothing."""
+
+    @abstractmethod
+    def _emptying(self) -> Iterator[None]:
+        """Let go of all that waits: nobody comes after this instance."""
+
+    @abstractmethod
+    def _succeed(self, predecessor: Self) -> None:
+        """Take all that another instance holds."""
+
+    @abstractmethod
+    def _watch(self) -> None:
+        """Show this instance in the metrics, since it has the traces."""
+
+    @abstractmethod
+    def _publish(self) -> None:
+        """Bring counters up to date."""
+
+    @abstractmethod
+    def _give_up(self) -> None:
+        """End what is still held: there is no time to let it go."""
+
+    def _check_pressure(self) -> None:
+        """Raises Refused where nothing is to be taken in, for want of room."""
+
+    def _ticked(self, took_s: float) -> None:
+        """What was due has been let go, in so long a time."""
+
+    async def _close(self) -> None:
+        """Close what else is open."""
+
+    # Data in ----------------------------------------------------------------------------------------------------------
+
+    async def reserve(self, batch: Batch, rooms: Rooms) -> None:
+        """Keep room for the bytes of this batch."""
+        holder = self._line.at_work(self)
+        if holder is not self:
+            await holder.reserve(batch, rooms)
+            return
+        self._check_room(batch)
+        size_bytes = batch.size_bytes
+        self._reserved_bytes += size_bytes
+        rooms.add(self, self._release(size_bytes))
+
+    def _release(self, size_bytes: int) -> Callable[[], None]:
+        def release() -> None:
+            self._reserved_bytes -= size_bytes
+
+        return release
+
+    def _check_room(self, batch: Batch) -> None:
+        if self._stopped:
+            raise Refused("shutting down", code=Code.UNAVAILABLE)
+        self._check_pressure()
+        if self._is_stuck():
+            held_bytes = self._held.held_bytes + self.outlet.held_bytes + self._reserved_bytes
+            if held_bytes + batch.size_bytes > self._max_bytes:
+                raise Refused(f"{self.type} is full: what it has let go cannot leave")
+
+    def _is_stuck(self) -> bool:
+        return self.outlet.held_bytes > _STUCK_SHARE * self._max_bytes
+
+    async def consume(self, batch: Batch) -> None:
+        """Take the batch in; it is admitted once its spans wait, or have followed earlier ones of their traces."""
+        holder = self._line.at_work(self)
+        release = None if batch.rooms is None else batch.rooms.take(self)
+        if release is not None:
+            release()
+        if holder is not self:
+            await holder.consume(batch)
+            return
+        if release is None:
+            self._check_room(batch)
+        # What was reserved behind this processor is not for spans that wait here.
+        batch.rooms = None
+        work = self._taking_in(batch, self.host.clock.monotonic())
+        if next(work, self) is not self:
+            await self._go_on(work)
+
+    async def _go_on(self, work: Iterator[None]) -> None:
+        """Take the rest of a large batch in, with room for others in between; whoever waits for it may go."""
+        self._works.append(work)
+        try:
+            await asyncio.sleep(0)
+            for _ in work:
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # Part of it waits already: it is admitted.
+            self.host.tasks.start(self._finish(work), f"{self.type} intake")
+            raise
+        except BaseException:
+            self._works.remove(work)
+            raise
+        self._works.remove(work)
+
+    async def _finish(self, work: Iterator[None]) -> None:
+        try:
+            for _ in work:
+                await asyncio.sleep(0)
+        finally:
+            self._works.remove(work)
+
+    # Traces out -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to let go; the traces of a predecessor follow with the first data, or when it stops."""
+        self._line.enter(self)
+        if self._line.is_holder(self):
+            self._watch()
+        self.host.tasks.spawn(self._run, f"{self.type} traces")
+        self.host.tasks.spawn(self.outlet.run, f"{self.type} outlet")
+
+    async def _run(self) -> None:
+        while True:
+            await self.host.clock.sleep(TICK_S)
+            if self._line.is_holder(self) and not self._is_stuck():
+                await self._tick()
+            self.outlet.close()
+            self._publish()
+
+    async def _tick(self) -> None:
+        clock = self.host.clock
+        began_s = clock.monotonic()
+        work = self._letting_go(began_s)
+        while not self._is_stuck() and next(work, self) is not self:
+            self.outlet.close()
+            await asyncio.sleep(0)
+        self._ticked(clock.monotonic() - began_s)
+
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def take_over(self, predecessor: Self) -> None:
+        """Go on with the traces of another instance of this processor, before or after it."""
+        predecessor._end_works()
+        self._succeed(predecessor)
+        self._watch()
+
+    def _end_works(self) -> None:
+        for work in self._works:
+            for _ in work:
+                pass
+
+    async def stop(self) -> None:
+        """Let go what waits (or leave it to a successor), wait until it has left, then end."""
+        self._stopped = True
+        try:
+            if self._line.leave(self):
+                self._end_works()
+                await self._send(self._emptying())
+            await self._send(self._leaving())
+            await self.outlet.drain()
+        finally:
+            self._publish()
+            await self._close()
+            await super().stop()
+            self.outlet.give_up()
+            self._give_up()
+
+    def _leaving(self) -> Iterator[None]:
+        """Send what was let go and is too large to be sent at once."""
+        return iter(())
+
+    async def _send(self, work: Iterator[None]) -> None:
+        for _ in work:
+            self.outlet.close()
+            await asyncio.sleep(0)
+
+
+__all__ = ["TICK_S", "TraceHolder"]
