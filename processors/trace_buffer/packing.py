@@ -80,6 +80,7 @@ class Packer:
 
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
+        self._error = zstandard.ZstdError
         self._spill = spill
 
     def pack(self, pieces: Sequence[Piece]) -> Packed:
@@ -97,7 +98,11 @@ class Packer:
         raw = packed.raw
         if packed.place is not None:
             raw = self._spill.read(packed.place)
-        yield from packed.cut(self._decompressor.decompress(raw))
+        try:
+            bodies = self._decompressor.decompress(raw)
+        except self._error as error:
+            raise OSError(f"bytes of a waiting trace came back changed: {error}") from error
+        yield from packed.cut(bodies)
 
 
 class Packing:

@@ -15,6 +15,7 @@ from processors.sampling.thresholds import ALWAYS
 from processors.tail_sampling.policy import NEVER, Policy, Setting, SpanFacts, TraceFacts
 
 _DEFAULT_CACHE_SIZE: Final = 128
+_MOST_REMEMBERED_CHARS: Final = 1024
 _KEY = "The attribute, of a span or of its resource."
 _INVERT = "Keep the traces in which nothing matches instead."
 Test = Callable[[Any], bool]
@@ -66,8 +67,19 @@ class AnyString(AnyValue):
             wanted = frozenset(self.values)
             return lambda value: type(value) is str and value in wanted and value != ""
         searches = [Pattern(source).regex.search for source in self.values]
-        found = lru_cache(self.cache_size)(lambda text: any(search(text) for search in searches))
-        return lambda value: type(value) is str and value != "" and found(value)
+
+        def find(text: str) -> bool:
+            return any(search(text) for search in searches)
+
+        found = lru_cache(self.cache_size)(find)
+
+        def matches(value: Any) -> bool:
+            if type(value) is not str or value == "":
+                return False
+            # Long texts hardly come again, and would fill the memory.
+            return found(value) if len(value) <= _MOST_REMEMBERED_CHARS else find(value)
+
+        return matches
 
 
 @dataclass(frozen=True)

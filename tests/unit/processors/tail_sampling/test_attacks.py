@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,6 +23,7 @@ from pipeline.testing import START_NS
 from processors.sampling.marking import ADJUSTED_COUNT
 from processors.sampling.thresholds import adjusted_count_of, randomness_of
 from processors.sampling.tracestate import TraceState
+from processors.trace_buffer.packing import Packed
 from processors.trace_buffer.store import Store, StoreSettings
 from tests.unit.processors.tail_sampling.test_sampler import ALL, ERRORS, HALF, Out, batch, sampler, trace_id
 
@@ -313,3 +319,45 @@ def test_whatever_comes_every_handle_ends_once_and_kept_spans_say_the_truth(
     assert not any(one.counts.errors for one in (*held.rules._drops, *held.rules._keeps))
     for span in out.spans:
         check(span)
+
+
+def test_texts_of_megabytes_are_not_remembered() -> None:
+    policy = {"key": "session.id", "values": ["^y+$"], "enabled_regex_matching": True}
+    held = sampler(Out(), policies=[{"name": "y", "type": "string_attribute", "string_attribute": policy}])
+    tracemalloc.start()
+    for number in range(40):
+        held.add(batch(number, session=f"{number}" + "x" * 500_000), 0.0)
+        held.flush(0.0)
+    now_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert now_bytes < 5_000_000
+
+
+# Disks --------------------------------------------------------------------------------------------------------------
+
+
+def spilling(folder: Path) -> StoreSettings:
+    return StoreSettings(1 << 20, compress_above_bytes=0, spill_directory=str(folder), spill_max_bytes=1 << 30)
+
+
+@pytest.mark.parametrize("spans", [10, 400])
+def test_a_disk_that_gives_other_bytes_back_costs_no_other_trace(spans: int, tmp_path: Path) -> None:
+    out = Out()
+    held = sampler(out, policies=[ALL])
+    held.store = Store(spilling(tmp_path))
+    held.store.spill._new_file = tempfile.TemporaryFile  # type: ignore[method-assign, assignment]  # to be written to
+    chance, given_spans = random.Random(1), []
+    for number in range(1, 30 if spans < 20 else 4):
+        for _ in range(10):
+            given_spans.append(batch(*[number] * spans, session=chance.randbytes(50_000).hex() if spans < 20 else "x"))
+            held.add(given_spans[-1], 0.0)
+    while held.store.relief.spill().worked_bytes:
+        pass
+    place = next(one.place for one in held.open[trace_id(1)].held if isinstance(one, Packed) and one.place)
+    os.pwrite(place[0].file.fileno(), b"x" * place[2], place[1])
+    held.flush(1.0)
+    assert held.tally.unreadable == 1
+    assert 1 not in out.traces() or spans > 20
+    assert all(each.delivery.resolved for each in given_spans)
+    assert {each.delivery.outcome for each in given_spans[:10]} == {Outcome.FAILED}
+    assert {each.delivery.outcome for each in given_spans[10:]} == {Outcome.DELIVERED}
