@@ -178,3 +178,14 @@ def _samples(registry: MetricsRegistry, name: str) -> dict[tuple[str, str, str],
         if metric.name == f"otelcol_processor_tail_sampling_{name}"
         for sample in metric.samples
     }
+
+
+@pytest.mark.parametrize(("randomness", "kept"), [(NEVER // 2 - 1, True), (NEVER // 2, False)])
+def test_a_share_is_dropped_from_its_threshold_on(randomness: int, kept: bool) -> None:
+    half = {"type": "probabilistic", "probabilistic": {"sampling_percentage": 50}}
+    rules = rules_of(
+        [{"name": "less", "type": "drop", "drop": {"drop_sub_policy": [half]}}, ALL], Setting(weighted=True)
+    )
+    waits = trace(rules)
+    waits.randomness = randomness
+    assert rules.decide(waits, 0.0).kept is kept

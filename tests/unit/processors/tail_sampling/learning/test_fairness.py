@@ -64,3 +64,9 @@ def test_shares_are_fair(demands: dict[int, Demand], amount: float) -> None:
         lacking = [granted(found[key]) for key in found if found[key].may < demands[key].may]
         free = [granted(found[key]) for key in found if found[key].may > RESERVE * amount]
         assert not lacking or not free or max(free) <= min(lacking) * (1 + 1e-9) + 1e-9
+
+
+def test_who_must_be_kept_above_the_level_has_his_part_of_the_reserve() -> None:
+    found = shares({"failing": Demand(99, 100), "b": Demand(0, 100)}, 100)
+    assert (found["failing"].must, found["b"].must) == (99, 0)
+    assert found["failing"].may == found["b"].may == pytest.approx(100 * RESERVE / 2)

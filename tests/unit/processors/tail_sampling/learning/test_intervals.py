@@ -168,3 +168,22 @@ def test_keys_are_bounded() -> None:
         spent += found * (now_s > 2 * INTERVAL_S)
         assert len(pace.factors) <= 22
     assert spent < 1.2 * 45 * 100
+
+
+def test_who_comes_for_the_first_time_gets_no_more_than_those_before_him_did() -> None:
+    pace = Pace(100.0, INTERVAL_S)
+    for now_s in poisson(lambda _: 1000, 119, 12):
+        pace.probability(f"{int(now_s / INTERVAL_S)}/{int(now_s * 1000) % 50}", 1.0, 1.0, now_s)
+    assert all(0.03 < pace.probability(f"new {number}", 1.0, 1.0, now_s) < 0.3 for number in range(50))
+
+
+def test_a_long_pause_makes_the_past_say_less() -> None:
+    """Of ten an interval, three of which may be kept: too few for a change to be more than noise."""
+    found = []
+    for pause_s in (0.0, 4 * INTERVAL_S, 400 * INTERVAL_S):
+        pace = Pace(3 / INTERVAL_S, INTERVAL_S, most=1.0)
+        for number in range(100):
+            pace.probability("", 1.0, 1.0, number * INTERVAL_S / 10)
+        found.append(pace.probability("", 1.0, 1.0, 10 * INTERVAL_S + 0.1 + pause_s))
+    assert found[0] == pytest.approx(0.3, rel=0.15)
+    assert found[1] == found[2] > 0.9

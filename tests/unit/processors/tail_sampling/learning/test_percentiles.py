@@ -65,3 +65,13 @@ def test_keys_seen_last_are_remembered() -> None:
     assert len(percentiles) == 3
     assert percentiles.bound("a", 60.0) is not None
     assert percentiles.bound("b", 60.0) is None
+
+
+def test_a_key_that_is_seen_again_is_not_the_one_seen_longest_ago() -> None:
+    percentiles = learning(max_keys=2)
+    for _ in range(100):
+        percentiles.beyond("often", [1.0], 0.0)
+    for other in range(5):
+        percentiles.beyond(other, [1.0], 1.0)
+        percentiles.beyond("often", [1.0], 1.0)
+    assert percentiles.bound("often", 60.0) is not None

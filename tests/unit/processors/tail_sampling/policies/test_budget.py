@@ -200,3 +200,22 @@ def test_the_same_thresholds_whatever_the_randomness() -> None:
 def test_what_makes_no_sense_is_told(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BudgetConfig(**config)
+
+
+def test_what_is_wanted_by_degrees_makes_no_room_for_itself_among_errors() -> None:
+    """Each trace is the first of its kind, and wanted as much as can be; errors are kept for certain all the same."""
+    rare = {"name": "rare", "type": "rare", "rare": {"keys": ["user"], "traces": 5}}
+    rules = rules_of(traces_per_second=20, policies=[ERRORS, rare])
+    watch = rules.watches[0]
+    number = 0
+
+    def make(rng: random.Random) -> dict[str, Any]:
+        nonlocal number
+        number += 1
+        fact = watch.add(watch.begin(), Span(None, {"user": f"user {number}"}))
+        return {"facts": [fact], "status_codes": 4 if rng.random() < 0.02 else 1}
+
+    found = run(rules, 400, 95, make)
+    assert {probability for trace, probability in found if trace.status_codes == 4} == {1.0}
+    others = [probability for trace, probability in found if trace.status_codes == 1]
+    assert sum(others) / 50 == pytest.approx(12, rel=0.15)

@@ -157,3 +157,11 @@ def test_what_was_learned_outlives_a_reload() -> None:
 def test_what_is_missing_or_too_much_is_told(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="set either"):
         WeightedConfig(**config)
+
+
+def test_the_floor_holds_for_what_weighs_little_too() -> None:
+    rules = rules_of(key=COST, traces_per_second=1, floor_percentage=5)
+    found = thresholds_of(rules, [0.001, 100.0], 200, 60)
+    assert [probability_of(each) for each in {threshold for weight, threshold in found if weight < 1}] == [
+        pytest.approx(0.05, rel=1e-4)
+    ]
