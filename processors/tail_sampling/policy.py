@@ -136,6 +136,7 @@ class Policy(ABC):
         spends: whether asking it takes something away from other traces, such as tokens.
         is_stateless: whether its answer depends on the trace alone, and its rule is its name: many traces may be asked
             about at once.
+        is_known: whether its answers are probabilities; else they are UNKNOWN and LIMITED.
         vetoes: whether its NEVER keeps others from keeping the trace (inverted policies of old).
         is_graded: whether ALWAYS is but the largest of its probabilities, not a word that the trace must be kept.
         children: policies inside it.
@@ -152,6 +153,7 @@ class Policy(ABC):
     drops: bool = False
     spends: bool = False
     is_stateless: bool = False
+    is_known: bool = True
     vetoes: bool = False
     is_graded: bool = False
     children: tuple[Policy, ...] = ()

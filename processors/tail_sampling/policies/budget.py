@@ -116,6 +116,10 @@ class Budget(Container):
         super().__init__(name, config, setting, config.policies)
         # What is asked here learns from every trace and takes nothing away from others.
         self.spends = False
+        for child in self.children:
+            if isinstance(child, Container):
+                # What is wanted is scaled, so that traces may be kept whose randomness alone would not have done.
+                child.asks_all = True
         self._cost = _cost_of(config)
         self._owners = tuple(Owner(key) for key in config.fair_by if key != _TENANT)
         self._by_tenant = _TENANT in config.fair_by
@@ -134,31 +138,36 @@ class Budget(Container):
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """T of what the policies inside want, scaled to the budget."""
-        wanted, must = self._wanted(trace, now_s)
+        wanted, must, is_known = self._wanted(trace, now_s)
         if wanted == NEVER:
-            return NEVER
+            return NEVER if is_known else LIMITED
         key: Hashable = trace.tenant if self._by_tenant else ""
         if self._owners:
             key = (key, *(trace.facts[slot] for slot in self.slots))
         weight = 1.0 if wanted == UNKNOWN else probability_of(wanted)
         threshold = threshold_near(self._pace.probability(key, weight, self._cost(trace), now_s, must=must))
-        if wanted != UNKNOWN:
+        if is_known:
             return threshold
         return UNKNOWN if threshold <= trace.randomness else LIMITED
 
-    def _wanted(self, trace: TraceFacts, now_s: float) -> tuple[int, bool]:
-        """The smallest T of those inside (UNKNOWN where only such keep it), and whether one says it must be kept."""
+    def _wanted(self, trace: TraceFacts, now_s: float) -> tuple[int, bool, bool]:
+        """The smallest T of those inside (UNKNOWN where such keep it, and none for certain); whether one says that it
+        must be kept; whether anybody knows how likely all of them together want it.
+        """
         if not self.children:
-            return ALWAYS, True
-        lowest, is_unknown, must, self.rule = NEVER, False, False, self.name
+            return ALWAYS, True, True
+        lowest, is_unknown, is_known, must, self.rule = NEVER, False, True, False, self.name
         for child in self.children:
             threshold = child.threshold(trace, now_s)
             is_unknown = is_unknown or threshold == UNKNOWN
+            is_known = is_known and ALWAYS <= threshold <= NEVER
             must = must or (threshold <= ALWAYS and not child.is_graded)
             if ALWAYS <= threshold < lowest:
                 lowest, self.rule = threshold, child.rule
         self._asked[:] = self.children
-        return (UNKNOWN if is_unknown and lowest != ALWAYS else lowest), must
+        if lowest == ALWAYS:
+            return ALWAYS, must, True
+        return (UNKNOWN if is_unknown else lowest), must, is_known
 
 
 def _cost_of(config: BudgetConfig) -> Callable[[TraceFacts], float]:

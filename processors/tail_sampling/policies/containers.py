@@ -18,7 +18,13 @@ def learns(policy: Policy) -> bool:
 
 
 class Container(Policy):
-    """A policy with others inside, which are asked in their order until one settles it."""
+    """A policy with others inside, which are asked in their order until one settles it.
+
+    Attributes:
+        asks_all: whether even those are asked of a trace whom it costs something, though others inside are against it.
+    """
+
+    asks_all: bool = False
 
     def __init__(self, name: str, config: Any, setting: Setting, items: Iterable[Item]) -> None:
         """Build those inside; their names begin with the name of this one."""
@@ -42,13 +48,14 @@ class Container(Policy):
     def joint_threshold(self, trace: TraceFacts, now_s: float) -> int:
         """T with which all inside together would keep the trace: the largest, since all share one randomness.
 
-        Once it is certain that the trace is not kept, nobody is asked whom that would cost something.
+        Once it is certain that the trace is not kept, nobody is asked whom that would cost something: whatever they
+        say, T is no smaller than what is answered then.
         """
         highest, is_known, randomness = ALWAYS, True, trace.randomness
         self._asked.clear()
         for child in self.children:
-            if highest > randomness and child.spends:
-                is_known = False
+            if highest > randomness and child.spends and not self.asks_all:
+                is_known = is_known and child.is_known
                 continue
             threshold = child.threshold(trace, now_s)
             self._asked.append(child)

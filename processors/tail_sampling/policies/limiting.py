@@ -51,6 +51,7 @@ class _Limiting(Policy):
     """Keeps a trace where the bucket has what it costs; with what probability, nobody knows."""
 
     spends = True
+    is_known = False
 
     def _fill(self, config: Any, per_second: int, setting: Setting) -> None:
         capacity = config.burst_capacity or 2 * per_second
