@@ -359,7 +359,8 @@ class Sampler:
         """Drop what waits, undecided, a portion at a time: the user wants it so."""
         self._streams.end()
         for place, trace in enumerate(list(self.open.values()), start=1):
-            if not (self._claims.are_lost and self._let_go(trace)):
+            # Somebody else may have decided it meanwhile.
+            if self.open.get(trace.trace_id) is trace and not (self._claims.are_lost and self._let_go(trace)):
                 self._leave_now(trace, _PENDING, now_s)
             if place % PORTION == 0:
                 yield

@@ -176,19 +176,22 @@ def test_what_is_given_up_leaves_nothing_behind() -> None:
     assert held.store.held_bytes == 0
 
 
-def test_others_may_decide_while_all_is_decided() -> None:
+@pytest.mark.parametrize("drops", [False, True])
+def test_others_may_decide_while_all_is_let_go(drops: bool) -> None:
     out = Out()
     held = sampler(out, policies=[ALL])
     held.add(batch(*range(600)), 0.0)
-    work = held.flushing(1.0)
+    work = held.dropping(1.0) if drops else held.flushing(1.0)
     next(work)
     left = [*held.open]
-    for found in left[::2]:
+    adopted = left[::2]
+    for found in adopted:
         held.adopt(found, ELSEWHERE)
     for _ in work:
         pass
     assert len(left) > 100
-    assert out.traces() == dict.fromkeys(range(600), 1)
+    assert not held.open
+    assert out.traces() == dict.fromkeys(sorted(map(number_of, adopted)) if drops else range(600), 1)
 
 
 # Other rules ----------------------------------------------------------------------------------------------------------
