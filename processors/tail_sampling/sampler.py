@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from pipeline.errors import Refused
 from pipeline.signals import Batch, Delivery, Outcome
+from pipeline.signals.delivery import end_parts
 from processors.sampling.thresholds import randomness_of
 from processors.tail_sampling.claims import Claims
 from processors.tail_sampling.config import TailSamplingConfig
@@ -115,6 +116,7 @@ class Sampler:
         self._is_early = keeps_early or config.sampling_strategy == "span-ingest"
         self._waits_for_room = config.block_on_overflow
         self._dry_run = config.dry_run
+        self._decides_together = rules.are_stateless and self._sessions is None and not config.dry_run
         self._claims = Claims()
         self.open: dict[bytes, Trace] = {}
         self.tally = Tally()
@@ -304,7 +306,6 @@ class Sampler:
         yield from self._sending.steps()
         yield from self.letting_go()
         self._streams.tick(now_s)
-        due_of = self._deadline.of
         budget = PORTION
         while (taken := self._wheel.take(now_s)) is not None:
             slot, traces = taken
@@ -317,25 +318,78 @@ class Sampler:
                     yield
                     budget = PORTION
                     break
-                trace = traces.pop()
-                if ceil(trace.due_s / SLOT_S) != slot:
-                    # It stands in another slot by now, or has been decided.
-                    continue
-                due_s = due_of(trace)
-                if due_s > now_s or (self.log is not None and not self._may_decide(trace)):
-                    self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
-                    budget -= 1
-                    continue
-                budget -= min(_work_of(trace), PORTION)
+                due, budget = self._take_due(slot, traces, budget, now_s)
                 try:
-                    self._decide(trace, now_s)
+                    self._decide_due(due, now_s)
                 except Exception:
                     # The others are decided when work goes on behind the error.
                     self._wheel.put_back(slot, traces)
-                    if trace.trace_id in self.open:
-                        self._fail(trace, Refused("internal error while the trace was decided"))
+                    for trace in due:
+                        if trace.trace_id in self.open:
+                            self._wheel.enter(trace, now_s)
                     raise
         yield from self._sending.steps()
+
+    def _take_due(self, slot: int, traces: list[Trace], budget: int, now_s: float) -> tuple[list[Trace], int]:
+        """Those of a slot that are to be decided, the last first, as far as the budget goes; and what is left of it."""
+        due: list[Trace] = []
+        due_of, log, here_s = self._deadline.of, self.log, inf
+        while traces and budget > 0:
+            trace = traces.pop()
+            due_s = trace.due_s
+            if due_s != here_s:
+                if ceil(due_s / SLOT_S) != slot:
+                    # It stands in another slot by now, or has been decided.
+                    continue
+                here_s = due_s
+            # What came once, and no more, is due when it seemed to be.
+            if log is not None or trace.last_s != trace.arrived_s:
+                due_s = due_of(trace)
+                if due_s > now_s or not self._may_decide(trace):
+                    self._wheel.enter(trace, max(due_s, now_s + _LOOK_AGAIN_S))
+                    budget -= 1
+                    continue
+            trace.due_s = Wheel.NOWHERE_S
+            due.append(trace)
+            budget -= trace.span_count + (trace.size_bytes >> _SPAN_BYTES_SHIFT)
+        return due, budget
+
+    def _decide_due(self, due: list[Trace], now_s: float) -> None:
+        if self._decides_together and self.log is None and not self._claims.are_lost:
+            self._decide_all(due, now_s)
+            return
+        for trace in due:
+            try:
+                self._decide(trace, now_s)
+            except Exception:
+                if trace.trace_id in self.open:
+                    self._fail(trace, Refused("internal error while the trace was decided"))
+                raise
+
+    def _decide_all(self, traces: list[Trace], now_s: float) -> None:
+        """`_decide` for each, where their fates do not depend on each other; most are dropped."""
+        for trace in traces:
+            if trace.facts is _UNREAD:
+                self._scan_again(trace)
+        dropped: list[Trace] = []
+        kept: list[tuple[Trace, Decision]] = []
+        for trace, decision in zip(traces, self.rules.decide_all(traces, now_s), strict=True):
+            if decision.kept:
+                kept.append((trace, decision))
+            else:
+                dropped.append(trace)
+        self._drop_all(dropped, now_s)
+        for trace, decision in kept:
+            self._leave(trace, Fate(decision), now_s)
+
+    def _drop_all(self, traces: list[Trace], now_s: float) -> None:
+        """`_leave` for traces that no rule wanted."""
+        trace_ids = [trace.trace_id for trace in traces]
+        for trace_id in trace_ids:
+            del self.open[trace_id]
+        self.decisions.dropped.add_all(trace_ids)
+        self.tally.drop(traces, now_s)
+        end_parts(self.store.forget_all(traces), Outcome.DROPPED)
 
     def flush(self, now_s: float) -> None:
         """Decide all that waits; see `flushing`."""
@@ -385,17 +439,7 @@ class Sampler:
             self._scan_again(trace)
         session = None if self._sessions is None else self._session_of(trace)
         decision = self.rules.decide(trace, now_s)
-        if decision.kept or self._dry_run or self.log is not None:
-            self._leave(trace, Fate(decision, session), now_s)
-        else:
-            # As `_leave` does; most traces go this way.
-            trace_id, tally = trace.trace_id, self.tally
-            del self.open[trace_id]
-            trace.due_s = Wheel.NOWHERE_S
-            self.decisions.dropped.add(trace_id)
-            tally.add(decision, trace.tenant, trace.span_count)
-            tally.removal_ages.add(now_s - trace.arrived_s)
-            self._drop(trace)
+        self._leave(trace, Fate(decision, session), now_s)
 
     def _leave_now(self, trace: Trace, decision: Decision, now_s: float) -> None:
         self._leave(trace, Fate(decision), now_s)

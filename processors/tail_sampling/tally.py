@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from processors.tail_sampling.policy import Decision
+from processors.trace_buffer.trace import Trace
 
 AGE_BUCKETS_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+
+_SPANS_OF_TENANT: Final = attrgetter("tenant", "span_count")
+_UNWANTED: Final = Decision(kept=False)
+_ARRIVED_S: Final = attrgetter("arrived_s")
 
 
 class Ages:
@@ -60,3 +68,11 @@ class Tally:
         else:
             found[0] += traces
             found[1] += spans
+
+    def drop(self, traces: Sequence[Trace], now_s: float) -> None:
+        """Count traces that no rule wanted."""
+        for (tenant, spans), count in Counter(map(_SPANS_OF_TENANT, traces)).items():
+            self.add(_UNWANTED, tenant, spans * count, count)
+            self.dropped_spans += spans * count
+        for arrived_s, count in Counter(map(_ARRIVED_S, traces)).items():
+            self.removal_ages.add(now_s - arrived_s, count)

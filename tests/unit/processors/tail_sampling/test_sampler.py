@@ -387,7 +387,8 @@ def test_a_policy_that_cannot_look_at_a_span_costs_no_trace_where_there_is_no_ro
 
 def test_an_error_in_a_decision_costs_no_other_trace() -> None:
     out = Out()
-    held = sampler(out, policies=[ALL])
+    limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 100}}
+    held = sampler(out, policies=[ALL, limit])
     held.rules = Failing(held.rules, 2)  # type: ignore[assignment]  # some that fail
     batches = [batch(number) for number in (1, 2, 3)]
     for each in batches:
