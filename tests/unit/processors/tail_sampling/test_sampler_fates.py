@@ -102,6 +102,18 @@ def test_an_early_keep_says_which_randomness_its_session_has() -> None:
     assert [rv_of(span) for span in out.spans] == [randomness_of_session("a")] * 2
 
 
+def test_what_was_sampled_before_is_decided_by_its_own_randomness() -> None:
+    """Its session has another one: R of half of them is below, of the others above the threshold."""
+    out = Out()
+    held = sampler(out, session={}, weights=True, policies=[HALF])
+    for number in range(20):
+        rv = "f" * 14 if number % 2 else "4" + "0" * 13
+        held.add(batch(number, session=f"s{number // 4}", tracestate=f"ot=rv:{rv};th:4"), 0.0)
+    held.flush(1.0)
+    assert sorted(out.traces()) == [*range(1, 20, 2)]
+    assert {span.trace_state for span in out.spans} == {"ot=rv:ffffffffffffff;th:8"}
+
+
 # Size -----------------------------------------------------------------------------------------------------------------
 
 
