@@ -46,7 +46,7 @@ class _Witness(Policy):
         super().__init__(inner.name, None, Setting())
         self.children = (inner,)
         self.drops, self.spends, self.vetoes = inner.drops, inner.spends, inner.vetoes
-        self.is_instant, self.is_graded = inner.is_instant, inner.is_graded
+        self.is_instant, self.is_graded, self.is_known = inner.is_instant, inner.is_graded, inner.is_known
         self._inner = inner
         self._answers = answers
         if isinstance(inner, Container):
@@ -62,9 +62,6 @@ class _Witness(Policy):
         self.rule = self._inner.rule
         answers.rules[self.rule] = self.name
         return threshold
-
-    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
-        self._inner.decided(trace, decision, now_s)
 
 
 class _Rules(Rules):

@@ -173,9 +173,6 @@ class Policy(ABC):
         """What `threshold` says of each; asked in its place if the policy is stateless."""
         return [self.threshold(trace, now_s) for trace in traces]
 
-    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:  # noqa: B027 - few policies learn
-        """Told the fate of each trace it was asked about, for policies that learn."""
-
 
 @dataclass(slots=True)
 class Span:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.meter import Meter
 from processors.sampling.thresholds import ALWAYS
-from processors.tail_sampling.policies.containers import learns
 from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Decision, Policy, Setting, TraceFacts, Watch
 from processors.tail_sampling.policy_counts import PolicyCounts, PolicyMetrics
 
@@ -68,7 +67,6 @@ class Rules:
         """
         self._drops = [_Asked(policy) for policy in policies if policy.drops]
         self._keeps = [_Asked(policy) for policy in policies if not policy.drops]
-        self._learners = [policy for policy in policies if learns(policy)]
         self._stops_at_first, self._is_weighted = sample_on_first_match, setting.weighted
         # A certain rule explains a weight, one of unknown probability does not; without weights they are equal.
         self._rank_of_unknown = 1 if setting.weighted else ALWAYS
@@ -98,14 +96,15 @@ class Rules:
 
     def decide(self, trace: TraceFacts, now_s: float) -> Decision:
         """The fate of a trace whose wait is over."""
-        asked: list[_Asked] = []
-        decision = self._decide(trace, now_s, asked)
-        if self._learners:
-            told = {one.policy for one in asked}
-            for policy in self._learners:
-                if policy in told:
-                    policy.decided(trace, decision, now_s)
-        return decision
+        is_known = True
+        for one in self._drops:
+            threshold = self._ask(one, trace, now_s)
+            if threshold <= trace.randomness:
+                return one.taken
+            is_known = is_known and threshold == NEVER
+        kept = self._kept_as_of_old(trace, now_s) if self._has_vetoes else self._kept(trace, now_s)
+        # What a policy might have dropped, by chance, was kept with less than the probability of its rule.
+        return kept if is_known or not kept.kept else Decision(kept=True, rule=kept.rule)
 
     def decide_all(self, traces: Sequence[TraceFacts], now_s: float) -> list[Decision]:
         """What `decide` says of each, at a third of the price; only where `are_stateless`."""
@@ -138,23 +137,10 @@ class Rules:
                 return asked.taken
         return None
 
-    def _decide(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
-        is_known = True
-        for one in self._drops:
-            asked.append(one)
-            threshold = self._ask(one, trace, now_s)
-            if threshold <= trace.randomness:
-                return one.taken
-            is_known = is_known and threshold == NEVER
-        kept = self._kept_as_of_old(trace, now_s, asked) if self._has_vetoes else self._kept(trace, now_s, asked)
-        # What a policy might have dropped, by chance, was kept with less than the probability of its rule.
-        return kept if is_known or not kept.kept else Decision(kept=True, rule=kept.rule)
-
-    def _kept(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
+    def _kept(self, trace: TraceFacts, now_s: float) -> Decision:
         matching: list[tuple[int, _Asked]] = []
         randomness, is_known = trace.randomness, True
         for one in self._keeps:
-            asked.append(one)
             threshold = self._ask(one, trace, now_s)
             is_known = is_known and ALWAYS <= threshold <= NEVER
             if threshold <= randomness:
@@ -163,7 +149,7 @@ class Rules:
                     break
         return self._by_the_smallest(matching, is_known=is_known)
 
-    def _kept_as_of_old(self, trace: TraceFacts, now_s: float, asked: list[_Asked]) -> Decision:
+    def _kept_as_of_old(self, trace: TraceFacts, now_s: float) -> Decision:
         """With inverted policies as up to contrib v0.126: one that finds a match keeps others from keeping the trace.
 
         One that finds none keeps the trace itself only if no other policy is against it.
@@ -171,7 +157,6 @@ class Rules:
         others, inverted = list[tuple[int, _Asked]](), list[_Asked]()
         is_known, vetoed, opposed = True, False, bool(self._drops)
         for one in self._keeps:
-            asked.append(one)
             threshold = self._ask(one, trace, now_s)
             if one.vetoes and threshold != _FAILED:
                 vetoed = vetoed or threshold == NEVER

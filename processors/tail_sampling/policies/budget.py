@@ -164,7 +164,6 @@ class Budget(Container):
             must = must or (threshold <= ALWAYS and not child.is_graded)
             if ALWAYS <= threshold < lowest:
                 lowest, self.rule = threshold, child.rule
-        self._asked[:] = self.children
         if lowest == ALWAYS:
             return ALWAYS, must, True
         return (UNKNOWN if is_unknown else lowest), must, is_known

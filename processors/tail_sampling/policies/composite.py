@@ -121,11 +121,9 @@ class Composite(Container):
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
         """UNKNOWN where the budgets allow it, LIMITED where they, or a share inside, do not."""
         self._budget.roll(int(now_s))
-        self._asked.clear()
         nothing = NEVER
         for place, child in enumerate(self.children):
             threshold = child.threshold(trace, now_s)
-            self._asked.append(child)
             if threshold <= trace.randomness:
                 return UNKNOWN if self._budget.spend(place, trace.span_count) else LIMITED
             if threshold != NEVER:

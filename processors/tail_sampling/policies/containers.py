@@ -7,14 +7,7 @@ from typing import Any
 
 from processors.sampling.thresholds import ALWAYS
 from processors.tail_sampling.policies.items import Item, build_all
-from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Decision, Policy, Setting, TraceFacts
-
-
-def learns(policy: Policy) -> bool:
-    """Whether the policy wants to be told what became of traces."""
-    if isinstance(policy, Container):
-        return any(map(learns, policy.children))
-    return type(policy).decided is not Policy.decided
+from processors.tail_sampling.policy import LIMITED, NEVER, UNKNOWN, Policy, Setting, TraceFacts
 
 
 class Container(Policy):
@@ -29,7 +22,6 @@ class Container(Policy):
     def __init__(self, name: str, config: Any, setting: Setting, items: Iterable[Item]) -> None:
         """Build those inside; their names begin with the name of this one."""
         super().__init__(name, config, setting)
-        self._asked: list[Policy] = []
         self.contain(build_all(items, setting, inside=name))
 
     def contain(self, children: Sequence[Policy]) -> None:
@@ -37,13 +29,6 @@ class Container(Policy):
         self.children = tuple(children)
         self.spends = any(child.spends for child in children)
         self.is_graded = any(child.is_graded for child in self.children)
-        self._learns = learns(self)
-
-    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
-        """Told on to those inside that were asked."""
-        if self._learns:
-            for child in self._asked:
-                child.decided(trace, decision, now_s)
 
     def joint_threshold(self, trace: TraceFacts, now_s: float) -> int:
         """T with which all inside together would keep the trace: the largest, since all share one randomness.
@@ -52,13 +37,11 @@ class Container(Policy):
         say, T is no smaller than what is answered then.
         """
         highest, is_known, randomness = ALWAYS, True, trace.randomness
-        self._asked.clear()
         for child in self.children:
             if highest > randomness and child.spends and not self.asks_all:
                 is_known = is_known and child.is_known
                 continue
             threshold = child.threshold(trace, now_s)
-            self._asked.append(child)
             if threshold == NEVER:
                 return NEVER
             is_known = is_known and ALWAYS <= threshold <= NEVER
@@ -68,4 +51,4 @@ class Container(Policy):
         return UNKNOWN if highest <= randomness else LIMITED
 
 
-__all__ = ["Container", "learns"]
+__all__ = ["Container"]

@@ -39,22 +39,20 @@ class Broken(Policy):
         raise ValueError("a secret of the span")
 
 
-class Learner(Policy):
-    """Remembers what it is told."""
+class Says(Policy):
+    """Has one answer, and counts how often it is asked."""
 
-    type = "learner"
+    type = "says"
     Config = ConfigModel
 
     def __init__(self, name: str, answer: int) -> None:
         super().__init__(name, None, Setting())
         self.answer = answer
-        self.told: list[Decision] = []
+        self.asked = 0
 
     def threshold(self, trace: TraceFacts, now_s: float) -> int:
+        self.asked += 1
         return self.answer
-
-    def decided(self, trace: TraceFacts, decision: Decision, now_s: float) -> None:
-        self.told.append(decision)
 
 
 ALL: Final = {"name": "all", "type": "always_sample"}
@@ -79,8 +77,8 @@ def test_equal_watches_share_one_place() -> None:
 
 def test_a_policy_that_fails_is_skipped_counted_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     host = make_host("tail_sampling")
-    broken, learner = Broken("broken", None, Setting()), Learner("half", NEVER // 2)
-    rules = Rules([broken, learner], Setting(weighted=True), log=host.log)
+    broken, half = Broken("broken", None, Setting()), Says("half", NEVER // 2)
+    rules = Rules([broken, half], Setting(weighted=True), log=host.log)
     rules.bind(host.meter)
     decisions = [rules.decide(Trace(bytes(16), NEVER - 1, 0.0, []), 0.0) for _ in range(3)]
     rules.publish()
@@ -108,21 +106,20 @@ def test_a_policy_that_fails_for_one_trace_of_many_costs_no_other() -> None:
     assert rules._keeps[0].counts.errors == 1
 
 
-def test_learners_are_told_what_became_of_traces_they_were_asked_about() -> None:
-    first, second = Learner("first", ALWAYS), Learner("second", ALWAYS)
-    rules = Rules([first, second], Setting(), sample_on_first_match=True)
-    decision = rules.decide(Trace(bytes(16), 0, 0.0, []), 0.0)
-    assert first.told == [decision]
-    assert second.told == []
+def test_once_one_has_kept_it_nobody_else_is_asked_if_that_is_wanted() -> None:
+    policies = [Says("first", ALWAYS), Says("second", ALWAYS)]
+    Rules(policies, Setting(), sample_on_first_match=True).decide(Trace(bytes(16), 0, 0.0, []), 0.0)
+    assert [policy.asked for policy in policies] == [1, 0]
+    Rules(policies, Setting()).decide(Trace(bytes(16), 0, 0.0, []), 0.0)
+    assert [policy.asked for policy in policies] == [2, 1]
 
 
-def test_learners_inside_others_are_told_too() -> None:
+def test_one_without_interest_settles_what_all_have_to_keep() -> None:
     policy = And("all", AndConfig.model_validate({"and_sub_policy": [{"type": "always_sample"}]}), Setting())
-    inside = [Learner("a", ALWAYS), Learner("b", NEVER), Learner("c", ALWAYS)]
+    inside = [Says("a", ALWAYS), Says("b", NEVER), Says("c", ALWAYS)]
     policy.contain(inside)
-    rules = Rules([policy], Setting())
-    decision = rules.decide(Trace(bytes(16), 0, 0.0, []), 0.0)
-    assert [learner.told for learner in inside] == [[decision], [decision], []]
+    assert not Rules([policy], Setting()).decide(Trace(bytes(16), 0, 0.0, []), 0.0).kept
+    assert [child.asked for child in inside] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
