@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import ceil
+from collections.abc import Iterable
+from math import ceil, inf
 from typing import Final
 
 from processors.tail_sampling.config import DeadlineConfig, TailSamplingConfig
@@ -92,6 +93,20 @@ class Wheel:
                 self._next = slot
         else:
             found.append(trace)
+
+    def enter_all(self, traces: Iterable[Trace], deadline: Deadline) -> None:
+        """Have each found when it is due, where that is sooner than so far."""
+        due_of, last_s = deadline.of, -inf
+        slot: list[Trace] = []
+        for trace in traces:
+            due_s = due_of(trace)
+            if due_s < trace.due_s:
+                if due_s == last_s:
+                    trace.due_s = due_s
+                    slot.append(trace)
+                else:
+                    self.enter(trace, due_s)
+                    slot, last_s = self._slots[ceil(due_s / SLOT_S)], due_s
 
     @staticmethod
     def is_in(trace: Trace, slot: int) -> bool:

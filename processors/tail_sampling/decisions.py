@@ -90,6 +90,18 @@ class Dropped:
         self._elder, self._adds_until_forgotten = elder, elder.size_bytes // _FINGERPRINT_BYTES
         return self
 
+    def among(self, trace_ids: Sequence[bytes]) -> list[bytes]:
+        """Those of these that are remembered."""
+        found = []
+        find, buckets = self._table.find, self._buckets
+        for trace_id in trace_ids:
+            mixed = hash(trace_id)
+            start = (mixed >> _FINGERPRINT_BITS) % buckets * _BUCKET_BYTES
+            fingerprint = (mixed & _FINGERPRINT_MASK or 1).to_bytes(_FINGERPRINT_BYTES, "little")
+            if find(fingerprint, start, start + _BUCKET_BYTES) >= 0 and trace_id in self:
+                found.append(trace_id)
+        return found if self._elder is None else [*found, *self._elder.among(trace_ids)]
+
     def __contains__(self, trace_id: bytes) -> bool:
         """Whether it is remembered, or one that looks like it."""
         mixed = hash(trace_id)
@@ -116,6 +128,11 @@ class Kept:
         self._young[trace_id] = fate
         if len(self._young) >= self._generation:
             self._old, self._young = self._young, {}
+
+    def among(self, trace_ids: Sequence[bytes]) -> dict[bytes, Fate]:
+        """What became of those of these that are remembered."""
+        young, old = self._young, self._old
+        return {each: young[each] if each in young else old[each] for each in trace_ids if each in young or each in old}
 
     def get(self, trace_id: bytes) -> Fate | None:
         """What became of it, as far as it is remembered."""
@@ -148,6 +165,10 @@ class Decisions:
         if fate is None and trace_id in self.dropped:
             return DROPPED
         return fate
+
+    def among(self, trace_ids: Sequence[bytes]) -> dict[bytes, Fate]:
+        """`get` of those of these of which something is remembered."""
+        return dict.fromkeys(self.dropped.among(trace_ids), DROPPED) | self.kept.among(trace_ids)
 
     def add(self, trace_id: bytes, fate: Fate) -> None:
         """Remember what was decided."""

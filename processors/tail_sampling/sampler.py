@@ -70,6 +70,20 @@ def _no_tenant(_: Head) -> str:
     return ""
 
 
+def _portions(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """So many parts at a time as are about the work of `PORTION` spans."""
+    portion: list[Part] = []
+    work = 0
+    for part in parts:
+        if work >= PORTION:
+            yield portion
+            portion, work = [], 0
+        work += len(part[3]) + (len(part[2]) >> _SPAN_BYTES_SHIFT)
+        portion.append(part)
+    if portion:
+        yield portion
+
+
 def _work_of(trace: Trace) -> int:
     """How much work it is to let a trace go, as so many spans."""
     return trace.span_count + (trace.size_bytes >> _SPAN_BYTES_SHIFT)
@@ -116,6 +130,7 @@ class Sampler:
         self._is_early = keeps_early or config.sampling_strategy == "span-ingest"
         self._waits_for_room = config.block_on_overflow
         self._dry_run = config.dry_run
+        self._adds_together = not (self._is_early or config.maximum_trace_size_bytes)
         self._decides_together = rules.are_stateless and self._sessions is None and not config.dry_run
         self._claims = Claims()
         self.open: dict[bytes, Trace] = {}
@@ -148,16 +163,17 @@ class Sampler:
         return self._adding(parts, batch.delivery, now_s, tenant_of)
 
     def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
-        work = 0
         is_stateless = self._look() is Step.STATELESS
         delivery.on_disowned(self._claims.lose)
-        for part in parts:
-            if work >= PORTION:
+        for place, portion in enumerate(_portions(parts)):
+            if place:
                 is_stateless = self._make_room(now_s)
                 yield
-                work = 0
-            work += len(part[3]) + (len(part[2]) >> _SPAN_BYTES_SHIFT)
-            self._add(part, delivery, now_s, tenant_of, is_stateless=is_stateless)
+            if self._adds_together and not (is_stateless or self._claims.are_lost or self._streams):
+                self._add_all(portion, delivery, now_s, tenant_of)
+            else:
+                for part in portion:
+                    self._add(part, delivery, now_s, tenant_of, is_stateless=is_stateless)
         self._make_room(now_s)
         while self._is_overfull():
             # Large spans have come, small traces go: many for one.
@@ -172,6 +188,31 @@ class Sampler:
         """Whether more waits than there is room for, and it helps to decide more: large traces go one after another."""
         return self.pressure > 1 and not self._waits_for_room and not self._sending.is_busy
 
+    def _add_all(self, parts: list[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> None:
+        """`_add` for each, where nothing that comes has a trace decided at once."""
+        waiting = self.open
+        fates = self.decisions.among([part[0] for part in parts if part[0] not in waiting])
+        found: list[tuple[Trace, Part]] = []
+        open_before = len(waiting)
+        for part in parts:
+            trace_id = part[0]
+            trace = waiting.get(trace_id)
+            if trace is None:
+                if trace_id in fates:
+                    self._follow(fates[trace_id], part, delivery, now_s)
+                    continue
+                facts = [begin() for begin in self._begin] if self._begin else []
+                trace = Trace(trace_id, randomness_of(trace_id), now_s, facts, tenant_of(part[1]))
+                waiting[trace_id] = trace
+            elif trace.facts is _UNREAD:
+                self._scan_again(trace)
+            trace.last_s = now_s
+            found.append((trace, part))
+        self.tally.new_traces += len(waiting) - open_before
+        self.store.add_all(found, delivery)
+        self._scanner.scan_all(found)
+        self._wheel.enter_all((trace for trace, _ in found), self._deadline)
+
     def _add(self, part: Part, delivery: Delivery, now_s: float, tenant_of: TenantOf, *, is_stateless: bool) -> None:
         trace_id, head, body, spans = part
         trace = self.open.get(trace_id)
@@ -184,8 +225,7 @@ class Sampler:
                 return
             self.tally.new_traces += 1
             facts = [begin() for begin in self._begin] if self._begin else []
-            trace = Trace(trace_id, randomness_of(trace_id), now_s, facts)
-            trace.tenant = tenant_of(head)
+            trace = Trace(trace_id, randomness_of(trace_id), now_s, facts, tenant_of(head))
             if is_stateless:
                 self._decide_at_once(trace, part, delivery, now_s)
                 return

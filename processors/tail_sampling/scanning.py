@@ -12,6 +12,7 @@ from processors.sampling.thresholds import randomness_of
 from processors.sampling.tracestate import TraceState
 from processors.tail_sampling.attribute_maps import named, named_attributes
 from processors.tail_sampling.policy import Span, Watch, names_of
+from processors.trace_buffer.dividing import Part
 from processors.trace_buffer.heads import Head
 from processors.trace_buffer.trace import Trace
 
@@ -50,6 +51,22 @@ class Scanner:
 
     def scan(self, trace: Trace, head: Head, body: bytes, spans: Sequence[Any]) -> None:
         """Fold spans of one part into the summary and the facts of their trace."""
+        self._summarise(trace, spans)
+        if self._is_watching:
+            self._watch(trace.facts, head, body, spans)
+
+    def scan_all(self, parts: Iterable[tuple[Trace, Part]]) -> None:
+        """`scan` parts, each for its trace; `on_failure` is told of one that nobody can read."""
+        summarise, watch = self._summarise, self._watch if self._is_watching else None
+        for trace, (_, head, body, spans) in parts:
+            try:
+                summarise(trace, spans)
+                if watch is not None:
+                    watch(trace.facts, head, body, spans)
+            except Exception:  # noqa: BLE001 - spans that nobody can read must not cost the trace
+                self._on_failure()
+
+    def _summarise(self, trace: Trace, spans: Sequence[Any]) -> None:
         start, end, status = trace.start_unix_ns, trace.end_unix_ns, trace.status_codes
         for span in spans:
             began, ended = span.start_time_unix_nano, span.end_time_unix_nano
@@ -64,8 +81,6 @@ class Scanner:
             if trace_state := span.trace_state:
                 _read_trace_state(trace, trace_state)
         trace.start_unix_ns, trace.end_unix_ns, trace.status_codes = start, end, status
-        if self._is_watching:
-            self._watch(trace.facts, head, body, spans)
 
     def scan_again(self, trace: Trace, pieces: Iterable[tuple[Head, bytes]]) -> None:
         """The facts of a trace anew, from its bytes: it was scanned by another scanner before."""

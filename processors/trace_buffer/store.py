@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from pipeline.signals import LEDGER, Delivery
+from processors.trace_buffer.dividing import Part
 from processors.trace_buffer.heads import Head, Heads
 from processors.trace_buffer.packing import PIECE_BYTES, SLACK, Packed, Packer, Piece, memory_of
 from processors.trace_buffer.relief import Relief, Step
@@ -95,25 +96,33 @@ class Store:
 
     def add(self, trace: Trace, head: Head, body: bytes, count: int, delivery: Delivery) -> None:
         """Keep a part of a request for its trace, with a part of the request's handle."""
-        held = trace.held
-        body_bytes = len(body)
-        size_bytes = PIECE_BYTES + body_bytes + (body_bytes >> SLACK)
-        if not held:
-            size_bytes += TRACE_BYTES
-            trace.size_bytes += head.size_bytes
-        elif held[-1].__class__ is tuple and held[-1][0] is not head:
-            trace.size_bytes += head.size_bytes
-        trace.size_bytes += body_bytes
-        trace.span_count += count
-        trace.loose_bytes += body_bytes
-        held.append((head, body, count))
-        deliveries = trace.deliveries
-        if not deliveries or deliveries[-1] is not delivery:
-            deliveries.append(delivery.fork())
-            delivery.held += 1
-            size_bytes += DELIVERY_BYTES
-        if trace.loose_bytes > self._least_above_bytes:
-            self.relief.note(trace)
+        self.add_all(((trace, (trace.trace_id, head, body, [None] * count)),), delivery)
+
+    def add_all(self, parts: Iterable[tuple[Trace, Part]], delivery: Delivery) -> None:
+        """Keep parts of one request, each for its trace."""
+        size_bytes = forks = 0
+        least_above_bytes = self._least_above_bytes
+        for trace, (_, head, body, spans) in parts:
+            held, body_bytes, count = trace.held, len(body), len(spans)
+            size_bytes += PIECE_BYTES + body_bytes + (body_bytes >> SLACK)
+            if not held:
+                size_bytes += TRACE_BYTES
+                trace.size_bytes = head.size_bytes
+            elif held[-1].__class__ is tuple and held[-1][0] is not head:
+                trace.size_bytes += head.size_bytes
+            trace.size_bytes += body_bytes
+            trace.span_count += count
+            trace.loose_bytes += body_bytes
+            held.append((head, body, count))
+            deliveries = trace.deliveries
+            if not deliveries or deliveries[-1] is not delivery:
+                deliveries.append(delivery)
+                forks += 1
+            if trace.loose_bytes > least_above_bytes:
+                self.relief.note(trace)
+        delivery.fork(forks)
+        delivery.held += forks
+        size_bytes += DELIVERY_BYTES * forks
         self._account(size_bytes)
         if self._held_bytes + self.heads.held_bytes > self._half_bytes:
             self._relieve(size_bytes)

@@ -30,11 +30,11 @@ class Trace:
         "tenant", "trace_id", "was_sampled",
     )  # fmt: skip
 
-    def __init__(self, trace_id: bytes, randomness: int, now_s: float, facts: list[Any]) -> None:
+    def __init__(self, trace_id: bytes, randomness: int, now_s: float, facts: list[Any], tenant: str = "") -> None:
         """A trace without spans yet."""
         self.trace_id = trace_id
         self.randomness = randomness
-        self.tenant = ""
+        self.tenant = tenant
         self.arrived_s = self.last_s = now_s
         self.due_s = inf
         self.has_root = self.has_tracestate = self.was_sampled = False

@@ -367,7 +367,14 @@ class Failing:
 def test_a_policy_that_cannot_look_at_a_span_costs_no_trace() -> None:
     out = Out()
     held = sampler(out, policies=[ALL])
-    held._scanner = Failing(held._scanner, 1)  # type: ignore[assignment]  # one that fails
+    summarise = held._scanner._summarise
+
+    def fail(trace: Any, spans: Any) -> None:
+        if number_of(trace.trace_id) == 1:
+            raise ZeroDivisionError
+        summarise(trace, spans)
+
+    held._scanner._summarise = fail  # type: ignore[method-assign]  # one that fails
     held.add(batch(1, 2), 0.0)
     held.tick(31.0)
     assert out.traces() == {1: 1, 2: 1}

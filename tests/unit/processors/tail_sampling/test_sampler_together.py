@@ -14,9 +14,11 @@ from tests.unit.processors.tail_sampling.test_sampler import ALL, ERRORS, HALF, 
 SLOW = {"name": "slow", "type": "latency", "latency": {"threshold_ms": 2000}}
 BY_SESSION = {"name": "by", "type": "string_attribute", "string_attribute": {"key": "session.id", "values": ["s1"]}}
 
+QUIET = {"settle": "1s", "idle": "3s", "early_keep": False}
+
 
 def one_by_one(held: Sampler) -> Sampler:
-    held._decides_together = False
+    held._adds_together = held._decides_together = False
     return held
 
 
