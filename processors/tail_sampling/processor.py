@@ -104,6 +104,9 @@ class TailSampling(TraceHolder):
         now_s = self.host.clock.monotonic()
         return self.sampler.dropping(now_s) if drops else self.sampler.flushing(now_s)
 
+    def _losing(self) -> Iterator[None]:
+        return self.sampler.letting_go()
+
     def _leaving(self) -> Iterator[None]:
         return self.sampler.sending()
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from pipeline.component import Host, Processor
 from pipeline.errors import Code, Refused, StartError
-from pipeline.signals import Batch, Rooms, Signal
+from pipeline.signals import Batch, Delivery, Outcome, Rooms, Signal
 from processors.trace_buffer.config import BufferConfig
 from processors.trace_buffer.line import Line, Lines
 from processors.trace_buffer.outlet import Outlet
@@ -44,7 +44,7 @@ class TraceHolder(Processor):
         buffer: BufferConfig = config.buffer
         self._max_bytes = round(buffer.max_bytes * self._share)
         self.outlet = self._new_outlet()
-        self._works: list[Iterator[None]] = []
+        self._works: dict[Iterator[None], Delivery] = {}
         self._reserved_bytes = 0
         self._stopped = False
 
@@ -110,6 +110,10 @@ class TraceHolder(Processor):
     def _give_up(self) -> None:
         """End what is still held: there is no time to let it go."""
 
+    def _losing(self) -> Iterator[None]:
+        """Let go of what others will bring again; asked for while nothing else is let go, for want of room."""
+        return iter(())
+
     def _check_pressure(self) -> None:
         """Raises Refused where nothing is to be taken in, for want of room."""
 
@@ -159,17 +163,17 @@ class TraceHolder(Processor):
         if holder is not self:
             await holder.consume(batch)
             return
-        if release is None:
+        if release is None or self._stopped:
             self._check_room(batch)
         # What was reserved behind this processor is not for spans that wait here.
         batch.rooms = None
         work = self._taking_in(batch, self.host.clock.monotonic())
         if next(work, self) is not self:
-            await self._go_on(work)
+            await self._go_on(work, batch.delivery)
 
-    async def _go_on(self, work: Iterator[None]) -> None:
+    async def _go_on(self, work: Iterator[None], delivery: Delivery) -> None:
         """Take the rest of a large batch in, with room for others in between; whoever waits for it may go."""
-        self._works.append(work)
+        self._works[work] = delivery
         try:
             await asyncio.sleep(0)
             for _ in work:
@@ -179,16 +183,25 @@ class TraceHolder(Processor):
             self.host.tasks.start(self._finish(work), f"{self.type} intake")
             raise
         except BaseException:
-            self._works.remove(work)
+            self._works.pop(work, None)
             raise
-        self._works.remove(work)
+        self._works.pop(work, None)
 
     async def _finish(self, work: Iterator[None]) -> None:
+        """Take the rest in of a batch for which nobody waits any more."""
+        while work in self._works:
+            self._step(work)
+            await asyncio.sleep(0)
+
+    def _step(self, work: Iterator[None]) -> None:
+        """Do a part of what has begun; where that fails the handle says so, since the caller cannot be told."""
         try:
-            for _ in work:
-                await asyncio.sleep(0)
-        finally:
-            self._works.remove(work)
+            if next(work, self) is self:
+                self._works.pop(work, None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the handle must end
+            self.host.log.error("A part of a request could not be taken in.", error=type(error).__name__)
+            told = Refused(f"internal error while spans were taken in: {type(error).__name__}", code=Code.INTERNAL)
+            self._works.pop(work).end(Outcome.FAILED, told)
 
     # Traces out -------------------------------------------------------------------------------------------------------
 
@@ -203,8 +216,8 @@ class TraceHolder(Processor):
     async def _run(self) -> None:
         while True:
             await self.host.clock.sleep(TICK_S)
-            if self._line.is_holder(self) and not self._is_stuck():
-                await self._tick()
+            if self._line.is_holder(self):
+                await (self._look_for_claims() if self._is_stuck() else self._tick())
             self.outlet.close()
             self._publish()
 
@@ -217,6 +230,10 @@ class TraceHolder(Processor):
             await asyncio.sleep(0)
         self._ticked(clock.monotonic() - began_s)
 
+    async def _look_for_claims(self) -> None:
+        for _ in self._losing():
+            await asyncio.sleep(0)
+
     # The end ----------------------------------------------------------------------------------------------------------
 
     def take_over(self, predecessor: Self) -> None:
@@ -226,9 +243,9 @@ class TraceHolder(Processor):
         self._watch()
 
     def _end_works(self) -> None:
-        for work in self._works:
-            for _ in work:
-                pass
+        for work in list(self._works):
+            while work in self._works:
+                self._step(work)
 
     async def stop(self) -> None:
         """Let go what waits (or leave it to a successor), wait until it has left, then end."""
@@ -240,20 +257,27 @@ class TraceHolder(Processor):
             await self._send(self._leaving())
             await self.outlet.drain()
         finally:
-            self._publish()
-            await self._close()
-            await super().stop()
-            self.outlet.give_up()
-            self._give_up()
+            try:
+                self._publish()
+                await self._close()
+            finally:
+                # Also when time is up while that goes on: whoever waits is told what became of the rest.
+                try:
+                    await super().stop()
+                finally:
+                    self.outlet.give_up()
+                    self._give_up()
 
     def _leaving(self) -> Iterator[None]:
         """Send what was let go and is too large to be sent at once."""
         return iter(())
 
     async def _send(self, work: Iterator[None]) -> None:
+        """Do it as fast as what follows takes what leaves: what is compressed or on disk has no room in memory."""
         for _ in work:
             self.outlet.close()
             await asyncio.sleep(0)
+            await self.outlet.below(int(_STUCK_SHARE * self._max_bytes))
 
 
 __all__ = ["TICK_S", "TraceHolder"]

@@ -57,6 +57,7 @@ class Outlet:
         self._spans = self._bytes = 0
         self._leaving: deque[tuple[Leaving, int, int]] = deque()
         self._wake = asyncio.Event()
+        self._progress = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self.held_bytes = 0
@@ -96,9 +97,16 @@ class Outlet:
                 await leaving.hand_on(self._next(), self._host)
                 self._leaving.popleft()
                 self.held_bytes -= size_bytes
+                self._progress.set()
             self._idle.set()
             self._wake.clear()
             await self._wake.wait()
+
+    async def below(self, size_bytes: int) -> None:
+        """Wait until no more than so many bytes are on their way out."""
+        while self.held_bytes > size_bytes:
+            self._progress.clear()
+            await self._progress.wait()
 
     async def drain(self) -> None:
         """Wait until all has left."""

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from pipeline.errors import Refused
 from pipeline.signals import Batch, Outcome, Signal
@@ -267,7 +268,9 @@ def hostile(chance: random.Random) -> Batch:
             span.parent_span_id = chance.choice((b"", bytes(8), b"12345678"))
             span.start_time_unix_nano = chance.choice((0, 1, START_NS, 2**64 - 1))
             span.end_time_unix_nano = chance.choice((0, 1, START_NS, 2**64 - 1))
-            span.status.code = chance.choice((0, 0, 0, 1, 2))
+            span.status.code = chance.choice(
+                (*[Status.STATUS_CODE_UNSET] * 3, Status.STATUS_CODE_OK, Status.STATUS_CODE_ERROR)
+            )
             span.flags = chance.choice((0, 1, 2**32 - 1))
             span.trace_state = chance.choice(_STATES).format(f"{chance.getrandbits(56):014x}")
             for _ in range(chance.randrange(5)):
@@ -345,7 +348,7 @@ def test_a_disk_that_gives_other_bytes_back_costs_no_other_trace(spans: int, tmp
     out = Out()
     held = sampler(out, policies=[ALL])
     held.store = Store(spilling(tmp_path))
-    held.store.spill._new_file = tempfile.TemporaryFile  # type: ignore[method-assign, assignment]  # to be written to
+    held.store.spill._new_file = tempfile.TemporaryFile  # type: ignore[method-assign]  # to be written to
     chance, given_spans = random.Random(1), []
     for number in range(1, 30 if spans < 20 else 4):
         for _ in range(10):
