@@ -19,6 +19,8 @@ from processors.tail_sampling.sampler import Sampler
 from processors.tail_sampling.sessions import randomness_of_session
 from tests.unit.processors.tail_sampling.test_sampler import ALL, ERRORS, HALF, Out, batch, number_of, sampler
 
+TIER = {"name": "tier", "type": "string_attribute", "string_attribute": {"key": "tier", "values": ["gold"]}}
+LIMITED = {"name": "none", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 0}}
 ELSEWHERE = Fate(Decision(kept=True, rule="theirs", threshold=0))
 
 
@@ -209,20 +211,21 @@ def test_others_may_decide_while_all_is_let_go(drops: bool) -> None:
 # Other rules ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("others", [[], [LIMITED]])
 @pytest.mark.parametrize("more", [0, 1])
-def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(more: int) -> None:
-    """With a span that comes before the decision, and without."""
+def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(more: int, others: list[dict[str, Any]]) -> None:
+    """With a span that comes before the decision, and without; by rules that look at many traces at once, or at each."""
     out = Out()
     old = sampler(out, policies=[ERRORS])
     old.add(attributed(1, "gold"), 0.0)
     old.add(attributed(2, "tin"), 0.0)
-    tier = {"name": "tier", "type": "string_attribute", "string_attribute": {"key": "tier", "values": ["gold"]}}
-    new = sampler(out, policies=[tier])
+    new = sampler(out, policies=[TIER, *others])
     new.take_over(old)
     for number in (1, 2) * more:
         new.add(batch(number), 1.0)
     new.tick(31.0)
     assert out.traces() == {1: 1 + more}
+    assert new.tally.unscanned == 0
 
 
 def attributed(number: int, tier: str) -> Batch:
