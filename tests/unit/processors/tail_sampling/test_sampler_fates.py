@@ -214,7 +214,7 @@ def test_others_may_decide_while_all_is_let_go(drops: bool) -> None:
 @pytest.mark.parametrize("others", [[], [LIMITED]])
 @pytest.mark.parametrize("more", [0, 1])
 def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(more: int, others: list[dict[str, Any]]) -> None:
-    """With a span that comes before the decision, and without; by rules that look at many traces at once, or at each."""
+    """With a span that comes before the decision, and without; by rules that look at many at once, or at each."""
     out = Out()
     old = sampler(out, policies=[ERRORS])
     old.add(attributed(1, "gold"), 0.0)
