@@ -14,6 +14,9 @@ _PARTS: Final = 8
 """Bins in which a doubling of the weight is divided."""
 _WIDEST: Final = 64
 """Weights count as 2^-64 to 2^64: a tally has at most 1,032 bins, in practice a few dozen."""
+_LIGHTEST: Final = 2.0**-_WIDEST
+_FADED_SHARE: Final = 1e-9
+"""Of all costs; a bin with less, into which nothing falls any more, is left out."""
 _CHANGE_SIGMAS: Final = 4.0
 _NEW_SHARE: Final = 0.3
 _NEGLIGIBLE_TRACES: Final = 0.01
@@ -36,7 +39,9 @@ class Tally:
         self.bins: dict[int, list[float]] = {}
 
     def add(self, weight: float, cost: float) -> None:
-        """One trace. The weight is above zero."""
+        """One trace. The weight is above zero; lighter ones than can be told apart count as the lightest."""
+        # Shares of the smallest numbers would be zero.
+        weight = max(weight, _LIGHTEST)
         mantissa, exponent = math.frexp(weight)
         number = max(-_WIDEST, min(_WIDEST, exponent)) * _PARTS + int(mantissa * 2 * _PARTS)
         self.cost += cost
@@ -115,4 +120,6 @@ def expected(past: Tally, last: Tally) -> Tally:
         return last
     made = past.scaled(1 - _NEW_SHARE)
     made.merge(last, _NEW_SHARE)
+    least = _FADED_SHARE * made.cost
+    made.bins = {number: found for number, found in made.bins.items() if found[0] > least}
     return made

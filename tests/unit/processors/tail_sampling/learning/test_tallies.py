@@ -83,3 +83,16 @@ def test_who_comes_no_more_is_forgotten() -> None:
         flow, intervals = expected(flow, Tally()), intervals + 1
     assert 10 <= intervals <= 20
     assert Tally().is_negligible
+
+
+def test_no_weight_is_so_small_that_a_share_of_it_is_nothing() -> None:
+    found = tally_of(*[(1.0, 1.0)] * 9, (5e-324, 1.0)).scaled(0.3)
+    assert found.factor_for(2.9) > 1
+
+
+def test_weights_that_come_no_more_fade_until_they_are_forgotten() -> None:
+    found = tally_of((1.0, 10.0), (1000.0, 1.0))
+    for _ in range(3000):
+        found = expected(found, tally_of((1.0, 10.0)))
+    assert len(found.bins) == 1
+    assert found.scaled(0.3).factor_for(1.5) == pytest.approx(0.5)
