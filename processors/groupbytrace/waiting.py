@@ -116,9 +116,8 @@ class Waiting:
         # Between two instances in one line only one has traces.
         self.open.update(mine)
         predecessor.open = {}
-        settings = self.store.settings
+        self.store.exchange_settings(predecessor.store)
         self.store, predecessor.store = predecessor.store, self.store
-        self.store.settings = settings
 
 
 _NO_FACTS: Final[list[Any]] = []

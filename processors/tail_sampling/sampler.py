@@ -576,14 +576,16 @@ class Sampler:
         claims = self._claims
         if not claims.are_lost:
             return
-        lost = claims.lost
-        for place, trace in enumerate(list(self.open.values()), start=1):
+        lost, traces = claims.lost, self.open
+        for place, trace in enumerate(list(traces.values()), start=1):
             if self.open.get(trace.trace_id) is trace:
                 self._let_go(trace)
             if place % _GLANCES == 0:
                 yield
         self._streams.let_go()
-        claims.looked(lost)
+        if self.open is traces:
+            # Else a successor has them, and has them all to look at.
+            claims.looked(lost)
 
     def _let_go(self, trace: Trace) -> bool:
         """Whether the trace is here no more, since all its spans will come again; else nothing is done."""
@@ -603,8 +605,8 @@ class Sampler:
         """Go on with the traces and decisions of a predecessor, and with its store; it has none any more."""
         self.decisions.take_over(predecessor.decisions)
         self._streams.take_over(predecessor._streams)
+        self.store.exchange_settings(predecessor.store)
         self.store, predecessor.store = predecessor.store, self.store
-        self.store.settings, predecessor.store.settings = predecessor.store.settings, self.store.settings
         if predecessor._watches != self._watches:
             # Scanned again when it is next looked at: thousands at once would hold up everything.
             for trace in predecessor.open.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -83,6 +84,13 @@ class Store:
         self._spill_above_bytes = settings.max_bytes * 3 // 4
         self.relief.above_bytes = settings.compress_above_bytes
         self.spill.move(settings.spill_directory, settings.spill_max_bytes)
+
+    def exchange_settings(self, other: Store) -> None:
+        """Have each the settings of the other. A folder that cannot be used any more is told of when it is needed."""
+        mine, theirs = self.settings, other.settings
+        for store, settings in ((self, theirs), (other, mine)):
+            with suppress(OSError):
+                store.settings = settings
 
     @property
     def held_bytes(self) -> int:

@@ -364,3 +364,37 @@ def test_a_disk_that_gives_other_bytes_back_costs_no_other_trace(spans: int, tmp
     assert all(each.delivery.resolved for each in given_spans)
     assert {each.delivery.outcome for each in given_spans[:10]} == {Outcome.FAILED}
     assert {each.delivery.outcome for each in given_spans[10:]} == {Outcome.DELIVERED}
+
+
+def test_a_folder_that_has_gone_holds_no_reload_up(tmp_path: Path) -> None:
+    out = Out()
+    before, after = sampler(out, policies=[ALL]), sampler(out, policies=[ALL], decision_wait=5.0)
+    (tmp_path / "old").mkdir()
+    before.store, after.store = Store(spilling(tmp_path / "old")), Store(StoreSettings(4 << 20))
+    before.add(batch(1), 0.0)
+    (tmp_path / "old").rename(tmp_path / "gone")
+    (tmp_path / "old").write_text("no folder")
+    after.take_over(before)
+    after.add(batch(2), 1.0)
+    assert after.store.settings.max_bytes == 4 << 20
+    before.take_over(after)
+    assert before.store.settings.max_bytes == 1 << 20
+    before.flush(2.0)
+    assert out.traces() == {1: 1, 2: 1}
+
+
+def test_claims_that_a_predecessor_was_looking_for_are_looked_for_again() -> None:
+    before, after = sampler(Out(), num_traces=20_000), sampler(Out(), num_traces=20_000)
+    taken = [batch(*range(first, first + 100)) for first in range(0, 10_000, 100)]
+    for each in taken:
+        before.add(each, 0.0)
+    for each in taken:
+        each.delivery.disown()
+    looking = before.letting_go()
+    next(looking)
+    after.take_over(before)
+    for _ in looking:
+        pass
+    after.tick(0.1)
+    assert not after.open
+    assert {each.delivery.outcome for each in taken} == {Outcome.FAILED}
