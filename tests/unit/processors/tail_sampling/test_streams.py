@@ -82,6 +82,18 @@ async def test_what_somebody_else_brings_again_is_not_over() -> None:
         assert (first.outcome, type(first.error)) == (Outcome.FAILED, Refused)
 
 
+async def test_what_only_one_of_two_brings_again_goes_on() -> None:
+    async with Run(**QUIET) as run:
+        first = await run.send(spans(1, error=True, root=False))
+        second = await run.send(spans(1, root=False))
+        second.disown()
+        await run.clock.advance(1.0)
+        assert states(first, second) == [False, False]
+        await run.clock.advance(9.5)
+        assert [first.outcome, second.outcome] == [Outcome.DELIVERED] * 2
+        assert states(first, second) == [True, True]
+
+
 async def test_they_are_no_more_than_traces_that_may_wait() -> None:
     async with Run(**QUIET, num_traces=3) as run:
         sent = [await run.send(spans(number, error=True, root=False)) for number in range(1, 6)]
