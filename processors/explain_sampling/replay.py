@@ -17,8 +17,9 @@ from processors.tail_sampling.policies.containers import Container
 from processors.tail_sampling.policy import NEVER, Decision, Policy, Setting, TraceFacts
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.sampler import Piece, Sampler, TenantOf
+from processors.tail_sampling.sampler import Sampler, TenantOf
 from processors.tail_sampling.tenants import Tenants
+from processors.trace_buffer.packing import Piece
 from processors.trace_buffer.store import Store, StoreSettings
 
 _SECOND_NS: Final = 10**9
@@ -88,7 +89,7 @@ class _Nowhere:
     """What is kept is counted, not sent."""
 
     def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
-        """See `sampler.Out`."""
+        """See `outlet.Out`."""
 
 
 def _rules(policies: Sequence[Policy], parent: str = "") -> Iterator[Rule]:

@@ -25,11 +25,10 @@ from processors.tail_sampling.streams import Streams
 from processors.tail_sampling.tally import Tally
 from processors.trace_buffer.dividing import Part, divide
 from processors.trace_buffer.heads import Head
+from processors.trace_buffer.outlet import Out
 from processors.trace_buffer.store import Store
 from processors.trace_buffer.trace import Trace
 
-Piece: TypeAlias = tuple[Head, bytes, int]
-"""Head, bytes of consecutive spans with their tags, and their number."""
 TenantOf: TypeAlias = Callable[[Head], str]
 
 # Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
@@ -47,13 +46,6 @@ _GLANCES: Final = 4096
 _UNREAD: Final[list[Any]] = []
 _TOO_LARGE: Final = Decision(kept=False, rule="maximum_trace_size_bytes")
 _PENDING: Final = Decision(kept=False, rule="drop_pending_traces_on_shutdown")
-
-
-class Out(Protocol):
-    """Where kept spans go."""
-
-    def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
-        """Take pieces, and the parts of handles that end with them."""
 
 
 class Log(Protocol):

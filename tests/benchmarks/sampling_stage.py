@@ -28,7 +28,7 @@ from tests.benchmarks.sampling_load import ATTRIBUTE, BASELINE, EVERYTHING, Load
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from processors.tail_sampling.sampler import Piece
+    from processors.trace_buffer.packing import Piece
 
 SPANS = 96
 """A request, so that 6 spans to a trace come out even."""

@@ -53,6 +53,13 @@ def tree(module: str) -> ast.Module:
         ("pipeline.kafka", ["pipeline.receivers", "pipeline.exporters", "pipeline.extensions", "pipeline.graph"]),
         ("pipeline.delivery", ["pipeline.receivers", "pipeline.exporters", "pipeline.extensions", "pipeline.kafka"]),
         ("pipeline.service", ["pipeline.workers"]),
+        ("processors.sampling", ["processors.trace_buffer", "processors.tail_sampling"]),
+        ("processors.trace_buffer", ["processors.tail_sampling", "processors.groupbytrace", "processors.sampling"]),
+        ("processors.groupbytrace", ["processors.tail_sampling"]),
+        ("processors.tail_sampling.policy", ["processors.tail_sampling.policies", "processors.trace_buffer"]),
+        ("processors.tail_sampling.learning", ["processors.tail_sampling.policies", "processors.tail_sampling.facts"]),
+        ("processors.tail_sampling.facts", ["processors.tail_sampling.policies", "processors.tail_sampling.learning"]),
+        ("processors.tail_sampling.policies", ["processors.tail_sampling.rules", "processors.tail_sampling.sampler"]),
     ],
 )
 def test_rooms(room: str, above: list[str]) -> None:

@@ -18,7 +18,8 @@ from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.policy import Decision, Policy, Setting, TraceFacts
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.sampler import Sampler
+from processors.trace_buffer.packing import Piece
 from processors.trace_buffer.store import Store, StoreSettings
 from tests.support.sampling import PlainTrace
 from tests.support.sampling_otlp import Sending, sendings
@@ -102,7 +103,7 @@ class Collected:
     spans: dict[bytes, list[SentSpan]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
-        """See `sampler.Out`."""
+        """See `outlet.Out`."""
         for _, body, _ in pieces if self.reads else ():
             for span in ScopeSpans.FromString(body).spans:
                 attributes = {

@@ -26,8 +26,9 @@ from processors.tail_sampling.overload import Step
 from processors.tail_sampling.policy import Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.sampler import Sampler
 from processors.trace_buffer.dividing import join
+from processors.trace_buffer.packing import Piece
 from processors.trace_buffer.store import Store, StoreSettings
 
 ERRORS = {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}}

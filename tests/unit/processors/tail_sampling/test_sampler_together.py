@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.signals import Delivery, Outcome
-from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.sampler import Sampler
+from processors.trace_buffer.packing import Piece
 from tests.unit.processors.tail_sampling.test_sampler import ALL, ERRORS, HALF, Out, batch, sampler
 
 SLOW = {"name": "slow", "type": "latency", "latency": {"threshold_ms": 2000}}

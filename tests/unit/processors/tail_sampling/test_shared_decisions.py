@@ -13,7 +13,8 @@ from processors.tail_sampling.decisions import Fate
 from processors.tail_sampling.policy import Decision, Setting
 from processors.tail_sampling.policy_config import build_policies
 from processors.tail_sampling.rules import Rules
-from processors.tail_sampling.sampler import Piece, Sampler
+from processors.tail_sampling.sampler import Sampler
+from processors.trace_buffer.packing import Piece
 from processors.trace_buffer.store import Store, StoreSettings
 from tests.unit.processors.tail_sampling.test_processor import ERRORS, spans
 
