@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 from pipeline.component import Host
 from pipeline.errors import Refused
@@ -34,6 +34,7 @@ class TailSampling(TraceHolder):
     """
 
     type = "tail_sampling"
+    behind: ClassVar[frozenset[str]] = frozenset({"gen_ai_normalizer", "gen_ai_latency", "gen_ai_cost"})
     example = "{policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]}"
     Config = TailSamplingConfig
     config: TailSamplingConfig

@@ -34,3 +34,12 @@ def test_one_that_comes_too_early_is_told_where(name: str) -> None:
 @pytest.mark.parametrize("processors", ["gen_ai_normalizer, batch, gen_ai_cost", "gen_ai_cost", "batch"])
 def test_in_order_or_alone_nothing_is_said(processors: str) -> None:
     assert loaded(processors).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["gen_ai_normalizer", "gen_ai_latency", "gen_ai_cost"])
+def test_policies_read_what_others_write(name: str) -> None:
+    policies = "{policies: [{name: all, type: always_sample}]}"
+    added = f"yaml:{{processors: {{gen_ai_latency: , tail_sampling: {policies}}}}}"
+    settings = load([f"yaml:{_FILE.format(f'tail_sampling, {name}')}", added])
+    (warning,) = settings.warnings
+    assert warning.message.startswith(f'"tail_sampling" stands before "{name}"')
