@@ -112,7 +112,10 @@ def _collectors(arguments: argparse.Namespace) -> Iterator[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", action="append", type=re.compile, help="scenarios whose name matches; may be given several times"
+        "--only",
+        action="append",
+        type=_pattern,
+        help="scenarios whose whole name matches, such as `sampling_.*`; may be given several times",
     )
     parser.add_argument("--collector", choices=["penstock", "otelcol"], help="only this one")
     parser.add_argument("--beside", action="store_true", help="the real Collector in the same scenarios, too")
@@ -126,6 +129,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="a folder for logs and files, which stay there")
     parser.epilog = "scenarios: " + ", ".join(scenario.name for scenario in SCENARIOS)
     return parser.parse_args()
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Raises ArgumentTypeError where it is the name of none: a run of nothing would succeed."""
+    pattern = re.compile(text)
+    if not any(named([pattern])):
+        raise argparse.ArgumentTypeError(f"no scenario has a name that is {text!r}, from its begin to its end")
+    return pattern
 
 
 def _say(*lines: str) -> None:

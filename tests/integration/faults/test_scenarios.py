@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.integration.faults import __main__ as runner
 from tests.integration.faults.bench import Bench
 from tests.integration.faults.catalog import SCENARIOS, Scenario
 from tests.servers.kafka.broker import Broker
@@ -24,3 +26,13 @@ def test_nothing_that_was_acknowledged_is_lost(
 
     bench = Bench("penstock", tmp_path / tmp_path.name, shared, **scenario.short.keys())
     assert scenario.run(bench).verdict() == []
+
+
+def test_a_run_of_no_scenario_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["faults", "--only", "sampling"])
+    with pytest.raises(SystemExit) as ended:
+        runner.main()
+    assert ended.value.code == 2
+    assert "no scenario has a name that is 'sampling'" in capsys.readouterr().err
