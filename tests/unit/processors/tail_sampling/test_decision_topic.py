@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.testing import make_host
 from processors.sampling.thresholds import NEVER
-from processors.tail_sampling.decision_topic import Entry, decode, encode
+from processors.tail_sampling.decision_topic import DecisionTopic, Entry, decode, encode
 from processors.tail_sampling.decision_topic_config import DecisionTopicConfig
 from processors.tail_sampling.decisions import Fate
 from processors.tail_sampling.policy import Decision
@@ -51,3 +52,13 @@ def test_a_record_that_was_cut_short_is_none(size: int) -> None:
 def test_the_topic_has_a_name() -> None:
     with pytest.raises(ValueError, match="topic"):
         DecisionTopicConfig(topic="no/topic")
+
+
+def test_what_others_have_written_is_told_and_nothing_else() -> None:
+    host, told = make_host(), list[tuple[bytes, Fate]]()
+    topic = DecisionTopic(DecisionTopicConfig(topic="decisions"), host, lambda *found: told.append(found))
+    fate = Fate(Decision(kept=True, rule="r", threshold=0))
+    for writer, number in ((topic._writer, 1), (b"somebody", 2), (b"12345678", 3)):
+        topic._read(encode(writer, [Entry(number.to_bytes(16, "big"), fate)]))
+    topic._read(b"PSD1 but no record")
+    assert told == [((2).to_bytes(16, "big"), fate), ((3).to_bytes(16, "big"), fate)]

@@ -187,3 +187,16 @@ def test_a_long_pause_makes_the_past_say_less() -> None:
         found.append(pace.probability("", 1.0, 1.0, 10 * INTERVAL_S + 0.1 + pause_s))
     assert found[0] == pytest.approx(0.3, rel=0.15)
     assert found[1] == found[2] > 0.9
+
+
+@pytest.mark.parametrize("step_s", [60.0, 66.0])
+def test_a_burst_of_what_must_be_kept_is_met_in_the_interval_in_which_it_begins(step_s: float) -> None:
+    """Twenty times the budget; it is kept for certain only until more has come than the budget allows."""
+    pace = Pace(50.0, INTERVAL_S, most=1.0)
+    found = [
+        (now_s, pace.probability("", 1.0, 1.0, now_s, must=True))
+        for now_s in poisson(lambda now_s: 20 if now_s < step_s else 1000, 74, 2)
+    ]
+    assert {probability for now_s, probability in found if now_s < step_s} == {1.0}
+    assert sum(probability for now_s, probability in found if now_s >= step_s) < 2 * 50 * INTERVAL_S
+    assert all(0.02 < probability < 0.1 for now_s, probability in found if now_s > step_s + 3)

@@ -219,3 +219,14 @@ def test_what_is_wanted_by_degrees_makes_no_room_for_itself_among_errors() -> No
     assert {probability for trace, probability in found if trace.status_codes == 4} == {1.0}
     others = [probability for trace, probability in found if trace.status_codes == 1]
     assert sum(others) / 50 == pytest.approx(12, rel=0.15)
+
+
+def test_what_is_kept_with_a_probability_that_nobody_knows_stays_within_the_budget() -> None:
+    inverted = {"name": "not", "type": "not", "not": {"not_sub_policy": SMALL_SHARE}}
+    rules, rng = rules_of(traces_per_second=10, policies=[inverted]), random.Random(4)
+    kept = sum(
+        rules.decide(trace_of(rules, randomness=rng.randrange(NEVER)), number / 200).kept and number > 6000
+        for number in range(16_000)
+    )
+    # Of the twentieth that the budget lets through, a fifth is what the share inside would keep.
+    assert kept == pytest.approx(0.8 * 10 * 50, rel=0.2)
