@@ -14,6 +14,7 @@ from processors.tail_sampling.claims import Claims
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.deadlines import SLOT_S, Wheel, deadline_of
 from processors.tail_sampling.decisions import Decisions, Fate
+from processors.tail_sampling.facts.sizes import FactsSize
 from processors.tail_sampling.marks import Marks
 from processors.tail_sampling.overload import Overload, Step
 from processors.tail_sampling.policy import Decision
@@ -34,6 +35,8 @@ TenantOf: TypeAlias = Callable[[Head], str]
 # Spans that are taken in, decided or sent on before others get their turn: under 10 ms, with text and many policies.
 PORTION: Final = 256
 _ROOM_PORTION: Final = 4 * PORTION
+# With more of them, portions are smaller.
+_FEW_WATCHES: Final = 8
 # So many bytes (4 KiB, as a shift) are as much work as a span.
 _SPAN_BYTES_SHIFT: Final = 12
 _DIVIDED_AT_ONCE: Final = 2000
@@ -44,6 +47,7 @@ _LOOK_AGAIN_S: Final = 0.1
 _GLANCES: Final = 4096
 # In place of facts that have to be gathered anew.
 _UNREAD: Final[list[Any]] = []
+_NO_FACTS: Final[list[Any]] = []
 _TOO_LARGE: Final = Decision(kept=False, rule="maximum_trace_size_bytes")
 _PENDING: Final = Decision(kept=False, rule="drop_pending_traces_on_shutdown")
 
@@ -62,12 +66,12 @@ def _no_tenant(_: Head) -> str:
     return ""
 
 
-def _portions(parts: Iterable[Part]) -> Iterator[list[Part]]:
-    """So many parts at a time as are about the work of `PORTION` spans."""
+def _portions(parts: Iterable[Part], most: int) -> Iterator[list[Part]]:
+    """So many parts at a time as are about the work of `most` spans."""
     portion: list[Part] = []
     work = 0
     for part in parts:
-        if work >= PORTION:
+        if work >= most:
             yield portion
             portion, work = [], 0
         work += len(part[3]) + (len(part[2]) >> _SPAN_BYTES_SHIFT)
@@ -116,6 +120,8 @@ class Sampler:
         self._watches = tuple(watches)
         self._scanner = Scanner(watches, self._count_unscanned)
         self._begin = [watch.begin for watch in watches]
+        self._facts_size = FactsSize([begin() for begin in self._begin])
+        self._portion = PORTION * _FEW_WATCHES // max(_FEW_WATCHES, len(watches))
         self._max_traces = max(1, round(config.num_traces * share))
         self._max_trace_bytes = config.maximum_trace_size_bytes
         keeps_early = config.deadline is not None and config.deadline.early_keep
@@ -157,7 +163,7 @@ class Sampler:
     def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
         is_stateless = self._look() is Step.STATELESS
         delivery.on_disowned(self._claims.lose)
-        for place, portion in enumerate(_portions(parts)):
+        for place, portion in enumerate(_portions(parts, self._portion)):
             if place:
                 is_stateless = self._make_room(now_s)
                 yield
@@ -186,6 +192,8 @@ class Sampler:
         fates = self.decisions.among([part[0] for part in parts if part[0] not in waiting])
         found: list[tuple[Trace, Part]] = []
         open_before = len(waiting)
+        # As `randomness_of` does.
+        from_bytes = int.from_bytes
         for part in parts:
             trace_id = part[0]
             trace = waiting.get(trace_id)
@@ -193,14 +201,16 @@ class Sampler:
                 if trace_id in fates:
                     self._follow(fates[trace_id], part, delivery, now_s)
                     continue
-                facts = [begin() for begin in self._begin] if self._begin else []
-                trace = Trace(trace_id, randomness_of(trace_id), now_s, facts, tenant_of(part[1]))
-                waiting[trace_id] = trace
+                facts = [begin() for begin in self._begin] if self._begin else _NO_FACTS
+                randomness = from_bytes(trace_id[-7:], "big")
+                trace = waiting[trace_id] = Trace(trace_id, randomness, now_s, facts, tenant_of(part[1]))
             elif trace.facts is _UNREAD:
                 self._scan_again(trace)
             trace.last_s = now_s
             found.append((trace, part))
-        self.tally.new_traces += len(waiting) - open_before
+        if new_traces := len(waiting) - open_before:
+            self.tally.new_traces += new_traces
+            self._facts_size.note(found[-1][0], new_traces)
         self.store.add_all(found, delivery)
         self._scanner.scan_all(found)
         self._wheel.enter_all((trace for trace, _ in found), self._deadline)
@@ -222,6 +232,7 @@ class Sampler:
                 self._decide_at_once(trace, part, delivery, now_s)
                 return
             self.open[trace_id] = trace
+            self._facts_size.note(trace)
         elif trace.facts is _UNREAD:
             self._scan_again(trace)
         self.store.add(trace, head, body, len(spans), delivery)
@@ -286,7 +297,11 @@ class Sampler:
 
     # Room -------------------------------------------------------------------------------------------------------------
 
+    def _weigh(self) -> None:
+        self.store.set_facts(self._facts_size.mean_bytes * len(self.open))
+
     def _look(self) -> Step:
+        self._weigh()
         return Step.NORMAL if self._waits_for_room else self._overload.look(self.pressure)
 
     @property
@@ -338,7 +353,9 @@ class Sampler:
         yield from self._sending.steps()
         yield from self.letting_go()
         self._streams.tick(now_s)
-        budget = PORTION
+        self._facts_size.look(now_s)
+        self._weigh()
+        budget = self._portion
         while (taken := self._wheel.take(now_s)) is not None:
             slot, traces = taken
             traces.reverse()
@@ -348,7 +365,7 @@ class Sampler:
                     traces.reverse()
                     self._wheel.put_back(slot, traces)
                     yield
-                    budget = PORTION
+                    budget = self._portion
                     break
                 due, budget = self._take_due(slot, traces, budget, now_s)
                 try:
@@ -431,15 +448,16 @@ class Sampler:
     def flushing(self, now_s: float) -> Iterator[None]:
         """Decide all that waits with what is there, a portion at a time."""
         self._streams.end()
-        budget = PORTION
+        budget = self._portion
         for trace in list(self.open.values()):
             if trace.trace_id in self.open:
                 budget -= _work_of(trace)
                 self._decide(trace, now_s)
                 if budget <= 0:
                     yield
-                    budget = PORTION
+                    budget = self._portion
         yield from self._sending.steps()
+        self._weigh()
 
     def dropping(self, now_s: float) -> Iterator[None]:
         """Drop what waits, undecided, a portion at a time: the user wants it so."""
@@ -457,6 +475,7 @@ class Sampler:
         self._sending.give_up()
         for trace in list(self.open.values()):
             self._fail(trace, Refused("shut down before the trace was decided"))
+        self._weigh()
 
     def _fail(self, trace: Trace, error: Refused) -> None:
         self._forget(trace)
@@ -604,6 +623,7 @@ class Sampler:
             for trace in predecessor.open.values():
                 trace.facts = _UNREAD
         self.open, predecessor.open = predecessor.open, {}
+        predecessor._weigh()
         if predecessor._waits == self._waits:
             self._wheel = predecessor._wheel
         else:

@@ -69,7 +69,7 @@ class Store:
         self._least_above_bytes = settings.compress_above_bytes
         self.settings = settings
         self._held_bytes = self._looked_bytes = self._entered_bytes = 0
-        self._to_pack_bytes = self._to_spill_bytes = 0
+        self._to_pack_bytes = self._to_spill_bytes = self._facts_bytes = 0
 
     @property
     def settings(self) -> StoreSettings:
@@ -95,7 +95,13 @@ class Store:
     @property
     def held_bytes(self) -> int:
         """Memory that traces take, objects included; what lies on disk is not in it."""
-        return self._held_bytes + self.heads.held_bytes
+        return self._held_bytes + self.heads.held_bytes + self._facts_bytes
+
+    def set_facts(self, size_bytes: int) -> None:
+        """So much memory beside is that of what was gathered of the traces."""
+        self._facts_bytes = size_bytes
+        if not -_LEDGER_STEP_BYTES < self.held_bytes - self._entered_bytes < _LEDGER_STEP_BYTES:
+            self.enter()
 
     @property
     def pressure(self) -> float:
@@ -109,30 +115,37 @@ class Store:
     def add_all(self, parts: Iterable[tuple[Trace, Part]], delivery: Delivery) -> None:
         """Keep parts of one request, each for its trace."""
         size_bytes = forks = 0
-        least_above_bytes = self._least_above_bytes
+        least_above_bytes, alone = self._least_above_bytes, [delivery]
         for trace, (_, head, body, spans) in parts:
             held, body_bytes, count = trace.held, len(body), len(spans)
             size_bytes += PIECE_BYTES + body_bytes + (body_bytes >> SLACK)
             if not held:
                 size_bytes += TRACE_BYTES
-                trace.size_bytes = head.size_bytes
-            elif held[-1].__class__ is tuple and held[-1][0] is not head:
-                trace.size_bytes += head.size_bytes
-            trace.size_bytes += body_bytes
+                trace.size_bytes = head.size_bytes + body_bytes
+                trace.deliveries = alone
+                forks += 1
+            else:
+                if held[-1].__class__ is tuple and held[-1][0] is not head:
+                    trace.size_bytes += head.size_bytes
+                trace.size_bytes += body_bytes
+                deliveries = trace.deliveries
+                if deliveries[-1] is not delivery:
+                    forks += 1
+                    if len(deliveries) == 1:
+                        # Traces that came with one request share it.
+                        trace.deliveries = [deliveries[0], delivery]
+                    else:
+                        deliveries.append(delivery)
             trace.span_count += count
             trace.loose_bytes += body_bytes
             held.append((head, body, count))
-            deliveries = trace.deliveries
-            if not deliveries or deliveries[-1] is not delivery:
-                deliveries.append(delivery)
-                forks += 1
             if trace.loose_bytes > least_above_bytes:
                 self.relief.note(trace)
         delivery.fork(forks)
         delivery.held += forks
         size_bytes += DELIVERY_BYTES * forks
         self._account(size_bytes)
-        if self._held_bytes + self.heads.held_bytes > self._half_bytes:
+        if self.held_bytes > self._half_bytes:
             self._relieve(size_bytes)
 
     def seal(self, trace: Trace) -> None:

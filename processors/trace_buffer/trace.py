@@ -21,7 +21,8 @@ class Trace:
         was_sampled: whether some span came with `th` or `rv`, which bind the trace to a randomness.
         held: pieces of its spans, as the store keeps them: first `packed_runs` that are packed, then raw ones, which
             have `loose_bytes`.
-        deliveries: a part of the handle of each request that brought spans.
+        deliveries: a part of the handle of each request that brought spans; where it is one, traces of that request
+            may share the list.
     """
 
     __slots__ = (
