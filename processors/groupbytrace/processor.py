@@ -68,7 +68,7 @@ class GroupByTrace(TraceHolder):
     def _taking_in(self, batch: Batch, now_s: float) -> Iterator[None]:
         return self._waiting.adding(batch, now_s)
 
-    def _letting_go(self, now_s: float) -> Iterator[None]:
+    def _releasing(self, now_s: float) -> Iterator[None]:
         return self._waiting.releasing(now_s)
 
     def _ticked(self, took_s: float) -> None:

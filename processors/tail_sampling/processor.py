@@ -97,7 +97,7 @@ class TailSampling(TraceHolder):
     def _taking_in(self, batch: Batch, now_s: float) -> Iterator[None]:
         return self.sampler.adding(batch, now_s, self._tenants.of(batch.context))
 
-    def _letting_go(self, now_s: float) -> Iterator[None]:
+    def _releasing(self, now_s: float) -> Iterator[None]:
         return self.sampler.ticking(now_s)
 
     def _emptying(self) -> Iterator[None]:

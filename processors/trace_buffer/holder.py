@@ -17,12 +17,12 @@ from processors.trace_buffer.store import Store, StoreSettings
 
 TICK_S: Final = 0.1
 """How often what is due is looked for."""
-# Of the memory, what may be on its way out before nothing more is let go, and nothing taken in beyond the bound.
+# Of the memory, what may be on its way out before nothing more is released, and nothing taken in beyond the bound.
 _STUCK_SHARE: Final = 0.125
 
 
 class TraceHolder(Processor):
-    """Holds the spans of traces, as the bytes they came as, until they are let go through its outlet.
+    """Holds the spans of traces, as the bytes they came as, until they are released through its outlet.
 
     Of all instances in one pipeline, before and after reloads, one has the traces (see `Line`); the others pass on to
     it what they get. What may take long is an iterator that gives way to others at each step.
@@ -87,12 +87,12 @@ class TraceHolder(Processor):
         """Take a batch in. Raises Rejected, before the first step: nothing of it was taken."""
 
     @abstractmethod
-    def _letting_go(self, now_s: float) -> Iterator[None]:
-        """Let go what is due. Whoever stops in between loses nothing."""
+    def _releasing(self, now_s: float) -> Iterator[None]:
+        """Release what is due. Whoever stops in between loses nothing."""
 
     @abstractmethod
     def _emptying(self) -> Iterator[None]:
-        """Let go of all that waits: nobody comes after this instance."""
+        """Release all that waits: nobody comes after this instance."""
 
     @abstractmethod
     def _succeed(self, predecessor: Self) -> None:
@@ -108,17 +108,17 @@ class TraceHolder(Processor):
 
     @abstractmethod
     def _give_up(self) -> None:
-        """End what is still held: there is no time to let it go."""
+        """End what is still held: there is no time to release it."""
 
     def _losing(self) -> Iterator[None]:
-        """Let go of what others will bring again; asked for while nothing else is let go, for want of room."""
+        """Let go of what others will bring again; asked for while nothing is released, for want of room."""
         return iter(())
 
     def _check_pressure(self) -> None:
         """Raises Refused where nothing is to be taken in, for want of room."""
 
     def _ticked(self, took_s: float) -> None:
-        """What was due has been let go, in so long a time."""
+        """What was due has been released, in so long a time."""
 
     async def _close(self) -> None:
         """Close what else is open."""
@@ -149,7 +149,7 @@ class TraceHolder(Processor):
         if self._is_stuck():
             held_bytes = self._held.held_bytes + self.outlet.held_bytes + self._reserved_bytes
             if held_bytes + batch.size_bytes > self._max_bytes:
-                raise Refused(f"{self.type} is full: what it has let go cannot leave")
+                raise Refused(f"{self.type} is full: what it has released cannot leave")
 
     def _is_stuck(self) -> bool:
         return self.outlet.held_bytes > _STUCK_SHARE * self._max_bytes
@@ -206,7 +206,7 @@ class TraceHolder(Processor):
     # Traces out -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to let go; the traces of a predecessor follow with the first data, or when it stops."""
+        """Begin to release; the traces of a predecessor follow with the first data, or when it stops."""
         self._line.enter(self)
         if self._line.is_holder(self):
             self._watch()
@@ -224,7 +224,7 @@ class TraceHolder(Processor):
     async def _tick(self) -> None:
         clock = self.host.clock
         began_s = clock.monotonic()
-        work = self._letting_go(began_s)
+        work = self._releasing(began_s)
         while not self._is_stuck() and next(work, self) is not self:
             self.outlet.close()
             await asyncio.sleep(0)
@@ -248,7 +248,7 @@ class TraceHolder(Processor):
                 self._step(work)
 
     async def stop(self) -> None:
-        """Let go what waits (or leave it to a successor), wait until it has left, then end."""
+        """Release what waits (or leave it to a successor), wait until it has left, then end."""
         self._stopped = True
         try:
             if self._line.leave(self):
@@ -269,7 +269,7 @@ class TraceHolder(Processor):
                     self._give_up()
 
     def _leaving(self) -> Iterator[None]:
-        """Send what was let go and is too large to be sent at once."""
+        """Send what was released and is too large to be sent at once."""
         return iter(())
 
     async def _send(self, work: Iterator[None]) -> None:
