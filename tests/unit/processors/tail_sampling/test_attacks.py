@@ -24,6 +24,8 @@ from pipeline.testing import START_NS
 from processors.sampling.marking import ADJUSTED_COUNT
 from processors.sampling.thresholds import adjusted_count_of, randomness_of
 from processors.sampling.tracestate import TraceState
+from processors.tail_sampling.facts.pathology import Steps
+from processors.tail_sampling.facts.sizes import size_of
 from processors.trace_buffer.packing import Packed
 from processors.trace_buffer.store import Store, StoreSettings
 from tests.unit.processors.tail_sampling.test_sampler import ALL, ERRORS, HALF, Out, batch, sampler, trace_id
@@ -398,3 +400,37 @@ def test_claims_that_a_predecessor_was_looking_for_are_looked_for_again() -> Non
     after.tick(0.1)
     assert not after.open
     assert {each.delivery.outcome for each in taken} == {Outcome.FAILED}
+
+
+# Facts --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_policies_gather_counts_against_the_memory() -> None:
+    groups = {"name": "kinds", "type": "coverage", "coverage": {"keys": ["session.id"]}}
+    plain, heavy = sampler(Out(), policies=[ALL], weights=True), sampler(Out(), policies=[ALL, groups])
+    for number in range(1000):
+        for place in range(16):
+            for held in (plain, heavy):
+                held.add(batch(number, session=f"{number}-{place}" + "x" * 300), number / 1000)
+    for held in (plain, heavy):
+        held.tick(2.0)
+    more_bytes = heavy.store.held_bytes - plain.store.held_bytes
+    assert 16 * 250 < more_bytes / 1000 < 16 * 600
+    heavy.flush(3.0)
+    assert heavy.store.held_bytes < 2000
+
+
+@pytest.mark.parametrize(
+    ("fact", "least", "most"),
+    [
+        ((), 0, 0),
+        (None, 0, 0),
+        ("short", 0, 0),
+        ("x" * 1000, 1000, 1100),
+        ([1.5] * 10, 200, 500),
+        ({"k": (1 << 40, "y" * 500)}, 700, 1100),
+        (Steps(), 50, 200),
+    ],
+)
+def test_sizes(fact: Any, least: int, most: int) -> None:
+    assert least <= size_of([fact]) <= most
