@@ -11,7 +11,7 @@ from pipeline.config.check import Components, Known, Pipeline, check, read_pipel
 from pipeline.config.dead_letters import misdirected
 from pipeline.config.decode import decode
 from pipeline.config.ids import ComponentId, PipelineId
-from pipeline.config.order import misplaced
+from pipeline.config.order import miscounted, misplaced
 from pipeline.config.references import unresolved
 from pipeline.config.resolve import resolve
 from pipeline.config.service import ServiceConfig
@@ -122,6 +122,7 @@ class _Examiner:
         result.problems += awaited(result)
         for pipeline in result.pipelines.values():
             result.warnings += misplaced(result.known, pipeline)
+            result.warnings += miscounted(result.known, pipeline)
 
     def _problem(self, message: str, path: Path, place: Position) -> None:
         self._result.problems.append(place.problem(message, path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, LogRecord, Signal, Span
@@ -30,6 +30,7 @@ class ProbabilisticSampler(Processor):
     """Keeps a percentage of traces or log records, by the trace id alone, and writes on them how likely that was."""
 
     type = "probabilistic_sampler"
+    ahead: ClassVar[frozenset[str]] = frozenset({"gen_ai_metrics", "span_metrics"})
     signals = frozenset({Signal.TRACES, Signal.LOGS})
     example = "{sampling_percentage: 15, mode: proportional}"
     Config = ProbabilisticSamplerConfig

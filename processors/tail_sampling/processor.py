@@ -35,6 +35,7 @@ class TailSampling(TraceHolder):
 
     type = "tail_sampling"
     behind: ClassVar[frozenset[str]] = frozenset({"gen_ai_normalizer", "gen_ai_latency", "gen_ai_cost"})
+    ahead: ClassVar[frozenset[str]] = frozenset({"gen_ai_metrics", "span_metrics"})
     example = "{policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]}"
     Config = TailSamplingConfig
     config: TailSamplingConfig

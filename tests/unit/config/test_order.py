@@ -43,3 +43,32 @@ def test_policies_read_what_others_write(name: str) -> None:
     settings = load([f"yaml:{_FILE.format(f'tail_sampling, {name}')}", added])
     (warning,) = settings.warnings
     assert warning.message.startswith(f'"tail_sampling" stands before "{name}"')
+
+
+def counted(processors: str, exporters: str) -> Settings:
+    return load([
+        f"""yaml:
+receivers: {{otlpjsonfile: {{include: [x]}}}}
+processors: {{tail_sampling: {{policies: [{{name: all, type: always_sample}}]}}, batch: , probabilistic_sampler: }}
+connectors: {{gen_ai_metrics: , span_metrics: , forward: }}
+exporters: {{debug: }}
+service:
+  pipelines:
+    traces: {{receivers: [otlpjsonfile], processors: [{processors}], exporters: [{exporters}]}}
+    traces/kept: {{receivers: [forward], exporters: [debug]}}
+    metrics: {{receivers: [gen_ai_metrics, span_metrics], exporters: [debug]}}
+"""
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("sampler", ["tail_sampling", "probabilistic_sampler"])
+def test_who_counts_what_was_left_is_told(sampler: str) -> None:
+    found = [warning.message for warning in counted(sampler, "gen_ai_metrics, forward, span_metrics").warnings]
+    assert [message.partition(":")[0] for message in found] == [
+        f'"gen_ai_metrics" counts only what "{sampler}" keeps',
+        f'"span_metrics" counts only what "{sampler}" keeps',
+    ]
+
+
+def test_who_counts_all_is_told_nothing() -> None:
+    assert counted("batch", "gen_ai_metrics, forward, span_metrics").warnings == ()
