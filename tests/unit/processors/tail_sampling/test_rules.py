@@ -186,3 +186,16 @@ def test_a_share_is_dropped_from_its_threshold_on(randomness: int, kept: bool) -
     waits = trace(rules)
     waits.randomness = randomness
     assert rules.decide(waits, 0.0).kept is kept
+
+
+def test_what_a_limit_might_have_kept_has_no_known_probability() -> None:
+    """A composite that a trace's randomness did not reach could have kept it, as far as its limits go."""
+    few, half = (
+        {"name": f"{percent}", "type": "probabilistic", "probabilistic": {"sampling_percentage": percent}}
+        for percent in (1, 50)
+    )
+    composite = {"max_total_spans_per_second": 10, "composite_sub_policy": [few]}
+    rules = rules_of([{"name": "c", "type": "composite", "composite": composite}, half], Setting(weighted=True))
+    waits = trace(rules)
+    waits.randomness = NEVER * 3 // 4
+    assert rules.decide(waits, 0.0) == Decision(kept=True, rule="50")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +88,18 @@ def test_order_of_arrival_makes_no_difference(spans: list[Made]) -> None:
     for config in ({"aggregate": "max", "min": 3}, {"aggregate": "distinct", "min": 2}, {"values": ["a", True]}):
         asked = Asked(Attribute, key=KEY, **config)
         assert (asked(*spans) == ALWAYS) is (asked(*reversed(spans)) == ALWAYS)
+
+
+@pytest.mark.parametrize("aggregate", ["any", "sum"])
+def test_what_tells_values_apart_is_bounded(aggregate: str) -> None:
+    spans = [Made({KEY: 1, "user": f"user {number % 40}"}, id=number + 1) for number in range(80)]
+    found = gathered(spans, aggregate=aggregate, percentile={"above": 0.9, "by": ["user"]})
+    assert found == {(f"user {number}",): [2] if aggregate == "sum" else [1, 1] for number in range(32)}
+
+
+def test_of_many_values_the_outermost_stay() -> None:
+    spans = [Made({KEY: number % 100}, id=number + 1) for number in range(200)]
+    (largest,) = gathered(spans, percentile={"above": 0.9}).values()
+    (smallest,) = gathered(spans[::-1], percentile={"below": 0.1}).values()
+    assert (len(largest), max(largest)) == (64, 99)
+    assert (len(smallest), min(smallest)) == (64, 0)
