@@ -222,7 +222,7 @@ def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(more: int, ot
     new = sampler(out, policies=[TIER, *others])
     new.take_over(old)
     for number in (1, 2) * more:
-        new.add(batch(number), 1.0)
+        new.add(attributed(number, "tin"), 1.0)
     new.tick(31.0)
     assert out.traces() == {1: 1 + more}
     assert new.tally.unscanned == 0
