@@ -152,18 +152,23 @@ class Sampler:
         Raises:
             Rejected: the request cannot be divided; nothing of it was taken.
         """
-        parts: Iterable[Part]
-        if batch.count <= _DIVIDED_AT_ONCE and batch.size_bytes <= _DIVIDED_AT_ONCE_BYTES:
-            parts = divide(batch, self.store.heads)
+        portions: Iterable[list[Part]]
+        if batch.count + (batch.size_bytes >> _SPAN_BYTES_SHIFT) <= self._portion:
+            portions = (divide(batch, self.store.heads),)
+        elif batch.count <= _DIVIDED_AT_ONCE and batch.size_bytes <= _DIVIDED_AT_ONCE_BYTES:
+            portions = _portions(divide(batch, self.store.heads), self._portion)
         else:
             pieces = batch.pieces(max_items=_DIVIDED_AT_ONCE, max_bytes=_DIVIDED_AT_ONCE_BYTES)
             parts = (part for piece in pieces for part in divide(piece, self.store.heads))
-        return self._adding(parts, batch.delivery, now_s, tenant_of)
+            portions = _portions(parts, self._portion)
+        return self._adding(portions, batch.delivery, now_s, tenant_of)
 
-    def _adding(self, parts: Iterable[Part], delivery: Delivery, now_s: float, tenant_of: TenantOf) -> Iterator[None]:
+    def _adding(
+        self, portions: Iterable[list[Part]], delivery: Delivery, now_s: float, tenant_of: TenantOf
+    ) -> Iterator[None]:
         is_stateless = self._look() is Step.STATELESS
         delivery.on_disowned(self._claims.lose)
-        for place, portion in enumerate(_portions(parts, self._portion)):
+        for place, portion in enumerate(portions):
             if place:
                 is_stateless = self._make_room(now_s)
                 yield

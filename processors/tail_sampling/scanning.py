@@ -49,38 +49,42 @@ class Scanner:
         self._is_watching = bool(watches)
         self._on_failure = on_failure
 
-    def scan(self, trace: Trace, head: Head, body: bytes, spans: Sequence[Any]) -> None:
+    def scan(self, trace: Trace, head: Head, body: bytes, spans: list[Any]) -> None:
         """Fold spans of one part into the summary and the facts of their trace."""
-        self._summarise(trace, spans)
+        self._summarise(((trace, (trace.trace_id, head, body, spans)),))
         if self._is_watching:
             self._watch(trace.facts, head, body, spans)
 
-    def scan_all(self, parts: Iterable[tuple[Trace, Part]]) -> None:
+    def scan_all(self, parts: Sequence[tuple[Trace, Part]]) -> None:
         """`scan` parts, each for its trace; `on_failure` is told of one that nobody can read."""
-        summarise, watch = self._summarise, self._watch if self._is_watching else None
+        self._summarise(parts)
+        if not self._is_watching:
+            return
         for trace, (_, head, body, spans) in parts:
             try:
-                summarise(trace, spans)
-                if watch is not None:
-                    watch(trace.facts, head, body, spans)
+                self._watch(trace.facts, head, body, spans)
             except Exception:  # noqa: BLE001 - spans that nobody can read must not cost the trace
                 self._on_failure()
 
-    def _summarise(self, trace: Trace, spans: Sequence[Any]) -> None:
-        start, end, status = trace.start_unix_ns, trace.end_unix_ns, trace.status_codes
-        for span in spans:
-            began, ended = span.start_time_unix_nano, span.end_time_unix_nano
-            # A span without start says nothing about when the trace began.
-            if 0 < began < start:
-                start = began
-            if ended > end:  # noqa: PLR1730 - a call for each span costs more
-                end = ended
-            status |= _STATUS_BITS.get(span.status.code, 0)
-            if span.parent_span_id in _NO_PARENT:
-                trace.has_root = True
-            if trace_state := span.trace_state:
-                _read_trace_state(trace, trace_state)
-        trace.start_unix_ns, trace.end_unix_ns, trace.status_codes = start, end, status
+    def _summarise(self, parts: Sequence[tuple[Trace, Part]]) -> None:
+        for trace, (_, _, _, spans) in parts:
+            start, end, status = trace.start_unix_ns, trace.end_unix_ns, trace.status_codes
+            for span in spans:
+                began, ended = span.start_time_unix_nano, span.end_time_unix_nano
+                # A span without start says nothing about when the trace began.
+                if 0 < began < start:
+                    start = began
+                if ended > end:  # noqa: PLR1730 - a call for each span costs more
+                    end = ended
+                status |= _STATUS_BITS.get(span.status.code, 0)
+                if span.parent_span_id in _NO_PARENT:
+                    trace.has_root = True
+                if trace_state := span.trace_state:
+                    try:
+                        _read_trace_state(trace, trace_state)
+                    except Exception:  # noqa: BLE001 - see above
+                        self._on_failure()
+            trace.start_unix_ns, trace.end_unix_ns, trace.status_codes = start, end, status
 
     def scan_again(self, trace: Trace, pieces: Iterable[tuple[Head, bytes]]) -> None:
         """The facts of a trace anew, from its bytes: it was scanned by another scanner before."""

@@ -20,6 +20,7 @@ from pipeline.testing import START_NS
 from processors.sampling.marking import ADJUSTED_COUNT, RULE
 from processors.sampling.thresholds import NEVER, adjusted_count_of, randomness_of, threshold_of
 from processors.sampling.tracestate import TraceState
+from processors.tail_sampling import scanning
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.marks import is_weighted
 from processors.tail_sampling.overload import Step
@@ -365,18 +366,16 @@ class Failing:
             raise ZeroDivisionError
 
 
-def test_a_policy_that_cannot_look_at_a_span_costs_no_trace() -> None:
+def test_a_policy_that_cannot_look_at_a_span_costs_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     out = Out()
     held = sampler(out, policies=[ALL])
-    summarise = held._scanner._summarise
 
-    def fail(trace: Any, spans: Any) -> None:
+    def fail(trace: Any, _: str) -> None:
         if number_of(trace.trace_id) == 1:
             raise ZeroDivisionError
-        summarise(trace, spans)
 
-    held._scanner._summarise = fail  # type: ignore[method-assign]  # one that fails
-    held.add(batch(1, 2), 0.0)
+    monkeypatch.setattr(scanning, "_read_trace_state", fail)
+    held.add(batch(1, 2, tracestate="a=b"), 0.0)
     held.tick(31.0)
     assert out.traces() == {1: 1, 2: 1}
     assert held.tally.unscanned == 1
