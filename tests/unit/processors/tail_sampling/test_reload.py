@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -17,15 +18,16 @@ from pipeline.signals import Batch, Signal
 from tests.unit.processors.tail_sampling.test_processor import spans
 
 ERRORS = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}"
+BUCKET = "{name: few, type: rate_limiting, rate_limiting: {spans_per_second: 1, burst_capacity: 100}}"
 LARGE = "{name: large, type: span_count, span_count: {min_spans: 3}}"
 
 
-def settings(folder: Path, *policies: str, more: str = "") -> Settings:
+def settings(folder: Path, *policies: str, more: str = "", wait: str = "60s") -> Settings:
     return load(
         [
             f"""yaml:
 receivers: {{nop: }}
-processors: {{tail_sampling: {{decision_wait: 60s, policies: [{", ".join(policies)}]}}}}
+processors: {{tail_sampling: {{decision_wait: {wait}, policies: [{", ".join(policies)}]}}}}
 exporters: {{file: {{path: {folder / "out.json"}}}}}
 extensions: {{health_check: {{endpoint: "127.0.0.1:{more or 0}"}}}}
 service:
@@ -74,3 +76,18 @@ async def test_a_reload_that_fails_leaves_them_where_they_were(tmp_path: Path) -
     assert not (tmp_path / "out.json").read_text(encoding="utf-8")
     await service.stop()
     assert kept(tmp_path) == {1: 2}
+
+
+async def test_what_a_policy_knows_goes_on(tmp_path: Path) -> None:
+    """A bucket that was emptied is not full again behind a reload."""
+    service = Service(settings(tmp_path, BUCKET, wait="0s"))
+    await service.start()
+    await send(service, spans(*[1] * 100))
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        if kept(tmp_path):
+            break
+    await service.change_to(settings(tmp_path, ERRORS, BUCKET))
+    await send(service, spans(*[2] * 100))
+    await service.stop()
+    assert kept(tmp_path) == {1: 100}
