@@ -41,6 +41,9 @@ _FEW_WATCHES: Final = 8
 _SPAN_BYTES_SHIFT: Final = 12
 _DIVIDED_AT_ONCE: Final = 2000
 _DIVIDED_AT_ONCE_BYTES: Final = 4 << 20
+# Of a larger request, what is cut off at a time.
+_CUT: Final = 500
+_CUT_BYTES: Final = 1 << 20
 # A trace that may not be decided yet is looked at again behind this time.
 _LOOK_AGAIN_S: Final = 0.1
 # Traces that are looked at, and no more, before others get their turn.
@@ -158,7 +161,7 @@ class Sampler:
         elif batch.count <= _DIVIDED_AT_ONCE and batch.size_bytes <= _DIVIDED_AT_ONCE_BYTES:
             portions = _portions(divide(batch, self.store.heads), self._portion)
         else:
-            pieces = batch.pieces(max_items=_DIVIDED_AT_ONCE, max_bytes=_DIVIDED_AT_ONCE_BYTES)
+            pieces = batch.pieces(max_items=_CUT, max_bytes=_CUT_BYTES)
             parts = (part for piece in pieces for part in divide(piece, self.store.heads))
             portions = _portions(parts, self._portion)
         return self._adding(portions, batch.delivery, now_s, tenant_of)
