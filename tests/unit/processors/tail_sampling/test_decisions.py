@@ -14,7 +14,8 @@ LOST = Fate(Decision(kept=False, rule="b"))
 
 
 def ids(count: int, seed: int = 1) -> list[bytes]:
-    return [random.Random(f"{seed}.{number}").randbytes(16) for number in range(count)]
+    chance = random.Random(seed)
+    return [chance.randbytes(16) for _ in range(count)]
 
 
 def test_fates_are_remembered() -> None:
