@@ -205,7 +205,7 @@ def test_what_a_limit_might_have_kept_has_no_known_probability() -> None:
 def test_inverted_policies_of_old_are_asked_trace_by_trace(legacy: bool) -> None:
     """One of them overrules others, which is no matter of each alone."""
     inverted = {"key": "route", "values": ["/health"], "invert_match": True}
-    policies = [ALL, {"name": "not health", "type": "string_attribute", "string_attribute": inverted}]
+    policies: list[dict[str, Any]] = [ALL, {"name": "no", "type": "string_attribute", "string_attribute": inverted}]
     rules = rules_of(policies, Setting(legacy_invert_match=legacy))
     assert rules.are_stateless is not legacy
     assert rules.decide(trace(rules, {"attributes": {"route": "/health"}}), 0.0).kept is not legacy
