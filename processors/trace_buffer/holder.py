@@ -19,6 +19,7 @@ TICK_S: Final = 0.1
 """How often what is due is looked for."""
 # Of the memory, what may be on its way out before nothing more is released, and nothing taken in beyond the bound.
 _STUCK_SHARE: Final = 0.125
+_COLLECTED_SHARE: Final = _STUCK_SHARE / 8
 
 
 class TraceHolder(Processor):
@@ -226,7 +227,9 @@ class TraceHolder(Processor):
         began_s = clock.monotonic()
         work = self._releasing(began_s)
         while not self._is_stuck() and next(work, self) is not self:
-            self.outlet.close()
+            # Full batches cost less than one for each portion, but what has not left is to be noticed in time.
+            if self.outlet.collected_bytes > _COLLECTED_SHARE * self._max_bytes:
+                self.outlet.close()
             await asyncio.sleep(0)
         self._ticked(clock.monotonic() - began_s)
 

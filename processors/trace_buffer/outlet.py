@@ -73,6 +73,11 @@ class Outlet:
         if self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES:
             self.close()
 
+    @property
+    def collected_bytes(self) -> int:
+        """Of spans that wait for others to leave with them."""
+        return self._bytes
+
     def close(self) -> None:
         """Let what has been collected leave as a batch."""
         if not self._pieces:
