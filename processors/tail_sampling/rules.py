@@ -118,7 +118,9 @@ class Rules:
         nobody = self._nobody
         answers = zip(*columns, strict=True)
         return [
-            _NOBODY if thresholds == nobody else self._of_answers(thresholds, trace)
+            _NOBODY
+            if thresholds == nobody or trace.randomness < min(thresholds)
+            else self._of_answers(thresholds, trace)
             for thresholds, trace in zip(answers, traces, strict=True)
         ]
 
