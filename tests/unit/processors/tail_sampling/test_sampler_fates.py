@@ -211,15 +211,18 @@ def test_others_may_decide_while_all_is_let_go(drops: bool) -> None:
 # Other rules ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("config", [{}, {"deadline": {}}])
 @pytest.mark.parametrize("others", [[], [LIMITED]])
 @pytest.mark.parametrize("more", [0, 1])
-def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(more: int, others: list[dict[str, Any]]) -> None:
+def test_facts_of_waiting_traces_are_gathered_anew_for_other_rules(
+    more: int, others: list[dict[str, Any]], config: dict[str, Any]
+) -> None:
     """With a span that comes before the decision, and without; by rules that look at many at once, or at each."""
     out = Out()
     old = sampler(out, policies=[ERRORS])
     old.add(attributed(1, "gold"), 0.0)
     old.add(attributed(2, "tin"), 0.0)
-    new = sampler(out, policies=[TIER, *others])
+    new = sampler(out, policies=[TIER, *others], **config)
     new.take_over(old)
     for number in (1, 2) * more:
         new.add(attributed(number, "tin"), 1.0)

@@ -230,3 +230,9 @@ def test_what_is_kept_with_a_probability_that_nobody_knows_stays_within_the_budg
     )
     # Of the twentieth that the budget lets through, a fifth is what the share inside would keep.
     assert kept == pytest.approx(0.8 * 10 * 50, rel=0.2)
+
+
+def test_the_rule_is_the_policy_inside_that_wanted_it_most() -> None:
+    rules = rules_of(traces_per_second=10, policies=[SMALL_SHARE, ERRORS])
+    found = [rules.decide(trace_of(rules, NEVER - 1, status_codes=codes), 0.0).rule for codes in (1, 4, 1)]
+    assert found == ["it/share", "it/errors", "it/share"]
