@@ -129,6 +129,14 @@ async def test_a_trace_leaves_within_a_fifth_of_a_second_of_its_deadline() -> No
             assert run.sink.count == number + 1
 
 
+async def test_what_is_kept_within_one_tick_leaves_in_full_batches() -> None:
+    async with Run(decision_wait=1.0, policies=ALL) as run:
+        await run.send(spans(*range(1500)))
+        await run.clock.advance(1.3)
+        assert [batch.count for batch in run.sink.batches] == [1000, 500]
+        assert traces_of(run.sink) == list(range(1500))
+
+
 # Room -----------------------------------------------------------------------------------------------------------------
 
 
