@@ -209,3 +209,13 @@ def test_inverted_policies_of_old_are_asked_trace_by_trace(legacy: bool) -> None
     rules = rules_of(policies, Setting(legacy_invert_match=legacy))
     assert rules.are_stateless is not legacy
     assert rules.decide(trace(rules, {"attributes": {"route": "/health"}}), 0.0).kept is not legacy
+
+
+@pytest.mark.parametrize(("upper_ms", "is_certain"), [(0, True), (5000, False)])
+def test_a_trace_may_still_get_longer_than_a_latency_allows(upper_ms: int, is_certain: bool) -> None:
+    bounds = {"threshold_ms": 1000, "upper_threshold_ms": upper_ms}
+    rules = rules_of([{"name": "slow", "type": "latency", "latency": bounds}])
+    waits = trace(rules)
+    waits.start_unix_ns, waits.end_unix_ns = 0, 2 * 10**9
+    assert rules.decide(waits, 0.0).kept
+    assert (rules.early(waits, 0.0) is not None) is is_certain

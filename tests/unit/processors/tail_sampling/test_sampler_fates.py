@@ -247,3 +247,16 @@ def test_the_store_of_a_predecessor_gets_the_bounds_of_its_successor() -> None:
     assert new.store is waiting
     assert (new.store.settings.max_bytes, old.store.settings.max_bytes) == (1 << 20, 1 << 30)
     assert 0.4 < new.pressure < 0.7
+
+
+def test_what_somebody_else_brings_again_is_not_dropped_at_the_end() -> None:
+    held = sampler(Out(), policies=[ALL])
+    lost, ours = batch(1), batch(2)
+    held.add(lost, 0.0)
+    held.add(ours, 0.0)
+    lost.delivery.disown()
+    for _ in held.dropping(1.0):
+        pass
+    assert failed(lost.delivery)
+    assert ours.delivery.outcome is Outcome.DROPPED
+    assert all(each.delivery.resolved for each in (lost, ours))
