@@ -384,7 +384,7 @@ def test_a_policy_that_cannot_look_at_a_span_costs_no_trace(monkeypatch: pytest.
 def test_a_policy_that_cannot_look_at_a_span_costs_no_trace_where_there_is_no_room() -> None:
     out = Out()
     held = sampler(out, num_traces=100, policies=[ALL], overload={"sampling_percentage": 100})
-    held._scanner = Failing(held._scanner, 299)  # type: ignore[assignment]  # one that fails
+    held._reader.scanner = Failing(held._reader.scanner, 299)  # type: ignore[assignment]  # one that fails
     for number in range(300):
         held.add(batch(number), 0.0)
     assert held.step is Step.STATELESS
@@ -396,7 +396,7 @@ def test_an_error_in_a_decision_costs_no_other_trace() -> None:
     out = Out()
     limit = {"name": "limit", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 100}}
     held = sampler(out, policies=[ALL, limit])
-    held.rules = Failing(held.rules, 2)  # type: ignore[assignment]  # some that fail
+    held._decider.rules = Failing(held.rules, 2)  # type: ignore[assignment]  # some that fail
     batches = [batch(number) for number in (1, 2, 3)]
     for each in batches:
         held.add(each, 0.0)

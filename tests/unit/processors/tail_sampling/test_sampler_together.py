@@ -19,7 +19,7 @@ QUIET = {"settle": "1s", "idle": "3s", "early_keep": False}
 
 
 def one_by_one(held: Sampler) -> Sampler:
-    held._adds_together = held._decides_together = False
+    held._adds_together = held._decider.decides_together = False
     return held
 
 
