@@ -76,7 +76,9 @@ def read(rules: Rules, plain: PlainTrace) -> Trace:
         group = ResourceSpans()
         set_any_value(group.resource.attributes.add(key="service.name").value, span.service)
         scope = ScopeSpans(spans=[pb_of(plain, span)])
-        scanner.scan(trace, heads.get(b"", group.SerializeToString(), b""), scope.SerializeToString(), scope.spans)
+        scanner.scan(
+            trace, heads.get(b"", group.SerializeToString(), b""), scope.SerializeToString(), list(scope.spans)
+        )
         trace.span_count += 1
         trace.last_s = max(trace.last_s, span.arrived_s)
     return trace

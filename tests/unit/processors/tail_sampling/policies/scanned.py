@@ -64,7 +64,9 @@ def scanned(rules: Rules, *spans: Made, trace_id: bytes = bytes(16), tenant: str
         group = ResourceSpans()
         _fill(group.resource.attributes, made.resource)
         scope = ScopeSpans(spans=[pb_of(made, number)])
-        scanner.scan(trace, heads.get(b"", group.SerializeToString(), b""), scope.SerializeToString(), scope.spans)
+        scanner.scan(
+            trace, heads.get(b"", group.SerializeToString(), b""), scope.SerializeToString(), list(scope.spans)
+        )
         trace.span_count += 1
     return trace
 

@@ -71,7 +71,7 @@ def scanned(rules: Rules, bodies: list[bytes]) -> dict[bytes, Trace]:
                 trace = found.get(trace_id)
                 if trace is None:
                     trace = found[trace_id] = Trace(trace_id, randomness_of(trace_id), 0.0, rules.begin())
-                scanner.scan(trace, head, part.SerializeToString(), part.spans)
+                scanner.scan(trace, head, part.SerializeToString(), list(part.spans))
                 trace.span_count += len(part.spans)
     return found
 
