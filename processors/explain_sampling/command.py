@@ -7,7 +7,8 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,12 +47,11 @@ def explain_sampling(argv: Sequence[str]) -> int:
     how true the estimates are that the weights allow.
     """
     options = _parser().parse_args(argv)
-    # What processors say of single records is not what was asked for.
-    logging.getLogger("penstock").setLevel(logging.ERROR)
-    recorded = arrivals(options.files)
-    runs = [_run("A" if options.against else "", options.config, options, recorded)]
-    if options.against:
-        runs.append(_run("B", options.against, options, recorded))
+    with _errors_alone():
+        recorded = arrivals(options.files)
+        runs = [_run("A" if options.against else "", options.config, options, recorded)]
+        if options.against:
+            runs.append(_run("B", options.against, options, recorded))
     if options.trace:
         return _explain_trace(options, runs)
     found = None
@@ -62,6 +62,18 @@ def explain_sampling(argv: Sequence[str]) -> int:
     else:
         _write(_lines(runs, found))
     return 0
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """What processors say of single records is not what was asked for."""
+    logger = logging.getLogger("penstock")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _run(letter: str, uris: list[str], options: argparse.Namespace, recorded: list[Arrival]) -> _Run:

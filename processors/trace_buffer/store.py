@@ -71,6 +71,10 @@ class Store:
         self._held_bytes = self._looked_bytes = self._entered_bytes = 0
         self._to_pack_bytes = self._to_spill_bytes = self._facts_bytes = 0
 
+    def __del__(self) -> None:
+        """Leave the memory ledger."""
+        LEDGER.rest(-getattr(self, "_entered_bytes", 0))
+
     @property
     def settings(self) -> StoreSettings:
         """What the store may use; it may be changed while traces wait. Raises OSError as the store itself does."""
