@@ -17,12 +17,13 @@ class Step(NamedTuple):
     """What was done."""
 
     worked_bytes: int
-    """So many bytes were read; 0: there was nothing to do."""
+    """So many bytes were read; pieces may have none."""
     freed_bytes: int
     """Memory is less by so many."""
 
 
 NOTHING: Final = Step(0, 0)
+"""There was nothing to do."""
 
 
 class Relief:

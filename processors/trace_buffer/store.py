@@ -14,7 +14,7 @@ from pipeline.signals import LEDGER, Delivery
 from processors.trace_buffer.dividing import Part
 from processors.trace_buffer.heads import Head, Heads
 from processors.trace_buffer.packing import PIECE_BYTES, SLACK, Packed, Packer, Piece, memory_of
-from processors.trace_buffer.relief import Relief, Step
+from processors.trace_buffer.relief import NOTHING, Relief, Step
 from processors.trace_buffer.spilling import Spill
 from processors.trace_buffer.trace import Trace
 
@@ -221,11 +221,11 @@ class Store:
 
     def _work(self, step: Callable[[], Step], size_bytes: int, until_bytes: int) -> int:
         while size_bytes > 0 and self.held_bytes > until_bytes:
-            worked_bytes, freed_bytes = step()
-            if not worked_bytes:
+            done = step()
+            if done is NOTHING:
                 return 0
-            size_bytes -= worked_bytes
-            self._account(-freed_bytes)
+            size_bytes -= done.worked_bytes
+            self._account(-done.freed_bytes)
         return size_bytes
 
     def _account(self, size_bytes: int) -> None:

@@ -115,6 +115,13 @@ def test_traces_come_back_as_they_were(steps: list[Any], above: int, disk: int) 
         held.end()
 
 
+def test_pieces_without_bytes_are_accounted_for_when_they_are_packed() -> None:
+    held = Held()
+    for size in (0, 0, 311_872, 179_523):
+        held.add(0, (SOFT * 100)[:size])
+    held.end()
+
+
 def test_what_is_compressed_takes_less_memory() -> None:
     held = Held()
     for number in range(60):
