@@ -1,0 +1,1 @@
+"""Processor `adversarial`: scores text for attempts to take control of a model."""

@@ -1,0 +1,1 @@
+"""What a text says once nothing hides it: views of it, and signs of hiding."""
