@@ -11,7 +11,7 @@ TEXTS ?= tests/data/redaction
 
 .PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-faults eval-latency eval-metrics \
 	eval-redaction eval-sampling price-changes \
-	record \
+	record check-pairs \
 	lock clean
 
 demo: .venv/.run
@@ -72,6 +72,10 @@ price-changes: .venv/.run
 # Records the telemetry of a real library against a provider on loopback; NAME is a driver in tests/recording/drivers.
 record: .venv/.dev
 	$(BIN)/python -m tests.recording $(NAME)
+
+# The written pairs of attack and harmless twin: how many, how varied.
+check-pairs: .venv/.dev
+	$(BIN)/python -m training.adversarial.pairs_check
 
 # Regenerates the lock files; needs the program `uv`.
 lock:
