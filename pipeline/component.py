@@ -173,12 +173,14 @@ class Processor(Component):
     Attributes:
         mutates: whether it writes to batches; a pipeline that writes gets a copy where others read the same batch.
         behind: types of processors whose work it reads; a configuration in which it stands before one gets a warning.
+        before: types of processors that take away what it reads; one in which it stands behind one gets a warning.
         ahead: types of connectors that would count only what it leaves; a pipeline of it that feeds one gets a warning.
         keeps_unknown_fields: whether fields that OTLP does not have pass; else it takes them out on purpose.
     """
 
     mutates: ClassVar[bool] = True
     behind: ClassVar[frozenset[str]] = frozenset()
+    before: ClassVar[frozenset[str]] = frozenset()
     ahead: ClassVar[frozenset[str]] = frozenset()
     keeps_unknown_fields: ClassVar[bool] = True
     next: Stage

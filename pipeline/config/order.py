@@ -12,13 +12,20 @@ if TYPE_CHECKING:
 
 
 def misplaced(known: Components, pipeline: Pipeline) -> Iterator[Problem]:
-    """A warning for each processor that stands before one whose work it reads (`Processor.behind`)."""
+    """A warning for each processor that stands before one whose work it reads, or behind one that takes it away.
+
+    See `Processor.behind` and `Processor.before`.
+    """
     uses = pipeline.uses.get("processors", ())
     classes = [_class(known, "processors", use.id) for use in uses]
     for index, (use, cls) in enumerate(zip(uses, classes, strict=True)):
         later = {other.type for other in classes[index + 1 :] if other is not None}
         for name in sorted(later & getattr(cls, "behind", frozenset())):
             message = f'"{use.id}" stands before "{name}" and does not see what that does; put it behind'
+            yield use.position.problem(message, use.path)
+        earlier = {other.type for other in classes[:index] if other is not None}
+        for name in sorted(earlier & getattr(cls, "before", frozenset())):
+            message = f'"{use.id}" stands behind "{name}" and reads only what that has left; put it in front'
             yield use.position.problem(message, use.path)
 
 
