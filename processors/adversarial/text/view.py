@@ -43,6 +43,7 @@ class Sign(IntEnum):
     MANY_SHOT = 28
     REPETITION = 29
     SUFFIX = 30
+    DECIMAL = 31
 
 
 SIGN_COUNT: Final = len(Sign)

@@ -1,0 +1,212 @@
+"""Stretches of a text that are another text, encoded: base64, base32, hexadecimal, binary, decimal, Morse."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+from processors.adversarial.text.acceptance import decoded, is_language
+from processors.adversarial.text.tables import read_table
+from processors.adversarial.text.view import Sign
+
+MOST_BYTES: Final = 8192
+_RUN: Final = b"a" * 20
+_MOST_RUNS: Final = 64
+_LEAST_DIGITS: Final = 20
+_WINDOW: Final = 1024
+_PROBE: Final = 64
+
+_BASE64: Final = re.compile(
+    r"[A-Za-z0-9+/_-]{16,}={0,2}"
+    r"(?:[\"'+,\\ \t]{0,4}\n[\"'> \t]{0,8}[A-Za-z0-9+/_-]{4,}={0,2}|[ ][A-Za-z0-9+/_-]{20,}={0,2})*"
+)
+_ALPHABET64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_NO_ALPHABET64: Final = re.compile(r"[^A-Za-z0-9+/]")
+_PART: Final = re.compile(r"[A-Za-z0-9+]{20,}={0,2}")
+_BASE32: Final = re.compile(r"[A-Z2-7]{16,}={0,6}|[a-z2-7]{16,}={0,6}")
+_HEX: Final = re.compile(r"(?:(?:0[xX]|\\x)?[0-9A-Fa-f]{2}[\s:,;_|./+\"'-]{0,3}){12,}")
+_HEX_PAIR: Final = re.compile(r"[0-9A-Fa-f]{2}")
+_HEX_PREFIX: Final = re.compile(r"0[xX]|\\x")
+_HEX_PAIRS: Final = (
+    b"aa.aa.aa.aa.aa.aa.aa",
+    b"aaaa.aaaa.aaaa.aaaa.aaaa",
+    b"aaaa..aaaa..aaaa..aaaa",
+    b"aa..aa..aa..aa..aa",
+)
+_OCTETS: Final = b"aaaaaaaa.aaaaaaaa.aaaaaaaa.aaaaaaaa"
+_BINARY: Final = re.compile(r"(?:[01]{8}[\s,_|-]{0,3}){6,}")
+_DECIMAL: Final = re.compile(r"(?:[0-9]{2,3}[\s,;|.-]{1,3}){9,}[0-9]{2,3}")
+_MARKS: Final = b"." * 20
+_MORSE: Final = re.compile(
+    r"(?:[.\u00b7\u2022*_\u2013\u2014\u2212-]{1,7}(?:[ \t]{0,3}[/|\n][ \t]{0,3}|[ \t]{1,8})){7,}"
+    r"[.\u00b7\u2022*_\u2013\u2014\u2212-]{0,7}"
+)
+_MORSE_SIGNS: Final = str.maketrans("\u00b7\u2022*_\u2013\u2014\u2212", "...----")
+_MORSE_WORD: Final = re.compile(r"\s*[/|\n]\s*|[ \t]{3,}")
+
+
+class Fragment(NamedTuple):
+    """A stretch of a text, and what it says decoded."""
+
+    name: str
+    sign: Sign
+    text: str
+    start: int
+    end: int
+
+
+def fragments(text: str, shape: bytes) -> Iterator[Fragment]:
+    """What is encoded in a text, as far as it is text when decoded.
+
+    Args:
+        text: before case-folding.
+        shape: `shapes(text)`.
+    """
+    words = shape.replace(b"0", b"a")
+    if _RUN in words:
+        yield from _runs(text, words)
+    if has_digits(shape):
+        yield from _numbers(text, words)
+    if _MARKS in shape:
+        yield from _morse(text)
+
+
+def has_digits(shape: bytes) -> bool:
+    """Whether somewhere within a thousand characters there are more digits than prose has."""
+    if shape.count(b"0") < _LEAST_DIGITS:
+        return False
+    return len(shape) <= _WINDOW or any(
+        shape.count(b"0", start, start + _WINDOW) >= _LEAST_DIGITS for start in range(0, len(shape), _WINDOW // 2)
+    )
+
+
+def _runs(text: str, words: bytes) -> Iterator[Fragment]:
+    done = 0
+    for _ in range(_MOST_RUNS):
+        at = words.find(_RUN, done)
+        if at < 0:
+            return
+        start = at
+        while start > done and text[start - 1] in _ALPHABET64:
+            start -= 1
+        match = _BASE64.match(text, start)
+        if match is None:
+            done = at + len(_RUN)
+            continue
+        done = match.end()
+        found = _hex(match.group(), start) or _run(match.group(), start)
+        if found is not None:
+            yield found
+
+
+def _run(run: str, start: int) -> Fragment | None:
+    """What a run of letters and digits says, if it says something."""
+    end = start + len(run)
+    if not run.isascii():
+        return None
+    if not set(run) - set("01 \n"):
+        return None
+    said = _from_base32(run)
+    if said is not None:
+        return Fragment("base32", Sign.BASE32, said, start, end)
+    said = _from_base64(run)
+    if said is not None:
+        return Fragment("base64", Sign.BASE64, said, start, end)
+    for part in _PART.finditer(run):
+        said = _from_base64(part.group()) if len(part.group()) < len(run) else None
+        if said is not None:
+            return Fragment("base64", Sign.BASE64, said, start + part.start(), start + part.end())
+    return None
+
+
+def _from_base32(run: str) -> str | None:
+    match = _BASE32.match(run)
+    if match is None or match.end() < len(run.rstrip()):
+        return None
+    letters = match.group().rstrip("=").upper()[: MOST_BYTES * 8 // 5 // 8 * 8]
+    letters = letters[:-1] if len(letters) % 8 in (1, 3, 6) else letters
+    try:
+        return decoded(base64.b32decode(letters + "=" * (-len(letters) % 8)))
+    except binascii.Error:
+        return None
+
+
+def _from_base64(run: str) -> str | None:
+    letters = _NO_ALPHABET64.sub("", run.replace("-", "+").replace("_", "/"))[: MOST_BYTES * 4 // 3 // 4 * 4]
+    for shift in range(4):
+        if _bytes64(letters[shift : shift + _PROBE], 0) is None:
+            continue
+        said = _bytes64(letters[shift:], 0) or _bytes64(letters[shift:], -1)
+        if said is not None:
+            return said
+    return None
+
+
+def _bytes64(letters: str, cut: int) -> str | None:
+    length = (len(letters) // 4 + cut) * 4 if cut else len(letters)
+    letters = letters[:length]
+    letters = letters[:-1] if len(letters) % 4 == 1 else letters
+    return decoded(base64.b64decode(letters + "=" * (-len(letters) % 4)))
+
+
+def _hex(run: str, start: int) -> Fragment | None:
+    match = _HEX.match(run)
+    if match is None or match.end() < len(run) - 1:
+        return None
+    return _pairs(match.group(), start)
+
+
+def _pairs(run: str, start: int) -> Fragment | None:
+    if not any(map(str.isdigit, run)) or not set(run) - set("01 ,\n"):
+        return None
+    pairs = "".join(_HEX_PAIR.findall(_HEX_PREFIX.sub(" ", run)))
+    said = decoded(bytes.fromhex(pairs[: 2 * MOST_BYTES]))
+    return None if said is None else Fragment("hex", Sign.HEX, said, start, start + len(run))
+
+
+def _numbers(text: str, words: bytes) -> Iterator[Fragment]:
+    """Hexadecimal pairs, octets and decimals that stand apart; runs of octets, too."""
+    if any(gate in words for gate in _HEX_PAIRS):
+        for match in _HEX.finditer(text):
+            found = _pairs(match.group(), match.start()) if _stands_apart(text, match.start()) else None
+            if found is not None:
+                yield found
+    if _OCTETS in words or _RUN in words:
+        for match in _BINARY.finditer(text):
+            bits = "".join(bit for bit in match.group() if bit in "01")[: MOST_BYTES * 8]
+            said = decoded(int(bits, 2).to_bytes(len(bits) // 8, "big"))
+            if said is not None:
+                yield Fragment("binary", Sign.BINARY, said, *match.span())
+    for match in _DECIMAL.finditer(text):
+        values = [int(value) for value in re.findall("[0-9]+", match.group())][:MOST_BYTES]
+        said = decoded(bytes(values)) if max(values) < 256 else None
+        if said is not None and (not said.isascii() or is_language(said.lower())):
+            yield Fragment("decimal", Sign.DECIMAL, said, *match.span())
+
+
+def _stands_apart(text: str, start: int) -> bool:
+    return start == 0 or not text[start - 1].isalnum()
+
+
+@cache
+def _letters() -> dict[str, str]:
+    return {code: letter for letter, code in read_table("spelling.yaml")["morse"].items()}
+
+
+def _morse(text: str) -> Iterator[Fragment]:
+    table = _letters()
+    for match in _MORSE.finditer(text):
+        codes = match.group()[: MOST_BYTES * 4].translate(_MORSE_SIGNS)
+        said = " ".join(
+            "".join(table.get(code, "\ufffd") for code in word.split()) for word in _MORSE_WORD.split(codes.strip())
+        ).strip()
+        letters = sum(map(str.isalpha, said))
+        if letters >= 6 and len(set(said)) >= 5 and "\ufffd" not in said[: 4 * letters]:
+            yield Fragment("morse", Sign.MORSE, said, *match.span())
+
+
+__all__ = ["MOST_BYTES", "Fragment", "fragments", "has_digits"]

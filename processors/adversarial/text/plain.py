@@ -1,0 +1,51 @@
+"""A text without what hides it: steps 2 to 7 of the normalisation, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from processors.adversarial.text.code_points import classes
+from processors.adversarial.text.folding import cased, compatible, in_latin, without_stacks
+from processors.adversarial.text.hidden import Hidden, uncovered
+from processors.adversarial.text.view import SIGN_COUNT
+
+
+@dataclass(slots=True)
+class Plain:
+    """A text without what hides it.
+
+    Attributes:
+        text: before case-folding, as decoders need it.
+        folded: case-folded.
+        kinds: `classes(text)`; None for ASCII.
+        hidden: the texts that were hidden in it.
+        turned: it has overrides of the direction.
+    """
+
+    text: str
+    folded: str
+    kinds: bytes | None = None
+    hidden: list[Hidden] = field(default_factory=list)
+    turned: bool = False
+
+
+def plain(text: str, signs: list[int]) -> Plain:
+    """Normalise a text; counts what that changed in `signs`."""
+    if text.isascii():
+        return Plain(text, text.casefold())
+    seen = uncovered(text, classes(text), signs)
+    shown, kinds = compatible(seen.text, seen.kinds, signs)
+    if b"m" in kinds:
+        shown, kinds = without_stacks(shown, kinds, signs)
+    latin = in_latin(shown, kinds, signs)
+    if latin is not shown:
+        shown, kinds = latin, classes(latin)
+    return Plain(shown, cased(shown), kinds, seen.hidden, seen.turned)
+
+
+def fold(text: str) -> str:
+    """A text as the plain view of it reads; for what is to be found in plain views."""
+    return plain(text, [0] * SIGN_COUNT).folded
+
+
+__all__ = ["Plain", "fold", "plain"]

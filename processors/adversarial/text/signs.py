@@ -1,0 +1,174 @@
+"""Signs that are in the wording or the markup: template tokens, faked turns, hidden markup, links, many shots."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from functools import cache
+from typing import Any, Final
+
+from processors.adversarial.text.code_points import shapes
+from processors.adversarial.text.tables import read_table
+from processors.adversarial.text.view import Sign
+
+_TOKEN: Final = re.compile(r"<\|[a-z0-9_/\u2581 -]{2,40}\|>|<\|?/?(?:im|header|message|channel)_(?:start|end|id)\|?>")
+_ROLE: Final = re.compile(r"""\\?["']?role\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:system|developer|assistant|tool)\b""")
+_TURN: Final = re.compile(
+    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}:"
+)
+_MOST_TURNS: Final = 2000
+_COMMENT: Final = re.compile(r"<!--(.{24,4000}?)-->", re.DOTALL)
+_PROSE: Final = re.compile(r"[^\W\d_]{2,} [^\W\d_]+ [^\W\d_]+")
+_CLOSING: Final = re.compile(r"</([a-z_]{3,24})\s{0,3}>")
+_MOST_LINKS: Final = 64
+_HOST: Final = re.compile(r"[^\s/?#\"'<>()\[\]{},;`|\\]{3,120}")
+_LINK: Final = re.compile(r"[^\s\"'`|\\]{3,400}")
+_PLACEHOLDER: Final = re.compile(r"=[\[<{$%(]{1,2}[a-z0-9_ .-]{2,40}[\]>})%]")
+_IMAGE: Final = re.compile(r"!\[[^\]\n]{0,120}\]\(\s{0,2}<?https?://$|<img[^<>]{0,120}src\s?=\s?[\"']?https?://$")
+_IPV4: Final = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?$|0x[0-9a-f]{8}$|\d{8,10}$")
+_NUMERIC_PRIVATE: Final = ("127.", "10.", "192.168.", "0.0.0.0", "172.1", "172.2", "172.3")
+_REPETITION_FROM: Final = 1000
+_PREFIX: Final = 4096
+_PROBE: Final = 8
+_RATIO: Final = 0.1
+_TAIL: Final = 200
+_LEAST_HEAD: Final = 24
+_ODD: Final = re.compile(
+    r"[^\W\d_][\]\[(){}\\!*?;:+=<>#$%^&|]{1,4}[^\W\d_]|[a-z]{2}[A-Z][a-z]|[\]\[(){}\\*+=<>#$%^&|]{3}|\]\(|\\!"
+)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = read_table("signs.yaml")
+    return {
+        **table,
+        "turns": {name: kind for kind, names in table["turns"].items() for name in names},
+        "wrappers": frozenset(table["wrappers"]),
+        "hosts": frozenset(table["hosts"]),
+    }
+
+
+def count_signs(text: str, signs: list[int]) -> None:
+    """Count the signs in a case-folded text into `signs`."""
+    if "<" in text or "[" in text or "#" in text:
+        _templates(text, signs)
+    if "role" in text:
+        signs[Sign.ROLE_JSON] += len(_ROLE.findall(text))
+    if ":" in text:
+        _turns(text, signs)
+        if "://" in text:
+            _links(text, signs)
+    if "<" in text or "\\" in text or "//" in text:
+        _markup(text, signs)
+
+
+def count_shape_signs(original: str, signs: list[int]) -> None:
+    """Count the signs in how the original looks: repetition, and a tail unlike the rest."""
+    if len(original) >= _REPETITION_FROM:
+        signs[Sign.REPETITION] += _repetition(original)
+    if len(original) >= _LEAST_HEAD:
+        signs[Sign.SUFFIX] += _suffix(original)
+
+
+def _templates(text: str, signs: list[int]) -> None:
+    count = len(_TOKEN.findall(text)) if "<" in text else 0
+    for literal in _table()["chat_template"]:
+        if literal in text:
+            count += text.count(literal)
+    signs[Sign.CHAT_TEMPLATE] += count
+
+
+def _turns(text: str, signs: list[int]) -> None:
+    kinds = _table()["turns"]
+    found: Counter[str] = Counter()
+    for count, match in enumerate(_TURN.finditer("\n" + text)):
+        if count == _MOST_TURNS:
+            break
+        kind = kinds.get(match[1])
+        if kind is not None:
+            found[kind] += 1
+    if "assistant:" in text and not found["assistant"]:
+        found["assistant"] += text.count("assistant:")
+    signs[Sign.FAKE_TURN] += found["system"] + found["assistant"]
+    pairs = max(min(found["user"], found["assistant"]), min(found["question"], found["answer"]))
+    signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
+
+
+def _markup(text: str, signs: list[int]) -> None:
+    if "</" in text:
+        signs[Sign.CLOSING_TAG] += _unopened(text)
+    count = sum(_PROSE.search(match[1]) is not None for match in _COMMENT.finditer(text)) if "<!--" in text else 0
+    for style in _table()["hidden_styles"]:
+        if style in text:
+            count += text.count(style)
+    signs[Sign.HIDDEN_MARKUP] += count
+
+
+def _unopened(text: str) -> int:
+    """Closing tags of wrappers that nothing opens before them."""
+    wrappers = _table()["wrappers"]
+    names = Counter(name for name in _CLOSING.findall(text) if name in wrappers)
+    return sum(max(0, count - text.count("<" + name)) for name, count in names.items())
+
+
+def _links(text: str, signs: list[int]) -> None:
+    at = text.find("://")
+    for _ in range(_MOST_LINKS):
+        if at < 0:
+            return
+        link = _LINK.match(text, at + 3)
+        if link is not None:
+            _link(text, at, link.group(), signs)
+        at = text.find("://", at + 3)
+
+
+def _link(text: str, at: int, link: str, signs: list[int]) -> None:
+    host = _HOST.match(link)
+    if host is not None and _is_suspicious(host.group(), link):
+        signs[Sign.SUSPICIOUS_HOST] += 1
+    if "?" not in link and "=" not in link:
+        return
+    is_image = _IMAGE.search(text[max(0, at - 160) : at + 3]) is not None
+    query = link[link.find("?") :]
+    has_slot = query.endswith(("=", "=)", "=`", "=>")) or any(slot in query for slot in _table()["slots"])
+    signs[Sign.LINK_QUERY_SLOT] += is_image + (has_slot or _PLACEHOLDER.search(query) is not None)
+
+
+def _is_suspicious(host: str, link: str) -> bool:
+    table = _table()
+    host = host.rpartition("@")[2]
+    if any(address in host for address in table["metadata_addresses"]) or link.startswith(tuple(table["paths"])):
+        return True
+    if _IPV4.match(host):
+        return not host.startswith(_NUMERIC_PRIVATE)
+    labels = host.split(":")[0].rstrip(".").split(".")
+    return any(".".join(labels[count:]) in table["hosts"] for count in range(max(0, len(labels) - 4), len(labels)))
+
+
+def _repetition(text: str) -> int:
+    """How many times smaller the text gets by compression, where that is ten times and more."""
+    step = len(text) // 4
+    probes = (text[at : at + _PROBE] for at in (step, 2 * step, 3 * step - _PROBE))
+    if all(text.count(probe) * 100 < len(text) for probe in probes):
+        return 0
+    data = text[:_PREFIX].encode("utf-8", "surrogatepass")
+    ratio = len(zlib.compress(data, 1)) / len(data)
+    return int(1 / ratio) if ratio < _RATIO else 0
+
+
+def _suffix(text: str) -> int:
+    """Odd joints in the tail, where the rest has next to none."""
+    tail = text[-_TAIL:] if len(text) > 2 * _TAIL else text[len(text) // 2 :]
+    marks = shapes(tail).count(b".") - tail.count(" ")
+    if marks * 12 < len(tail) or "://" in tail:
+        return 0
+    odd = len(_ODD.findall(tail))
+    head = text[: len(text) - len(tail)][-4 * _TAIL :]
+    if odd < 3 or len(_ODD.findall(head)) * len(tail) * 3 > odd * max(1, len(head)):
+        return 0
+    return odd
+
+
+__all__ = ["count_shape_signs", "count_signs"]
