@@ -1,4 +1,6 @@
-"""Writes `processors/adversarial/data/code_points.bin`: a class, one byte, for every code point up to U+E01F0, which stands for all above it.
+"""Writes `processors/adversarial/data/code_points.bin`: a class, one byte, for every code point up to U+E01F0.
+
+The last one stands for all above it, too.
 
 Made from the Unicode data of the Python that runs it; the package ships the result, since making it takes seconds.
 """

@@ -47,14 +47,14 @@ def _common() -> frozenset[str]:
     return frozenset(read_table("spelling.yaml")["common"].split())
 
 
-def common_words(text: str, most: int = 400) -> tuple[int, int]:
-    """How many of its words are frequent ones of some language in Latin letters, and how many it has.
+def is_common(word: str) -> bool:
+    """Whether a case-folded word is a frequent one of some language in Latin letters."""
+    return word in _common()
 
-    Args:
-        text: case-folded.
-        most: of its words, this many are counted.
-    """
-    words = _WORD.findall(text[: most * 8])[:most]
+
+def common_words(text: str) -> tuple[int, int]:
+    """How many words of a case-folded text are frequent ones, and how many there are."""
+    words = _WORD.findall(text)
     known = _common()
     return sum(word in known for word in words), len(words)
 
@@ -65,4 +65,4 @@ def is_language(text: str) -> bool:
     return hits >= 2 and hits * 7 >= words
 
 
-__all__ = ["accepted", "common_words", "decoded", "is_language"]
+__all__ = ["accepted", "decoded", "is_common", "is_language"]

@@ -17,6 +17,8 @@ _MOST_RUNS: Final = 200
 _TOKEN: Final = re.compile(rb"[^ ]+")
 _WORD: Final = re.compile(rb"[alcgkosm]+")
 _LINE: Final = re.compile("[^\n]+")
+_LEAST_MIXED: Final = 4
+"""Letters; shorter words of Greek and Latin letters are formulas, too."""
 _NEAR: Final = 2
 _MOST_WORDS: Final = 12_000
 _THAI_LAO_AM: Final = "\u0e33\u0eb3"
@@ -160,7 +162,8 @@ def _sort(line: str, kind: bytes, start: int, table: dict[int, str]) -> str:
     )
     if not looks:
         return "o"
-    return "x" if len(foreign) < len(kind) else "?"
+    is_formula = len(kind) < _LEAST_MIXED and b"g" in foreign
+    return "?" if len(foreign) == len(kind) or is_formula else "x"
 
 
 def _among_latin(sorts: str, index: int) -> bool:

@@ -122,8 +122,8 @@ def _reads_as_words(kinds: bytes) -> bool:
 
 def _as_spaces(text: str, kinds: bytes) -> Iterator[Hidden]:
     """Words that only something invisible keeps apart."""
-    matches = [match for match in _JOINED.finditer(kinds) if _reads_as_words(match.group())]
-    if matches:
+    matches = list(_JOINED.finditer(kinds))
+    if matches and _reads_as_words(b" ".join(match.group() for match in matches)):
         start, end = matches[0].start(), matches[-1].end()
         apart = "".join(
             " " if kind in b"zj" else letter

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from processors.adversarial.text.acceptance import common_words, is_language
+from processors.adversarial.text.acceptance import is_common, is_language
 from processors.adversarial.text.code_points import classes
 from processors.adversarial.text.folding import without_accents
-from processors.adversarial.text.fragments import has_digits
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
-_ROTATED: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
+_ROTATION: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
+_ROTATED: Final = ("rot13", "vtabe", "vafgeh", " naq ")
+"""A name, and rotated: ignor(e), instru(ct), and."""
+_SPACE: Final = re.compile(r"(\s+)")
+_WORD_EDGES: Final = "!.,;:?\"'()[]"
+_LONGEST_NUMBER: Final = 4
+_LEAST_WORD: Final = 2
+_OF_FREQUENT: Final = -1.0
+_OF_OTHER: Final = -0.1
+_AROUND: Final = 64
 _LINE: Final = re.compile(r"[^\n]+")
 _MOST_LINES: Final = 400
 _MOST_CHARACTERS: Final = 8192
-_LEAST_HITS: Final = 3
-_SAMPLE: Final = 4096
 
 _APART: Final = (b"a.a.a.a.a.a", b"u.u.u.u.u")
 _WIDE: Final = tuple(letter + (b"." * gap + letter) * 5 for letter in (b"a", b"u") for gap in (2, 3))
 _SPACED: Final = re.compile(rb"(?<![au])[au](?:\.{1,9}[au](?![au])){7,}")
 _LEAST_ACCENTS: Final = 6
-_LEET_TOKEN: Final = re.compile(r"[^\s]+")
-_LEET: Final = re.compile(r"[a-z](?:[0-9@$|!€£]|\+[a-z])|[0-9@$|€£][a-z]")
-_WORD_END: Final = ".,;:?\"')(]["
+_LEAST_MIXED: Final = 2
+_LEAST_RS: Final = 3
+_NARROW: Final = 64
+_BROAD: Final = 512
+_FEW: Final = 2048
 
 
 class Respelled(NamedTuple):
@@ -40,11 +48,6 @@ class Respelled(NamedTuple):
     text: str
     start: int
     end: int
-
-
-@cache
-def _rotated_stems() -> tuple[str, ...]:
-    return tuple(stem.translate(_ROTATED) for stem in read_table("spelling.yaml")["rotated"])
 
 
 @cache
@@ -61,30 +64,132 @@ def respelled(text: str, shape: bytes, kinds: bytes | None, turned: bool) -> Ite
         kinds: `classes(text)`; None for ASCII.
         turned: it is said to be written from the other side.
     """
-    if any(stem in text for stem in _rotated_stems()):
-        yield from _rotated(text)
+    for start, end in _unlike_language(text):
+        yield from _in_words(text, start, end, _rotation)
     if turned or _is_reversed(text, kinds):
         yield from _reversed(text)
-    if has_digits(shape):
-        yield from _leet(text)
+    for start, end in _with_digits(shape):
+        yield from _in_words(text, start, end, _leet)
     yield from _spaced(text, shape)
     if kinds is not None and kinds.count(b"l") >= _LEAST_ACCENTS:
         yield from _accented(text)
 
 
-def _rotated(text: str) -> Iterator[Respelled]:
-    """Lines that become words by rotation; neighbours together."""
+def _unlike_language(text: str) -> Iterator[tuple[int, int]]:
+    """Where there is much `r` for the `e`: rarely in a language, but in one that is rotated, where it is the `e`."""
+    if any(stem in text[:_FEW] for stem in _ROTATED):
+        yield 0, min(len(text), _MOST_CHARACTERS)
+        return
+    size = _NARROW if len(text) <= _FEW else _BROAD
 
-    def hits(line: str) -> bool:
-        rotated, count = common_words(line.translate(_ROTATED))
-        return rotated >= _LEAST_HITS and rotated * 8 >= count and rotated > 2 * common_words(line)[0]
+    def is_odd(start: int) -> bool:
+        hits = text.count("r", start, start + size)
+        return hits >= _LEAST_RS and hits > text.count("e", start, start + size)
 
-    def short(line: str) -> bool:
-        rotated, count = common_words(line.translate(_ROTATED))
-        return rotated >= 2 and rotated * 3 >= count and common_words(line)[0] == 0
+    yield from _merged((start for start in range(0, len(text), size) if is_odd(start)), size, len(text))
 
-    for start, end in _blocks(text, lambda line: hits(line) or short(line)):
-        yield Respelled("rot13", Sign.ROT13, text[start:end].translate(_ROTATED), start, end)
+
+def _with_digits(shape: bytes) -> Iterator[tuple[int, int]]:
+    """Where digits stand between letters, and not once."""
+    at = shape.find(b"a0a")
+    if at < 0 or shape.find(b"a0", at + 2) < 0:
+        return
+    starts = (
+        start for start in range(0, len(shape), _BROAD) if shape.count(b"a0a", start, start + _BROAD) >= _LEAST_MIXED
+    )
+    yield from _merged(starts, _BROAD, len(shape))
+
+
+def _merged(starts: Iterable[int], size: int, length: int) -> Iterator[tuple[int, int]]:
+    """Windows as ranges, with half a window around; at most so many characters."""
+    first = last = -1
+    for start in starts:
+        if first >= 0 and (start > last or last - first > _MOST_CHARACTERS):
+            yield max(0, first - size // 2), min(length, last + size // 2)
+            first = -1
+        first, last = (start if first < 0 else first), start + size
+    if first >= 0:
+        yield max(0, first - size // 2), min(length, last + size // 2)
+
+
+class _Spelling(NamedTuple):
+    """A way to write words.
+
+    Attributes:
+        token: what a word is, written so.
+        plain: how it is written as usual.
+        least: of frequent words in a stretch, beyond those that are frequent as they stand.
+    """
+
+    name: str
+    sign: Sign
+    token: re.Pattern[str]
+    plain: Callable[[str], str]
+    least: float
+
+
+def _in_words(text: str, start: int, end: int, spelling: _Spelling) -> Iterator[Respelled]:
+    """The stretch with the most words that become frequent ones, if they are enough.
+
+    The best sum of a run: 1 for a word that becomes frequent, less for one that is frequent already, a little less
+    than nothing for others.
+    """
+    best = total = 0.0
+    best_range, first = (0, 0), -1
+    for match in spelling.token.finditer(text, start, end):
+        gain = _gain(match.group(), spelling)
+        if total <= 0:
+            total, first = 0.0, match.start()
+        total += gain
+        if total > best:
+            best, best_range = total, (first, match.end())
+    if best >= spelling.least:
+        first, last = _to_edges(text, *best_range, spelling)
+        yield Respelled(spelling.name, spelling.sign, spelling.plain(text[first:last]), first, last)
+
+
+def _gain(word: str, spelling: _Spelling) -> float:
+    changed = spelling.plain(word)
+    if changed == word:
+        return _OF_FREQUENT if is_common(word) else _OF_OTHER
+    changed = changed.strip(_WORD_EDGES)
+    before, after = is_common(word), is_common(changed)
+    if after == before or len(changed) < _LEAST_WORD:
+        return _OF_OTHER
+    return float(after - 2 * before) if len(changed) > _LEAST_WORD else (after - 2 * before) / 2
+
+
+def _to_edges(text: str, start: int, end: int, spelling: _Spelling) -> tuple[int, int]:
+    """With the words next to it that are frequent in no spelling, some of each side."""
+    behind = spelling.token.finditer(text, end, min(len(text), end + _AROUND))
+    for match in behind:
+        if is_common(match.group()) or "\n" in text[end : match.start()]:
+            break
+        end = match.end()
+    for match in reversed(list(spelling.token.finditer(text, max(0, start - _AROUND), start))):
+        if is_common(match.group()) or "\n" in text[match.end() : start] or text[match.end() : start].strip(" "):
+            break
+        start = match.start()
+    return start, end
+
+
+def _rotated(word: str) -> str:
+    return word.translate(_ROTATION)
+
+
+def _from_leet(text: str) -> str:
+    return "".join(_plain_word(word) for word in _SPACE.split(text))
+
+
+def _plain_word(word: str) -> str:
+    core = word.rstrip("!.,;:?\"')")
+    if not any(letter.isalpha() or letter in "|@$" for letter in core) and len(core) > _LONGEST_NUMBER:
+        return word
+    return core.replace("11", "ll").translate(_leet_letters()) + word[len(core) :]
+
+
+_rotation: Final = _Spelling("rot13", Sign.ROT13, re.compile(r"[a-z]+"), _rotated, 2.0)
+_leet: Final = _Spelling("leet", Sign.LEET, re.compile(r"[^\s]+"), _from_leet, 2.0)
 
 
 def _blocks(text: str, belongs: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
@@ -121,12 +226,9 @@ def _reversed(text: str) -> Iterator[Respelled]:
 
     def belongs(line: str) -> bool:
         forward, backward = _stem_hits(line), _stem_hits(line[::-1])
-        if backward >= 2 and backward > 2 * forward:
-            return True
-        if not backward or forward:
-            return False
-        words, count = common_words(line[::-1])
-        return count == 0 or (words * 5 >= count and words > common_words(line)[0])
+        if backward > 1:
+            return backward > 2 * forward
+        return backward > forward and (is_language(line[::-1]) or line.upper() == line)
 
     for start, end in _blocks(text, belongs):
         yield Respelled("reversed", Sign.REVERSED, text[start:end][::-1], start, end)
@@ -144,32 +246,6 @@ def _stem_hits(line: str) -> int:
 @cache
 def _leet_letters() -> dict[int, str]:
     return {ord(digit): letter for digit, letter in read_table("spelling.yaml")["leet"].items()}
-
-
-def _leet(text: str) -> Iterator[Respelled]:
-    """Lines of words a quarter of which are written with digits, if they become words."""
-
-    def belongs(line: str) -> bool:
-        tokens = _LEET_TOKEN.findall(line[:_SAMPLE])
-        mixed = sum(_LEET.search(token) is not None for token in tokens)
-        return mixed >= 2 and mixed * 4 >= len(tokens) and is_language(_unleeted(line[:_SAMPLE]))
-
-    for start, end in _blocks(text, belongs):
-        yield Respelled("leet", Sign.LEET, _unleeted(text[start:end]), start, end)
-
-
-def _unleeted(text: str) -> str:
-    return "".join(_plain_word(word) for word in re.split(r"(\s+)", text))
-
-
-def _plain_word(word: str) -> str:
-    core = word.rstrip("!.,;:?\"')")
-    if not any(letter.isalpha() or letter in "|@$" for letter in core) and len(core) != 1 and not core.isdigit():
-        return word
-    if core.isdigit() and len(core) > 5:
-        return word
-    plain = core.replace("11", "ll").replace("||", "ll")
-    return plain.translate(_leet_letters()) + word[len(core) :]
 
 
 def _spaced(text: str, shape: bytes) -> Iterator[Respelled]:

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 
 from processors.adversarial.text.code_points import shapes
@@ -21,6 +22,13 @@ _MOST_TURNS: Final = 2000
 _COMMENT: Final = re.compile(r"<!--(.{24,4000}?)-->", re.DOTALL)
 _PROSE: Final = re.compile(r"[^\W\d_]{2,} [^\W\d_]+ [^\W\d_]+")
 _CLOSING: Final = re.compile(r"</([a-z_]{3,24})\s{0,3}>")
+_SYSTEM: Final = re.compile(
+    r"<(?:system|system_[a-z_]{2,20})>|\[{1,2}/?system(?:[ _](?:message|prompt|override|note|notice))?\]"
+    r"|\u3010(?:\u30b7\u30b9\u30c6\u30e0|\u7cfb\u7edf|system)[^\u3011\n]{0,12}\u3011"
+    r"|begin_of_system|(?:\*{2}|#{1,4} ?)system[a-z ]{0,20}\*{0,2}:?\n"
+    r"|[-=~_#*]{3} ?(?:begin |start |new |end )?(?:of )?system[^\n]{0,24}[-=~_#*]{3}"
+)
+_ADDRESS: Final = re.compile(r"@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4})")
 _MOST_LINKS: Final = 64
 _HOST: Final = re.compile(r"[^\s/?#\"'<>()\[\]{},;`|\\]{3,120}")
 _LINK: Final = re.compile(r"[^\s\"'`|\\]{3,400}")
@@ -35,8 +43,9 @@ _RATIO: Final = 0.1
 _TAIL: Final = 200
 _LEAST_HEAD: Final = 24
 _ODD: Final = re.compile(
-    r"[^\W\d_][\]\[(){}\\!*?;:+=<>#$%^&|]{1,4}[^\W\d_]|[a-z]{2}[A-Z][a-z]|[\]\[(){}\\*+=<>#$%^&|]{3}|\]\(|\\!"
+    r"[^\W\d_]([\]\[){}\\!*?;+<>#$%^&|]{1,4})[^\W\d_]|[a-z]{2}([A-Z])[a-z]|([\]\[){}\\*+=<>#$%^&|]{3})|(\]\()(?!http|#|/|\.)|(\\!)|([\"'][!?;][\"'\w])"
 )
+_LEAST_SORTS: Final = 3
 
 
 @cache
@@ -60,6 +69,11 @@ def count_signs(text: str, signs: list[int]) -> None:
         _turns(text, signs)
         if "://" in text:
             _links(text, signs)
+    if "@" in text:
+        hosts = (match[1] for match in islice(_ADDRESS.finditer(text), _MOST_LINKS))
+        signs[Sign.SUSPICIOUS_HOST] += sum(_is_suspicious(host, host) for host in hosts)
+    if "system" in text or "\u30b7\u30b9\u30c6\u30e0" in text or "\u7cfb\u7edf" in text:
+        signs[Sign.FAKE_TURN] += len(_SYSTEM.findall(text))
     if "<" in text or "\\" in text or "//" in text:
         _markup(text, signs)
 
@@ -143,6 +157,8 @@ def _is_suspicious(host: str, link: str) -> bool:
         return True
     if _IPV4.match(host):
         return not host.startswith(_NUMERIC_PRIVATE)
+    if any(word in host for word in table["host_words"]):
+        return True
     labels = host.split(":")[0].rstrip(".").split(".")
     return any(".".join(labels[count:]) in table["hosts"] for count in range(max(0, len(labels) - 4), len(labels)))
 
@@ -164,11 +180,12 @@ def _suffix(text: str) -> int:
     marks = shapes(tail).count(b".") - tail.count(" ")
     if marks * 12 < len(tail) or "://" in tail:
         return 0
-    odd = len(_ODD.findall(tail))
+    odd = ["".join(groups) for groups in _ODD.findall(tail)]
+    sorts = {mark if not mark.isalpha() else "A" for mark in odd}
     head = text[: len(text) - len(tail)][-4 * _TAIL :]
-    if odd < 3 or len(_ODD.findall(head)) * len(tail) * 3 > odd * max(1, len(head)):
+    if len(sorts) < _LEAST_SORTS or len(_ODD.findall(head)) * len(tail) * 3 > len(odd) * max(1, len(head)):
         return 0
-    return odd
+    return len(odd)
 
 
 __all__ = ["count_shape_signs", "count_signs"]
