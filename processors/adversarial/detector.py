@@ -1,0 +1,181 @@
+"""Scores texts: reads them, asks the model about their windows, answers with verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.adversarial.excerpts import MAX_CHARACTERS, Excerpt, excerpts
+from processors.adversarial.features.block import GAP, MAX_CODES
+from processors.adversarial.model.model import ATTACK, MAX_ODDS, SUSPECT, Model, Scored
+from processors.adversarial.model.weights import PATH, Weights
+from processors.adversarial.priors import Priors
+from processors.adversarial.reasons import rules
+from processors.adversarial.text.locating import locate
+from processors.adversarial.text.reading import read
+from processors.adversarial.text.view import Reading, View
+from processors.adversarial.verdict import Label, Origin, Part, Verdict
+
+_LOT: Final = MAX_CODES - 2 * GAP
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which score on a text is `suspect` or `attack`."""
+
+    suspect: float = SUSPECT
+    attack: float = ATTACK
+
+
+class Read(NamedTuple):
+    """One view of one piece of a part."""
+
+    part: int
+    excerpt: Excerpt
+    reading: Reading
+    view: View
+
+
+@dataclass(slots=True)
+class Best:
+    """The window of a part that weighs most, so far.
+
+    Attributes:
+        odds: calibrated log-odds.
+        row: the window's number in `scored`.
+    """
+
+    odds: float = -math.inf
+    read: Read | None = None
+    scored: Scored | None = None
+    row: int = 0
+
+
+class Detector:
+    """Scores texts, many at a time. It keeps nothing of them."""
+
+    def __init__(
+        self, model: Model, thresholds: Thresholds | None = None, max_part_characters: int = MAX_CHARACTERS
+    ) -> None:
+        """Take a model; longer parts than `max_part_characters` are scored by pieces of them."""
+        self.model = model
+        self.thresholds = thresholds or Thresholds()
+        self._priors = Priors(model.names)
+        self._max_characters = max_part_characters
+
+    @classmethod
+    def load(
+        cls,
+        path: Path = PATH,
+        *,
+        thresholds: Thresholds | None = None,
+        max_part_characters: int = MAX_CHARACTERS,
+    ) -> Detector:
+        """The detector with the model of the package, or another one.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError, KeyError: it is not a model.
+        """
+        return cls(Model(Weights.load(path)), thresholds, max_part_characters)
+
+    def judge(self, parts: Sequence[Part]) -> list[Verdict]:
+        """A verdict on each part. What stands in one part changes nothing about another."""
+        reads = [one for number, part in enumerate(parts) for one in self._read(number, part)]
+        best = [Best() for _ in parts]
+        for lot in _lots(reads):
+            self._score(lot, parts, best)
+        return [self._verdict(part, found) for part, found in zip(parts, best, strict=True)]
+
+    def _read(self, number: int, part: Part) -> Iterator[Read]:
+        for excerpt in excerpts(part.text, self._max_characters):
+            reading = read(excerpt.text)
+            for view in reading.views:
+                yield Read(number, excerpt, reading, view)
+
+    def _score(self, lot: Sequence[Read], parts: Sequence[Part], best: list[Best]) -> None:
+        scored = self.model.score([(one.reading, one.view) for one in lot])
+        log_odds = scored.log_odds + self._raised(scored, lot, parts)
+        for row, (text, value) in enumerate(zip(scored.windows.texts.tolist(), log_odds.tolist(), strict=True)):
+            found = best[lot[text].part]
+            odds = self.model.odds(value, lot[text].excerpt.text)
+            if odds > found.odds:
+                found.odds, found.read, found.scored, found.row = odds, lot[text], scored, row
+
+    def _raised(self, scored: Scored, lot: Sequence[Read], parts: Sequence[Part]) -> npt.NDArray[np.float64]:
+        raised = [self._priors.is_raised(parts[one.part].origin) for one in lot]
+        if not any(raised):
+            return np.zeros(1)
+        added: npt.NDArray[np.float64] = self._priors.raises(scored.measures)
+        added *= np.array(raised).take(scored.windows.texts)
+        return added
+
+    def _verdict(self, part: Part, best: Best) -> Verdict:
+        assert best.read is not None, "every text has a window"  # noqa: S101 - for the type checker
+        assert best.scored is not None  # noqa: S101 - the same
+        score = 1 / (1 + math.exp(-max(best.odds, -MAX_ODDS)))
+        proof = self._priors.proof(best.read.reading.signs, part.origin)
+        if proof is not None:
+            score = max(score, self.thresholds.attack)
+        label = self.label(score)
+        truncated = len(part.text) > self._max_characters
+        if label is Label.PASS:
+            return Verdict(score, label, truncated=truncated)
+        offset_bytes, length_bytes = self._place(part, best.read, best.scored, best.row)
+        names = rules(self.model, best.scored, best.row)
+        category = self.model.category(best.scored.measures[best.row])
+        if proof is not None:
+            name = proof.sign.name.lower()
+            names = (name, *(other for other in names if other != name))[: len(names) or 1]
+            category = proof.category
+        return Verdict(score, label, category, names, best.read.view.name, offset_bytes, length_bytes, truncated)
+
+    def label(self, score: float) -> Label:
+        """What a score means."""
+        if score >= self.thresholds.attack:
+            return Label.ATTACK
+        return Label.SUSPECT if score >= self.thresholds.suspect else Label.PASS
+
+    def _place(self, part: Part, found: Read, scored: Scored, row: int) -> tuple[int, int]:
+        """Where in the part a window is, and how long, in bytes of UTF-8."""
+        windows = scored.windows
+        begins = int(scored.examination.block.starts[windows.texts[row]])
+        start, end = int(windows.starts[row]) - begins, int(windows.ends[row]) - begins
+        offset_bytes, length_bytes = locate(found.reading, found.view, start, end)
+        before = part.text[: found.excerpt.start].encode("utf-8", "surrogatepass")
+        return len(before) + offset_bytes, length_bytes
+
+
+def _lots(reads: Sequence[Read]) -> Iterator[Sequence[Read]]:
+    """As many at a time as a block takes."""
+    lot: list[Read] = []
+    size = 0
+    for one in reads:
+        length = len(one.view.text) + GAP
+        if lot and size + length > _LOT:
+            yield lot
+            lot, size = [], 0
+        lot.append(one)
+        size += length
+    if lot:
+        yield lot
+
+
+def score(text: str) -> float:
+    """The score of a text of a user: for scorers that want a function. The model is loaded on the first call."""
+    return _default().judge([Part(text, Origin.USER)])[0].score
+
+
+@cache
+def _default() -> Detector:
+    return Detector.load()
+
+
+__all__ = ["Detector", "Thresholds", "score"]

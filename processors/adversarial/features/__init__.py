@@ -1,0 +1,1 @@
+"""Numbers about windows of text: hashed n-grams, concepts, shape."""

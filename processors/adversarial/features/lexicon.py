@@ -1,0 +1,128 @@
+"""The lexicon: what words stand for, read from files and compiled into a table of hashes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+
+from processors.adversarial.features.alphabet import CONTINUOUS
+from processors.adversarial.features.block import Block, Hashes, Places, Tables
+
+FOLDER: Final = Path(__file__).parent.parent / "data"
+MAX_WORDS: Final = 5
+STEM_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
+PIECE_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
+
+# Seeds of the kinds of entries: phrases by number of words, stems and pieces by number of characters.
+_PHRASE: Final = np.uint64(0xA24BAED4963EE407)
+STEM_SEEDS: Final = np.array([pow(0x9FB21C651E98DF25, n, 1 << 64) for n in STEM_LENGTHS], np.uint64)
+PIECE_SEEDS: Final = np.array([pow(0xC2B2AE3D27D4EB4F, n, 1 << 64) for n in PIECE_LENGTHS], np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the lexicon."""
+
+    language: str
+    concept: str
+    text: str
+
+
+def read_concepts(folder: Path = FOLDER) -> list[str]:
+    """Names of the concepts, in the order of their numbers."""
+    return list(_read(folder / "concepts.yaml")["concepts"])
+
+
+def read_entries(folder: Path = FOLDER) -> Iterator[Entry]:
+    """All entries of all languages."""
+    for path in sorted((folder / "lexicon").glob("*.yaml")):
+        for concept, texts in _read(path).items():
+            for text in texts:
+                yield Entry(path.stem, concept, fold(str(text)))
+
+
+def _read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def fold(text: str) -> str:
+    """The form in which texts are compared: compatibility forms and cases are one."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def phrases(hashes: Hashes, firsts: Places) -> Iterator[Hashes]:
+    """Hashes of phrases of one word, two words ... that begin with the chosen words.
+
+    `hashes` are those of all words, with `MAX_WORDS` of any number behind them.
+    """
+    joined = hashes.take(firsts) * _PHRASE
+    yield joined
+    for count in range(1, MAX_WORDS):
+        joined = (joined + hashes.take(firsts + count)) * _PHRASE
+        yield joined
+
+
+def compile_entries(entries: Iterable[Entry], concepts: list[str], tables: Tables) -> tuple[Hashes, Hashes]:
+    """Sorted hashes of entries, and the set of concepts of each as bits.
+
+    Raises:
+        ValueError: an entry that cannot be matched.
+    """
+    bits = {concept: 1 << number for number, concept in enumerate(concepts)}
+    masks: dict[int, int] = {}
+    for entry in entries:
+        key = _hash_of(entry, tables)
+        masks[key] = masks.get(key, 0) | bits[entry.concept]
+    keys = np.array(sorted(masks), np.uint64)
+    return keys, np.array([masks[int(key)] for key in keys], np.uint64)
+
+
+def _hash_of(entry: Entry, tables: Tables) -> int:
+    text = entry.text
+    is_stem = text.endswith("*")
+    block = Block([text.rstrip("*")], tables)
+    starts, ends = block.words
+    if (block.classes == CONTINUOUS).any():
+        length = min(len(text), PIECE_LENGTHS[-1])
+        if length < PIECE_LENGTHS[0] or is_stem:
+            raise _unfit(entry)
+        return _seeded(block, length, PIECE_SEEDS[length - PIECE_LENGTHS[0] :])
+    if is_stem:
+        length = min(len(text) - 1, STEM_LENGTHS[-1])
+        if length < STEM_LENGTHS[0] or len(starts) != 1 or ends[0] - starts[0] != len(text) - 1:
+            raise _unfit(entry)
+        return _seeded(block, length, STEM_SEEDS[length - STEM_LENGTHS[0] :])
+    if not 1 <= len(starts) <= MAX_WORDS:
+        raise _unfit(entry)
+    hashes = np.append(block.hashes(starts, ends), np.zeros(MAX_WORDS, np.uint64))
+    return int(list(phrases(hashes, np.array([0])))[len(starts) - 1][0])
+
+
+def _seeded(block: Block, length: int, seeds: Hashes) -> int:
+    return int((block.hashes(block.starts, block.starts + length) * seeds[:1])[0])
+
+
+def _unfit(entry: Entry) -> ValueError:
+    return ValueError(f"lexicon/{entry.language}.yaml: {entry.concept}: {entry.text!r} cannot be matched")
+
+
+__all__ = [
+    "FOLDER",
+    "MAX_WORDS",
+    "PIECE_LENGTHS",
+    "PIECE_SEEDS",
+    "STEM_LENGTHS",
+    "STEM_SEEDS",
+    "Entry",
+    "compile_entries",
+    "fold",
+    "phrases",
+    "read_concepts",
+    "read_entries",
+]

@@ -1,0 +1,97 @@
+"""What the model says of windows of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.adversarial.features import measures
+from processors.adversarial.features.block import Places, Tables
+from processors.adversarial.features.concepts import Lexicon
+from processors.adversarial.features.measures import Measures
+from processors.adversarial.features.windows import Windows
+from processors.adversarial.model.examination import Examination
+from processors.adversarial.model.weights import Weights
+from processors.adversarial.text.view import Reading, View
+
+MAX_WINDOWS: Final = 6
+"""The trees look at no more windows of a view: those of which the linear parts say most."""
+
+SUSPECT: Final = 0.5
+"""The model is calibrated so that one natural text in a hundred has this score or more."""
+ATTACK: Final = 0.9
+"""One in a thousand has this."""
+MAX_ODDS: Final = 40.0
+
+LENGTHS: Final = (300, 1200, 5000, 20_000)
+"""Up to so many code points a text is of the first length, the second ...; see `Weights.ease`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Windows that the trees looked at.
+
+    Attributes:
+        examination: of all texts.
+        windows: those that were looked at.
+        chosen: which of all windows they are.
+        measures: a row for each.
+        log_odds: of each; not calibrated.
+    """
+
+    examination: Examination
+    windows: Windows
+    chosen: Places
+    measures: Measures
+    log_odds: npt.NDArray[np.float64]
+
+
+class Model:
+    """A trained model, ready to be asked."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Make the tables that are not in the file."""
+        self.weights = weights
+        self.tables = Tables(weights.classes)
+        self.lexicon = Lexicon(weights.keys, weights.masks)
+        self.names = measures.names(weights.concepts)
+        self._trees = weights.trees
+        self._ease: list[list[float]] = weights.ease.tolist()
+        self._slope, self._bias = weights.calibration.tolist()
+
+    def score(self, views: Sequence[tuple[Reading, View]]) -> Scored:
+        """Look at views of texts: together no more than a `Block` takes."""
+        examination = Examination([view.text for _, view in views], self.tables, self.lexicon)
+        linear = examination.linear(self.weights)
+        chosen = self._choose(examination.windows, linear)
+        windows = examination.windows.take(chosen)
+        around = measures.surroundings(views).take(windows.texts, 0)
+        rows = np.concatenate((linear.take(chosen, 0), examination.rest(chosen), around), 1)
+        return Scored(examination, windows, chosen, rows, self._trees.sum(rows))
+
+    def _choose(self, windows: Windows, linear: Measures) -> Places:
+        """The best windows of each text: at least one, more where they are not plainly harmless."""
+        quick = linear @ self.weights.quick[:-1] + self.weights.quick[-1]
+        order = np.lexsort((-quick, windows.texts))
+        texts = windows.texts.take(order)
+        ranks = np.arange(len(order)) - np.searchsorted(texts, texts)
+        chosen: Places = order[(ranks == 0) | ((ranks < MAX_WINDOWS) & (quick.take(order) > 0))]
+        return chosen
+
+    def odds(self, log_odds: float, text: str) -> float:
+        """Calibrated log-odds of a text, from the largest of its windows."""
+        band = next((number for number, length in enumerate(LENGTHS) if len(text) <= length), len(LENGTHS))
+        calibrated: float = self._slope * (log_odds - self._ease[int(not text.isascii())][band]) + self._bias
+        return calibrated
+
+    def category(self, row: Measures) -> str:
+        """What kind of attack a window is, if it is one."""
+        weights = self.weights.category_weights
+        return self.weights.categories[int(np.argmax(weights[:, :-1] @ row + weights[:, -1]))]
+
+
+__all__ = ["ATTACK", "LENGTHS", "MAX_ODDS", "MAX_WINDOWS", "SUSPECT", "Model", "Scored"]

@@ -1,0 +1,1 @@
+"""How models in the package come about; not part of the package."""

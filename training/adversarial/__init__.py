@@ -1,0 +1,1 @@
+"""Training of the model of processor `adversarial`: `python -m training.adversarial DATA`."""

