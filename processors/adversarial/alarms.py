@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.signals import Record
 from processors.adversarial.lanes import Known
 from processors.adversarial.parts import Part, PartTuple
+from processors.adversarial.tables import read_table
 from processors.adversarial.verdict import Label, Origin, Verdict
 
-_ONLY: Final[Mapping[Origin, frozenset[str]]] = {
-    # The operator wrote it: full of imperatives, and no attack by itself.
-    Origin.SYSTEM: frozenset(),
-    # A model repeats what it is told; what counts is what it gives away, or would make a client do.
-    Origin.ASSISTANT: frozenset({"exfiltration", "special_token", "extraction"}),
+
+class _Only(NamedTuple):
+    """What is an alarm in texts of which not everything is."""
+
+    categories: frozenset[str]
+    rules: frozenset[str]
+
+
+_ONLY: Final = {
+    Origin(origin): _Only(frozenset(only["categories"]), frozenset(only["rules"]))
+    for origin, only in read_table("alarms")["only"].items()
 }
-"""The categories that are alarms where not all are."""
 
 RANKS: Final = {label.value: rank for rank, label in enumerate((Label.PASS, Label.SUSPECT, Label.ATTACK))}
 FOLLOWED: Final = "followed"
@@ -25,15 +31,12 @@ FOLLOWED: Final = "followed"
 _MOST_RULES: Final = 3
 
 
-def alarms(origin: Origin, category: str) -> bool:
-    """Whether a category is an alarm in texts of an origin."""
-    only = _ONLY.get(origin)
-    return only is None or category in only
-
-
 def admitted(verdict: Verdict, origin: Origin) -> Verdict:
     """The verdict as it counts in a text of this origin: what is no alarm passes, with its score."""
-    if verdict.label is Label.PASS or alarms(origin, verdict.category):
+    only = _ONLY.get(origin)
+    if only is None or verdict.label is Label.PASS:
+        return verdict
+    if verdict.category in only.categories or not only.rules.isdisjoint(verdict.rules):
         return verdict
     return Verdict(verdict.score, Label.PASS, truncated=verdict.truncated)
 

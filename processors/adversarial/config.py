@@ -81,7 +81,7 @@ class AdversarialConfig(ConfigModel):
     attributes: tuple[str | AttributeConfig, ...] = Field(
         (), description="Attributes to score beside those of the conventions: keys, or `{key, origin}`."
     )
-    max_part_bytes: int = Field(
+    max_part_characters: int = Field(
         64 << 10,
         ge=4 << 10,
         le=1 << 20,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.signals import Value
+from processors.adversarial.parts import leaves_of
 from processors.redaction.detection.encodings import ESCAPES, Decoded, has_escapes, unescaped
 
 MARKER: Final = "<ADVERSARIAL>"
@@ -58,19 +59,12 @@ class Eraser:
 
     def _learn_tree(self, tree: Any, known: set[str]) -> None:
         """Note a structure with text in it, and its texts."""
-        stack, found = [tree], False
-        while stack:
-            node = stack.pop()
-            if isinstance(node, str):
-                found = found or bool(node)
-                # A shorter one may be any word, and stand anywhere.
-                if len(node) >= WINDOW and node not in known:
-                    self._learn_text(node, known)
-            elif isinstance(node, dict):
-                stack += [*node.keys(), *node.values()]
-            elif isinstance(node, list):
-                stack += node
-        if found and isinstance(tree, dict | list) and tree not in self._trees:
+        leaves = list(leaves_of(tree))
+        for leaf in leaves:
+            # A shorter one may be any word, and stand anywhere.
+            if len(leaf) >= WINDOW and leaf not in known:
+                self._learn_text(leaf, known)
+        if leaves and isinstance(tree, dict | list) and tree not in self._trees:
             self._trees.append(tree)
 
     def value(self, value: Value) -> Value:

@@ -82,6 +82,9 @@ class Lanes:
     """One lane for each origin, and a second one for tool calls of the past; bounded in entries and bytes.
 
     There are two generations: what is asked for stays, what is not is gone when the next one is full.
+
+    Attributes:
+        size_bytes: of the younger generation.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class Lanes:
         self._most_bytes = max_bytes // 2
         self._most = max_entries // 2
         self._old: dict[Origin, dict[int, Known]] = {origin: {} for origin in Origin}
-        self._size_bytes = self._count = 0
+        self.size_bytes = self._count = 0
         self.of: dict[Origin, Lane] = {origin: Lane(origin) for origin in Origin}
         self.past_calls = Lane(Origin.TOOL_CALL, is_past=True)
         self._wanted = [lane for lane in (*self.of.values(), self.past_calls) if lane.origin in chosen]
@@ -107,7 +110,7 @@ class Lanes:
         tables: dict[Origin, dict[int, Known]] = {}
         for lane in self._wanted:
             lane.young = tables.setdefault(lane.origin, {_EMPTY_HASH: self._empty})
-        self._size_bytes = self._count = 0
+        self.size_bytes = self._count = 0
 
     def find(self, lane: Lane, key: int) -> Known | None:
         """What is known of a text that is not among the young."""
@@ -120,7 +123,7 @@ class Lanes:
         """Remember what is known, or soon will be."""
         lane.young[key] = known
         self._count += 1
-        self._size_bytes += _PLAIN_BYTES if known.is_plain else _MARKED_BYTES
+        self.size_bytes += _PLAIN_BYTES if known.is_plain else _MARKED_BYTES
 
     def settle(self, learned: Iterable[tuple[Lane, int, Known]]) -> None:
         """Account for what was learned since the last time, and make room: for once a batch."""
@@ -128,8 +131,8 @@ class Lanes:
             if known.failed:
                 lane.young.pop(key, None)
             elif not known.is_plain:
-                self._size_bytes += _MARKED_BYTES - _PLAIN_BYTES
-        if self._count > self._most or self._size_bytes > self._most_bytes:
+                self.size_bytes += _MARKED_BYTES - _PLAIN_BYTES
+        if self._count > self._most or self.size_bytes > self._most_bytes:
             for lane in self._wanted:
                 self._old[lane.origin] = lane.young
             self._begin()

@@ -17,6 +17,8 @@ LABEL: Final = "penstock.adversarial.label"
 CATEGORY: Final = "penstock.adversarial.category"
 TRUNCATED: Final = "penstock.adversarial.truncated"
 ERROR: Final = "penstock.adversarial.error"
+ACTION: Final = "penstock.adversarial.action"
+SHADOW: Final = "penstock.adversarial.shadow"
 _RESPONSE_ID: Final = "gen_ai.response.id"
 _FIXED: Final = "="
 _DIGITS: Final = 4
@@ -55,6 +57,10 @@ class Marker:
         worst = max(findings, key=lambda finding: finding.weight)
         verdict = worst.verdict
         self._verdict(attributes, verdict.score, verdict.label.value, verdict.category)
+        if any(finding.dropped for finding in findings):
+            attributes[ACTION] = DROP
+            if self._shadow:
+                attributes[SHADOW] = True
         response_id = attributes.get(_RESPONSE_ID)
         if not isinstance(record, Span):
             attributes.update(self._said("on_log", worst, response_id))

@@ -29,6 +29,7 @@ _GENERATIVE: Final = "gen_ai."
 
 _SILENT: Final[frozenset[str]] = frozenset(read_table("fields")["silent"])
 _MEDIA: Final = frozenset({"blob", "file", "uri"})
+_SAID: Final = frozenset({"content", "message", "tool_calls"})
 _LONG_KEY: Final = 24
 """Keys of maps that are longer may be sentences."""
 _MOST_LEAVES: Final = 20_000
@@ -129,36 +130,48 @@ class PartReader:
             return
         roles = self._roles
         for message in messages:
-            if message.__class__ is not dict:
-                self._structure(message, lane, add)
-                continue
-            role = message.get("role")
-            speaker = roles.get(role) if role.__class__ is str else lane
-            if speaker is None:
-                speaker = self._other
-            parts = message.get("parts")
-            if parts.__class__ is list:
-                self._parts(parts, speaker, add, calls)
+            try:
+                speaker, parts = roles[message["role"]], message["parts"]
+            except (KeyError, TypeError):
+                self._odd_message(message, lane, add, calls)
             else:
-                self._old_message(message, speaker, add, calls)
+                self._parts(parts, speaker, add, calls)
+
+    def _odd_message(self, message: Any, lane: Lane, add: Add, calls: Lane) -> None:
+        """A message that is none of the conventions', or whose speaker is not known."""
+        if message.__class__ is not dict:
+            self._structure(message, lane, add)
+            return
+        role = message.get("role")
+        speaker = self._roles.get(role, self._other) if role.__class__ is str else lane
+        if message.get("parts").__class__ is list:
+            self._parts(message["parts"], speaker, add, calls)
+        elif _SAID.isdisjoint(message):
+            self._structure(message, speaker, add)
+        else:
+            self._old_message(message, speaker, add, calls)
 
     def _parts(self, parts: Any, lane: Lane, add: Add, calls: Lane) -> None:
         if parts.__class__ is not list:
             self._structure(parts, lane, add)
             return
         for part in parts:
-            if part.__class__ is not dict:
-                self._structure(part, lane, add)
-                continue
-            kind = part.get("type")
-            if kind == "text":
-                text = part.get("content")
-                if text.__class__ is str:
-                    add((text, lane, None))
-                    continue
-            self._other_part(part, kind, lane, add, calls)
+            try:
+                if part["type"] == "text":
+                    text = part["content"]
+                    if text.__class__ is str:
+                        add((text, lane, None))
+                        continue
+            except (KeyError, TypeError):
+                pass
+            self._odd_part(part, lane, add, calls)
 
-    def _other_part(self, part: dict[str, Any], kind: Any, lane: Lane, add: Add, calls: Lane) -> None:
+    def _odd_part(self, part: Any, lane: Lane, add: Add, calls: Lane) -> None:
+        """A part that is no text, or not in the form of one."""
+        if part.__class__ is not dict:
+            self._structure(part, lane, add)
+            return
+        kind = part.get("type")
         if kind == "tool_call":
             self._structure(part.get("arguments"), calls, add)
         elif kind == "tool_call_response":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.component import Host, Processor
 from pipeline.signals import Batch, Record, Signal
@@ -22,7 +22,8 @@ from processors.gen_ai_normalizer.building.events import message_events
 if TYPE_CHECKING:
     from processors.adversarial.erasing import Eraser
 
-_NO_VERSION: Final = ""
+Rules = tuple[Judge, str]
+"""What scores texts, and its version."""
 
 
 class Adversarial(Processor):
@@ -41,11 +42,10 @@ class Adversarial(Processor):
     Config = AdversarialConfig
     config: AdversarialConfig
 
-    def __init__(self, config: AdversarialConfig, host: Host, judge: Judge | None = None) -> None:
-        """Load the model, unless another judge is given."""
+    def __init__(self, config: AdversarialConfig, host: Host, rules: Rules | None = None) -> None:
+        """Load the model, unless other rules are given."""
         super().__init__(config, host)
-        if judge is None:
-            judge = load_detector(config)
+        judge, version = load_rules(config, host) if rules is None else rules
         self._shadow = config.shadow
         self._telemetry = telemetry = Telemetry(host.meter, shadow=config.shadow)
         self._lanes = Lanes(
@@ -57,10 +57,8 @@ class Adversarial(Processor):
         )
         named = {key: Origin(origin) for key, origin in config.named_attributes().items()}
         self._reader = PartReader(self._lanes, message_events(), named)
-        self._judging = Judging(judge, telemetry, config.max_part_bytes)
-        self._marker = Marker(
-            events=config.events, version=getattr(judge, "version", _NO_VERSION), shadow=config.shadow
-        )
+        self._judging = Judging(judge, telemetry, config.max_part_characters)
+        self._marker = Marker(events=config.events, version=version, shadow=config.shadow)
         self._watch = Watch(host, config.following)
         self._drop_rank = RANKS[config.drop_at] if config.drops else len(RANKS)
 
@@ -210,8 +208,12 @@ def _quiet_score(known: Iterable[Known]) -> float:
     return max((one.verdict.score for one in known if one.verdict is not None), default=NOT_ALARMING)
 
 
-def load_detector(config: AdversarialConfig) -> Judge:
-    """The trained detector with the thresholds of a configuration."""
-    from processors.adversarial.detector import Detector  # noqa: PLC0415 - NumPy and the model
+def load_rules(config: AdversarialConfig, host: Host) -> Rules:
+    """The trained detector with the limits of a configuration; pipelines of one processor share the model."""
+    from processors.adversarial.detector import Detector, Thresholds  # noqa: PLC0415 - NumPy and the model
+    from processors.adversarial.model.model import Model  # noqa: PLC0415 - the same
+    from processors.adversarial.model.weights import PATH, Weights  # noqa: PLC0415 - the same
 
-    return Detector.load(thresholds=config.thresholds)
+    model = host.shared(Model, lambda: Model(Weights.load(PATH)))
+    thresholds = Thresholds(**config.thresholds.model_dump(exclude_none=True))
+    return Detector(model, thresholds, config.max_part_characters), model.weights.version

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.telemetry.meter import Meter
-from processors.adversarial.verdict import Label, Origin, Verdict
+from processors.adversarial.verdict import Label, Origin
 
 ANNOTATE: Final = "annotate"
 DROP: Final = "drop_content"
@@ -15,6 +15,8 @@ _SCORE_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95
 _DURATION_BUCKETS_S: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
 _MOST_CATEGORIES: Final = 32
 _OTHERS: Final = "others"
+
+Observe = Callable[[float], None]
 
 
 class Series:
@@ -45,21 +47,6 @@ class Telemetry:
         self._cached, self._idle = self.skipped("cached"), (self.skipped("empty"), self.skipped("origin"))
         self.pending = self.skipped("error")
         self.seen = 0
-        self._scores = {
-            origin: meter.histogram(
-                f"{_PREFIX}_score", "Scores of texts that were examined.", _SCORE_BUCKETS, origin=origin.value
-            )
-            for origin in Origin
-        }
-        self._durations = {
-            origin: meter.histogram(
-                f"{_PREFIX}_duration_seconds",
-                "Time to examine a text: its share of the time of all that were examined with it.",
-                _DURATION_BUCKETS_S,
-                origin=origin.value,
-            )
-            for origin in Origin
-        }
 
     def parts(self, origin: Origin, label: Label, category: str, action: str = ANNOTATE) -> Series:
         """Where texts with a verdict are counted."""
@@ -95,11 +82,18 @@ class Telemetry:
             series = self._series[reason,] = Series(counter)
         return series
 
-    def examined(self, verdicts: Iterable[tuple[Origin, Verdict, float]]) -> None:
-        """Note scores, and the seconds that each text took."""
-        for origin, verdict, seconds in verdicts:
-            self._scores[origin].observe(verdict.score)
-            self._durations[origin].observe(seconds)
+    def histograms(self, origin: Origin) -> tuple[Observe, Observe]:
+        """Where scores and seconds of texts of an origin are noted."""
+        score = self._meter.histogram(
+            f"{_PREFIX}_score", "Scores of texts that were examined.", _SCORE_BUCKETS, origin=origin.value
+        )
+        duration = self._meter.histogram(
+            f"{_PREFIX}_duration_seconds",
+            "Time to examine the texts of an origin that came together: their share of the time for all.",
+            _DURATION_BUCKETS_S,
+            origin=origin.value,
+        )
+        return score.observe, duration.observe
 
     def write(self) -> None:
         """Write down what was counted."""
