@@ -10,14 +10,13 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from processors.adversarial.text.acceptance import decoded, is_language
+from processors.adversarial.text.gates import Look
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 MOST_BYTES: Final = 8192
 _RUN: Final = b"a" * 20
 _MOST_RUNS: Final = 64
-_LEAST_DIGITS: Final = 20
-_WINDOW: Final = 1024
 _PROBE: Final = 64
 
 _BASE64: Final = re.compile(
@@ -31,15 +30,21 @@ _BASE32: Final = re.compile(r"[A-Z2-7]{16,}={0,6}|[a-z2-7]{16,}={0,6}")
 _HEX: Final = re.compile(r"(?:(?:0[xX]|\\x)?[0-9A-Fa-f]{2}[\s:,;_|./+\"'-]{0,3}){12,}")
 _HEX_PAIR: Final = re.compile(r"[0-9A-Fa-f]{2}")
 _HEX_PREFIX: Final = re.compile(r"0[xX]|\\x")
-_HEX_PAIRS: Final = (
+_HEX_GATES: Final = (
     b"aa.aa.aa.aa.aa.aa.aa",
     b"aaaa.aaaa.aaaa.aaaa.aaaa",
     b"aaaa..aaaa..aaaa..aaaa",
     b"aa..aa..aa..aa..aa",
 )
-_OCTETS: Final = b"aaaaaaaa.aaaaaaaa.aaaaaaaa.aaaaaaaa"
+_NO_HEX: Final = re.compile(r"[^0-9A-Fa-fxX\s:,;_|./+\"'\\-]")
 _BINARY: Final = re.compile(r"(?:[01]{8}[\s,_|-]{0,3}){6,}")
+_BINARY_GATES: Final = (b"00000000.00000000.00000000.00000000", b"0" * 48, b"00000000..00000000..00000000")
+_NO_BINARY: Final = re.compile(r"[^01\s,_|-]")
 _DECIMAL: Final = re.compile(r"(?:[0-9]{2,3}[\s,;|.-]{1,3}){9,}[0-9]{2,3}")
+_DECIMAL_GATES: Final = (b"000.000.000.", b"000..000..000..")
+_NO_DECIMAL: Final = re.compile(r"[^0-9\s,;|.-]")
+_INTEGER: Final = re.compile("[0-9]+")
+_WALK: Final = 256
 _MARKS: Final = b"." * 20
 _MORSE: Final = re.compile(
     r"(?:[.\u00b7\u2022*_\u2013\u2014\u2212-]{1,7}(?:[ \t]{0,3}[/|\n][ \t]{0,3}|[ \t]{1,8})){7,}"
@@ -59,29 +64,19 @@ class Fragment(NamedTuple):
     end: int
 
 
-def fragments(text: str, shape: bytes) -> Iterator[Fragment]:
+def fragments(text: str, look: Look) -> Iterator[Fragment]:
     """What is encoded in a text, as far as it is text when decoded.
 
     Args:
         text: before case-folding.
-        shape: `shapes(text)`.
+        look: of it.
     """
-    words = shape.replace(b"0", b"a")
-    if _RUN in words:
-        yield from _runs(text, words)
-    if has_digits(shape):
-        yield from _numbers(text, words)
-    if _MARKS in shape:
+    if look.has_runs:
+        yield from _runs(text, look.shape.replace(b"0", b"a"))
+    if look.has_digits():
+        yield from _numbers(text, look)
+    if _MARKS in look.shape:
         yield from _morse(text)
-
-
-def has_digits(shape: bytes) -> bool:
-    """Whether somewhere within a thousand characters there are more digits than prose has."""
-    if shape.count(b"0") < _LEAST_DIGITS:
-        return False
-    return len(shape) <= _WINDOW or any(
-        shape.count(b"0", start, start + _WINDOW) >= _LEAST_DIGITS for start in range(0, len(shape), _WINDOW // 2)
-    )
 
 
 def _runs(text: str, words: bytes) -> Iterator[Fragment]:
@@ -168,24 +163,44 @@ def _pairs(run: str, start: int) -> Fragment | None:
     return None if said is None else Fragment("hex", Sign.HEX, said, start, start + len(run))
 
 
-def _numbers(text: str, words: bytes) -> Iterator[Fragment]:
+def _numbers(text: str, look: Look) -> Iterator[Fragment]:
     """Hexadecimal pairs, octets and decimals that stand apart; runs of octets, too."""
-    if any(gate in words for gate in _HEX_PAIRS):
-        for match in _HEX.finditer(text):
-            found = _pairs(match.group(), match.start()) if _stands_apart(text, match.start()) else None
-            if found is not None:
-                yield found
-    if _OCTETS in words or _RUN in words:
-        for match in _BINARY.finditer(text):
-            bits = "".join(bit for bit in match.group() if bit in "01")[: MOST_BYTES * 8]
-            said = decoded(int(bits, 2).to_bytes(len(bits) // 8, "big"))
-            if said is not None:
-                yield Fragment("binary", Sign.BINARY, said, *match.span())
-    for match in _DECIMAL.finditer(text):
-        values = [int(value) for value in re.findall("[0-9]+", match.group())][:MOST_BYTES]
+    for match in _matches(_HEX, _HEX_GATES, _NO_HEX, text, look.words):
+        found = _pairs(match.group(), match.start()) if _stands_apart(text, match.start()) else None
+        if found is not None:
+            yield found
+    for match in _matches(_BINARY, _BINARY_GATES, _NO_BINARY, text, look.shape):
+        bits = "".join(bit for bit in match.group() if bit in "01")[: MOST_BYTES * 8]
+        said = decoded(int(bits, 2).to_bytes(len(bits) // 8, "big"))
+        if said is not None:
+            yield Fragment("binary", Sign.BINARY, said, *match.span())
+    for match in _matches(_DECIMAL, _DECIMAL_GATES, _NO_DECIMAL, text, look.shape):
+        values = [int(value) for value in _INTEGER.findall(match.group())][:MOST_BYTES]
         said = decoded(bytes(values)) if max(values) < 256 else None
         if said is not None and (not said.isascii() or is_language(said.lower())):
             yield Fragment("decimal", Sign.DECIMAL, said, *match.span())
+
+
+def _matches(
+    pattern: re.Pattern[str], gates: tuple[bytes, ...], other: re.Pattern[str], text: str, look: bytes
+) -> Iterator[re.Match[str]]:
+    """Matches within stretches that show a gate and hold nothing that `other` matches."""
+    for gate in gates:
+        at, found = look.find(gate), False
+        for _ in range(_MOST_RUNS):
+            if at < 0:
+                break
+            start = at
+            while start > max(0, at - _WALK) and not other.match(text[start - 1]):
+                start -= 1
+            behind = other.search(text, at)
+            end = min(len(text) if behind is None else behind.start(), start + 4 * MOST_BYTES)
+            for match in pattern.finditer(text, start, end):
+                found = True
+                yield match
+            at = look.find(gate, max(end, at + len(gate)))
+        if found:
+            return
 
 
 def _stands_apart(text: str, start: int) -> bool:
@@ -209,4 +224,4 @@ def _morse(text: str) -> Iterator[Fragment]:
             yield Fragment("morse", Sign.MORSE, said, *match.span())
 
 
-__all__ = ["MOST_BYTES", "Fragment", "fragments", "has_digits"]
+__all__ = ["MOST_BYTES", "Fragment", "fragments"]

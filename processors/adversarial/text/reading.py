@@ -8,10 +8,11 @@ from typing import Final
 from processors.adversarial.text.code_points import shapes
 from processors.adversarial.text.escapes import regions
 from processors.adversarial.text.fragments import MOST_BYTES, fragments
+from processors.adversarial.text.gates import Look
 from processors.adversarial.text.locating import Places, shown
-from processors.adversarial.text.plain import Plain
+from processors.adversarial.text.plain import Plain, fold
 from processors.adversarial.text.plain import plain as plain_of
-from processors.adversarial.text.respelling import respelled
+from processors.adversarial.text.respelling import Respelled, respelled
 from processors.adversarial.text.signs import count_shape_signs, count_signs
 from processors.adversarial.text.view import PLAIN, SIGN_COUNT, Reading, View
 
@@ -50,25 +51,33 @@ class _Reader:
         self.views.append(View(PLAIN, plain.folded, 0, len(text)))
         count_signs(plain.folded, self.signs)
         count_shape_signs(text, self.signs)
-        places = Places(text, plain.text, shown)
+        look = Look(shapes(plain.text, plain.kinds))
         for name, said, start, end in plain.hidden:
             self._view(name, said, start, end, 1)
-        for name, said, start, end in self._found(plain):
+        places = Places(text, plain.text, shown)
+        for name, said, start, end in self._found(plain, look):
             if len(self.views) > _MOST_VIEWS:
                 return
             self._view(name, said, *places.original(start, end), 1)
-        for respelling in respelled(plain.folded, shapes(plain.folded), plain.kinds, plain.turned):
-            self._respelling(respelling.name, respelling.text, *places.original(respelling.start, respelling.end))
-            if respelling.sign is not None:
-                self.signs[respelling.sign] += 1
+        places = Places(text, plain.folded, fold)
+        for found in self._respelled(plain, look):
+            self._add(View(found.name, found.text, *places.original(found.start, found.end)))
 
-    def _found(self, plain: Plain) -> Iterator[tuple[str, str, int, int]]:
-        for found in fragments(plain.text, shapes(plain.text, plain.kinds)):
+    def _found(self, plain: Plain, look: Look) -> Iterator[tuple[str, str, int, int]]:
+        for found in fragments(plain.text, look):
             self.signs[found.sign] += 1
             yield found.name, found.text, found.start, found.end
         for region in regions(plain.text):
             self.signs[region.sign] += 1
             yield region.name, region.text, region.start, region.end
+
+    def _respelled(self, plain: Plain, look: Look) -> Iterator[Respelled]:
+        if len(plain.folded) != len(plain.text):
+            look = Look(shapes(plain.folded))
+        for found in respelled(plain.folded, look, plain.kinds, plain.turned):
+            if found.sign is not None:
+                self.signs[found.sign] += 1
+            yield found
 
     def _view(self, name: str, said: str, start: int, end: int, depth: int) -> None:
         """Add what a stretch of the text says decoded, and what that hides."""
@@ -77,19 +86,20 @@ class _Reader:
             return
         self._left_bytes -= len(said.encode("utf-8", "surrogatepass"))
         plain = plain_of(said, self.signs)
-        self.views.append(View(name, plain.folded, start, end))
+        look = Look(shapes(plain.text, plain.kinds))
+        self._add(View(name, plain.folded, start, end))
         count_signs(plain.folded, self.signs)
-        for respelling in respelled(plain.folded, shapes(plain.folded), plain.kinds, plain.turned):
-            self._respelling(f"{name}+{respelling.name}", respelling.text, start, end)
+        for found in self._respelled(plain, look):
+            self._add(View(f"{name}+{found.name}", found.text, start, end))
         for hidden in plain.hidden:
             self._view(f"{name}+{hidden.name}", hidden.text, start, end, _DEPTH)
         if depth < _DEPTH:
-            for inner, deeper, _, _ in self._found(plain):
+            for inner, deeper, _, _ in self._found(plain, look):
                 self._view(f"{name}+{inner}", deeper, start, end, depth + 1)
 
-    def _respelling(self, name: str, said: str, start: int, end: int) -> None:
+    def _add(self, view: View) -> None:
         if len(self.views) <= _MOST_VIEWS:
-            self.views.append(View(name, said, start, end))
+            self.views.append(view)
 
 
 __all__ = ["read"]

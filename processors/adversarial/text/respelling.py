@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from processors.adversarial.text.acceptance import is_common, is_language
 from processors.adversarial.text.code_points import classes
 from processors.adversarial.text.folding import without_accents
+from processors.adversarial.text.gates import Look
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
@@ -29,13 +30,16 @@ _LINE: Final = re.compile(r"[^\n]+")
 _MOST_LINES: Final = 400
 _MOST_CHARACTERS: Final = 8192
 
-_APART: Final = (b"a.a.a.a.a.a", b"u.u.u.u.u")
-_WIDE: Final = tuple(letter + (b"." * gap + letter) * 5 for letter in (b"a", b"u") for gap in (2, 3))
-_SPACED: Final = re.compile(rb"(?<![au])[au](?:\.{1,9}[au](?![au])){7,}")
+_SPACED: Final = re.compile(rb"(?<!a)a(?:\.{1,9}a(?!a)){7,}")
 _LEAST_ACCENTS: Final = 6
 _LEAST_MIXED: Final = 2
+_FREQUENT: Final = b"etois"
+_FREQUENT_ROTATED: Final = b"rgbvf"
+_DIGIT_WITHIN: Final = b"a0"
+_MOST_DIGITS: Final = 64
+_WORD: Final = 24
 _LEAST_RS: Final = 3
-_NARROW: Final = 64
+_NARROW: Final = 128
 _BROAD: Final = 512
 _FEW: Final = 2048
 
@@ -52,15 +56,15 @@ class Respelled(NamedTuple):
 
 @cache
 def _reversed_stems(script: str) -> tuple[str, ...]:
-    return tuple(stem[::-1] for stem in read_table("spelling.yaml")["reversed"][script])
+    return tuple(stem[::-1] for stem in read_table("spelling.yaml")["suspected"][script])
 
 
-def respelled(text: str, shape: bytes, kinds: bytes | None, turned: bool) -> Iterator[Respelled]:
+def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Iterator[Respelled]:
     """How a text reads otherwise.
 
     Args:
         text: case-folded.
-        shape: `shapes(text)`.
+        look: of it.
         kinds: `classes(text)`; None for ASCII.
         turned: it is said to be written from the other side.
     """
@@ -68,9 +72,10 @@ def respelled(text: str, shape: bytes, kinds: bytes | None, turned: bool) -> Ite
         yield from _in_words(text, start, end, _rotation)
     if turned or _is_reversed(text, kinds):
         yield from _reversed(text)
-    for start, end in _with_digits(shape):
+    for start, end in _with_digits(text, look.shape):
         yield from _in_words(text, start, end, _leet)
-    yield from _spaced(text, shape)
+    if look.has_singles:
+        yield from _spaced(text, look.words)
     if kinds is not None and kinds.count(b"l") >= _LEAST_ACCENTS:
         yield from _accented(text)
 
@@ -82,22 +87,34 @@ def _unlike_language(text: str) -> Iterator[tuple[int, int]]:
         return
     size = _NARROW if len(text) <= _FEW else _BROAD
 
-    def is_odd(start: int) -> bool:
-        hits = text.count("r", start, start + size)
-        return hits >= _LEAST_RS and hits > text.count("e", start, start + size)
-
-    yield from _merged((start for start in range(0, len(text), size) if is_odd(start)), size, len(text))
+    starts = (start for start in range(0, len(text), size) if _is_rotated(text, start, start + size))
+    yield from _merged(starts, size, len(text))
 
 
-def _with_digits(shape: bytes) -> Iterator[tuple[int, int]]:
-    """Where digits stand between letters, and not once."""
-    at = shape.find(b"a0a")
-    if at < 0 or shape.find(b"a0", at + 2) < 0:
-        return
-    starts = (
-        start for start in range(0, len(shape), _BROAD) if shape.count(b"a0a", start, start + _BROAD) >= _LEAST_MIXED
-    )
-    yield from _merged(starts, _BROAD, len(shape))
+def _is_rotated(text: str, start: int, end: int) -> bool:
+    """Whether the rotated frequent letters are as frequent as the frequent ones; the first test is a quick one."""
+    hits = text.count("r", start, end)
+    if hits < _LEAST_RS or hits <= text.count("e", start, end):
+        return False
+    letters = text[start:end].encode("ascii", "ignore")
+    frequent = len(letters) - len(letters.translate(None, _FREQUENT))
+    return (len(letters) - len(letters.translate(None, _FREQUENT_ROTATED))) * 4 > frequent * 3
+
+
+def _with_digits(text: str, shape: bytes) -> Iterator[tuple[int, int]]:
+    """Where digits stand between letters, and two such words become frequent ones."""
+    starts: list[int] = []
+    at = shape.find(_DIGIT_WITHIN)
+    for _ in range(_MOST_DIGITS):
+        if at < 0:
+            break
+        before, behind = text[max(0, at - _WORD) : at + 2], text[at + 2 : at + _WORD]
+        word = before[before.rfind(" ") + 1 :].rpartition("\n")[2] + (behind.split() or [""])[0] * (behind[:1] != " ")
+        if is_common(_from_leet(word).strip(_WORD_EDGES)):
+            starts.append(at // _BROAD * _BROAD)
+        at = shape.find(_DIGIT_WITHIN, at + 2)
+    if len(starts) >= _LEAST_MIXED:
+        yield from _merged(sorted(set(starts)), _BROAD, len(text))
 
 
 def _merged(starts: Iterable[int], size: int, length: int) -> Iterator[tuple[int, int]]:
@@ -248,11 +265,8 @@ def _leet_letters() -> dict[int, str]:
     return {ord(digit): letter for digit, letter in read_table("spelling.yaml")["leet"].items()}
 
 
-def _spaced(text: str, shape: bytes) -> Iterator[Respelled]:
+def _spaced(text: str, words: bytes) -> Iterator[Respelled]:
     """Single letters with something between them."""
-    words = shape.replace(b"0", b"a")
-    if not (any(gate in words for gate in _APART) or any(gate in words for gate in _WIDE)):
-        return
     for match in _SPACED.finditer(words):
         start, end = match.start(), min(match.end(), match.start() + 4 * _MOST_CHARACTERS)
         run = text[start:end]

@@ -9,26 +9,31 @@ from functools import cache
 from itertools import islice
 from typing import Any, Final
 
-from processors.adversarial.text.code_points import shapes
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
-_TOKEN: Final = re.compile(r"<\|[a-z0-9_/\u2581 -]{2,40}\|>|<\|?/?(?:im|header|message|channel)_(?:start|end|id)\|?>")
-_ROLE: Final = re.compile(r"""\\?["']?role\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:system|developer|assistant|tool)\b""")
-_TURN: Final = re.compile(
-    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}:"
+_TOKEN: Final = re.compile(
+    r"<(?:\|[a-z0-9_/\u2581 -]{2,40}\|>|/?\|?(?:im|header|message|channel)_(?:start|end|id)\|?>)"
 )
+_ROLE: Final = re.compile(r"""role\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:system|developer|assistant|tool)\b""")
+_SYSTEM_NAMES: Final = ("system", "\u30b7\u30b9\u30c6\u30e0", "\u7cfb\u7edf")
+_BEFORE_SYSTEM: Final = re.compile(
+    r"(?:<|\[|\u3010|begin_of_|\*\*|#{1,4} ?|[-=~_#*]{3} ?(?:begin |start |new |end )?(?:of )?)$"
+)
+_AFTER_SYSTEM: Final = re.compile(
+    r"(?:_[a-z_]{2,20})?>|(?:[ _](?:message|prompt|override|note|notice))?\]|[^\u3011\n]{0,12}\u3011|_message|_prompt"
+    r"|(?: [a-z]{1,14}){0,2}\*{0,2}:?\*{0,2}\n|[^\n]{0,24}[-=~_#*]{3}"
+)
+_MOST_SYSTEMS: Final = 32
+_ADDRESS: Final = re.compile(r"@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4})")
+_TURN: Final = re.compile(
+    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}$"
+)
+_NAME: Final = 32
 _MOST_TURNS: Final = 2000
 _COMMENT: Final = re.compile(r"<!--(.{24,4000}?)-->", re.DOTALL)
 _PROSE: Final = re.compile(r"[^\W\d_]{2,} [^\W\d_]+ [^\W\d_]+")
 _CLOSING: Final = re.compile(r"</([a-z_]{3,24})\s{0,3}>")
-_SYSTEM: Final = re.compile(
-    r"<(?:system|system_[a-z_]{2,20})>|\[{1,2}/?system(?:[ _](?:message|prompt|override|note|notice))?\]"
-    r"|\u3010(?:\u30b7\u30b9\u30c6\u30e0|\u7cfb\u7edf|system)[^\u3011\n]{0,12}\u3011"
-    r"|begin_of_system|(?:\*{2}|#{1,4} ?)system[a-z ]{0,20}\*{0,2}:?\n"
-    r"|[-=~_#*]{3} ?(?:begin |start |new |end )?(?:of )?system[^\n]{0,24}[-=~_#*]{3}"
-)
-_ADDRESS: Final = re.compile(r"@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4})")
 _MOST_LINKS: Final = 64
 _HOST: Final = re.compile(r"[^\s/?#\"'<>()\[\]{},;`|\\]{3,120}")
 _LINK: Final = re.compile(r"[^\s\"'`|\\]{3,400}")
@@ -43,8 +48,10 @@ _RATIO: Final = 0.1
 _TAIL: Final = 200
 _LEAST_HEAD: Final = 24
 _ODD: Final = re.compile(
-    r"[^\W\d_]([\]\[){}\\!*?;+<>#$%^&|]{1,4})[^\W\d_]|[a-z]{2}([A-Z])[a-z]|([\]\[){}\\*+=<>#$%^&|]{3})|(\]\()(?!http|#|/|\.)|(\\!)|([\"'][!?;][\"'\w])"
+    r"[^\W\d_]([\]\[){}\\!*?;+<>#$%^&|]{1,4})[^\W\d_]|[a-z]{2}([A-Z])[a-z]|([\]\[){}\\*+=<>#$%^&|]{3})"
+    r"|(\]\()(?!http|#|/|\.)|(\\!)|([\"'][!?;][\"'\w])"
 )
+_ODD_MARKS: Final = b"][){}\\!*?;+<>#$%^&|"
 _LEAST_SORTS: Final = 3
 
 
@@ -72,9 +79,10 @@ def count_signs(text: str, signs: list[int]) -> None:
     if "@" in text:
         hosts = (match[1] for match in islice(_ADDRESS.finditer(text), _MOST_LINKS))
         signs[Sign.SUSPICIOUS_HOST] += sum(_is_suspicious(host, host) for host in hosts)
-    if "system" in text or "\u30b7\u30b9\u30c6\u30e0" in text or "\u7cfb\u7edf" in text:
-        signs[Sign.FAKE_TURN] += len(_SYSTEM.findall(text))
-    if "<" in text or "\\" in text or "//" in text:
+    for name in _SYSTEM_NAMES:
+        if name in text:
+            signs[Sign.FAKE_TURN] += _system_headers(text, name)
+    if "<" in text or "\\" in text or "]:" in text:
         _markup(text, signs)
 
 
@@ -86,23 +94,39 @@ def count_shape_signs(original: str, signs: list[int]) -> None:
         signs[Sign.SUFFIX] += _suffix(original)
 
 
+@cache
+def _template_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The literals by what they begin with, since a pattern that begins with a literal is searched fast."""
+    literals = _table()["chat_template"]
+    return tuple(
+        (first, re.compile(f"{re.escape(first)}(?:{'|'.join(re.escape(one[len(first) :]) for one in some)})"))
+        for first in ("<", "[", "### ")
+        for some in [[one for one in literals if one.startswith(first)]]
+    )
+
+
 def _templates(text: str, signs: list[int]) -> None:
     count = len(_TOKEN.findall(text)) if "<" in text else 0
-    for literal in _table()["chat_template"]:
-        if literal in text:
-            count += text.count(literal)
+    for first, pattern in _template_patterns():
+        if first in text:
+            count += len(pattern.findall(text))
     signs[Sign.CHAT_TEMPLATE] += count
 
 
 def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
     found: Counter[str] = Counter()
-    for count, match in enumerate(_TURN.finditer("\n" + text)):
-        if count == _MOST_TURNS:
+    at = text.find(":")
+    for _ in range(_MOST_TURNS):
+        if at < 0:
             break
-        kind = kinds.get(match[1])
-        if kind is not None:
-            found[kind] += 1
+        head = text[at - _NAME : at] if at > _NAME else "\n" + text[:at]
+        if "\n" in head and head[-1] != '"':
+            match = _TURN.search(head, head.rfind("\n"))
+            kind = kinds.get(match[1]) if match else None
+            if kind is not None:
+                found[kind] += 1
+        at = text.find(":", at + 1)
     if "assistant:" in text and not found["assistant"]:
         found["assistant"] += text.count("assistant:")
     signs[Sign.FAKE_TURN] += found["system"] + found["assistant"]
@@ -110,13 +134,26 @@ def _turns(text: str, signs: list[int]) -> None:
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
 
 
+def _system_headers(text: str, name: str) -> int:
+    """How often the name stands as a header or a tag."""
+    count, at = 0, text.find(name)
+    for _ in range(_MOST_SYSTEMS):
+        if at < 0:
+            break
+        end = at + len(name)
+        if _BEFORE_SYSTEM.search(text[max(0, at - 16) : at]) and _AFTER_SYSTEM.match(text, end):
+            count += 1
+        at = text.find(name, end)
+    return count
+
+
 def _markup(text: str, signs: list[int]) -> None:
     if "</" in text:
         signs[Sign.CLOSING_TAG] += _unopened(text)
     count = sum(_PROSE.search(match[1]) is not None for match in _COMMENT.finditer(text)) if "<!--" in text else 0
-    for style in _table()["hidden_styles"]:
-        if style in text:
-            count += text.count(style)
+    for gate, styles in _table()["hidden_styles"].items():
+        if gate in text:
+            count += sum(map(text.count, styles))
     signs[Sign.HIDDEN_MARKUP] += count
 
 
@@ -177,8 +214,9 @@ def _repetition(text: str) -> int:
 def _suffix(text: str) -> int:
     """Odd joints in the tail, where the rest has next to none."""
     tail = text[-_TAIL:] if len(text) > 2 * _TAIL else text[len(text) // 2 :]
-    marks = shapes(tail).count(b".") - tail.count(" ")
-    if marks * 12 < len(tail) or "://" in tail:
+    letters = tail.encode("ascii", "ignore")
+    marks = len(letters) - len(letters.translate(None, _ODD_MARKS))
+    if marks * 20 < len(tail) or "://" in tail:
         return 0
     odd = ["".join(groups) for groups in _ODD.findall(tail)]
     sorts = {mark if not mark.isalpha() else "A" for mark in odd}
