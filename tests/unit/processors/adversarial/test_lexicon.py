@@ -18,6 +18,7 @@ CONTINUOUS = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 HANGUL = re.compile("[\uac00-\ud7a3]")
 WORD = re.compile(r"[^\W_]+")
 JOINING = re.compile("[\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u200c\u200d]")
+SIGNED_WORD = re.compile(rf"(?:[^\W_]|{JOINING.pattern})+")
 
 
 def _entries(path_index: int) -> dict[str, list[str]]:
@@ -33,7 +34,7 @@ def _key(entry: str) -> str:
         return text[:STEM_LENGTH]
     if text.endswith("*"):
         return text[:-1][:STEM_LENGTH] + "*"
-    return " ".join(WORD.findall(text))
+    return " ".join(SIGNED_WORD.findall(text))
 
 
 def _fault(entry: object) -> str | None:
