@@ -18,6 +18,7 @@ from processors.gen_ai_metrics.config import JoinsConfig
 from processors.gen_ai_metrics.facts import Get
 from processors.gen_ai_metrics.joins import Calls, JoinKey, Result, Seen, Waiting, add_seen, keys_of, response_id
 from processors.gen_ai_metrics.twice import Source, Twice
+from processors.marks import ADVERSARIAL_INPUT
 
 EVENT: Final = "gen_ai.evaluation.result"
 NAME: Final = "gen_ai.evaluation.name"
@@ -76,19 +77,23 @@ class Evaluations:
 
     def of_span(self, span: Span, place: Place, get: Get) -> None:
         """Take the results that a span says, in its events or, where none is there, in its attributes."""
-        results = [event for event in span.pb.events if event.name == EVENT]
-        if not results and (get(NAME) is None or (get(SCORE) is None and get(LABEL) is None)):
+        is_told = any(event.name == EVENT for event in span.pb.events)
+        results = [event for event in span.events if event.name == EVENT] if is_told else []
+        is_own = False
+        if get(NAME) is not None and not (get(SCORE) is None and get(LABEL) is None):
+            # What was found in the texts of a span that judges is not what it judged.
+            is_own = all(event.attributes.get(NAME) == ADVERSARIAL_INPUT for event in results)
+        if not results and not is_own:
             return
         pb = span.pb
         around = [*[link.span_id for link in pb.links[:_MOST_LINKS]], pb.parent_span_id]
         of_span = response_id(get(_RESPONSE))
-        if not results:
+        if is_own:
             self._take(get, {}, place, About(Source.SPAN, keys_of(of_span, pb.span_id), around))
-        for event in span.events if results else ():
-            if event.name == EVENT:
-                said = event.attributes
-                own = keys_of(response_id(said.get(_RESPONSE)), of_span, pb.span_id)
-                self._take(get, said, place, About(Source.SPAN, own, around))
+        for event in results:
+            said = event.attributes
+            own = keys_of(response_id(said.get(_RESPONSE)), of_span, pb.span_id)
+            self._take(get, said, place, About(Source.SPAN, own, around))
 
     def of_log(self, record: LogRecord, place: Place, get: Get) -> None:
         """Take the result that a log record is, in its attributes or, where they do not say, in its body."""

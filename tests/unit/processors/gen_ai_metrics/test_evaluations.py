@@ -11,6 +11,7 @@ from pipeline.testing import CollectingSink, FakeClock, logs
 from processors.gen_ai_metrics.bundles import Place
 from processors.gen_ai_metrics.joins import Calls, Result, Waiting
 from processors.gen_ai_metrics.twice import Source, Twice
+from processors.marks import ADVERSARIAL_INPUT
 from tests.unit.processors.gen_ai_metrics.counted import Made, connector, counted, names, point, points, spans, sums
 
 CALL: dict[str, Value] = {
@@ -122,6 +123,16 @@ async def test_results_without_a_score_count_by_label() -> None:
     batch = await counted(spans(Made("f", said)))
     assert sums(batch, RESULTS, "gen_ai.evaluation.score.label") == {"pass": 1}
     assert SCORE not in names(batch)
+
+
+async def test_what_was_found_in_the_texts_of_a_judge_does_not_stand_for_what_it_judged() -> None:
+    found: dict[str, Value] = {
+        "gen_ai.evaluation.name": ADVERSARIAL_INPUT,
+        "gen_ai.evaluation.score.value": 0.95,
+        "gen_ai.evaluation.score.label": "attack",
+    }
+    batch = await counted(call(), spans(Made("f", FEEDBACK, "c", events=[(EVENT, 0.5, found)])))
+    assert sums(batch, RESULTS, "gen_ai.evaluation.name") == {"user_feedback": 1, "adversarial_input": 1}
 
 
 @pytest.mark.parametrize(
