@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from training.adversarial import pairs_check
-from training.adversarial.pairs_check import CATEGORIES, MOST_SHARED, Pair, load, main, overlaps, report, shingles
+from training.adversarial.pairs_check import (
+    CATEGORIES,
+    FOLDER,
+    MOST_SHARED,
+    Pair,
+    load,
+    main,
+    overlaps,
+    report,
+    shingles,
+)
 
 ROW = {"id": "jailbreak-en-001", "frame": "letter", "attack": "one two three four five six", "benign": "a b c d e f g"}
 
@@ -84,3 +94,7 @@ def test_figures_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "1000 are needed" in printed
     assert any(line.split() == ["jailbreak", "1", "0", "1"] for line in printed.splitlines())
     assert MOST_SHARED == 0.5
+
+
+def test_the_written_pairs_are_many_and_varied() -> None:
+    assert report(load(FOLDER)).failures() == []
