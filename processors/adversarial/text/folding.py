@@ -16,6 +16,7 @@ _RUN: Final = re.compile(rb".?[fmM]+", re.DOTALL)
 _MOST_RUNS: Final = 200
 _TOKEN: Final = re.compile(rb"[^ ]+")
 _WORD: Final = re.compile(rb"[alcgkosm]+")
+_MIXED: Final = re.compile(rb"[al][cg]|[cg][al]")
 _LINE: Final = re.compile("[^\n]+")
 _LEAST_MIXED: Final = 4
 """Letters; shorter words of Greek and Latin letters are formulas, too."""
@@ -131,7 +132,8 @@ def _words_in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
 
 def _imitations(line: str, kinds: bytes) -> list[tuple[int, int]]:
     """Where words of a line are written with look-alikes: mixed ones, and whole ones between Latin ones."""
-    if not (b"c" in kinds or b"g" in kinds) or b"a" not in kinds:
+    foreign = kinds.count(b"c") + kinds.count(b"g")
+    if not foreign or b"a" not in kinds or (foreign > kinds.count(b"a") and not _MIXED.search(kinds)):
         return []
     table = _in_words()
     spans: list[tuple[int, int]] = []

@@ -38,18 +38,22 @@ _HEX_GATES: Final = (
 )
 _NO_HEX: Final = re.compile(r"[^0-9A-Fa-fxX\s:,;_|./+\"'\\-]")
 _BINARY: Final = re.compile(r"(?:[01]{8}[\s,_|-]{0,3}){6,}")
+_BITS: Final = re.compile("[01]+")
 _BINARY_GATES: Final = (b"00000000.00000000.00000000.00000000", b"0" * 48, b"00000000..00000000..00000000")
 _NO_BINARY: Final = re.compile(r"[^01\s,_|-]")
 _DECIMAL: Final = re.compile(r"(?:[0-9]{2,3}[\s,;|.-]{1,3}){9,}[0-9]{2,3}")
 _DECIMAL_GATES: Final = (b"000.000.000.", b"000..000..000..")
 _NO_DECIMAL: Final = re.compile(r"[^0-9\s,;|.-]")
 _INTEGER: Final = re.compile("[0-9]+")
-_WALK: Final = 256
 _MARKS: Final = b"." * 20
 _MORSE: Final = re.compile(
     r"(?:[.\u00b7\u2022*_\u2013\u2014\u2212-]{1,7}(?:[ \t]{0,3}[/|\n][ \t]{0,3}|[ \t]{1,8})){7,}"
     r"[.\u00b7\u2022*_\u2013\u2014\u2212-]{0,7}"
 )
+_NO_MARK: Final = re.compile(rb"[^.]")
+_DOT_DASH: Final = re.compile(r"[.\u00b7\u2022*][-_\u2013\u2014\u2212]|[-_\u2013\u2014\u2212][.\u00b7\u2022*]")
+_LEAST_LETTERS: Final = 6
+_LEAST_SORTS: Final = 5
 _MORSE_SIGNS: Final = str.maketrans("\u00b7\u2022*_\u2013\u2014\u2212", "...----")
 _MORSE_WORD: Final = re.compile(r"\s*[/|\n]\s*|[ \t]{3,}")
 
@@ -73,10 +77,10 @@ def fragments(text: str, look: Look) -> Iterator[Fragment]:
     """
     if look.has_runs:
         yield from _runs(text, look.shape.replace(b"0", b"a"))
-    if look.has_digits():
-        yield from _numbers(text, look)
+    for start, end in look.digits:
+        yield from _numbers(text, look, start, end)
     if _MARKS in look.shape:
-        yield from _morse(text)
+        yield from _morse(text, look.shape)
 
 
 def _runs(text: str, words: bytes) -> Iterator[Fragment]:
@@ -163,18 +167,18 @@ def _pairs(run: str, start: int) -> Fragment | None:
     return None if said is None else Fragment("hex", Sign.HEX, said, start, start + len(run))
 
 
-def _numbers(text: str, look: Look) -> Iterator[Fragment]:
+def _numbers(text: str, look: Look, start: int, end: int) -> Iterator[Fragment]:
     """Hexadecimal pairs, octets and decimals that stand apart; runs of octets, too."""
-    for match in _matches(_HEX, _HEX_GATES, _NO_HEX, text, look.words):
+    for match in _matches(_HEX, _HEX_GATES, _NO_HEX, text, look.words, start, end):
         found = _pairs(match.group(), match.start()) if _stands_apart(text, match.start()) else None
         if found is not None:
             yield found
-    for match in _matches(_BINARY, _BINARY_GATES, _NO_BINARY, text, look.shape):
-        bits = "".join(bit for bit in match.group() if bit in "01")[: MOST_BYTES * 8]
+    for match in _matches(_BINARY, _BINARY_GATES, _NO_BINARY, text, look.shape, start, end):
+        bits = "".join(_BITS.findall(match.group()))[: MOST_BYTES * 8]
         said = decoded(int(bits, 2).to_bytes(len(bits) // 8, "big"))
         if said is not None:
             yield Fragment("binary", Sign.BINARY, said, *match.span())
-    for match in _matches(_DECIMAL, _DECIMAL_GATES, _NO_DECIMAL, text, look.shape):
+    for match in _matches(_DECIMAL, _DECIMAL_GATES, _NO_DECIMAL, text, look.shape, start, end):
         values = [int(value) for value in _INTEGER.findall(match.group())][:MOST_BYTES]
         said = decoded(bytes(values)) if max(values) < 256 else None
         if said is not None and (not said.isascii() or is_language(said.lower())):
@@ -182,24 +186,28 @@ def _numbers(text: str, look: Look) -> Iterator[Fragment]:
 
 
 def _matches(
-    pattern: re.Pattern[str], gates: tuple[bytes, ...], other: re.Pattern[str], text: str, look: bytes
+    pattern: re.Pattern[str],
+    gates: tuple[bytes, ...],
+    other: re.Pattern[str],
+    text: str,
+    look: bytes,
+    start: int,
+    end: int,
 ) -> Iterator[re.Match[str]]:
-    """Matches within stretches that show a gate and hold nothing that `other` matches."""
+    """Matches from a gate to where `other` matches."""
     for gate in gates:
-        at, found = look.find(gate), False
+        at, done = look.find(gate, start, end), start
         for _ in range(_MOST_RUNS):
             if at < 0:
                 break
-            start = at
-            while start > max(0, at - _WALK) and not other.match(text[start - 1]):
-                start -= 1
+            while at > done and not other.match(text[at - 1]):
+                at -= 1
             behind = other.search(text, at)
-            end = min(len(text) if behind is None else behind.start(), start + 4 * MOST_BYTES)
-            for match in pattern.finditer(text, start, end):
-                found = True
-                yield match
-            at = look.find(gate, max(end, at + len(gate)))
-        if found:
+            done = min(end if behind is None else behind.start(), at + 4 * MOST_BYTES)
+            yield from pattern.finditer(text, at, done)
+            done = max(done, at + len(gate))
+            at = look.find(gate, done, end)
+        if done > start:
             return
 
 
@@ -212,15 +220,27 @@ def _letters() -> dict[str, str]:
     return {code: letter for letter, code in read_table("spelling.yaml")["morse"].items()}
 
 
-def _morse(text: str) -> Iterator[Fragment]:
+def _morse(text: str, shape: bytes) -> Iterator[Fragment]:
+    at = shape.find(_MARKS)
+    for _ in range(_MOST_RUNS):
+        if at < 0:
+            return
+        behind = _NO_MARK.search(shape, at)
+        end = len(text) if behind is None else behind.start()
+        if _DOT_DASH.search(text, at, end):
+            yield from _from_morse(text, at, end)
+        at = shape.find(_MARKS, end)
+
+
+def _from_morse(text: str, start: int, end: int) -> Iterator[Fragment]:
     table = _letters()
-    for match in _MORSE.finditer(text):
+    for match in _MORSE.finditer(text, start, end):
         codes = match.group()[: MOST_BYTES * 4].translate(_MORSE_SIGNS)
         said = " ".join(
             "".join(table.get(code, "\ufffd") for code in word.split()) for word in _MORSE_WORD.split(codes.strip())
         ).strip()
         letters = sum(map(str.isalpha, said))
-        if letters >= 6 and len(set(said)) >= 5 and "\ufffd" not in said[: 4 * letters]:
+        if letters >= _LEAST_LETTERS and len(set(said)) >= _LEAST_SORTS and said.count("\ufffd") * 20 <= letters:
             yield Fragment("morse", Sign.MORSE, said, *match.span())
 
 

@@ -1,19 +1,25 @@
-"""Whether a text has a regular look somewhere: what decoders ask before they search."""
+"""Whether and where a text has a regular look: what decoders ask before they search."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+
+Range = tuple[int, int]
 
 _SEARCHED: Final = 1024
-"""Bytes up to which searching is faster than counting with numpy."""
+"""Characters up to which searching is faster than counting with numpy."""
 _GAPS: Final = (1, 2, 3)
 _RUN: Final = b"a" * 20
 _BLOCK: Final = 8
 _APART: Final = tuple((b"a" + b"." * gap) * 5 + b"a" for gap in _GAPS)
-_WINDOW: Final = 1024
-_LEAST_DIGITS: Final = 20
+_WINDOW: Final = 64
+_MARGIN: Final = 64
+_LEAST_DIGITS: Final = 8
 
 
 def _blocks(gap: int) -> tuple[np.uint64, ...]:
@@ -24,41 +30,63 @@ def _blocks(gap: int) -> tuple[np.uint64, ...]:
 
 _APART_BLOCKS: Final = tuple(block for gap in _GAPS for block in _blocks(gap))
 _RUN_BLOCK: Final = np.frombuffer(b"\x01" * _BLOCK, np.uint64)[0]
+_TOP_BYTE: Final = np.uint64(56)
 
 
 class Look:
     """What a text looks like.
 
     Attributes:
+        shape: `shapes(text)`.
         words: `a` for letters and digits, `.` for all else.
         has_runs: there may be 20 letters and digits in a row.
-        has_singles: there may be single letters and digits, kept apart by something.
+        singles: where there may be single letters and digits, kept apart by something.
     """
-
-    __slots__ = ("has_runs", "has_singles", "shape", "words")
 
     def __init__(self, shape: bytes) -> None:
         """Look at `shapes(text)`."""
         self.shape = shape
         self.words = shape.replace(b"u", b"a").replace(b"0", b"a")
+        self.singles: list[Range] = []
         if len(shape) <= _SEARCHED:
             self.has_runs = _RUN in self.words
-            self.has_singles = any(pattern in self.words for pattern in _APART)
+            if any([pattern in self.words for pattern in _APART]):  # noqa: C419 - a short list takes less time
+                self.singles.append((0, len(shape)))
             return
         is_word = np.frombuffer(shape, np.uint8) != ord(".")
         blocks = is_word[: len(shape) // _BLOCK * _BLOCK].view(np.uint64)
         full = blocks == _RUN_BLOCK
         self.has_runs = bool((full[1:] & full[:-1]).any())
-        self.has_singles = any((blocks == block).any() for block in _APART_BLOCKS)
+        apart = blocks == _APART_BLOCKS[0]
+        for block in _APART_BLOCKS[1:]:
+            apart |= blocks == block
+        self.singles = self._ranges(np.flatnonzero(apart), _BLOCK)
 
-    def has_digits(self) -> bool:
-        """Whether somewhere within a thousand characters there are more digits than prose has."""
+    def _ranges(self, hits: NDArray[np.intp], size: int) -> list[Range]:
+        return merged((hits * size).tolist(), size, len(self.shape))
+
+    @cached_property
+    def digits(self) -> list[Range]:
+        """Where there are more digits than prose has, 8 and more of 128 characters."""
         shape = self.shape
-        if shape.count(b"0") < _LEAST_DIGITS:
-            return False
-        return len(shape) <= _WINDOW or any(
-            shape.count(b"0", start, start + _WINDOW) >= _LEAST_DIGITS for start in range(0, len(shape), _WINDOW // 2)
-        )
+        if shape.count(b"0", 0, _SEARCHED) < _LEAST_DIGITS and (len(shape) <= _SEARCHED or b"0" not in shape):
+            return []
+        padded = shape + bytes(-len(shape) % _WINDOW + _WINDOW)
+        blocks = (np.frombuffer(padded, np.uint8) == ord("0")).view(np.uint64)
+        sums = blocks.reshape(-1, _WINDOW // _BLOCK).sum(axis=1) * _RUN_BLOCK >> _TOP_BYTE
+        return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), _WINDOW)
 
 
-__all__ = ["Look"]
+def merged(starts: Iterable[int], size: int, length: int) -> list[Range]:
+    """Windows that begin at these places, in order, as ranges with a margin; neighbours are one."""
+    ranges: list[Range] = []
+    for start in starts:
+        first, last = max(0, start - _MARGIN), min(length, start + size + _MARGIN)
+        if ranges and first <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], last
+        else:
+            ranges.append((first, last))
+    return ranges
+
+
+__all__ = ["Look", "Range", "merged"]

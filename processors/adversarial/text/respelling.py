@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from processors.adversarial.text.acceptance import is_common, is_language
 from processors.adversarial.text.code_points import classes
 from processors.adversarial.text.folding import without_accents
-from processors.adversarial.text.gates import Look
+from processors.adversarial.text.gates import Look, Range, merged
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
@@ -38,7 +38,8 @@ _FREQUENT_ROTATED: Final = b"rgbvf"
 _DIGIT_WITHIN: Final = b"a0"
 _MOST_DIGITS: Final = 64
 _WORD: Final = 24
-_LEAST_RS: Final = 3
+_TOKEN: Final = re.compile(r"[^\s]+")
+_LEAST_ROTATED: Final = 6
 _NARROW: Final = 128
 _BROAD: Final = 512
 _FEW: Final = 2048
@@ -72,61 +73,52 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
         yield from _in_words(text, start, end, _rotation)
     if turned or _is_reversed(text, kinds):
         yield from _reversed(text)
-    for start, end in _with_digits(text, look.shape):
-        yield from _in_words(text, start, end, _leet)
-    if look.has_singles:
-        yield from _spaced(text, look.words)
+    for start, end in look.digits:
+        if _has_leet(text, look.shape, start, end):
+            yield from _in_words(text, start, end, _leet)
+    for start, end in look.singles:
+        yield from _spaced(text, look.words, start, end)
     if kinds is not None and kinds.count(b"l") >= _LEAST_ACCENTS:
         yield from _accented(text)
 
 
-def _unlike_language(text: str) -> Iterator[tuple[int, int]]:
+def _unlike_language(text: str) -> list[Range]:
     """Where there is much `r` for the `e`: rarely in a language, but in one that is rotated, where it is the `e`."""
-    if any(stem in text[:_FEW] for stem in _ROTATED):
-        yield 0, min(len(text), _MOST_CHARACTERS)
-        return
+    if any([stem in text[:_FEW] for stem in _ROTATED]):  # noqa: C419 - a short list takes less time
+        return [(0, min(len(text), _MOST_CHARACTERS))]
     size = _NARROW if len(text) <= _FEW else _BROAD
+    count = text.count
+    starts = [
+        start
+        for start in range(0, len(text), size)
+        if count("r", start, start + size) > count("e", start, start + size) and _is_rotated(text[start : start + size])
+    ]
+    return merged(starts, size, len(text)) if starts else []
 
-    starts = (start for start in range(0, len(text), size) if _is_rotated(text, start, start + size))
-    yield from _merged(starts, size, len(text))
 
-
-def _is_rotated(text: str, start: int, end: int) -> bool:
-    """Whether the rotated frequent letters are as frequent as the frequent ones; the first test is a quick one."""
-    hits = text.count("r", start, end)
-    if hits < _LEAST_RS or hits <= text.count("e", start, end):
-        return False
-    letters = text[start:end].encode("ascii", "ignore")
+def _is_rotated(text: str) -> bool:
+    """Whether the rotated frequent letters are as frequent as the frequent ones."""
+    letters = text.encode("ascii", "ignore")
     frequent = len(letters) - len(letters.translate(None, _FREQUENT))
-    return (len(letters) - len(letters.translate(None, _FREQUENT_ROTATED))) * 4 > frequent * 3
+    rotated = len(letters) - len(letters.translate(None, _FREQUENT_ROTATED))
+    return rotated >= _LEAST_ROTATED and rotated * 4 > frequent * 3
 
 
-def _with_digits(text: str, shape: bytes) -> Iterator[tuple[int, int]]:
-    """Where digits stand between letters, and two such words become frequent ones."""
-    starts: list[int] = []
-    at = shape.find(_DIGIT_WITHIN)
+def _has_leet(text: str, shape: bytes, start: int, end: int) -> bool:
+    """Whether two words with digits become frequent ones."""
+    hits = 0
+    at = shape.find(_DIGIT_WITHIN, start, end)
     for _ in range(_MOST_DIGITS):
         if at < 0:
             break
-        before, behind = text[max(0, at - _WORD) : at + 2], text[at + 2 : at + _WORD]
-        word = before[before.rfind(" ") + 1 :].rpartition("\n")[2] + (behind.split() or [""])[0] * (behind[:1] != " ")
-        if is_common(_from_leet(word).strip(_WORD_EDGES)):
-            starts.append(at // _BROAD * _BROAD)
-        at = shape.find(_DIGIT_WITHIN, at + 2)
-    if len(starts) >= _LEAST_MIXED:
-        yield from _merged(sorted(set(starts)), _BROAD, len(text))
-
-
-def _merged(starts: Iterable[int], size: int, length: int) -> Iterator[tuple[int, int]]:
-    """Windows as ranges, with half a window around; at most so many characters."""
-    first = last = -1
-    for start in starts:
-        if first >= 0 and (start > last or last - first > _MOST_CHARACTERS):
-            yield max(0, first - size // 2), min(length, last + size // 2)
-            first = -1
-        first, last = (start if first < 0 else first), start + size
-    if first >= 0:
-        yield max(0, first - size // 2), min(length, last + size // 2)
+        match = _TOKEN.search(text, at)
+        before = text[max(start, at - _WORD) : at].rsplit(maxsplit=1)
+        word = (before[-1] if before and not text[at - 1].isspace() else "") + (match.group() if match else "")
+        hits += is_common(_from_leet(word).strip(_WORD_EDGES))
+        if hits >= _LEAST_MIXED:
+            return True
+        at = shape.find(_DIGIT_WITHIN, match.end() if match else at + 2, end)
+    return False
 
 
 class _Spelling(NamedTuple):
@@ -206,7 +198,7 @@ def _plain_word(word: str) -> str:
 
 
 _rotation: Final = _Spelling("rot13", Sign.ROT13, re.compile(r"[a-z]+"), _rotated, 2.0)
-_leet: Final = _Spelling("leet", Sign.LEET, re.compile(r"[^\s]+"), _from_leet, 2.0)
+_leet: Final = _Spelling("leet", Sign.LEET, _TOKEN, _from_leet, 2.0)
 
 
 def _blocks(text: str, belongs: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
@@ -235,7 +227,7 @@ def _scripts(kinds: bytes | None) -> tuple[str, ...]:
 
 
 def _is_reversed(text: str, kinds: bytes | None) -> bool:
-    return any(stem in text for script in _scripts(kinds) for stem in _reversed_stems(script))
+    return any([stem in text for script in _scripts(kinds) for stem in _reversed_stems(script)])  # noqa: C419 - a short list takes less time
 
 
 def _reversed(text: str) -> Iterator[Respelled]:
@@ -265,9 +257,9 @@ def _leet_letters() -> dict[int, str]:
     return {ord(digit): letter for digit, letter in read_table("spelling.yaml")["leet"].items()}
 
 
-def _spaced(text: str, words: bytes) -> Iterator[Respelled]:
+def _spaced(text: str, words: bytes, first: int, last: int) -> Iterator[Respelled]:
     """Single letters with something between them."""
-    for match in _SPACED.finditer(words):
+    for match in _SPACED.finditer(words, first, last):
         start, end = match.start(), min(match.end(), match.start() + 4 * _MOST_CHARACTERS)
         run = text[start:end]
         letters = [at for at in range(len(run)) if words[start + at] != 0x2E]

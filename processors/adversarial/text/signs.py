@@ -202,9 +202,8 @@ def _is_suspicious(host: str, link: str) -> bool:
 
 def _repetition(text: str) -> int:
     """How many times smaller the text gets by compression, where that is ten times and more."""
-    step = len(text) // 4
-    probes = (text[at : at + _PROBE] for at in (step, 2 * step, 3 * step - _PROBE))
-    if all(text.count(probe) * 100 < len(text) for probe in probes):
+    middle = len(text) // 2
+    if text.count(text[middle : middle + _PROBE]) * 100 < len(text):
         return 0
     data = text[:_PREFIX].encode("utf-8", "surrogatepass")
     ratio = len(zlib.compress(data, 1)) / len(data)
