@@ -24,18 +24,19 @@ ALL_ORIGINS: Final[tuple[OriginName, ...]] = (
 
 
 class ThresholdsConfig(ConfigModel):
-    """Scores from which on a text is called something; where a key is absent, what the model was calibrated to holds.
+    """Scores from which on a text is called something."""
 
-    One number for all texts: it takes the place of the model's own thresholds, which depend on origin and length.
-    """
-
-    suspect: float | None = Field(None, gt=0, le=1, description="Score of a `suspect`; calibrated: 1 % false alarms.")
-    attack: float | None = Field(None, gt=0, le=1, description="Score of an `attack`; calibrated: 0.1 % false alarms.")
+    suspect: float = Field(
+        0.5, gt=0, le=1, description="Score of a `suspect`: at 0.5, 1 % of harmless texts are called so."
+    )
+    attack: float = Field(
+        0.9, gt=0, le=1, description="Score of an `attack`: at 0.9, 0.1 % of harmless texts are called so."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> ThresholdsConfig:
-        if self.suspect is not None and self.attack is not None and self.suspect > self.attack:
-            raise InvalidKey("must not be above `attack`", "suspect")
+        if self.suspect > self.attack:
+            raise InvalidKey(f"must not be above `attack` ({self.attack})", "suspect")
         return self
 
 
@@ -108,7 +109,7 @@ class AdversarialConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> AdversarialConfig:
-        if "drop_at" in self.model_fields_set and not self.drops:
+        if self.drop_at != "attack" and not self.drops:
             raise InvalidKey("has no effect unless action is drop_content, or shadow is true", "drop_at")
         keys = [entry if isinstance(entry, str) else entry.key for entry in self.attributes]
         for index, key in enumerate(keys):

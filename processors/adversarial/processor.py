@@ -215,5 +215,5 @@ def load_rules(config: AdversarialConfig, host: Host) -> Rules:
     from processors.adversarial.model.weights import PATH, Weights  # noqa: PLC0415 - the same
 
     model = host.shared(Model, lambda: Model(Weights.load(PATH)))
-    thresholds = Thresholds(**config.thresholds.model_dump(exclude_none=True))
+    thresholds = Thresholds(config.thresholds.suspect, config.thresholds.attack)
     return Detector(model, thresholds, config.max_part_characters), model.weights.version
