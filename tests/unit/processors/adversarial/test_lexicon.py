@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 import yaml
@@ -21,8 +22,9 @@ JOINING = re.compile("[\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f\u098
 SIGNED_WORD = re.compile(rf"(?:[^\W_]|{JOINING.pattern})+")
 
 
+@cache
 def _entries(path_index: int) -> dict[str, list[str]]:
-    loaded = yaml.safe_load(FILES[path_index].read_text("utf-8"))
+    loaded = yaml.load(FILES[path_index].read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert isinstance(loaded, dict)
     return loaded
 
