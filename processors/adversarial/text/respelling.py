@@ -20,6 +20,7 @@ _ROTATION: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
 _ROTATED: Final = ("rot13", "vtabe", "vafgeh", " naq ")
 """A name, and rotated: ignor(e), instru(ct), and."""
 _SPACE: Final = re.compile(r"(\s+)")
+_SENTENCE_END: Final = "!.,;:?\"')"
 _WORD_EDGES: Final = "!.,;:?\"'()[]"
 _LONGEST_NUMBER: Final = 4
 _LEAST_WORD: Final = 2
@@ -145,6 +146,7 @@ def _in_words(text: str, start: int, end: int, spelling: _Spelling) -> Iterator[
     """
     best = total = 0.0
     best_range, first = (0, 0), -1
+    end = min(end, start + _MOST_CHARACTERS)
     for match in spelling.token.finditer(text, start, end):
         gain = _gain(match.group(), spelling)
         if total <= 0:
@@ -191,10 +193,13 @@ def _from_leet(text: str) -> str:
 
 
 def _plain_word(word: str) -> str:
-    core = word.rstrip("!.,;:?\"')")
+    core = word.rstrip(_SENTENCE_END)
     if not any(letter.isalpha() or letter in "|@$" for letter in core) and len(core) > _LONGEST_NUMBER:
         return word
-    return core.replace("11", "ll").translate(_leet_letters()) + word[len(core) :]
+    if "1" in core:
+        other = core.replace("1", "l").translate(_leet_letters())
+        core = other if is_common(other) else core.replace("11", "ll")
+    return core.translate(_leet_letters()) + word[len(word.rstrip(_SENTENCE_END)) :]
 
 
 _rotation: Final = _Spelling("rot13", Sign.ROT13, re.compile(r"[a-z]+"), _rotated, 2.0)

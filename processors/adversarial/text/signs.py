@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from typing import Any, Final
@@ -31,7 +32,8 @@ _TURN: Final = re.compile(
 )
 _NAME: Final = 32
 _MOST_TURNS: Final = 2000
-_COMMENT: Final = re.compile(r"<!--(.{24,4000}?)-->", re.DOTALL)
+_MOST_COMMENTS: Final = 64
+_LONGEST_COMMENT: Final = 4000
 _PROSE: Final = re.compile(r"[^\W\d_]{2,} [^\W\d_]+ [^\W\d_]+")
 _CLOSING: Final = re.compile(r"</([a-z_]{3,24})\s{0,3}>")
 _MOST_LINKS: Final = 64
@@ -150,11 +152,22 @@ def _system_headers(text: str, name: str) -> int:
 def _markup(text: str, signs: list[int]) -> None:
     if "</" in text:
         signs[Sign.CLOSING_TAG] += _unopened(text)
-    count = sum(_PROSE.search(match[1]) is not None for match in _COMMENT.finditer(text)) if "<!--" in text else 0
+    count = sum(_PROSE.search(comment) is not None for comment in _comments(text)) if "<!--" in text else 0
     for gate, styles in _table()["hidden_styles"].items():
         if gate in text:
             count += sum(map(text.count, styles))
     signs[Sign.HIDDEN_MARKUP] += count
+
+
+def _comments(text: str) -> Iterator[str]:
+    at = text.find("<!--")
+    for _ in range(_MOST_COMMENTS):
+        if at < 0:
+            return
+        end = text.find("-->", at, at + _LONGEST_COMMENT)
+        if end > 0:
+            yield text[at:end]
+        at = text.find("<!--", max(end, at + 4))
 
 
 def _unopened(text: str) -> int:
