@@ -25,6 +25,7 @@ class Content:
     """
 
     __slots__ = (
+        "__weakref__",
         "_counted_bytes",
         "_dirty",
         "_message",

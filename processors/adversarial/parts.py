@@ -96,13 +96,6 @@ class PartReader:
             self._structure(record.body, self._other, parts.append)
         return parts
 
-    def is_bare(self, record: Any) -> bool:
-        """Whether a span or log record holds nothing that is scored."""
-        try:
-            return not (self.of_span(record) if isinstance(record, Span) else self.of_log(record))
-        except Exception:  # noqa: BLE001 - it is not for sure
-            return False
-
     def _attributes(self, attributes: Mapping[str, Value], add: Add) -> None:
         get = attributes.get
         # In this order a call comes before what it was answered, and behind what it may come from.

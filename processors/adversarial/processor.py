@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from pipeline.component import Host, Processor
-from pipeline.signals import Batch, Record, Signal
+from pipeline.signals import Batch, Content, Record, Signal
 from processors.adversarial.alarms import RANKS, Finding, Scored
 from processors.adversarial.config import AdversarialConfig
 from processors.adversarial.judging import Judge, Judging, Wanted
@@ -46,7 +47,9 @@ class Adversarial(Processor):
         """Load the model, unless other rules are given."""
         super().__init__(config, host)
         judge, version = load_rules(config, host) if rules is None else rules
-        self._shadow = config.shadow
+        self._erases = config.drops and not config.shadow
+        # What was found in the first slices of a request, for what comes behind them: erasers by trace.
+        self._later: WeakKeyDictionary[Content, dict[bytes, list[Eraser]]] = WeakKeyDictionary()
         self._telemetry = telemetry = Telemetry(host.meter, shadow=config.shadow)
         self._lanes = Lanes(
             map(Origin, config.origins),
@@ -73,8 +76,11 @@ class Adversarial(Processor):
         for scored in marked:
             scored.findings = _findings(scored)
         raised = self._watch.raised(records, marked) if marked or self._watch.active else ()
-        if marked or raised:
-            self._mark(batch, marked, raised)
+        alarming = list(dict.fromkeys((*marked, *raised)))
+        if alarming:
+            self._mark(alarming)
+        if (alarming or self._later) and self._erases and batch.records():
+            self._drop(batch, alarming)
         self._telemetry.write()
         return batch
 
@@ -128,16 +134,12 @@ class Adversarial(Processor):
                 self._marker.passed(scored.record.attributes, score)
         return is_plain
 
-    def _mark(self, batch: Batch, marked: Iterable[Scored], raised: Iterable[Scored]) -> None:
-        """Mark the records of which not all texts pass, or not all of each was read, and drop what is to be dropped."""
-        alarming = list(dict.fromkeys((*marked, *raised)))
+    def _mark(self, alarming: Iterable[Scored]) -> None:
+        """Mark the records of which not all texts pass, or not all of each was read."""
         for scored in alarming:
             for finding in scored.findings:
-                if RANKS[finding.verdict.label.value] >= self._drop_rank:
-                    finding.dropped = True
+                finding.dropped = RANKS[finding.verdict.label.value] >= self._drop_rank
             self._mark_one(scored)
-        if self._drop_rank < len(RANKS) and not self._shadow:
-            self._drop(batch, alarming)
 
     def _mark_one(self, scored: Scored) -> None:
         record, marker = scored.record, self._marker
@@ -175,13 +177,15 @@ class Adversarial(Processor):
                 by_trace[trace_id] += dropped
             elif dropped:
                 self._erase(scored.record, eraser_of(dropped))
-        erasers = {trace_id: eraser_of(dropped) for trace_id, dropped in by_trace.items()}
-        if erasers:
-            # What comes behind and has texts of its own is still to be scored: it is for its own turn.
-            behind = [record for record in batch.behind() if record.pb.trace_id in erasers]
-            for record in (*batch.records(), *filter(self._reader.is_bare, behind)):
-                if (eraser := erasers.get(record.pb.trace_id)) is not None:
-                    self._erase(record, eraser)
+        records = batch.records()
+        erasers = self._later.get(records[0].content, {})
+        for trace_id, found in by_trace.items():
+            erasers[trace_id] = [*erasers.get(trace_id, ()), eraser_of(found)]
+        for record in records if erasers else ():
+            for eraser in erasers.get(record.pb.trace_id, ()):
+                self._erase(record, eraser)
+        if erasers and batch.behind():
+            self._later[records[0].content] = erasers
 
     def _erase(self, record: Record, eraser: Eraser) -> None:
         from processors.adversarial.dropping import empty, erase  # noqa: PLC0415 - as above

@@ -272,3 +272,31 @@ def test_what_is_dropped_depends_on_the_label(at: str, left: str) -> None:
     assert [part["content"] for part in message["parts"]] == [HARMLESS, left, "<ADVERSARIAL>"]
     assert ours(batch)["action"] == "drop_content"
     assert parts(host, label="attack", origin="user", category="direct_injection", action="drop_content") == 1
+
+
+def test_copies_in_other_spans_of_the_trace_go_too() -> None:
+    copy: dict[str, Value] = {"input.value": f"user: {ATTACK}"}
+    batch = traces(said(ATTACK), copy, {**said(SUSPECT), **copy}, copy)
+    for span, trace in zip(batch.records(), ("a", "a", "a", "b"), strict=True):
+        span.pb.trace_id = trace.encode() * 16
+    processor = built(action="drop_content")
+    for window in batch.slices(lambda: 1):
+        processor.process(window)
+    values = [record.attributes.get("input.value") for record in batch.records()]
+    assert values == [None, "user: <ADVERSARIAL>", "user: <ADVERSARIAL>", f"user: {ATTACK}"]
+    assert ours(batch, 2)["label"] == "suspect", "it is scored before anything is taken out of it"
+    assert ours(batch, 1) == {}
+
+
+def test_where_a_text_cannot_be_taken_out_all_texts_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("not this one")
+
+    monkeypatch.setattr("processors.adversarial.dropping.erase", fail)
+    batch = traces({**said(ATTACK), "input.value": ATTACK, "gen_ai.request.model": "m"})
+    built(action="drop_content").process(batch)
+    span = batch.records()[0]
+    assert isinstance(span, Span)
+    assert {key.split(".")[0] for key in span.attributes} == {"penstock"}
+    assert ours(batch)["label"] == "attack"
+    assert (span.name, span.events) == ("", [])
