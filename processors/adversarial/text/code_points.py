@@ -57,7 +57,10 @@ def _as(pairs: dict[bytes, int]) -> bytes:
 
 
 _SHAPES: Final = _as({b"a": ord("a"), b"0": ord("0"), LETTERS[1:]: ord("u")})
-_SHOWN: Final = bytes(0 if value in HIDDEN else 1 for value in range(256))
+_SHOWN: Final = bytes(value not in HIDDEN for value in range(256))
+_SHOWN_OR_INVISIBLE: Final = bytes(value not in b"tvwb" for value in range(256))
+_INVISIBLE: Final = bytes(value in b"zj" for value in range(256))
+_NO_MARKS: Final = bytes(value != ord("m") for value in range(256))
 
 
 @cache
@@ -79,8 +82,24 @@ def shapes(text: str, kinds: bytes | None = None) -> bytes:
 
 def shown(text: str, kinds: bytes) -> tuple[str, bytes]:
     """Text and classes without what is hidden."""
-    keep = np.frombuffer(kinds.translate(_SHOWN), np.bool_)
-    return text_of(points(text)[keep]), kinds.translate(None, HIDDEN)
+    return text_of(points(text)[_mask(kinds, _SHOWN)]), kinds.translate(None, HIDDEN)
+
+
+def without_marks(text: str) -> str:
+    """A text without generic combining marks."""
+    kinds = classes(text)
+    return text if b"m" not in kinds else text_of(points(text)[_mask(kinds, _NO_MARKS)])
+
+
+def with_spaces(text: str, kinds: bytes) -> str:
+    """A text without what is hidden, but spaces for what is invisible."""
+    values = points(text).copy()
+    values[_mask(kinds, _INVISIBLE)] = ord(" ")
+    return text_of(values[_mask(kinds, _SHOWN_OR_INVISIBLE)])
+
+
+def _mask(kinds: bytes, table: bytes) -> NDArray[np.bool_]:
+    return np.frombuffer(kinds.translate(table), np.bool_)
 
 
 def letter_count(kinds: bytes) -> int:
@@ -88,4 +107,15 @@ def letter_count(kinds: bytes) -> int:
     return len(kinds) - len(kinds.translate(None, LETTERS))
 
 
-__all__ = ["HIDDEN", "LETTERS", "classes", "letter_count", "points", "shapes", "shown", "text_of"]
+__all__ = [
+    "HIDDEN",
+    "LETTERS",
+    "classes",
+    "letter_count",
+    "points",
+    "shapes",
+    "shown",
+    "text_of",
+    "with_spaces",
+    "without_marks",
+]

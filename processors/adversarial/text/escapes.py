@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
+from itertools import islice
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +15,8 @@ from processors.adversarial.text.view import Sign
 _GAP: Final = 40
 _LEAST: Final = 3
 _MOST_BEFORE: Final = 80
-_MOST_CHARACTERS: Final = 48_000
+_MOST_CHARACTERS: Final = 16_384
+_MOST: Final = 2048
 
 
 class Region(NamedTuple):
@@ -94,7 +96,7 @@ def regions(text: str) -> Iterator[Region]:
         if notation.gate not in text:
             continue
         clusters = _clusters(notation.escape, text)
-        if sum(end - start for start, end in clusters) * 2 > len(text):
+        if sum(end - start for start, end in clusters) * 2 > min(len(text), _MOST_CHARACTERS):
             clusters = [(0, min(len(text), _MOST_CHARACTERS))]
         for start, end in clusters:
             said = notation.decode(text[start:end])
@@ -105,7 +107,7 @@ def regions(text: str) -> Iterator[Region]:
 def _clusters(escape: re.Pattern[str], text: str) -> list[tuple[int, int]]:
     """Where escapes stand near each other, three at least; with the rest of the words they are in."""
     found: list[tuple[int, int, int]] = []
-    for match in escape.finditer(text):
+    for match in islice(escape.finditer(text), _MOST):
         start, end = match.span()
         if found and start - found[-1][1] <= _GAP and end - found[-1][0] <= _MOST_CHARACTERS:
             found[-1] = (found[-1][0], end, found[-1][2] + 1)

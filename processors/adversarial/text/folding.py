@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from typing import Final
 
-from processors.adversarial.text.code_points import classes, letter_count
+from processors.adversarial.text.code_points import classes, letter_count, without_marks
 from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
@@ -21,7 +21,12 @@ _LINE: Final = re.compile("[^\n]+")
 _LEAST_MIXED: Final = 4
 """Letters; shorter words of Greek and Latin letters are formulas, too."""
 _NEAR: Final = 2
-_MOST_WORDS: Final = 12_000
+_MOST_WORDS: Final = 600
+"""Of a line; what is behind them is read as if it were in disguise."""
+_LONG: Final = 1000
+_LONG_FORMS: Final = "\ufdfa\ufdfb"
+"""Become 18 and 8 characters; many of them would make a long text of a short one."""
+_FEW: Final = 100
 _THAI_LAO_AM: Final = "\u0e33\u0eb3"
 _COMPOSED_LETTERS: Final = "йёїўЙЁЇЎ"
 """Letters of their own, which decompose."""
@@ -43,6 +48,8 @@ def compatible(text: str, kinds: bytes, signs: list[int]) -> tuple[str, bytes]:
     if not (b"f" in kinds or b"m" in kinds or b"M" in kinds):
         return text, kinds
     forms = kinds.count(b"f")
+    for ligature in _LONG_FORMS if forms > _FEW else ():
+        text = text.replace(ligature, "\ufffd")
     signs[Sign.COMPATIBILITY] += forms - sum(map(text.count, _THAI_LAO_AM))
     text = unicodedata.normalize(_FORM, text) if forms * 8 > len(text) else _piecewise(text, kinds)
     return text, classes(text)
@@ -91,9 +98,9 @@ def _bare(word: str) -> str:
 
 
 @cache
-def _always() -> dict[int, str]:
-    table = read_table("homoglyphs.yaml")["always"]
-    return {ord(letter): latin for letter, latin in table.items()}
+def _always() -> dict[str, str]:
+    table: dict[str, str] = read_table("homoglyphs.yaml")["always"]
+    return table
 
 
 @cache
@@ -111,7 +118,9 @@ def in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
     """Look-alikes as the Latin letters they stand for; words of other scripts stay."""
     if b"s" in kinds:
         signs[Sign.HOMOGLYPH] += max(0, kinds.count(b"s") - len(_REGIONAL.findall(text))) // 2
-        text = text.translate(_always())
+        for letter, latin in _always().items():
+            if letter in text:
+                text = text.replace(letter, latin)
         kinds = kinds.replace(b"s", b"a")
     if (b"c" in kinds or b"g" in kinds) and b"a" in kinds:
         text = _words_in_latin(text, kinds, signs)
@@ -120,14 +129,27 @@ def in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
 
 def _words_in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
     pieces: list[str] = []
-    done = 0
+    done = words = 0
     for line in _LINE.finditer(text):
         base = line.start()
         for start, end in _imitations(line.group(), kinds[base : line.end()]):
-            pieces += text[done : base + start], text[base + start : base + end].translate(_in_words())
+            pieces += text[done : base + start], _translated(text[base + start : base + end])
             done = base + end
-            signs[Sign.HOMOGLYPH] += 1
+            words += 1
+        if words > _MOST_WORDS:
+            break
+    signs[Sign.HOMOGLYPH] += words
     return "".join((*pieces, text[done:]))
+
+
+def _translated(text: str) -> str:
+    """With a Latin letter for every look-alike; of long texts letter by letter, since there are few of them."""
+    if len(text) < _LONG:
+        return text.translate(_in_words())
+    for letter, latin in _in_words().items():
+        if chr(letter) in text:
+            text = text.replace(chr(letter), latin)
+    return text
 
 
 def _imitations(line: str, kinds: bytes) -> list[tuple[int, int]]:
@@ -140,6 +162,8 @@ def _imitations(line: str, kinds: bytes) -> list[tuple[int, int]]:
     sorts = ""
     for match in _WORD.finditer(kinds):
         if len(spans) == _MOST_WORDS:
+            spans.append((match.start(), len(line)))
+            sorts += "x"
             break
         spans.append(match.span())
         sorts += _sort(line, match.group(), match.start(), table)
@@ -181,9 +205,7 @@ def _strokes() -> dict[int, str]:
 
 def without_accents(text: str) -> str:
     """Latin letters without accents and strokes."""
-    apart = unicodedata.normalize("NFD", text)
-    kinds = classes(apart)
-    bare = "".join(mark for mark, kind in zip(apart, kinds, strict=True) if kind not in b"m")
+    bare = without_marks(unicodedata.normalize("NFD", text))
     return unicodedata.normalize("NFC", bare).translate(_strokes())
 
 

@@ -16,13 +16,16 @@ from processors.adversarial.text.view import Sign
 
 MOST_BYTES: Final = 8192
 _RUN: Final = b"a" * 20
+_MOST_CHARACTERS: Final = 16_384
 _MOST_RUNS: Final = 64
 _PROBE: Final = 64
 
 _BASE64: Final = re.compile(
     r"[A-Za-z0-9+/_-]{16,}={0,2}"
-    r"(?:[\"'+,\\ \t]{0,4}\n[\"'> \t]{0,8}[A-Za-z0-9+/_-]{4,}={0,2}|[ ][A-Za-z0-9+/_-]{20,}={0,2})*"
+    r"(?:[\"'+,\\ \t]{0,4}\n[\"'> \t]{0,8}[A-Za-z0-9+/_-]{4,}={0,2}(?![^\s\"'`,+])|[ ][A-Za-z0-9+/_-]{20,}={0,2})*"
 )
+_SPACE: Final = re.compile(r"\s")
+_ANY64: Final = re.compile("[A-Za-z0-9+/_-]*")
 _ALPHABET64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _NO_ALPHABET64: Final = re.compile(r"[^A-Za-z0-9+/]")
 _PART: Final = re.compile(r"[A-Za-z0-9+]{20,}={0,2}")
@@ -92,14 +95,20 @@ def _runs(text: str, words: bytes) -> Iterator[Fragment]:
         start = at
         while start > done and text[start - 1] in _ALPHABET64:
             start -= 1
-        match = _BASE64.match(text, start)
+        match = _BASE64.match(text, start, start + _MOST_CHARACTERS)
         if match is None:
             done = at + len(_RUN)
             continue
-        done = match.end()
-        found = _hex(match.group(), start) or _run(match.group(), start)
+        behind = _ANY64.match(text, match.end())
+        done = behind.end() if behind else match.end()
+        run = match.group()
+        found = _said(run, start) or (_said(run.split(maxsplit=1)[0], start) if _SPACE.search(run) else None)
         if found is not None:
             yield found
+
+
+def _said(run: str, start: int) -> Fragment | None:
+    return _hex(run, start) or _run(run, start)
 
 
 def _run(run: str, start: int) -> Fragment | None:
@@ -203,8 +212,8 @@ def _matches(
             while at > done and not other.match(text[at - 1]):
                 at -= 1
             behind = other.search(text, at)
-            done = min(end if behind is None else behind.start(), at + 4 * MOST_BYTES)
-            yield from pattern.finditer(text, at, done)
+            done = end if behind is None else behind.start()
+            yield from pattern.finditer(text, at, min(done, at + _MOST_CHARACTERS))
             done = max(done, at + len(gate))
             at = look.find(gate, done, end)
         if done > start:
@@ -234,7 +243,7 @@ def _morse(text: str, shape: bytes) -> Iterator[Fragment]:
 
 def _from_morse(text: str, start: int, end: int) -> Iterator[Fragment]:
     table = _letters()
-    for match in _MORSE.finditer(text, start, end):
+    for match in _MORSE.finditer(text, start, min(end, start + _MOST_CHARACTERS)):
         codes = match.group()[: MOST_BYTES * 4].translate(_MORSE_SIGNS)
         said = " ".join(
             "".join(table.get(code, "\ufffd") for code in word.split()) for word in _MORSE_WORD.split(codes.strip())

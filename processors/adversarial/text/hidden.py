@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from processors.adversarial.text.acceptance import accepted, decoded
-from processors.adversarial.text.code_points import shown
+from processors.adversarial.text.code_points import shown, with_spaces
 from processors.adversarial.text.view import Sign
 
 _TAGS: Final = re.compile(rb"t+")
@@ -18,6 +18,9 @@ _LEAST_LONE: Final = 12
 _BETWEEN_LETTERS: Final = re.compile(rb"(?<=[alckf])[zjv]*j[zjv]*(?=[alckf])")
 _JOINED: Final = re.compile(rb"[alcgko0]{1,24}(?:[zj]{1,4}[alcgko0]{1,24}){2,}")
 _LEAST_MEAN: Final = 3
+_MOST: Final = 8192
+"""Characters of what is hidden that are read."""
+_MOST_JOINED: Final = 1000
 _BITS: Final = re.compile(rb"[zj]{48,}")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _FLAG: Final = "\U0001f3f4"
@@ -65,11 +68,17 @@ def uncovered(text: str, kinds: bytes, signs: list[int]) -> Seen:
 
 def _tags(text: str, kinds: bytes, signs: list[int]) -> Iterator[Hidden]:
     """Text in tag characters, if there is any; runs apart from each other are one text."""
-    spans = [span for span in (match.span() for match in _TAGS.finditer(kinds)) if not _is_flag(text, *span)]
+    spans = [
+        span for span in (match.span() for match in islice(_TAGS.finditer(kinds), _MOST)) if not _is_flag(text, *span)
+    ]
     if not spans:
         return
     signs[Sign.TAG_CHARACTERS] += sum(end - start for start, end in spans)
-    said = "".join(chr(ord(character) & 0x7F) for start, end in spans for character in text[start:end])
+    said = "".join(
+        chr(ord(character) & 0x7F)
+        for start, end in islice(spans, _MOST)
+        for character in text[start : min(end, start + _MOST)]
+    )
     said = "".join(character for character in said if character.isprintable() or character in "\t\n")
     if accepted(said, least=4):
         signs[Sign.TAG_TEXT] += 1
@@ -91,12 +100,14 @@ def _variation_selectors(text: str, kinds: bytes, signs: list[int]) -> Iterator[
     spans = [match.span() for match in _SELECTORS.finditer(kinds)]
     spans = [(start, end) for start, end in spans if len(set(text[start:end])) > 1]
     if not spans and b"w" in kinds:
-        alone = [match.span() for match in _LONE_SELECTOR.finditer(kinds)]
+        alone = [match.span() for match in islice(_LONE_SELECTOR.finditer(kinds), _MOST)]
         spans = alone if len(alone) >= _LEAST_LONE else []
     if not spans:
         return
     signs[Sign.VARIATION_BYTES] += sum(end - start for start, end in spans)
-    said = decoded(bytes(map(_byte, chain.from_iterable(text[start:end] for start, end in spans))), least=4)
+    said = decoded(
+        bytes(map(_byte, islice(chain.from_iterable(text[start:end] for start, end in spans), _MOST))), least=4
+    )
     if said is not None:
         signs[Sign.VARIATION_TEXT] += 1
         yield Hidden("variation_selector", said, spans[0][0], spans[-1][1])
@@ -122,14 +133,10 @@ def _reads_as_words(kinds: bytes) -> bool:
 
 def _as_spaces(text: str, kinds: bytes) -> Iterator[Hidden]:
     """Words that only something invisible keeps apart."""
-    matches = list(_JOINED.finditer(kinds))
+    matches = list(islice(_JOINED.finditer(kinds), _MOST_JOINED))
     if matches and _reads_as_words(b" ".join(match.group() for match in matches)):
-        start, end = matches[0].start(), matches[-1].end()
-        apart = "".join(
-            " " if kind in b"zj" else letter
-            for letter, kind in zip(text[start:end], kinds[start:end], strict=True)
-            if kind not in b"tvwb"
-        )
+        start, end = matches[0].start(), min(matches[-1].end(), matches[0].start() + _MOST)
+        apart = with_spaces(text[start:end], kinds[start:end])
         yield Hidden("invisible_space", apart, start, end)
 
 
@@ -137,7 +144,7 @@ def _bits(text: str, kinds: bytes) -> Iterator[Hidden]:
     """Octets written as two invisible characters."""
     for match in _BITS.finditer(kinds):
         start, end = match.span()
-        run = text[start:end]
+        run = text[start : min(end, start + 8 * _MOST)]
         symbols = sorted(set(run))
         if len(symbols) > 3 or len(symbols) < 2:
             continue

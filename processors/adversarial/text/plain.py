@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from processors.adversarial.text.code_points import classes
 from processors.adversarial.text.folding import cased, compatible, in_latin, without_stacks
 from processors.adversarial.text.hidden import Hidden, uncovered
 from processors.adversarial.text.view import SIGN_COUNT
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -33,6 +37,7 @@ def plain(text: str, signs: list[int]) -> Plain:
     """Normalise a text; counts what that changed in `signs`."""
     if text.isascii():
         return Plain(text, text.casefold())
+    text = _encodable(text)
     seen = uncovered(text, classes(text), signs)
     shown, kinds = compatible(seen.text, seen.kinds, signs)
     if b"m" in kinds:
@@ -41,6 +46,15 @@ def plain(text: str, signs: list[int]) -> Plain:
     if latin is not shown:
         shown, kinds = latin, classes(latin)
     return Plain(shown, cased(shown), kinds, seen.hidden, seen.turned)
+
+
+def _encodable(text: str) -> str:
+    """A text with a replacement character for every lone surrogate."""
+    try:
+        text.encode("utf-32-le")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def fold(text: str) -> str:

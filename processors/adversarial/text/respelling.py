@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -23,6 +24,7 @@ _SPACE: Final = re.compile(r"(\s+)")
 _SENTENCE_END: Final = "!.,;:?\"')"
 _WORD_EDGES: Final = "!.,;:?\"'()[]"
 _LONGEST_NUMBER: Final = 4
+_MOST_EXAMINED: Final = 1536
 _LEAST_WORD: Final = 2
 _OF_FREQUENT: Final = -1.0
 _OF_OTHER: Final = -0.1
@@ -147,8 +149,11 @@ def _in_words(text: str, start: int, end: int, spelling: _Spelling) -> Iterator[
     best = total = 0.0
     best_range, first = (0, 0), -1
     end = min(end, start + _MOST_CHARACTERS)
-    for match in spelling.token.finditer(text, start, end):
-        gain = _gain(match.group(), spelling)
+    gains: dict[str, float] = {}
+    for match in spelling.token.finditer(text, start, min(end, start + _MOST_EXAMINED)):
+        gain = gains.get(match.group())
+        if gain is None:
+            gain = gains[match.group()] = _gain(match.group(), spelling)
         if total <= 0:
             total, first = 0.0, match.start()
         total += gain
@@ -156,6 +161,7 @@ def _in_words(text: str, start: int, end: int, spelling: _Spelling) -> Iterator[
             best, best_range = total, (first, match.end())
     if best >= spelling.least:
         first, last = _to_edges(text, *best_range, spelling)
+        last = end if last >= start + _MOST_EXAMINED else last
         yield Respelled(spelling.name, spelling.sign, spelling.plain(text[first:last]), first, last)
 
 
@@ -265,7 +271,7 @@ def _leet_letters() -> dict[int, str]:
 def _spaced(text: str, words: bytes, first: int, last: int) -> Iterator[Respelled]:
     """Single letters with something between them."""
     for match in _SPACED.finditer(words, first, last):
-        start, end = match.start(), min(match.end(), match.start() + 4 * _MOST_CHARACTERS)
+        start, end = match.start(), min(match.end(), match.start() + _MOST_CHARACTERS)
         run = text[start:end]
         letters = [at for at in range(len(run)) if words[start + at] != 0x2E]
         if sum(run[at].isdigit() for at in letters) * 2 > len(letters):
@@ -276,7 +282,7 @@ def _spaced(text: str, words: bytes, first: int, last: int) -> Iterator[Respelle
 def _joined(run: str, letters: list[int]) -> str:
     """Letters without the separator between them; what else stood between them stays."""
     gaps = [run[one + 1 : other] for one, other in pairwise(letters)]
-    separator = max(set(gaps), key=lambda gap: (gaps.count(gap), -len(gap))) if len(gaps) < 2000 else gaps[0]
+    separator = Counter(gaps).most_common(1)[0][0]
     pieces = [run[letters[0]]]
     for gap, at in zip(gaps, letters[1:], strict=True):
         if gap != separator:
