@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -27,6 +29,7 @@ _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _ASCII: Final = 128
 _IS_LETTER: Final = np.array([chr(code).isalnum() for code in range(_ASCII)])
 _DATA: Final = "data:"
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 Ranges = list[tuple[int, int]]
 
@@ -36,7 +39,7 @@ class Eraser:
 
     def __init__(self, texts: Iterable[str], structures: Iterable[Any] = ()) -> None:
         """`structures`: values of which all texts are to be taken out, and which go whole where they stand whole."""
-        self._trees: list[Any] = []
+        self._trees: defaultdict[Any, list[Any]] = defaultdict(list)
         known: set[str] = set()
         for text in texts:
             self._learn_text(text, known)
@@ -64,8 +67,11 @@ class Eraser:
             # A shorter one may be any word, and stand anywhere.
             if len(leaf) >= WINDOW and leaf not in known:
                 self._learn_text(leaf, known)
-        if leaves and isinstance(tree, dict | list) and tree not in self._trees:
-            self._trees.append(tree)
+        if leaves and isinstance(tree, dict | list) and not self._is_known(tree):
+            self._trees[_shape(tree)].append(tree)
+
+    def _is_known(self, tree: dict[str, Any] | list[Any]) -> bool:
+        return bool(self._trees) and tree in self._trees.get(_shape(tree), ())
 
     def value(self, value: Value) -> Value:
         """The value without the texts; the very same object where they were not in it."""
@@ -87,7 +93,7 @@ class Eraser:
     def _walk(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._text(value)
-        if isinstance(value, list | dict) and value in self._trees:
+        if isinstance(value, list | dict) and self._is_known(value):
             return MARKER
         if isinstance(value, list):
             items = [self._walk(item) for item in value]
@@ -166,6 +172,13 @@ class Eraser:
         return _merged(found)
 
 
+def _shape(tree: dict[str, Any] | list[Any]) -> tuple[Any, ...]:
+    """What equal structures have in common, and few others."""
+    first = min(tree, default="") if isinstance(tree, dict) else 0
+    value = tree[first] if tree else None  # type: ignore[index]  # of its own kind
+    return type(tree), len(tree), first, value if isinstance(value, str | int) else type(value)
+
+
 def pieces_without(eraser: Eraser, pieces: Sequence[str]) -> list[str]:
     """A text that stands in pieces, without the texts; the marker is in the piece where each began."""
     ranges = eraser.ranges("".join(pieces))
@@ -225,4 +238,6 @@ def _parsed(text: str) -> Any:
 def _written(tree: Any, like: str) -> str:
     """JSON in the style of a text."""
     spaced = '": ' in like or '", ' in like
-    return json.dumps(tree, ensure_ascii=like.isascii(), separators=(", ", ": ") if spaced else (",", ":"))
+    # Half of a surrogate pair can only be written as an escape.
+    is_ascii = like.isascii() or _HALF.search(like) is not None
+    return json.dumps(tree, ensure_ascii=is_ascii, separators=(", ", ": ") if spaced else (",", ":"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from pipeline.component import Host
@@ -14,6 +15,9 @@ from processors.adversarial.parts import ARGUMENTS, DOCUMENTS, RESULT, Part
 from processors.adversarial.verdict import Label, Origin, Verdict
 
 _SUSPECT_ORIGINS: Final = frozenset({Origin.TOOL, Origin.DOCUMENT})
+_MOST_SUSPECTS: Final = 16
+_MOST_CALLS: Final = 64
+"""Of one record."""
 
 
 class _Source(NamedTuple):
@@ -41,11 +45,15 @@ class Watch:
         """The records of which a finding was raised or made, `marked` being those that have any."""
         now_s = self._clock.monotonic()
         self._suspects.forget(now_s)
-        sources = [source for scored in marked for source in _sources(scored)]
+        sources: list[_Source] = []
         changed: list[Scored] = []
-        for source in sources:
-            self._suspects.add(source.scored.record.pb.trace_id, source.sketch, now_s)
-            changed += _within(source)
+        for scored in marked:
+            found = list(islice(_sources(scored), _MOST_SUSPECTS))
+            for source in found:
+                self._suspects.add(scored.record.pb.trace_id, source.sketch, now_s)
+            if found:
+                sources += found
+                changed += _within(scored, found)
         if self._suspects:
             for scored in records:
                 changed += self._in_trace(scored, sources)
@@ -59,10 +67,7 @@ class Watch:
         if not sketches:
             return
         called_ns = _called_ns(scored.record)
-        for index, (text, lane, _) in enumerate(scored.parts):
-            if not lane.is_call or lane.is_past:
-                continue
-            hashes = call_hashes(text)
+        for index, hashes in _calls(scored, with_past=False):
             for found in sketches:
                 if found.seen_ns <= called_ns and found.is_in(hashes):
                     _raise(scored, index, found.verdict)
@@ -77,14 +82,23 @@ def _sources(scored: Scored) -> Iterator[_Source]:
             yield _Source(scored, finding, sketch(finding.part.text, finding.verdict, _seen_ns(record)))
 
 
-def _within(source: _Source) -> Iterator[Scored]:
-    """Look at the tool calls that come behind a suspect text in its own record."""
-    scored, finding, found = source
-    for index, (text, lane, _) in enumerate(scored.parts):
-        if index > finding.index and lane.is_call and found.is_in(call_hashes(text)):
-            _raise(scored, index, found.verdict)
-            finding.verdict = raised(finding.verdict, finding.verdict)
-            yield scored
+def _calls(scored: Scored, *, with_past: bool) -> Iterator[tuple[int, frozenset[int]]]:
+    """The tool calls of a record; of very many the last."""
+    calls = [
+        index for index, (_, lane, _) in enumerate(scored.parts) if lane.is_call and (with_past or not lane.is_past)
+    ]
+    for index in calls[-_MOST_CALLS:]:
+        yield index, call_hashes(scored.parts[index][0])
+
+
+def _within(scored: Scored, sources: Sequence[_Source]) -> Iterator[Scored]:
+    """Look at the tool calls that come behind suspect texts in their own record."""
+    for index, hashes in _calls(scored, with_past=True):
+        for _, finding, found in sources:
+            if index > finding.index and found.is_in(hashes):
+                _raise(scored, index, found.verdict)
+                finding.verdict = raised(finding.verdict, finding.verdict)
+                yield scored
 
 
 def _raise_sources(sources: Sequence[_Source], trace_id: bytes, found: Sketch) -> Iterator[Scored]:

@@ -149,3 +149,11 @@ def test_no_window_of_a_text_stays(secret: str, before: str, behind: str, layers
                 assert window not in shown
                 shown = shown if not shown.startswith('"') else json.loads(shown)
             assert window not in shown
+
+
+@pytest.mark.parametrize("around", ["a", "東"])
+def test_half_a_surrogate_pair_stays_one_that_can_be_written(around: str) -> None:
+    text = f'{{"{around}":"\\ud83d","b":{json.dumps(SECRET, ensure_ascii=False)}}}'
+    new = str(ERASER.value(text))
+    assert json.loads(new) == {around: "\ud83d", "b": MARKER}
+    assert new.encode()
