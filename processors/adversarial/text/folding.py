@@ -19,7 +19,7 @@ _WORD: Final = re.compile(rb"[alcgkosm]+")
 _MIXED: Final = re.compile(rb"[al][cg]|[cg][al]")
 _LINE: Final = re.compile("[^\n]+")
 _LEAST_MIXED: Final = 4
-"""Letters; shorter words of Greek and Latin letters are formulas, too."""
+"""Letters; shorter words of Greek and Latin letters may be formulas."""
 _NEAR: Final = 2
 _MOST_WORDS: Final = 600
 """Of a line; what is behind them is read as if it were in disguise."""
@@ -188,8 +188,11 @@ def _sort(line: str, kind: bytes, start: int, table: dict[int, str]) -> str:
     )
     if not looks:
         return "o"
-    is_formula = len(kind) < _LEAST_MIXED and b"g" in foreign
-    return "?" if len(foreign) == len(kind) or is_formula else "x"
+    if b"g" in foreign and len(kind) < _LEAST_MIXED:
+        return "o" if len(foreign) == len(kind) else "?"
+    if len(foreign) < len(kind):
+        return "x"
+    return "o" if b"g" in foreign else "?"
 
 
 def _among_latin(sorts: str, index: int) -> bool:

@@ -14,7 +14,7 @@ from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 _TOKEN: Final = re.compile(
-    r"<(?:\|[a-z0-9_/\u2581 -]{2,40}\|>|/?\|?(?:im|header|message|channel)_(?:start|end|id)\|?>)"
+    r"<(?:\|[a-z0-9_/\u2581][a-z0-9_/\u2581 -]{1,39}\|>|/?\|?(?:im|header|message|channel)_(?:start|end|id)\|?>)"
 )
 _ROLE: Final = re.compile(r"""role\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:system|developer|assistant|tool)\b""")
 _SYSTEM_NAMES: Final = ("system", "\u30b7\u30b9\u30c6\u30e0", "\u7cfb\u7edf")
