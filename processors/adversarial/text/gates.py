@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -40,6 +39,7 @@ class Look:
         shape: `shapes(text)`.
         words: `a` for letters and digits, `.` for all else.
         has_runs: there may be 20 letters and digits in a row.
+        digits: where there are more digits than prose has.
         singles: where there may be single letters and digits, kept apart by something.
     """
 
@@ -48,6 +48,7 @@ class Look:
         self.shape = shape
         self.words = shape.replace(b"u", b"a").replace(b"0", b"a")
         self.singles: list[Range] = []
+        self.digits = self._with_digits()
         if len(shape) <= _SEARCHED:
             self.has_runs = _RUN in self.words
             if any([pattern in self.words for pattern in _APART]):  # noqa: C419 - a short list takes less time
@@ -60,21 +61,29 @@ class Look:
         apart = blocks == _APART_BLOCKS[0]
         for block in _APART_BLOCKS[1:]:
             apart |= blocks == block
-        self.singles = self._ranges(np.flatnonzero(apart), _BLOCK)
+        self.singles = self._ranges(np.flatnonzero(apart), _BLOCK, _BLOCK)
 
-    def _ranges(self, hits: NDArray[np.intp], size: int) -> list[Range]:
-        return merged((hits * size).tolist(), size, len(self.shape))
+    def _ranges(self, hits: NDArray[np.intp], size: int, step: int) -> list[Range]:
+        return merged((hits * step).tolist(), size, len(self.shape))
 
-    @cached_property
-    def digits(self) -> list[Range]:
-        """Where there are more digits than prose has, 8 and more of 128 characters."""
+    def _with_digits(self) -> list[Range]:
+        """Windows of two, with 8 digits and more in 128 characters."""
         shape = self.shape
-        if shape.count(b"0", 0, _SEARCHED) < _LEAST_DIGITS and (len(shape) <= _SEARCHED or b"0" not in shape):
+        if len(shape) <= _SEARCHED:
+            if shape.count(b"0") < _LEAST_DIGITS:
+                return []
+            starts = [
+                start
+                for start in range(0, len(shape), _WINDOW)
+                if shape.count(b"0", start, start + 2 * _WINDOW) >= _LEAST_DIGITS
+            ]
+            return merged(starts, 2 * _WINDOW, len(shape))
+        if b"0" not in shape:
             return []
         padded = shape + bytes(-len(shape) % _WINDOW + _WINDOW)
         blocks = (np.frombuffer(padded, np.uint8) == ord("0")).view(np.uint64)
         sums = blocks.reshape(-1, _WINDOW // _BLOCK).sum(axis=1) * _RUN_BLOCK >> _TOP_BYTE
-        return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), _WINDOW)
+        return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), 2 * _WINDOW, _WINDOW)
 
 
 def merged(starts: Iterable[int], size: int, length: int) -> list[Range]:

@@ -32,6 +32,9 @@ _TURN: Final = re.compile(
 )
 _NAME: Final = 32
 _MOST_TURNS: Final = 2000
+_MOST_STYLES: Final = 32
+_LONGEST_STYLE: Final = 240
+_LONGEST_WORD: Final = 16
 _MOST_COMMENTS: Final = 64
 _LONGEST_COMMENT: Final = 4000
 _PROSE: Final = re.compile(r"[^\W\d_]{2,} [^\W\d_]+ [^\W\d_]+")
@@ -155,8 +158,21 @@ def _markup(text: str, signs: list[int]) -> None:
     count = sum(_PROSE.search(comment) is not None for comment in _comments(text)) if "<!--" in text else 0
     for gate, styles in _table()["hidden_styles"].items():
         if gate in text:
-            count += sum(map(text.count, styles))
+            count += _styles(text, gate, styles)
     signs[Sign.HIDDEN_MARKUP] += count
+
+
+def _styles(text: str, gate: str, styles: list[str]) -> int:
+    """How many of the places with the word that announces a style hide something."""
+    count, at = 0, text.find(gate)
+    for _ in range(_MOST_STYLES):
+        if at < 0:
+            break
+        around = text[max(0, at - _LONGEST_WORD) : at + _LONGEST_STYLE]
+        hides = any(style in around for style in styles)
+        count += hides
+        at = text.find(gate, at + (_LONGEST_STYLE if hides else len(gate)))
+    return count
 
 
 def _comments(text: str) -> Iterator[str]:
