@@ -7,23 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from processors.adversarial.excerpts import MAX_CHARACTERS, Excerpt, excerpts
-from processors.adversarial.features.block import GAP, MAX_CODES
+from processors.adversarial.excerpts import MAX_CHARACTERS, MAX_LOT, Excerpt, excerpts, pieces
+from processors.adversarial.features.block import GAP
 from processors.adversarial.model.model import ATTACK, MAX_ODDS, SUSPECT, Model, Scored
 from processors.adversarial.model.weights import PATH, Weights
-from processors.adversarial.priors import Priors
+from processors.adversarial.priors import Priors, Proof
 from processors.adversarial.reasons import rules
 from processors.adversarial.text.locating import locate
 from processors.adversarial.text.reading import read
 from processors.adversarial.text.view import Reading, View
 from processors.adversarial.verdict import Label, Origin, Part, Verdict
-
-_LOT: Final = MAX_CODES - 2 * GAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +32,35 @@ class Thresholds:
     attack: float = ATTACK
 
 
-class Read(NamedTuple):
-    """One view of one piece of a part."""
+@dataclass(slots=True, eq=False)
+class Found:
+    """An excerpt of a part, and the window of it that weighs most, so far.
+
+    Attributes:
+        part: the number of the part.
+        proof: what proves that it is an attack, if anything does.
+        odds: calibrated log-odds.
+        read: where the window is.
+        row: the window's number in `scored`.
+    """
 
     part: int
     excerpt: Excerpt
     reading: Reading
-    view: View
-
-
-@dataclass(slots=True)
-class Best:
-    """The window of a part that weighs most, so far.
-
-    Attributes:
-        odds: calibrated log-odds.
-        row: the window's number in `scored`.
-    """
-
+    proof: Proof | None
     odds: float = -math.inf
     read: Read | None = None
     scored: Scored | None = None
     row: int = 0
+
+
+class Read(NamedTuple):
+    """One view of an excerpt, or a piece of it, that begins at `begin`."""
+
+    found: Found
+    view: View
+    piece: View
+    begin: int
 
 
 class Detector:
@@ -82,60 +87,64 @@ class Detector:
 
         Raises:
             OSError: there is no such file.
-            ValueError, KeyError: it is not a model.
+            ValueError: it is not a model of this version.
         """
         return cls(Model(Weights.load(path)), thresholds, max_part_characters)
 
     def judge(self, parts: Sequence[Part]) -> list[Verdict]:
         """A verdict on each part. What stands in one part changes nothing about another."""
-        reads = [one for number, part in enumerate(parts) for one in self._read(number, part)]
-        best = [Best() for _ in parts]
-        for lot in _lots(reads):
-            self._score(lot, parts, best)
-        return [self._verdict(part, found) for part, found in zip(parts, best, strict=True)]
+        found = [one for number, part in enumerate(parts) for one in self._read(number, part)]
+        for lot in _lots([at for one in found for at in _reads(one)]):
+            self._score(lot, parts)
+        best: list[Found | None] = [None] * len(parts)
+        for one in found:
+            other = best[one.part]
+            if other is None or self._score_of(one) > self._score_of(other):
+                best[one.part] = one
+        return [self._verdict(part, one) for part, one in zip(parts, best, strict=True) if one is not None]
 
-    def _read(self, number: int, part: Part) -> Iterator[Read]:
+    def _read(self, number: int, part: Part) -> Iterator[Found]:
         for excerpt in excerpts(part.text, self._max_characters):
             reading = read(excerpt.text)
-            for view in reading.views:
-                yield Read(number, excerpt, reading, view)
+            yield Found(number, excerpt, reading, self._priors.proof(reading.signs, part.origin))
 
-    def _score(self, lot: Sequence[Read], parts: Sequence[Part], best: list[Best]) -> None:
-        scored = self.model.score([(one.reading, one.view) for one in lot])
+    def _score(self, lot: Sequence[Read], parts: Sequence[Part]) -> None:
+        scored = self.model.score([(one.found.reading, one.piece) for one in lot])
         log_odds = scored.log_odds + self._raised(scored, lot, parts)
         for row, (text, value) in enumerate(zip(scored.windows.texts.tolist(), log_odds.tolist(), strict=True)):
-            found = best[lot[text].part]
-            odds = self.model.odds(value, lot[text].excerpt.text)
+            found = lot[text].found
+            odds = self.model.odds(value, found.excerpt.text)
             if odds > found.odds:
                 found.odds, found.read, found.scored, found.row = odds, lot[text], scored, row
 
     def _raised(self, scored: Scored, lot: Sequence[Read], parts: Sequence[Part]) -> npt.NDArray[np.float64]:
-        raised = [self._priors.is_raised(parts[one.part].origin) for one in lot]
+        raised = [self._priors.is_raised(parts[one.found.part].origin) for one in lot]
         if not any(raised):
             return np.zeros(1)
         added: npt.NDArray[np.float64] = self._priors.raises(scored.measures)
         added *= np.array(raised).take(scored.windows.texts)
         return added
 
-    def _verdict(self, part: Part, best: Best) -> Verdict:
-        assert best.read is not None, "every text has a window"  # noqa: S101 - for the type checker
-        assert best.scored is not None  # noqa: S101 - the same
-        score = 1 / (1 + math.exp(-max(best.odds, -MAX_ODDS)))
-        proof = self._priors.proof(best.read.reading.signs, part.origin)
-        if proof is not None:
-            score = max(score, self.thresholds.attack)
+    def _score_of(self, found: Found) -> float:
+        score = 1 / (1 + math.exp(-max(found.odds, -MAX_ODDS)))
+        return score if found.proof is None else max(score, self.thresholds.attack)
+
+    def _verdict(self, part: Part, found: Found) -> Verdict:
+        assert found.read is not None, "every text has a window"  # noqa: S101 - for the type checker
+        assert found.scored is not None  # noqa: S101 - the same
+        score = self._score_of(found)
         label = self.label(score)
         truncated = len(part.text) > self._max_characters
         if label is Label.PASS:
             return Verdict(score, label, truncated=truncated)
-        offset_bytes, length_bytes = self._place(part, best.read, best.scored, best.row)
-        names = rules(self.model, best.scored, best.row)
-        category = self.model.category(best.scored.measures[best.row])
-        if proof is not None:
-            name = proof.sign.name.lower()
+        offset_bytes, length_bytes = self._place(part, found.read, found.scored, found.row)
+        names = rules(self.model, found.scored, found.row)
+        category = self.model.category(found.scored.measures[found.row])
+        if found.proof is not None:
+            name = found.proof.sign.name.lower()
             names = (name, *(other for other in names if other != name))[: len(names) or 1]
-            category = proof.category
-        return Verdict(score, label, category, names, best.read.view.name, offset_bytes, length_bytes, truncated)
+            category = found.proof.category
+        return Verdict(score, label, category, names, found.read.view.name, offset_bytes, length_bytes, truncated)
 
     def label(self, score: float) -> Label:
         """What a score means."""
@@ -143,14 +152,21 @@ class Detector:
             return Label.ATTACK
         return Label.SUSPECT if score >= self.thresholds.suspect else Label.PASS
 
-    def _place(self, part: Part, found: Read, scored: Scored, row: int) -> tuple[int, int]:
+    def _place(self, part: Part, at: Read, scored: Scored, row: int) -> tuple[int, int]:
         """Where in the part a window is, and how long, in bytes of UTF-8."""
         windows = scored.windows
-        begins = int(scored.examination.block.starts[windows.texts[row]])
+        begins = int(scored.examination.block.starts[windows.texts[row]]) - at.begin
         start, end = int(windows.starts[row]) - begins, int(windows.ends[row]) - begins
-        offset_bytes, length_bytes = locate(found.reading, found.view, start, end)
+        found = at.found
+        offset_bytes, length_bytes = locate(found.reading, at.view, start, end)
         before = part.text[: found.excerpt.start].encode("utf-8", "surrogatepass")
         return len(before) + offset_bytes, length_bytes
+
+
+def _reads(found: Found) -> Iterator[Read]:
+    for view in found.reading.views:
+        for piece, begin in pieces(view):
+            yield Read(found, view, piece, begin)
 
 
 def _lots(reads: Sequence[Read]) -> Iterator[Sequence[Read]]:
@@ -158,8 +174,8 @@ def _lots(reads: Sequence[Read]) -> Iterator[Sequence[Read]]:
     lot: list[Read] = []
     size = 0
     for one in reads:
-        length = len(one.view.text) + GAP
-        if lot and size + length > _LOT:
+        length = len(one.piece.text) + GAP
+        if lot and size + length > MAX_LOT:
             yield lot
             lot, size = [], 0
         lot.append(one)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from processors.adversarial.detector import Detector
-from processors.adversarial.excerpts import Excerpt, excerpts
+from processors.adversarial.excerpts import Excerpt, excerpts, pieces
 from processors.adversarial.model.model import MAX_ODDS, Scored
 from processors.adversarial.priors import Priors
 from processors.adversarial.reasons import weigh
@@ -86,10 +86,15 @@ def explain(detector: Detector, part: Part) -> Explanation:
         found = priors.proof(reading.signs, part.origin)
         proof = proof or (found.sign.name.lower() if found else "")
         for view in reading.views:
-            scored = detector.model.score([(reading, view)])
-            added = priors.raises(scored.measures) if priors.is_raised(part.origin) else np.zeros(len(scored.log_odds))
-            raised = max(raised, float(added.max(initial=0.0)))
-            segments = sorted(_segments(detector, part, excerpt, reading, view, scored, added), key=_score)
+            segments: list[Segment] = []
+            for piece, begin in pieces(view):
+                scored = detector.model.score([(reading, piece)])
+                added = np.zeros(len(scored.log_odds))
+                if priors.is_raised(part.origin):
+                    added += priors.raises(scored.measures)
+                raised = max(raised, float(added.max(initial=0.0)))
+                segments += _segments(detector, part, excerpt, reading, view, begin, scored, added)
+            segments.sort(key=_score)
             views.append(Shown(view.name, excerpt.start + view.start, excerpt.start + view.end, view.text, segments))
     return Explanation(detector.judge([part])[0], signs, views, raised, proof)
 
@@ -104,11 +109,12 @@ def _segments(
     excerpt: Excerpt,
     reading: Reading,
     view: View,
+    begin: int,
     scored: Scored,
     added: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> Iterator[Segment]:
     model, windows = detector.model, scored.windows
-    begins = int(scored.examination.block.starts[0])
+    begins = int(scored.examination.block.starts[0]) - begin
     before = len(part.text[: excerpt.start].encode("utf-8", "surrogatepass"))
     for row, log_odds in enumerate((scored.log_odds + added).tolist()):
         start, end = int(windows.starts[row]) - begins, int(windows.ends[row]) - begins

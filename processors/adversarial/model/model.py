@@ -54,11 +54,18 @@ class Model:
     """A trained model, ready to be asked."""
 
     def __init__(self, weights: Weights) -> None:
-        """Make the tables that are not in the file."""
+        """Make the tables that are not in the file.
+
+        Raises:
+            ValueError: the model was trained on other measures than are taken.
+        """
         self.weights = weights
         self.tables = Tables(weights.classes)
         self.lexicon = Lexicon(weights.keys, weights.masks)
         self.names = measures.names(weights.concepts)
+        known = weights.category_weights.shape[1] - 1
+        if known != len(self.names):
+            raise ValueError(f"the model knows {known} measures of a text, not {len(self.names)}: train it again")
         self._trees = weights.trees
         self._ease: list[list[float]] = weights.ease.tolist()
         self._slope, self._bias = weights.calibration.tolist()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +80,9 @@ class Weights:
 
         Raises:
             OSError: there is none.
-            ValueError, KeyError: it is not a model of this form.
+            ValueError: it is not a model of this form.
         """
-        with np.load(path) as file:
-            values = {field.name: file[field.name] for field in fields(cls)}
+        values = _arrays(path, [field.name for field in fields(cls)])
         for name in ("version", "ngram_scale", "bias"):
             values[name] = values[name].item()
         for name in ("concepts", "categories"):
@@ -88,6 +90,22 @@ class Weights:
         for name in ("sequences", "category_weights"):
             values[name] = values[name].astype(np.float32)
         return cls(**values)
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    try:
+        file = np.load(path)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is a single array")
+        with file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise ValueError(f"it lacks {', '.join(missing)}")
+            return {name: file[name] for name in names}
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not a model of this version (`make train-adversarial` makes one): {error}"
+        ) from error
 
 
 __all__ = ["PATH", "Weights"]
