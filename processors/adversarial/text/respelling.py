@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final, NamedTuple
 
 from processors.adversarial.text.acceptance import is_common, is_language
@@ -18,13 +18,23 @@ from processors.adversarial.text.view import Sign
 
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
 _ROTATION: Final = str.maketrans(_LOWER, _LOWER[13:] + _LOWER[:13])
-_ROTATED: Final = ("rot13", "vtabe", "vafgeh", " naq ")
-"""A name, and rotated: ignor(e), instru(ct), and."""
+_ENDS: Final = frozenset(".!?\u3002\u061f\u0964")
+_BEGINS_WITH_END: Final = re.compile(
+    r"[.!?\u3002\u061f\u0964]{1,3}(?:[a-z]{1,20}[ ,]|[^\W\d_\x00-\x7f]).*[^.!?:;\u3002\u061f\u0964]$"
+)
 _SPACE: Final = re.compile(r"(\s+)")
 _SENTENCE_END: Final = "!.,;:?\"')"
 _WORD_EDGES: Final = "!.,;:?\"'()[]"
 _LONGEST_NUMBER: Final = 4
 _MOST_EXAMINED: Final = 1536
+_KATAKANA: Final = re.compile("[\u30a1-\u30f6][\u30a1-\u30fc\u3001\u3002,.!? ]{19,}")
+_HIRAGANA: Final = {point: point - 0x60 for point in range(0x30A1, 0x30F7)}
+_MOST_STRETCHES: Final = 4
+_MARKUP: Final = re.compile(r"<[^<>\n]{0,80}>|\*{1,3}")
+_INTERRUPTION: Final = re.compile(r"(?<=\w)(?:<[^<>\n]{0,80}>|\*{1,3})(?=\w)")
+_MOST_INTERRUPTIONS: Final = 512
+_LEAST_INTERRUPTIONS: Final = 4
+_WORDS_APART: Final = 24
 _LEAST_WORD: Final = 2
 _OF_FREQUENT: Final = -1.0
 _OF_OTHER: Final = -0.1
@@ -33,11 +43,15 @@ _LINE: Final = re.compile(r"[^\n]+")
 _MOST_LINES: Final = 400
 _MOST_CHARACTERS: Final = 8192
 
-_SPACED: Final = re.compile(rb"(?<!a)a(?:\.{1,9}a(?!a)){7,}")
+_SPACED: Final = re.compile(rb"(?<!a)a(?:\.{1,16}a(?!a)){7,}")
 _LEAST_ACCENTS: Final = 6
 _LEAST_MIXED: Final = 2
-_FREQUENT: Final = b"etois"
-_FREQUENT_ROTATED: Final = b"rgbvf"
+_FREQUENCY: Final = bytes(
+    ord("f") if value in b"etois" else ord("r") if value in b"rgbvf" else ord(".") for value in range(256)
+)
+"""`f` for letters that are frequent in languages in Latin letters, `r` for what they are rotated to."""
+_LEAST_SURELY_ROTATED: Final = 10
+_LEAST_ROTATED_WORDS: Final = 4
 _DIGIT_WITHIN: Final = b"a0"
 _MOST_DIGITS: Final = 64
 _WORD: Final = 24
@@ -73,7 +87,7 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
         turned: it is said to be written from the other side.
     """
     for start, end in _unlike_language(text):
-        yield from _in_words(text, start, end, _rotation)
+        yield from _rotated_within(text, start, end)
     if turned or _is_reversed(text, kinds):
         yield from _reversed(text)
     for start, end in look.digits:
@@ -81,30 +95,53 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
             yield from _in_words(text, start, end, _leet)
     for start, end in look.singles:
         yield from _spaced(text, look.words, start, end)
-    if kinds is not None and kinds.count(b"l") >= _LEAST_ACCENTS:
-        yield from _accented(text)
+    if kinds is not None:
+        if kinds.count(b"l") >= _LEAST_ACCENTS:
+            yield from _accented(text)
+        if b"k" in kinds:
+            yield from _katakana(text)
+    if "<" in text or "*" in text:
+        yield from _interrupted(text)
 
 
 def _unlike_language(text: str) -> list[Range]:
-    """Where there is much `r` for the `e`: rarely in a language, but in one that is rotated, where it is the `e`."""
-    if any([stem in text[:_FEW] for stem in _ROTATED]):  # noqa: C419 - a short list takes less time
-        return [(0, min(len(text), _MOST_CHARACTERS))]
+    """Where letters that rotation makes of the frequent ones are about as frequent as those, unlike in a language."""
+    letters = text.encode("ascii", "replace").translate(_FREQUENCY)
     size = _NARROW if len(text) <= _FEW else _BROAD
-    count = text.count
+    count = letters.count
     starts = [
         start
         for start in range(0, len(text), size)
-        if count("r", start, start + size) > count("e", start, start + size) and _is_rotated(text[start : start + size])
+        if (rotated := count(b"r", start, start + size)) >= _LEAST_ROTATED
+        and rotated * 4 > count(b"f", start, start + size) * 3
     ]
+    if not starts and "rot13" in text[:_FEW]:
+        return [(0, min(len(text), _FEW))]
     return merged(starts, size, len(text)) if starts else []
 
 
-def _is_rotated(text: str) -> bool:
-    """Whether the rotated frequent letters are as frequent as the frequent ones."""
-    letters = text.encode("ascii", "ignore")
-    frequent = len(letters) - len(letters.translate(None, _FREQUENT))
-    rotated = len(letters) - len(letters.translate(None, _FREQUENT_ROTATED))
-    return rotated >= _LEAST_ROTATED and rotated * 4 > frequent * 3
+def _rotated_within(text: str, start: int, end: int) -> Iterator[Respelled]:
+    """What becomes words; else the lines that have the letters of a rotated language, and of no other."""
+    found = False
+    for one in _in_words(text, start, end, _rotation):
+        found = True
+        yield one
+    if found:
+        return
+    for match in islice(_LINE.finditer(text, start, min(end, start + _MOST_CHARACTERS)), _MOST_LINES):
+        if _is_surely_rotated(match.group()):
+            yield Respelled("rot13", Sign.ROT13, match.group().translate(_ROTATION), *match.span())
+
+
+def _is_surely_rotated(line: str) -> bool:
+    """Whether a line of words has the letters of a rotated language, and of no other."""
+    letters = line.encode("ascii", "replace").translate(_FREQUENCY)
+    rotated = letters.count(b"r")
+    if rotated < _LEAST_SURELY_ROTATED or rotated <= 2 * letters.count(b"f"):
+        return False
+    words = line.split()
+    of_letters = sum(word.strip(_WORD_EDGES).isalpha() for word in words)
+    return len(words) >= _LEAST_ROTATED_WORDS and of_letters * 5 >= 4 * len(words) and set("rgbvf") <= set(line)
 
 
 def _has_leet(text: str, shape: bytes, start: int, end: int) -> bool:
@@ -117,7 +154,8 @@ def _has_leet(text: str, shape: bytes, start: int, end: int) -> bool:
         match = _TOKEN.search(text, at)
         before = text[max(start, at - _WORD) : at].rsplit(maxsplit=1)
         word = (before[-1] if before and not text[at - 1].isspace() else "") + (match.group() if match else "")
-        hits += is_common(_from_leet(word).strip(_WORD_EDGES))
+        plain = _from_leet(word).strip(_WORD_EDGES)
+        hits += len(plain) > _LEAST_WORD and is_common(plain)
         if hits >= _LEAST_MIXED:
             return True
         at = shape.find(_DIGIT_WITHIN, match.end() if match else at + 2, end)
@@ -238,6 +276,8 @@ def _scripts(kinds: bytes | None) -> tuple[str, ...]:
 
 
 def _is_reversed(text: str, kinds: bytes | None) -> bool:
+    if text[:1] in _ENDS or "\n." in text or "\n\u3002" in text:
+        return True
     return any([stem in text for script in _scripts(kinds) for stem in _reversed_stems(script)])  # noqa: C419 - a short list takes less time
 
 
@@ -248,7 +288,11 @@ def _reversed(text: str) -> Iterator[Respelled]:
         forward, backward = _stem_hits(line), _stem_hits(line[::-1])
         if backward > 1:
             return backward > 2 * forward
-        return backward > forward and (is_language(line[::-1]) or line.upper() == line)
+        if backward <= forward and not _BEGINS_WITH_END.match(line):
+            return False
+        if line.isascii() or line[1:2].isascii():
+            return is_language(line[::-1])
+        return not is_language(line)
 
     for start, end in _blocks(text, belongs):
         yield Respelled("reversed", Sign.REVERSED, text[start:end][::-1], start, end)
@@ -292,12 +336,12 @@ def _joined(run: str, letters: list[int]) -> str:
 
 
 def _between(gap: str, separator: str) -> str:
-    """What a gap says beside the separators in it."""
+    """What a gap says beside the separators in it: the characters between them; without any, the end of a word."""
     rest = gap.removeprefix(separator).removesuffix(separator)
-    if not rest:
-        return " "
-    kept = rest.replace(separator, "") if separator.strip() or len(rest) > 1 else rest
-    return kept or " "
+    step = len(separator) + 1
+    if all(rest[at + 1 : at + step] == separator for at in range(0, len(rest) - 1, step)):
+        rest = rest[::step]
+    return rest or " "
 
 
 def _accented(text: str) -> Iterator[Respelled]:
@@ -310,6 +354,23 @@ def _accented(text: str) -> Iterator[Respelled]:
 
     for start, end in _blocks(text, belongs):
         yield Respelled("accents", None, without_accents(text[start:end]), start, end)
+
+
+def _katakana(text: str) -> Iterator[Respelled]:
+    """Stretches of katakana too long for foreign words, in hiragana."""
+    for match in islice(_KATAKANA.finditer(text), _MOST_STRETCHES):
+        start, end = match.start(), min(match.end(), match.start() + _MOST_CHARACTERS)
+        yield Respelled("katakana", None, text[start:end].translate(_HIRAGANA), start, end)
+
+
+def _interrupted(text: str) -> Iterator[Respelled]:
+    """Words with markup inside, time and again, without it."""
+    places = [match.start() for match in islice(_INTERRUPTION.finditer(text), _MOST_INTERRUPTIONS)]
+    if len(places) < _LEAST_INTERRUPTIONS or places[-1] - places[0] > len(places) * _WORDS_APART:
+        return
+    start = max(0, places[0] - _AROUND)
+    end = min(len(text), places[-1] + _AROUND, start + _MOST_CHARACTERS)
+    yield Respelled("markup", None, _MARKUP.sub("", text[start:end]), start, end)
 
 
 __all__ = ["Respelled", "respelled"]
