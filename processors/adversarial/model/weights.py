@@ -94,17 +94,11 @@ class Weights:
 
 def _arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
     try:
-        file = np.load(path)
-        if isinstance(file, np.ndarray):
-            raise ValueError("it is a single array")
-        with file:
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise ValueError(f"it lacks {', '.join(missing)}")
+        with path.open("rb") as raw, np.lib.npyio.NpzFile(raw) as file:
             return {name: file[name] for name in names}
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+    except (BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a model of this version (`make train-adversarial` makes one): {error}"
+            f"{path} is not a model of this version: {error}. `make train-adversarial` makes one."
         ) from error
 
 
