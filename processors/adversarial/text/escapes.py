@@ -15,8 +15,8 @@ from processors.adversarial.text.view import Sign
 _GAP: Final = 40
 _LEAST: Final = 3
 _MOST_BEFORE: Final = 80
-_MOST_CHARACTERS: Final = 16_384
-_MOST: Final = 2048
+_MOST_CHARACTERS: Final = 8192
+_MOST: Final = 1024
 
 
 class Region(NamedTuple):

@@ -21,7 +21,7 @@ _LINE: Final = re.compile("[^\n]+")
 _LEAST_MIXED: Final = 4
 """Letters; shorter words of Greek and Latin letters may be formulas."""
 _NEAR: Final = 2
-_MOST_WORDS: Final = 600
+_MOST_WORDS: Final = 200
 """Of a line; what is behind them is read as if it were in disguise."""
 _LONG: Final = 1000
 _LONG_FORMS: Final = "\ufdfa\ufdfb"

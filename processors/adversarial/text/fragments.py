@@ -136,6 +136,10 @@ def _from_base32(run: str) -> str | None:
     if match is None or match.end() < len(run.rstrip()):
         return None
     letters = match.group().rstrip("=").upper()[: MOST_BYTES * 8 // 5 // 8 * 8]
+    return _bytes32(letters) if _bytes32(letters[:_PROBE]) is not None else None
+
+
+def _bytes32(letters: str) -> str | None:
     letters = letters[:-1] if len(letters) % 8 in (1, 3, 6) else letters
     try:
         return decoded(base64.b32decode(letters + "=" * (-len(letters) % 8)))

@@ -18,7 +18,7 @@ _LEAST_LONE: Final = 12
 _BETWEEN_LETTERS: Final = re.compile(rb"(?<=[alckf])[zjv]*j[zjv]*(?=[alckf])")
 _JOINED: Final = re.compile(rb"[alcgko0]{1,24}(?:[zj]{1,4}[alcgko0]{1,24}){2,}")
 _LEAST_MEAN: Final = 3
-_MOST: Final = 8192
+_MOST: Final = 4096
 """Characters of what is hidden that are read."""
 _MOST_JOINED: Final = 1000
 _BITS: Final = re.compile(rb"[zj]{48,}")

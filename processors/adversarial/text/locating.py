@@ -6,7 +6,6 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import cached_property
 from typing import Final
 
 from processors.adversarial.text.code_points import classes, without_marks
@@ -29,6 +28,8 @@ class Places:
     def __init__(self, text: str, after: str, changed: Callable[[str], str]) -> None:
         """Remember; nothing is computed before the first question."""
         self._text, self._after, self._changed = text, after, changed
+        # Where blocks begin, before and after the change, and where the last one ends.
+        self._before, self._behind = [0], [0]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The range of the original for a range after the change; both in code points."""
@@ -37,19 +38,18 @@ class Places:
         first = self._reach(start)
         return first, max(first, self._reach(end))
 
-    @cached_property
-    def _blocks(self) -> tuple[list[int], list[int]]:
-        """Where blocks begin, before and after the change, and where the last one ends."""
-        before, after = [0], [0]
-        while before[-1] < len(self._text):
+    def _extend(self, place: int) -> None:
+        """Change more blocks, until one ends behind a place."""
+        before, after = self._before, self._behind
+        while before[-1] < len(self._text) and after[-1] <= place:
             end = _boundary(self._text, before[-1] + _BLOCK)
             after.append(after[-1] + len(self._changed(self._text[before[-1] : end])))
             before.append(end)
-        return before, after
 
     def _reach(self, place: int) -> int:
         """How much of the original becomes no longer than so much."""
-        before, after = self._blocks
+        self._extend(place)
+        before, after = self._before, self._behind
         block = max(0, min(bisect_right(after, place), len(before) - 1) - 1)
         start, end = before[block], before[min(block + 1, len(before) - 1)]
         longer = bisect_right(

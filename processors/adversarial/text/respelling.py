@@ -29,19 +29,22 @@ _LONGEST_NUMBER: Final = 4
 _MOST_EXAMINED: Final = 1536
 _KATAKANA: Final = re.compile("[\u30a1-\u30f6][\u30a1-\u30fc\u3001\u3002,.!? ]{19,}")
 _HIRAGANA: Final = {point: point - 0x60 for point in range(0x30A1, 0x30F7)}
+_FREQUENT_HIRAGANA: Final = "\u306e\u306b\u3092\u306f\u3066\u3059"
 _MOST_STRETCHES: Final = 4
 _MARKUP: Final = re.compile(r"<[^<>\n]{0,80}>|\*{1,3}")
-_INTERRUPTION: Final = re.compile(r"(?<=\w)(?:<[^<>\n]{0,80}>|\*{1,3})(?=\w)")
+_INTERRUPTIONS: Final = (re.compile(r"<[^<>\n]{0,80}>(?=\w)"), re.compile(r"\*{1,3}(?=\w)"))
 _MOST_INTERRUPTIONS: Final = 512
 _LEAST_INTERRUPTIONS: Final = 4
 _WORDS_APART: Final = 24
+_MOST_STEMS: Final = 3
+"""Of a script, that long texts are searched for."""
 _LEAST_WORD: Final = 2
 _OF_FREQUENT: Final = -1.0
 _OF_OTHER: Final = -0.1
 _AROUND: Final = 64
 _LINE: Final = re.compile(r"[^\n]+")
 _MOST_LINES: Final = 400
-_MOST_CHARACTERS: Final = 8192
+_MOST_CHARACTERS: Final = 4096
 
 _SPACED: Final = re.compile(rb"(?<!a)a(?:\.{1,16}a(?!a)){7,}")
 _LEAST_ACCENTS: Final = 6
@@ -88,8 +91,9 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
     """
     for start, end in _unlike_language(text):
         yield from _rotated_within(text, start, end)
-    if turned or _is_reversed(text, kinds):
-        yield from _reversed(text)
+    all_lines = turned or _has_reversed_stems(text, kinds)
+    if all_lines or text[:1] in _ENDS or "\n." in text or "\n\u3002" in text:
+        yield from _reversed(text, all_lines=all_lines)
     for start, end in look.digits:
         if _has_leet(text, look.shape, start, end):
             yield from _in_words(text, start, end, _leet)
@@ -98,7 +102,7 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
     if kinds is not None:
         if kinds.count(b"l") >= _LEAST_ACCENTS:
             yield from _accented(text)
-        if b"k" in kinds:
+        if b"k" in kinds and sum(map(text.count, _FREQUENT_HIRAGANA)) * 16 < len(text):
             yield from _katakana(text)
     if "<" in text or "*" in text:
         yield from _interrupted(text)
@@ -275,20 +279,27 @@ def _scripts(kinds: bytes | None) -> tuple[str, ...]:
     return ("latin", *other) if b"a" in kinds else other
 
 
-def _is_reversed(text: str, kinds: bytes | None) -> bool:
-    if text[:1] in _ENDS or "\n." in text or "\n\u3002" in text:
-        return True
-    return any([stem in text for script in _scripts(kinds) for stem in _reversed_stems(script)])  # noqa: C419 - a short list takes less time
+def _has_reversed_stems(text: str, kinds: bytes | None) -> bool:
+    most = None if len(text) <= _FEW else _MOST_STEMS
+    return any([stem in text for script in _scripts(kinds) for stem in _reversed_stems(script)[:most]])  # noqa: C419 - a short list takes less time
 
 
-def _reversed(text: str) -> Iterator[Respelled]:
-    """Lines with stems that are reversed and none that are not."""
+def _reversed(text: str, *, all_lines: bool) -> Iterator[Respelled]:
+    """Lines with stems that are reversed and none that are not, or that begin as a sentence ends.
+
+    Args:
+        text: case-folded.
+        all_lines: not only those that begin with a mark.
+    """
 
     def belongs(line: str) -> bool:
+        begins_with_end = line[:1] in _ENDS and _BEGINS_WITH_END.match(line)
+        if not (all_lines or begins_with_end):
+            return False
         forward, backward = _stem_hits(line), _stem_hits(line[::-1])
         if backward > 1:
             return backward > 2 * forward
-        if backward <= forward and not _BEGINS_WITH_END.match(line):
+        if backward <= forward and not begins_with_end:
             return False
         if line.isascii() or line[1:2].isascii():
             return is_language(line[::-1])
@@ -365,7 +376,12 @@ def _katakana(text: str) -> Iterator[Respelled]:
 
 def _interrupted(text: str) -> Iterator[Respelled]:
     """Words with markup inside, time and again, without it."""
-    places = [match.start() for match in islice(_INTERRUPTION.finditer(text), _MOST_INTERRUPTIONS)]
+    places = sorted(
+        match.start()
+        for pattern in _INTERRUPTIONS
+        for match in islice(pattern.finditer(text), _MOST_INTERRUPTIONS)
+        if text[max(0, match.start() - 1)].isalnum()
+    )
     if len(places) < _LEAST_INTERRUPTIONS or places[-1] - places[0] > len(places) * _WORDS_APART:
         return
     start = max(0, places[0] - _AROUND)

@@ -156,9 +156,9 @@ def _markup(text: str, signs: list[int]) -> None:
     if "</" in text:
         signs[Sign.CLOSING_TAG] += _unopened(text)
     count = sum(_PROSE.search(comment) is not None for comment in _comments(text)) if "<!--" in text else 0
-    for gate, styles in _table()["hidden_styles"].items():
-        if gate in text:
-            count += _styles(text, gate, styles)
+    for mark, gates in _table()["hidden_styles"].items():
+        if mark in text:
+            count += sum(_styles(text, gate, styles) for gate, styles in gates.items() if gate in text)
     signs[Sign.HIDDEN_MARKUP] += count
 
 
