@@ -8,10 +8,11 @@ EVAL_ARGS ?=
 DIR ?= tests/data/captures
 CASES ?= tests/data/cost/cases.jsonl
 TEXTS ?= tests/data/redaction
+DATA ?= tests/data/adversarial
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-captures eval-cost eval-faults eval-latency eval-metrics \
-	eval-redaction eval-sampling price-changes \
-	record check-pairs \
+.PHONY: demo chat test lint bench bench-soak docs servers eval-adversarial eval-captures eval-cost eval-faults eval-latency \
+	eval-metrics eval-redaction eval-sampling price-changes \
+	record check-pairs train-adversarial \
 	lock clean
 
 demo: .venv/.run
@@ -57,6 +58,11 @@ eval-cost: .venv/.dev
 eval-redaction: .venv/.dev
 	$(BIN)/python -m tests.evaluation.redaction_report $(TEXTS) $(DIR) $(EVAL_ARGS)
 
+# The shipped model on labelled texts (dev.jsonl or dev.jsonl.gz); where DATA has train.jsonl.gz, also models trained
+# without whole families of sources on these, in minutes. EVAL_ARGS="--model-only", EVAL_ARGS="--write PAGE ...".
+eval-adversarial: $(if $(wildcard $(DATA)/train.jsonl.gz),.venv/.train,.venv/.dev)
+	$(BIN)/python -m tests.evaluation.adversarial $(DATA) $(EVAL_ARGS)
+
 # Thousands of simulated traces with known totals: estimates, intervals, budgets, fair shares, whole traces.
 eval-sampling: .venv/.dev
 	$(BIN)/python -m tests.evaluation.sampling $(EVAL_ARGS)
@@ -77,10 +83,15 @@ record: .venv/.dev
 check-pairs: .venv/.dev
 	$(BIN)/python -m training.adversarial.pairs_check
 
+# Writes the model of `adversarial` into the package; DATA is a folder with train.jsonl.gz. The same texts, the same model.
+train-adversarial: .venv/.train
+	$(BIN)/python -m training.adversarial $(DATA)
+
 # Regenerates the lock files; needs the program `uv`.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --all-extras --no-annotate --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --no-annotate --no-header --no-emit-index-url pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --all-extras --group train --no-annotate --no-header --no-emit-index-url pyproject.toml -c requirements-dev.lock -o requirements-train.lock
 
 clean:
 	rm -rf .venv build dist
@@ -96,4 +107,8 @@ clean:
 
 .venv/.dev: .venv/.run requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+.venv/.train: .venv/.dev requirements-train.lock
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-train.lock
 	@touch $@
