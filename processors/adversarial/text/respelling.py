@@ -32,7 +32,7 @@ _HIRAGANA: Final = {point: point - 0x60 for point in range(0x30A1, 0x30F7)}
 _FREQUENT_HIRAGANA: Final = "\u306e\u306b\u3092\u306f\u3066\u3059"
 _MOST_STRETCHES: Final = 4
 _MARKUP: Final = re.compile(r"<[^<>\n]{0,80}>|\*{1,3}")
-_INTERRUPTIONS: Final = (re.compile(r"<[^<>\n]{0,80}>(?=\w)"), re.compile(r"\*{1,3}(?=\w)"))
+_INTERRUPTIONS: Final = (re.compile(r"<[^<>\n]{0,80}>(?=\w)"), re.compile(r"\*\*{0,2}(?=\w)"))
 _MOST_INTERRUPTIONS: Final = 512
 _LEAST_INTERRUPTIONS: Final = 4
 _WORDS_APART: Final = 24
