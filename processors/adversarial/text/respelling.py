@@ -22,6 +22,7 @@ _ENDS: Final = frozenset(".!?\u3002\u061f\u0964")
 _BEGINS_WITH_END: Final = re.compile(
     r"[.!?\u3002\u061f\u0964]{1,3}(?:[a-z]{1,20}[ ,]|[^\W\d_\x00-\x7f]).*[^.!?:;\u3002\u061f\u0964]$"
 )
+_LINE_WITH_END: Final = re.compile(r"\n[.!?\u3002\u061f\u0964]")
 _SPACE: Final = re.compile(r"(\s+)")
 _SENTENCE_END: Final = "!.,;:?\"')"
 _WORD_EDGES: Final = "!.,;:?\"'()[]"
@@ -92,7 +93,7 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
     for start, end in _unlike_language(text):
         yield from _rotated_within(text, start, end)
     all_lines = turned or _has_reversed_stems(text, kinds)
-    if all_lines or text[:1] in _ENDS or "\n." in text or "\n\u3002" in text:
+    if all_lines or _begins_with_end(text):
         yield from _reversed(text, all_lines=all_lines)
     for start, end in look.digits:
         if _has_leet(text, look.shape, start, end):
@@ -282,6 +283,21 @@ def _scripts(kinds: bytes | None) -> tuple[str, ...]:
 def _has_reversed_stems(text: str, kinds: bytes | None) -> bool:
     most = None if len(text) <= _FEW else _MOST_STEMS
     return any([stem in text for script in _scripts(kinds) for stem in _reversed_stems(script)[:most]])  # noqa: C419 - a short list takes less time
+
+
+def _begins_with_end(text: str) -> bool:
+    """Whether one of the lines begins with a mark that sentences end with."""
+    if text[:1] in _ENDS and _BEGINS_WITH_END.match(text, 0, _end_of_line(text, 0)):
+        return True
+    return any(
+        _BEGINS_WITH_END.match(text, match.end() - 1, _end_of_line(text, match.end()))
+        for match in islice(_LINE_WITH_END.finditer(text), _MOST_LINES)
+    )
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start, start + _MOST_CHARACTERS)
+    return min(len(text), start + _MOST_CHARACTERS) if end < 0 else end
 
 
 def _reversed(text: str, *, all_lines: bool) -> Iterator[Respelled]:

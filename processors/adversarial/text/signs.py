@@ -32,6 +32,7 @@ _TURN: Final = re.compile(
 )
 _NAME: Final = 32
 _MOST_TURNS: Final = 2000
+_NOT_SHOWN: Final = re.compile("<(?:noscript|template)")
 _MOST_STYLES: Final = 32
 _LONGEST_STYLE: Final = 240
 _LONGEST_WORD: Final = 16
@@ -159,7 +160,7 @@ def _markup(text: str, signs: list[int]) -> None:
     for mark, gates in _table()["hidden_styles"].items():
         if mark in text:
             count += sum(_styles(text, gate, styles) for gate, styles in gates.items() if gate in text)
-    signs[Sign.HIDDEN_MARKUP] += count
+    signs[Sign.HIDDEN_MARKUP] += count + (len(_NOT_SHOWN.findall(text)) if "</" in text else 0)
 
 
 def _styles(text: str, gate: str, styles: list[str]) -> int:
