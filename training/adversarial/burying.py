@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from training.adversarial.rows import Row
+from training.adversarial.rows import BURIED, Row
 
 MAX_PAYLOAD: Final = 700
 MIN_HOST: Final = 300
@@ -43,7 +43,9 @@ def bury(rows: Sequence[Row], count: int, seed: int) -> Iterator[Row]:
         end = start + len(payload.text.strip())
         kind = "indirect" if payload.is_attack else "over_defence"
         span = (start, end) if payload.is_attack else None
-        yield Row(f"buried-{number}", text, payload.is_attack, kind, payload.language, f"{payload.source}+buried", span)
+        yield Row(
+            f"buried-{number}", text, payload.is_attack, kind, payload.language, f"{payload.source}{BURIED}", span
+        )
 
 
 def _is_payload(row: Row) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from training.adversarial.fitting import Task
 from training.adversarial.judgements import Judgements
-from training.adversarial.rows import FAMILIES
+from training.adversarial.rows import FAMILIES, related
 from training.adversarial.training import fit
 
 
@@ -18,7 +18,7 @@ def left_out(task: Task, families: Sequence[str] = FAMILIES) -> Iterator[tuple[s
     Scores are calibrated on the sources that the model has seen, so that the shipped thresholds hold for them.
     """
     for family in families:
-        fitted = fit(task, frozenset([family]))
+        fitted = fit(task, related(family))
         here = np.flatnonzero(task.folds == family).tolist()
         scores = fitted.calibration.scores(task.rows, fitted.odds)
         yield family, Judgements([task.rows[number] for number in here], scores[here])

@@ -25,8 +25,8 @@ Sparse: TypeAlias = Any
 MAX_CHARACTERS: Final = 24_000
 _LOT: Final = 60_000
 # Of a benign text so many windows are looked at, of an attack more: any of them may be the one.
-_MAX_BENIGN: Final = 16
-_MAX_ATTACK: Final = 60
+_MAX_BENIGN: Final = 12
+_MAX_ATTACK: Final = 40
 
 ATTACK, BENIGN, UNSURE = 1, 0, -1
 

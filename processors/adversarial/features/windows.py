@@ -8,7 +8,7 @@ import numpy as np
 
 from processors.adversarial.features.block import Block, Places
 
-SCALES: Final = (220, 600)
+SCALES: Final = (130, 300, 700)
 """Code points of a window; windows of a scale overlap by half."""
 
 
