@@ -51,6 +51,7 @@ def measure(detector: Detector, rows: list[Row], short: list[str]) -> Iterator[t
     """Names and tables of what the shipped model says; `short` takes what is not reached."""
     judgements, as_tool_results = judged(detector, rows), judged(detector, rows, _TOOL)
     yield "model", f"Model `{detector.model.weights.version}`, {len(rows):,} texts."
+    yield "knowledge", tables.knowledge()
     yield "languages", tables.languages(judgements)
     yield "attacks", tables.attacks(judgements, as_tool_results)
     yield "harmless", tables.harmless(judgements, as_tool_results)
@@ -94,6 +95,7 @@ def _is_in(language: str, row: Row) -> bool:
 
 def measure_left_out(families: Mapping[str, Judgements], short: list[str]) -> Iterator[tuple[str, str]]:
     """Names and tables of what models say of sources they were trained without."""
+    yield "floors", tables.floors({name: some for name, some in families.items() if name.startswith(ALL)})
     yield "left-out", tables.sources(families)
     yield "left-out-hard", tables.hard(families)
     faults = [floor.falls_short(families[ALL]) for floor in tables.FLOORS]

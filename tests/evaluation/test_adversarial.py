@@ -13,7 +13,7 @@ from processors.adversarial.model.model import SUSPECT
 from processors.adversarial.text.view import Sign
 from processors.adversarial.verdict import Label, Origin, Part
 from tests.evaluation import adversarial_tables as tables
-from tests.evaluation.adversarial import measure, measure_left_out, put, texts_of
+from tests.evaluation.adversarial import ALL, measure, measure_left_out, put, texts_of
 from tests.evaluation.adversarial_survival import (
     LISTED,
     SURVIVAL,
@@ -115,12 +115,14 @@ def test_a_joiner_where_it_does_not_belong_raises_its_sign() -> None:
 def test_pages_have_every_table_of_the_model_that_ships(detector: Detector, judgements: Judgements) -> None:
     few = [*judgements.attacks.rows[:20], *judgements.natural.rows[:20]]
     pieces = dict(measure(detector, few, []))
-    families = {"all of these": judgements, "some": judgements.attacks}
+    families = {ALL: judgements, "some": judgements.attacks}
     pieces |= measure_left_out(families, [])
     page, card = (path.read_text("utf-8") for path in PAGES)
     for name, text in pieces.items():
         head = text.partition("\n")[0] if text.startswith("|") else ""
-        assert f"<!-- measured: {name} -->\n{head}" in page, "run `make eval-adversarial`, see docs/adversarial.md"
+        assert f"<!-- measured: {name} -->\n{head}" in page + card, (
+            "run `make eval-adversarial`, see docs/adversarial.md"
+        )
     for text in (page, card):
         assert f"Model `{detector.model.weights.version}`" in text, "another model was measured"
 
@@ -135,6 +137,6 @@ def test_only_marked_pieces_that_were_measured_are_replaced(tmp_path: Path) -> N
 
 
 def test_what_falls_short_is_named(judgements: Judgements) -> None:
-    floor = tables.Floor("all", 0.5, lambda some: some.flagged(0.0) - 0.6)
+    floor = tables.Floor("all", 0.5, "", lambda some: some.flagged(0.0) - 0.6)
     assert floor.falls_short(judgements) == "all 0.400 < 0.5"
-    assert tables.Floor("all", 0.5, lambda _: math.nan).falls_short(judgements) is None
+    assert tables.Floor("all", 0.5, "", lambda _: math.nan).falls_short(judgements) is None

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import io
+import re
+import shlex
 from pathlib import Path
+from typing import Final
 
 import pytest
+import yaml
 
+from pipeline.config import load
 from pipeline.testing import make_host, traces
 from processors.adversarial.config import ThresholdsConfig
 from processors.adversarial.erasing import MARKER, WINDOW
+from processors.adversarial.inspect.command import inspect
 from processors.adversarial.marking import ACTION, CATEGORY, ERROR, LABEL, SCORE, SHADOW, TRUNCATED
+from processors.adversarial.model.weights import Weights
 from processors.adversarial.tables import read_table
 from processors.marks import ADVERSARIAL_INPUT
 from tests.unit.processors.adversarial.judges import ATTACK, BROKEN, WordJudge, built
 
 PAGE = (Path(__file__).parents[4] / "docs" / "adversarial.md").read_text(encoding="utf-8")
+
+CONFIGS: Final = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES: Final = re.findall(r"```console\n\$ printf '(.*?)' \| penstock inspect(.*?)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def running(config: str) -> str:
+    parsed = yaml.safe_load(config)
+    pipelines = {"receivers": ["nop"], "processors": list(parsed["processors"]), "exporters": ["nop"]}
+    rest = {"receivers": {"nop": None}, "exporters": {"nop": None}, "service": {"pipelines": {"traces": pipelines}}}
+    return "yaml:" + yaml.safe_dump(parsed | rest)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_configurations_load(config: str) -> None:
+    load([running(config)], environ={})
+
+
+def heads(output: str) -> list[str]:
+    """What every line begins with: a model trained anew has other numbers and may weigh other rules."""
+    return [line.partition(":")[0] for line in output.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("text", "options", "output"), EXAMPLES)
+def test_examples_say_what_stands_there(
+    text: str, options: str, output: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert inspect(shlex.split(options)) == 0
+    printed = capfdbinary.readouterr().out.decode()
+    assert heads(printed)[: len(heads(output))] == heads(output)
+
+
+def test_categories() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## What is found")[2].partition("\n## ")[0], re.MULTILINE)
+    assert set(Weights.load().categories) <= set(listed)
 
 
 @pytest.mark.parametrize("name", [SCORE, LABEL, CATEGORY, TRUNCATED, ERROR, ACTION, SHADOW, ADVERSARIAL_INPUT, MARKER])
