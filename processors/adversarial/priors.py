@@ -40,8 +40,7 @@ class Priors:
     def raises(self, rows: Measures) -> npt.NDArray[np.float64]:
         """What is added to the log-odds of windows of texts that come from tools and documents."""
         both = (rows.take(self._first, 1) > 0).any(1) & (rows.take(self._second, 1) > 0).any(1)
-        added: npt.NDArray[np.float64] = both * self._log_odds
-        return added
+        return np.where(both, self._log_odds, 0.0)
 
     def is_raised(self, origin: Origin) -> bool:
         """Whether `raises` counts for texts of an origin."""

@@ -19,9 +19,8 @@ def main() -> None:
     weights = train(task, knowledge)
     weights.save(options.out)
     size_kib = options.out.stat().st_size / 1024
-    print(
-        f"{options.out}: {size_kib:.0f} KiB, {len(task.rows)} texts, {len(weights.keys)} entries, version {weights.version}"
-    )
+    print(f"{options.out}: version {weights.version}, {size_kib:.0f} KiB")
+    print(f"{len(task.rows)} texts, {len(weights.keys)} entries of the lexicon")
 
 
 if __name__ == "__main__":

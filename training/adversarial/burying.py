@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from training.adversarial.rows import BURIED, Row
+import yaml
+
+from training.adversarial.rows import BURIED, HERE, Row
 
 MAX_PAYLOAD: Final = 700
 MIN_HOST: Final = 300
@@ -19,12 +21,8 @@ _PAYLOADS: Final = frozenset({"direct_injection", "indirect", "extraction", "exf
 _HOSTS: Final = frozenset(
     {"document", "code", "tool_output", "assistant_text", "chat", "security_doc", "system_prompt"}
 )
-_BREAK: Final = re.compile(r"\n+|(?<=[.!?。！？]) ?")
-_FRAMES: Final = (
-    "{}", "{}", "{}", "\n{}\n", "\n\n{}\n\n", " {} ", "<!-- {} -->", "/* {} */", "# {}\n", "// {}\n", "\n> {}\n", "\n- {}\n",
-    "[{}]", "({})", '<div style="display:none">{}</div>', "\n\n---\n{}\n---\n\n", '"comment": "{}"', "<p>{}</p>",
-    '<span style="color:#fff">{}</span>', "\n```\n{}\n```\n", "![{}](image.png)", "\nNote: {}\n", "\nP.S. {}\n",
-)  # fmt: skip
+_TABLE: Final = yaml.safe_load((HERE / "frames.yaml").read_text("utf-8"))
+_BREAK: Final = re.compile(rf"\n+|(?<=[{_TABLE['sentence_ends']}]) ?")
 
 
 def bury(rows: Sequence[Row], count: int, seed: int) -> Iterator[Row]:
@@ -73,7 +71,7 @@ def _place(host: str, payload: str, dice: random.Random) -> tuple[str, int]:
         host, payload = json.dumps({"result": host}, ensure_ascii=False), json.dumps(payload, ensure_ascii=False)[1:-1]
     breaks = [match.end() for match in _BREAK.finditer(host)] or [len(host)]
     at = dice.choice((0, len(host), *[dice.choice(breaks) for _ in range(4)]))
-    before, after = dice.choice(_FRAMES).split("{}")
+    before, after = dice.choice(_TABLE["frames"]).split("{}")
     return f"{host[:at]}{before}{payload}{after}{host[at:]}", at + len(before)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from processors.adversarial.text.tables import read_table
+
 SEPARATOR: Final = 0
 WORD: Final = 1
 CONTINUOUS: Final = 2
@@ -22,31 +24,27 @@ LINE: Final = 6
 """The end of a line."""
 
 _BMP: Final = 1 << 16
-_CONTINUOUS: Final = (
-    range(0x0E00, 0x0F00),
-    range(0x1000, 0x10A0),
-    range(0x1780, 0x1800),
-    range(0x3005, 0x3008),
-    range(0x3040, 0x3100),
-    range(0x31F0, 0x3200),
-    range(0x3400, 0x4DC0),
-    range(0x4E00, 0xA000),
-    range(0xF900, 0xFB00),
-)
-_QUOTES: Final = frozenset("\"'`‘’“”„«»‹›「」『』《》_")
-_BREAKS: Final = frozenset(".!?:;。！？：；-#>*|([{")
+
+
+@cache
+def _signs() -> tuple[frozenset[str], frozenset[str], list[range]]:
+    """Quotation marks, what breaks a sentence, and code points of continuous scripts."""
+    table = read_table("alphabet.yaml")
+    spans = [range(first, last + 1) for first, last in table["continuous"].values()]
+    return frozenset(table["quotes"]), frozenset(table["breaks"]), spans
 
 
 def _class_of(code: int) -> int:
+    quotes, breaks, spans = _signs()
     character = chr(code)
     category = unicodedata.category(character)
     if character == "\n":
         return LINE
-    if category[0] in "LNM" and character not in _QUOTES:
-        return CONTINUOUS if any(code in span for span in _CONTINUOUS) else WORD
+    if category[0] in "LNM" and character not in quotes:
+        return CONTINUOUS if any(code in span for span in spans) else WORD
     if category[0] not in "SP":
         return SEPARATOR
-    return QUOTE if character in _QUOTES else BREAK if character in _BREAKS else MARK
+    return QUOTE if character in quotes else BREAK if character in breaks else MARK
 
 
 @cache

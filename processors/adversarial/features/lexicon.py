@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,12 @@ import numpy as np
 import yaml
 
 from processors.adversarial.features.alphabet import CONTINUOUS
-from processors.adversarial.features.block import Block, Hashes, Places, Tables
+from processors.adversarial.features.block import Block, Hashes, Tables
+from processors.adversarial.text.plain import fold
 
 FOLDER: Final = Path(__file__).parent.parent / "data"
+# libyaml's loader where it is there.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_WORDS: Final = 5
 STEM_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
 PIECE_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
@@ -48,24 +50,20 @@ def read_entries(folder: Path = FOLDER) -> Iterator[Entry]:
 
 
 def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text("utf-8"))
+    return yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
 
 
-def fold(text: str) -> str:
-    """The form in which texts are compared: compatibility forms and cases are one."""
-    return unicodedata.normalize("NFKC", text).casefold()
+def phrases(hashes: Hashes, into: Hashes) -> None:
+    """Hashes of phrases of one word, two words ... that begin with each word, a row for each length.
 
-
-def phrases(hashes: Hashes, firsts: Places) -> Iterator[Hashes]:
-    """Hashes of phrases of one word, two words ... that begin with the chosen words.
-
-    `hashes` are those of all words, with `MAX_WORDS` of any number behind them.
+    Behind the last word there are words whose hash is 0.
     """
-    joined = hashes.take(firsts) * _PHRASE
-    yield joined
+    np.multiply(hashes, _PHRASE, out=into[0])
     for count in range(1, MAX_WORDS):
-        joined = (joined + hashes.take(firsts + count)) * _PHRASE
-        yield joined
+        row = into[count]
+        row[:] = into[count - 1]
+        row[:-count] += hashes[count:]
+        row *= _PHRASE
 
 
 def compile_entries(entries: Iterable[Entry], concepts: list[str], tables: Tables) -> tuple[Hashes, Hashes]:
@@ -100,8 +98,9 @@ def _hash_of(entry: Entry, tables: Tables) -> int:
         return _seeded(block, length, STEM_SEEDS[length - STEM_LENGTHS[0] :])
     if not 1 <= len(starts) <= MAX_WORDS:
         raise _unfit(entry)
-    hashes = np.append(block.hashes(starts, ends), np.zeros(MAX_WORDS, np.uint64))
-    return int(list(phrases(hashes, np.array([0])))[len(starts) - 1][0])
+    hashes = np.empty((MAX_WORDS, len(starts)), np.uint64)
+    phrases(block.word_hashes, hashes)
+    return int(hashes[len(starts) - 1, 0])
 
 
 def _seeded(block: Block, length: int, seeds: Hashes) -> int:
@@ -121,7 +120,6 @@ __all__ = [
     "STEM_SEEDS",
     "Entry",
     "compile_entries",
-    "fold",
     "phrases",
     "read_concepts",
     "read_entries",

@@ -14,9 +14,10 @@ from processors.adversarial.features import ngrams, sequences
 from processors.adversarial.features.alphabet import class_table
 from processors.adversarial.features.block import Block, Tables
 from processors.adversarial.features.concepts import Lexicon
-from processors.adversarial.features.lexicon import Entry, compile_entries, fold, read_concepts, read_entries
+from processors.adversarial.features.lexicon import Entry, compile_entries, read_concepts, read_entries
 from processors.adversarial.features.measures import names
 from processors.adversarial.model.weights import Weights
+from processors.adversarial.text.plain import fold
 
 CONCEPTS = read_concepts()
 

@@ -9,7 +9,8 @@ from functools import cache
 import pytest
 import yaml
 
-from processors.adversarial.features.lexicon import FOLDER, fold, read_concepts
+from processors.adversarial.features.lexicon import FOLDER, read_concepts
+from processors.adversarial.text.plain import fold
 
 CONCEPTS = read_concepts()
 FILES = sorted((FOLDER / "lexicon").glob("*.yaml"))

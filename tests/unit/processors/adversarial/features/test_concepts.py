@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from processors.adversarial.features.block import Block
 from processors.adversarial.features.concepts import FIRST, QUOTED
-from processors.adversarial.features.lexicon import fold, read_entries
+from processors.adversarial.features.lexicon import read_entries
+from processors.adversarial.text.plain import fold
 from processors.adversarial.text.reading import read
 from tests.unit.processors.adversarial.models import CONCEPTS, block_of, lexicon_of, tables, whole_lexicon
 

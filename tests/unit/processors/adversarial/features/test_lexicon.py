@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from processors.adversarial.features.lexicon import Entry, compile_entries, fold, read_concepts, read_entries
+from processors.adversarial.features.lexicon import Entry, compile_entries, read_concepts, read_entries
+from processors.adversarial.text.plain import fold
 from tests.unit.processors.adversarial.models import CONCEPTS, tables
 
 UNFIT = {
