@@ -15,6 +15,8 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 LAID = (
     ("gateway", "overlays/sampling"),
+    ("gateway", "overlays/adversarial"),
+    ("gateway", "overlays/adversarial", "overlays/sampling"),
     ("worker-kafka", "overlays/sampling"),
     ("worker-kafka", "overlays/sampling", "overlays/sampling-kafka"),
 )
