@@ -9,9 +9,17 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from processors.adversarial.features.alphabet import CONTINUOUS, WORD, classes_of
+from processors.adversarial.features.alphabet import (
+    BREAK,
+    CONTINUOUS,
+    LINE,
+    MARK,
+    QUOTE,
+    SEPARATOR,
+    WORD,
+    classes_of,
+)
 
-Codes: TypeAlias = npt.NDArray[np.uint64]
 Places: TypeAlias = npt.NDArray[np.int64]
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
@@ -25,6 +33,13 @@ _BASE: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_BASE, -1, 1 << 64)
 _ZERO: Final = ord("0")
 _SPACE: Final = ord(" ")
+_DIGITS: Final = 10
+
+SHAPES: Final = ((MARK, QUOTE, BREAK), (LINE,), (SEPARATOR,), (CONTINUOUS,))
+"""Classes of characters that are counted together."""
+SHAPE_BITS: Final = 12
+"""No window is as long as 2**12."""
+DIGIT_SHAPE: Final = np.uint64(1 << len(SHAPES) * SHAPE_BITS)
 
 
 def _powers(base: int) -> Hashes:
@@ -40,6 +55,8 @@ class Tables:
         up: powers of the base of the polynomial hash modulo 2**64.
         down: powers of its inverse.
         classes: classes of characters.
+        shapes: what each class counts as, see `Block.shapes`.
+        low_shapes: the same for each of the first 256 characters.
     """
 
     def __init__(self, classes: npt.NDArray[np.uint8]) -> None:
@@ -47,11 +64,18 @@ class Tables:
         self.up = _powers(_BASE)
         self.down = _powers(_INVERSE)
         self.classes = classes
+        self.shapes = np.zeros(LINE + 1, np.uint64)
+        for field, members in enumerate(SHAPES):
+            self.shapes[list(members)] += np.uint64(1 << field * SHAPE_BITS)
+        self.low_shapes = self.shapes.take(classes[:256])
+        self.low_shapes[ord("0") : ord("9") + 1] += DIGIT_SHAPE
 
 
-_ASCII_CODES: Final = np.arange(256, dtype=np.uint64)
-_ASCII_CODES[ord("0") : ord("9") + 1] = _ZERO
-_ASCII_CODES[[9, 11, 12, 13]] = _SPACE
+_LOW_CODES: Final = np.arange(256, dtype=np.uint64)
+_LOW_CODES[ord("0") : ord("9") + 1] = _ZERO
+_LOW_CODES[[9, 11, 12, 13]] = _SPACE
+# What a code point adds to a hash: one more than itself, so that no character is nothing.
+_LOW_TERMS: Final = _LOW_CODES + np.uint64(1)
 
 
 class Block:
@@ -63,32 +87,32 @@ class Block:
     Attributes:
         starts: where each text begins.
         ends: where it ends.
-        codes: code points.
-        sums: prefix sums, one longer than `codes`.
+        size: code points, those between the texts counted.
+        sums: prefix sums, one longer than that.
         classes: class of each code point, see `alphabet`.
     """
 
     def __init__(self, texts: Sequence[str], tables: Tables) -> None:
         """Join texts, of no more than `MAX_CODES` code points with `GAP` for each and one more."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        self.ends = np.cumsum(lengths + GAP)
+        self.ends = (lengths + GAP).cumsum()
         self.starts = self.ends - lengths
         joined = _GAP_TEXT.join(["", *texts, ""])
+        self.size = len(joined)
         self.is_ascii = joined.isascii()
         if self.is_ascii:
-            raw: Any = np.frombuffer(joined.encode("ascii"), np.uint8)
-            self.codes: Codes = _ASCII_CODES.take(raw)
+            self._raw: Any = np.frombuffer(joined.encode("ascii"), np.uint8)
+            terms: Hashes = _LOW_TERMS.take(self._raw)
         else:
-            raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
-            self.codes = raw.astype(np.uint64)
-            low = raw < 256
-            self.codes[low] = _ASCII_CODES.take(raw[low])
-        self.classes = classes_of(raw, tables.classes)
+            self._raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+            terms = self._raw + np.uint64(1)
+            low = np.flatnonzero(self._raw < len(_LOW_TERMS))
+            terms[low] = _LOW_TERMS.take(self._raw.take(low))
+        self.classes = classes_of(self._raw, tables.classes)
         self._tables = tables
-        size = len(self.codes)
-        self.sums: Hashes = np.empty(size + 1, np.uint64)
+        self.sums: Hashes = np.empty(self.size + 1, np.uint64)
         self.sums[0] = 0
-        np.cumsum((self.codes + np.uint64(1)) * tables.up[:size], out=self.sums[1:])
+        np.multiply(terms, tables.up[: self.size], out=terms).cumsum(out=self.sums[1:])
 
     def hashes(self, starts: Places, ends: Places) -> Hashes:
         """The hash of each piece."""
@@ -98,19 +122,47 @@ class Block:
         """What a difference of prefix sums from each place on is multiplied with to be a hash."""
         return self._tables.down.take(starts)
 
-    def runs(self, length: int) -> Hashes:
-        """The hash of the `length` code points that begin at each place; shorter by them at the end."""
-        size = len(self.codes) + 1 - length
-        return (self.sums[length:] - self.sums[:size]) * self._tables.down[:size]
+    def runs(self, lengths: range, first: int, last: int) -> Hashes:
+        """The hashes of as many code points as `lengths` says, a row for each, that begin at places of a range.
+
+        Up to the end of the last text.
+        """
+        sums, size = self.sums, self.sums.itemsize
+        shape = len(lengths), last - first
+        offset = (first + lengths.start) * size
+        pieces = np.ndarray(shape, np.uint64, sums, offset, (lengths.step * size, size)) - sums[first:last]
+        pieces *= self._tables.down[first:last]
+        return pieces
+
+    @cached_property
+    def shapes(self) -> Hashes:
+        """Prefix sums of how often each of `SHAPES` and digits were met, in fields of `SHAPE_BITS` bits.
+
+        The difference of two of them is right as long as no field of it is full.
+        """
+        if self.is_ascii:
+            each: Hashes = self._tables.low_shapes.take(self._raw)
+        else:
+            each = self._tables.shapes.take(self.classes)
+            digits = (self._raw - np.uint32(_ZERO)) < _DIGITS
+            each += digits * DIGIT_SHAPE
+        sums = np.empty(self.size + 1, np.uint64)
+        sums[0] = 0
+        each.cumsum(out=sums[1:])
+        return sums
 
     @cached_property
     def words(self) -> tuple[Places, Places]:
         """Where words begin and end, in scripts that write words apart."""
-        inside = np.empty(len(self.classes) + 1, np.bool_)
-        inside[0] = False
-        np.equal(self.classes, WORD, out=inside[1:])
+        inside = self.classes == WORD
         edges = np.flatnonzero(inside[1:] != inside[:-1])
+        edges += 1
         return edges[0::2], edges[1::2]
+
+    @cached_property
+    def word_hashes(self) -> Hashes:
+        """The hash of each word."""
+        return self.hashes(*self.words)
 
     @cached_property
     def continuous(self) -> Places:
@@ -124,7 +176,9 @@ class Block:
 
     def text_of(self, places: Places) -> Places:
         """The number of the text in which each place is."""
-        return np.searchsorted(self.starts, places, side="right") - 1
+        if len(self.starts) == 1:
+            return np.zeros(len(places), np.int64)
+        return self.starts.searchsorted(places, side="right") - 1
 
 
-__all__ = ["GAP", "MAX_CODES", "Block", "Codes", "Hashes", "Places", "Tables"]
+__all__ = ["DIGIT_SHAPE", "GAP", "MAX_CODES", "SHAPES", "SHAPE_BITS", "Block", "Hashes", "Places", "Tables"]

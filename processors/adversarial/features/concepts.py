@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,14 @@ QUOTED: Final = 62
 FIRST: Final = 63
 """Bit of a hit that begins a sentence or a line."""
 
-_FILTER_BITS: Final = 18
-_SHIFT: Final = np.uint64(64 - _FILTER_BITS)
+_SLOT_BITS: Final = 19
+_SHIFT: Final = np.uint64(64 - _SLOT_BITS)
 _LENGTHS_OF_STEMS: Final = np.array(STEM_LENGTHS)[:, None]
 _SEEDS_OF_STEMS: Final = STEM_SEEDS[:, None]
 _LENGTHS_OF_PIECES: Final = np.array(PIECE_LENGTHS)[:, None]
 _SEEDS_OF_PIECES: Final = PIECE_SEEDS[:, None]
-_BEYOND: Final = np.zeros(MAX_WORDS, np.uint64)
-_NO_PLACES: Final = np.zeros(MAX_WORDS, np.int64)
+_REACHES: Final = np.array((*range(MAX_WORDS), *[0] * len(STEM_LENGTHS)))
+"""How many words further the last one is of each kind of entry."""
 
 
 class Hits(NamedTuple):
@@ -47,65 +47,80 @@ class Lexicon:
 
     def __init__(self, keys: Hashes, masks: Hashes) -> None:
         """Take what `compile_entries` gave."""
-        self._keys = keys
+        # A last key that is none, for the places behind the last one.
+        self._keys = np.append(keys, ~keys[-1:])
         self._masks = masks
-        self._likely: npt.NDArray[np.bool_] = np.zeros(1 << _FILTER_BITS, np.bool_)
-        self._likely[_slots(keys)] = True
+        slots = _slots(keys)
+        # Of each slot the first of its keys, counted from 1; and whether the next key is of the same slot.
+        self._first: npt.NDArray[Any] = np.zeros(1 << _SLOT_BITS, np.uint16 if len(keys) < 1 << 16 else np.uint32)
+        self._first[slots[::-1]] = np.arange(len(keys), 0, -1)
+        self._goes_on = np.append(slots[1:] == slots[:-1], [False])
 
     def find(self, block: Block) -> Hits:
         """All entries in a block. One that is part of another counts, too."""
-        starts, ends = block.words
-        kinds = [*self._phrases(block, starts, ends), self._stems(block, starts, ends)]
+        starts, ends, keys = self._words(block)
         if len(block.continuous):
-            kinds.append(self._pieces(block, block.continuous))
-        found = [np.concatenate(columns) for columns in zip(*kinds, strict=True)]
-        at, sure = self._look_up(found[2])
-        return _merged(block, found[0][sure], found[1][sure], self._masks.take(at))
+            columns = zip((starts, ends, keys), self._pieces(block, block.continuous), strict=True)
+            starts, ends, keys = (np.concatenate(pair) for pair in columns)
+        return _merged(block, starts, ends, self._masks.take(keys))
 
-    def _phrases(self, block: Block, starts: Places, ends: Places) -> list[tuple[Places, Places, Hashes]]:
-        hashes = np.concatenate((block.hashes(starts, ends), _BEYOND))
-        ends = np.concatenate((ends, _NO_PLACES))
-        rows = []
-        for count, joined in enumerate(phrases(hashes, np.arange(len(starts)))):
-            at = self._candidates(joined)
-            rows.append((starts.take(at), ends.take(at + count), joined.take(at)))
-        return rows
+    def _words(self, block: Block) -> tuple[Places, Places, Places]:
+        """Phrases and stems."""
+        starts, ends = block.words
+        size = len(starts)
+        hashes = np.empty((MAX_WORDS + len(STEM_LENGTHS), size), np.uint64)
+        phrases(block.word_hashes, hashes)
+        stems = hashes[MAX_WORDS:]
+        block.sums.take(np.minimum(starts + _LENGTHS_OF_STEMS, ends), out=stems, mode="clip")
+        stems -= block.sums.take(starts)
+        stems *= block.down(starts)
+        stems *= _SEEDS_OF_STEMS
+        at, keys = self._known(hashes)
+        kinds, words = np.divmod(at, size)
+        return starts.take(words), ends.take(words + _REACHES.take(kinds), mode="clip"), keys
 
-    def _stems(self, block: Block, starts: Places, ends: Places) -> tuple[Places, Places, Hashes]:
-        lengths = np.minimum(starts + _LENGTHS_OF_STEMS, ends)
-        joined = (block.sums.take(lengths) - block.sums.take(starts)) * block.down(starts) * _SEEDS_OF_STEMS
-        at = self._candidates(joined)
-        words = at % len(starts) if len(starts) else at
-        return starts.take(words), ends.take(words), joined.take(at)
+    def _pieces(self, block: Block, places: Places) -> tuple[Places, Places, Places]:
+        ends = np.minimum(places + _LENGTHS_OF_PIECES, block.size)
+        hashes = block.sums.take(ends)
+        hashes -= block.sums.take(places)
+        hashes *= block.down(places)
+        hashes *= _SEEDS_OF_PIECES
+        at, keys = self._known(hashes)
+        return places.take(at % len(places)), ends.take(at), keys
 
-    def _pieces(self, block: Block, places: Places) -> tuple[Places, Places, Hashes]:
-        ends = np.minimum(places + _LENGTHS_OF_PIECES, len(block.codes))
-        joined = (block.sums.take(ends) - block.sums.take(places)) * block.down(places) * _SEEDS_OF_PIECES
-        at = self._candidates(joined)
-        return places.take(at % len(places)), ends.take(at), joined.take(at)
-
-    def _candidates(self, hashes: Hashes) -> Places:
-        return np.flatnonzero(self._likely.take(_slots(hashes)))
-
-    def _look_up(self, hashes: Hashes) -> tuple[Places, npt.NDArray[np.bool_]]:
-        at = np.searchsorted(self._keys, hashes)
-        sure = self._keys.take(at, mode="clip") == hashes
-        return at[sure], sure
+    def _known(self, hashes: Hashes) -> tuple[Places, Places]:
+        """Which hashes are keys, and which keys."""
+        hashes = hashes.ravel()
+        keys: npt.NDArray[Any] = self._first.take(_slots(hashes))
+        at = np.flatnonzero(keys)
+        keys, hashes = keys.take(at) - 1, hashes.take(at)
+        found = self._keys.take(keys) == hashes
+        others = np.flatnonzero(self._goes_on.take(keys) > found)
+        while len(others):
+            nexts = keys.take(others) + 1
+            keys[others] = nexts
+            same = self._keys.take(nexts) == hashes.take(others)
+            found[others] = same
+            others = others.compress(self._goes_on.take(nexts) > same)
+        return at.compress(found), keys.compress(found).astype(np.int64)
 
 
 def _merged(block: Block, starts: Places, ends: Places, masks: Hashes) -> Hits:
     """One hit for all entries that begin at a place, as long as the longest; none from one text into another."""
     if len(block.starts) > 1:
-        one = block.text_of(starts) == block.text_of(ends - 1)
-        starts, ends, masks = starts[one], ends[one], masks[one]
+        within = ends <= block.ends.take(block.text_of(starts))
+        starts, ends, masks = starts.compress(within), ends.compress(within), masks.compress(within)
     if not len(starts):
         return Hits(starts, ends, masks)
-    order = np.lexsort((ends, starts))
-    starts, ends = starts[order], ends[order]
-    firsts = np.flatnonzero(np.diff(starts, prepend=-1))
-    starts = starts[firsts]
-    masks = np.bitwise_or.reduceat(masks[order], firsts)
-    ends = ends[np.append(firsts[1:], len(ends)) - 1]
+    order = starts.argsort()
+    starts = starts.take(order)
+    is_first = np.empty(len(starts), np.bool_)
+    is_first[0] = True
+    np.not_equal(starts[1:], starts[:-1], out=is_first[1:])
+    firsts = np.flatnonzero(is_first)
+    starts = starts.take(firsts)
+    masks = np.bitwise_or.reduceat(masks.take(order), firsts)
+    ends = np.maximum.reduceat(ends.take(order), firsts)
     return Hits(starts, ends, masks | _surroundings(block, starts, ends))
 
 

@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from processors.adversarial.features.alphabet import BREAK, CONTINUOUS, LINE, MARK, SEPARATOR
-from processors.adversarial.features.block import Block, Places
+from processors.adversarial.features.block import SHAPE_BITS, SHAPES, Block, Places
 from processors.adversarial.features.concepts import FIRST, QUOTED
 from processors.adversarial.features.sequences import Items
 from processors.adversarial.features.windows import Windows
@@ -24,7 +23,9 @@ MAX_COUNT: Final = 3
 _SAMPLE: Final = 4000
 _CAPITALS: Final = string.ascii_uppercase.encode()
 _CONCEPTS: Final = FIRST + 1
-_DIGIT: Final = np.uint64(ord("0"))
+# Fields of `Block.shapes` in the order of the measures: digits, the last of them, are the second.
+_FIELDS: Final = np.array([0, len(SHAPES), *range(1, len(SHAPES))], np.uint64) * np.uint64(SHAPE_BITS)
+_FIELD: Final = np.uint64((1 << SHAPE_BITS) - 1)
 _SHAPE: Final = ("length", "symbols", "digits", "lines", "gaps", "continuous", "concepts", "distinct_concepts")
 _LINEAR: Final = ("ngrams", "sequences", "sequences_below")
 _KINDS: Final = ("is_hidden", "is_decoded", "is_respelled", "upper")
@@ -50,45 +51,40 @@ def linear(total: npt.NDArray[Any], rise: npt.NDArray[Any], windows: Windows) ->
 
 def concept_counts(items: Items, first: Places, last: Places) -> Measures:
     """How often each concept is in each window."""
-    seen = np.zeros((len(items.places) + 1, _CONCEPTS), np.int32)
-    at = np.arange(1, len(items.places) + 1)
-    seen[at, items.concepts] = 1
-    seen[at, QUOTED] = items.marks & 1
-    seen[at, FIRST] = items.marks >> 1
-    np.cumsum(seen, axis=0, out=seen)
-    counts: Measures = np.minimum(seen.take(last, 0) - seen.take(first, 0), MAX_COUNT).astype(np.float32)
+    sizes = last - first
+    behind = sizes.cumsum()
+    rows = np.arange(len(sizes)).repeat(sizes)
+    at = np.arange(len(rows)) + (first - behind + sizes).take(rows)
+    rows *= _CONCEPTS
+    marks = items.marks.take(at)
+    places = rows + items.concepts.take(at)
+    if marks.any():
+        quoted, first_of_all = rows.compress(marks & 1) + QUOTED, rows.compress(marks >> 1) + FIRST
+        places = np.concatenate((places, quoted, first_of_all))
+    seen = np.bincount(places, minlength=len(sizes) * _CONCEPTS).reshape(-1, _CONCEPTS)
+    counts: Measures = np.minimum(seen, MAX_COUNT).astype(np.float32)
     return counts
 
 
 def shape(block: Block, windows: Windows, counts: Measures) -> Measures:
     """What a window looks like."""
     lengths = np.maximum(windows.ends - windows.starts, 1)
-    share = [
-        _share(chosen, windows) / lengths
-        for chosen in (
-            (block.classes >= MARK) & (block.classes <= BREAK),
-            block.codes == _DIGIT,
-            block.classes == LINE,
-            block.classes == SEPARATOR,
-            block.classes == CONTINUOUS,
-        )
-    ]
+    found = block.shapes.take(windows.ends) - block.shapes.take(windows.starts)
+    shares = ((found[:, None] >> _FIELDS) & _FIELD) / lengths[:, None]
     words = counts[:, :QUOTED]
-    columns = (np.log(lengths), *share, words.sum(1), (words > 0).sum(1))
-    return np.stack(columns, 1).astype(np.float32)
-
-
-def _share(chosen: npt.NDArray[np.bool_], windows: Windows) -> npt.NDArray[np.int64]:
-    sums = np.concatenate(([0], np.cumsum(chosen)))
-    counts: npt.NDArray[np.int64] = sums.take(windows.ends) - sums.take(windows.starts)
-    return counts
+    columns = (np.log(lengths)[:, None], shares, words.sum(1)[:, None], (words > 0).sum(1)[:, None])
+    return np.concatenate(columns, 1).astype(np.float32)
 
 
 def surroundings(views: Sequence[tuple[Reading, View]]) -> Measures:
     """What is known of views as a whole."""
-    signs = np.array([reading.signs for reading, _ in views], np.float32)
-    kinds = np.array([_kinds(reading, view) for reading, view in views], np.float32)
-    return np.concatenate((np.sqrt(np.minimum(signs, MAX_SIGNS)), kinds), 1)
+    around = np.zeros((len(views), AROUND), np.float32)
+    signed = [number for number, (reading, _) in enumerate(views) if any(reading.signs)]
+    if signed:
+        signs = np.array([views[number][0].signs for number in signed], np.float32)
+        around[signed, : len(Sign)] = np.sqrt(np.minimum(signs, MAX_SIGNS))
+    around[:, len(Sign) :] = [_kinds(reading, view) for reading, view in views]
+    return around
 
 
 def _kinds(reading: Reading, view: View) -> tuple[bool, bool, bool, float]:

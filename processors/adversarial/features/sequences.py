@@ -16,8 +16,11 @@ REACH: Final = 90
 """Concepts further apart than this many code points do not make a pair."""
 
 _NEAR: Final = 30
-_STEPS: Final = np.arange(1, 7)
+_MOST: Final = 6
 """A concept makes pairs with the next six."""
+_STEPS: Final = np.arange(1, _MOST + 1)
+_APART: Final = 1 << 7
+_OUT_OF_REACH: Final = 1 << 40
 _FAR_PAIRS: Final = 4096
 _SINGLE: Final = 8192
 _TRIPLES: Final = 16384
@@ -46,10 +49,11 @@ class Sequences(NamedTuple):
 def items_of(block: Block, hits: Hits) -> Items:
     """Hits taken apart into concepts."""
     bits = np.unpackbits((hits.masks & _WORDS).view(np.uint8), bitorder="little")
-    at, concepts = np.divmod(np.flatnonzero(bits), 64)
+    found = np.flatnonzero(bits)
+    at = found >> 6
+    found &= 63
     places = hits.starts.take(at)
-    marks = (hits.masks >> _QUOTED).view(np.int64).take(at)
-    return Items(places, concepts, marks, block.text_of(places))
+    return Items(places, found, (hits.masks >> _QUOTED).view(np.int64).take(at), block.text_of(places))
 
 
 def sequences_of(items: Items) -> Sequences:
@@ -68,21 +72,58 @@ def sequences_of(items: Items) -> Sequences:
     pairs[apart[firsts, steps] > _NEAR] += _FAR_PAIRS
     thirds = np.flatnonzero(near[:, 1])
     triples = (concepts.take(thirds) * 64 + concepts.take(thirds + 1)) * 64 + concepts.take(thirds + 2)
+    _hash(triples)
     return Sequences(
         np.concatenate((alone, firsts, thirds)),
         np.concatenate((alone, lasts, thirds + 2)),
-        np.concatenate((_SINGLE + concepts * 4 + marks, pairs, _TRIPLES + (triples * 0x9E3779B1 >> 7) % _TRIPLES)),
+        np.concatenate((_SINGLE + concepts * 4 + marks, pairs, triples)),
     )
 
 
 def sum_weights(items: Items, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Prefix sums of what the sequences that begin with each item weigh; one longer than there are items."""
-    sums = np.zeros(len(items.places) + 1)
-    if len(items.places):
-        found = sequences_of(items)
-        values = np.bincount(found.firsts, weights.take(found.entries), len(items.places))
-        np.cumsum(values, out=sums[1:])
+    count = len(items.places)
+    sums = np.zeros(count + 1)
+    if not count:
+        return sums
+    # Texts are set apart, and what is behind the last item is out of reach.
+    places = np.full(count + _MOST, _OUT_OF_REACH)
+    np.multiply(items.texts, _APART, out=places[:count])
+    places[:count] += items.places
+    concepts = np.zeros(count + _MOST, np.int64)
+    concepts[:count] = items.concepts
+    apart = _followers(places, count) - places[:count]
+    near = np.empty((_MOST + 2, count), np.bool_)
+    np.less_equal(apart, REACH, out=near[:_MOST])
+    near[_MOST] = near[1]
+    near[_MOST + 1] = True
+    entries = np.empty((_MOST + 2, count), np.int64)
+    pairs, triples = entries[:_MOST], entries[_MOST]
+    first = items.concepts << 6
+    np.add(_followers(concepts, count), first, out=pairs)
+    np.left_shift(pairs[0], 6, out=triples)
+    triples += concepts[2 : count + 2]
+    _hash(triples)
+    pairs += (apart > _NEAR) * _FAR_PAIRS
+    np.add(items.concepts << 2, items.marks, out=entries[_MOST + 1])
+    entries[_MOST + 1] += _SINGLE
+    values = weights.take(entries)
+    values *= near
+    values.sum(0, np.float64).cumsum(out=sums[1:])
     return sums
+
+
+def _followers(values: Places, count: int) -> Places:
+    """A row each for the next value, the one behind it ..."""
+    size = values.itemsize
+    return np.ndarray((_MOST, count), np.int64, values, size, (size, size))
+
+
+def _hash(triples: Places) -> None:
+    triples *= 0x9E3779B1
+    triples >>= 7
+    triples &= _TRIPLES - 1
+    triples += _TRIPLES
 
 
 __all__ = ["REACH", "SIZE", "Items", "Sequences", "items_of", "sequences_of", "sum_weights"]

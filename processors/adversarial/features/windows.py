@@ -1,4 +1,4 @@
-"""Windows of text: overlapping pieces at two scales."""
+"""Windows of text: overlapping pieces at some scales."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from processors.adversarial.features.block import Block, Places
 
 SCALES: Final = (130, 300, 700)
 """Code points of a window; windows of a scale overlap by half."""
+
+_SCALES: Final = np.array(SCALES)
+_STEPS: Final = _SCALES // 2
+_LEAST: Final = np.array((-1, *(_SCALES - _STEPS)[1:]))
+"""Texts no longer than this have no windows of the scale."""
 
 
 class Windows(NamedTuple):
@@ -26,17 +31,17 @@ class Windows(NamedTuple):
 
 def windows_of(block: Block) -> Windows:
     """All windows. A text no longer than the smallest scale is one window; an empty one, too."""
-    texts, starts, ends = [], [], []
-    for number, (start, end) in enumerate(zip(block.starts.tolist(), block.ends.tolist(), strict=True)):
-        for scale in SCALES:
-            step = scale // 2
-            if scale is not SCALES[0] and end - start <= scale - step:
-                break
-            begins = np.arange(start, max(end - step, start + 1), step)
-            texts.append(np.full(len(begins), number))
-            starts.append(begins)
-            ends.append(np.minimum(begins + scale, end))
-    return Windows(np.concatenate(texts), np.concatenate(starts), np.concatenate(ends))
+    lengths = (block.ends - block.starts)[:, None]
+    counts = (np.maximum(lengths - _STEPS, 1) + (_STEPS - 1)) // _STEPS
+    counts *= lengths > _LEAST
+    flat = counts.ravel()
+    behind = flat.cumsum()
+    kinds = np.arange(len(flat)).repeat(flat)
+    numbers = np.arange(behind[-1]) - (behind - flat).take(kinds)
+    texts, scales = np.divmod(kinds, len(SCALES))
+    starts = block.starts.take(texts)
+    starts += numbers * _STEPS.take(scales)
+    return Windows(texts, starts, np.minimum(starts + _SCALES.take(scales), block.ends.take(texts)))
 
 
 __all__ = ["SCALES", "Windows", "windows_of"]
