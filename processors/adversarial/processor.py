@@ -13,6 +13,7 @@ from processors.adversarial.alarms import RANKS, Finding, Scored
 from processors.adversarial.config import AdversarialConfig
 from processors.adversarial.judging import Judge, Judging, Wanted
 from processors.adversarial.lanes import NOT_ALARMING, Known, Lanes
+from processors.adversarial.libraries import require_numpy
 from processors.adversarial.marking import Marker
 from processors.adversarial.parts import Part, PartReader, PartTuple
 from processors.adversarial.telemetry import ANNOTATE, DROP, Telemetry
@@ -213,7 +214,12 @@ def _quiet_score(known: Iterable[Known]) -> float:
 
 
 def load_rules(config: AdversarialConfig, host: Host) -> Rules:
-    """The trained detector with the limits of a configuration; pipelines of one processor share the model."""
+    """The trained detector with the limits of a configuration; pipelines of one processor share the model.
+
+    Raises:
+        StartError: NumPy is not there.
+    """
+    require_numpy(host.id)
     from processors.adversarial.detector import Detector, Thresholds  # noqa: PLC0415 - NumPy and the model
     from processors.adversarial.model.model import Model  # noqa: PLC0415 - the same
     from processors.adversarial.model.weights import PATH, Weights  # noqa: PLC0415 - the same

@@ -11,9 +11,7 @@ from typing import Final
 
 from pipeline.arguments import Parser
 from pipeline.errors import PenstockError
-from processors.adversarial.detector import Detector
-from processors.adversarial.inspect.explaining import explain
-from processors.adversarial.inspect.rendering import as_json, lines
+from processors.adversarial.libraries import require_numpy
 from processors.adversarial.verdict import Origin, Part
 
 _INPUT: Final = "-"
@@ -28,6 +26,11 @@ def inspect(argv: Sequence[str]) -> int:
     Reads the text from standard input, or texts from files. What is printed contains the text; nothing is logged.
     """
     options = _parser().parse_args(argv)
+    require_numpy("penstock inspect")
+    from processors.adversarial.detector import Detector  # noqa: PLC0415 - NumPy and the model
+    from processors.adversarial.inspect.explaining import explain  # noqa: PLC0415 - the same
+    from processors.adversarial.inspect.rendering import as_json, lines  # noqa: PLC0415 - the same
+
     detector = Detector.load()
     for number, (name, text) in enumerate(_texts(options.files)):
         explanation = explain(detector, Part(text, Origin(options.origin)))
