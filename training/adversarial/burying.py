@@ -33,10 +33,11 @@ def bury(rows: Sequence[Row], count: int, seed: int) -> Iterator[Row]:
     dice = random.Random(seed)  # noqa: S311 - the same texts every time
     payloads = [row for row in rows if _is_payload(row)]
     hosts = _by_language(row for row in rows if row.is_natural and row.category in _HOSTS and len(row.text) >= MIN_HOST)
+    everywhere = [host for some in hosts.values() for host in some]
     for number in range(count):
         payload = dice.choice(payloads)
         language = payload.language if payload.language in hosts and dice.random() < 0.85 else "en"
-        host = dice.choice(hosts[language])
+        host = dice.choice(hosts.get(language) or everywhere)
         text, start = _place(_cut(host.text, dice), payload.text.strip(), dice)
         end = start + len(payload.text.strip())
         kind = "indirect" if payload.is_attack else "over_defence"
