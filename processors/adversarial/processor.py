@@ -219,7 +219,7 @@ def load_rules(config: AdversarialConfig, host: Host) -> Rules:
     Raises:
         StartError: NumPy is not there.
     """
-    require_numpy(host.id)
+    require_numpy(str(host.id))
     from processors.adversarial.detector import Detector, Thresholds  # noqa: PLC0415 - NumPy and the model
     from processors.adversarial.model.model import Model  # noqa: PLC0415 - the same
     from processors.adversarial.model.weights import PATH, Weights  # noqa: PLC0415 - the same
