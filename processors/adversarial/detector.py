@@ -111,9 +111,14 @@ class Detector:
     def _score(self, lot: Sequence[Read], parts: Sequence[Part]) -> None:
         scored = self.model.score([(one.found.reading, one.piece) for one in lot])
         log_odds = scored.log_odds + self._raised(scored, lot, parts)
-        for row, (text, value) in enumerate(zip(scored.windows.texts.tolist(), log_odds.tolist(), strict=True)):
+        values = log_odds.tolist()
+        best: dict[int, int] = {}
+        for row, text in enumerate(scored.windows.texts.tolist()):
+            if values[row] > values[best.setdefault(text, row)]:
+                best[text] = row
+        for text, row in best.items():
             found = lot[text].found
-            odds = self.model.odds(value, found.excerpt.text)
+            odds = self.model.odds(values[row], found.excerpt.text)
             if odds > found.odds:
                 found.odds, found.read, found.scored, found.row = odds, lot[text], scored, row
 

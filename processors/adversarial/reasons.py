@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Final
 
 from processors.adversarial.features import sequences
+from processors.adversarial.features.measures import AROUND
 from processors.adversarial.model.model import Model, Scored
 from processors.adversarial.text.view import Sign
 
@@ -13,15 +14,14 @@ MAX_RULES: Final = 3
 
 # As much as a telling pair of concepts: a sign is named, but does not hide what was said.
 _SIGN_WEIGHT: Final = 0.5
+_SIGNS: Final = [sign.name.lower() for sign in Sign]
 
 
 def rules(model: Model, scored: Scored, number: int) -> tuple[str, ...]:
     """What weighs most in a window, the most first: up to three names of signs, concepts, or `override_verb+prior`."""
     weights = weigh(model, scored, number)
-    row = dict(zip(model.names, scored.measures[number].tolist(), strict=True))
-    for sign in Sign:
-        if row[sign.name.lower()] > 0:
-            weights[sign.name.lower()] = _SIGN_WEIGHT
+    for sign in scored.measures[number, -AROUND : len(Sign) - AROUND].nonzero()[0].tolist():
+        weights[_SIGNS[sign]] = _SIGN_WEIGHT
     best = sorted(weights, key=lambda name: (-weights[name], name))
     return tuple(name for name in best if weights[name] > 0)[:MAX_RULES]
 

@@ -34,6 +34,7 @@ _INVERSE: Final = pow(_BASE, -1, 1 << 64)
 _ZERO: Final = ord("0")
 _SPACE: Final = ord(" ")
 _DIGITS: Final = 10
+_NOWHERE: Final = np.empty(0, np.int64)
 
 SHAPES: Final = ((MARK, QUOTE, BREAK), (LINE,), (SEPARATOR,), (CONTINUOUS,))
 """Classes of characters that are counted together."""
@@ -90,6 +91,9 @@ class Block:
         size: code points, those between the texts counted.
         sums: prefix sums, one longer than that.
         classes: class of each code point, see `alphabet`.
+        words: where words begin and end, in scripts that write words apart.
+        word_hashes: the hash of each word.
+        continuous: where pieces may begin that have characters of scripts that do not write words apart.
     """
 
     def __init__(self, texts: Sequence[str], tables: Tables) -> None:
@@ -106,13 +110,16 @@ class Block:
         else:
             self._raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
             terms = self._raw + np.uint64(1)
-            low = np.flatnonzero(self._raw < len(_LOW_TERMS))
+            low = (self._raw < len(_LOW_TERMS)).nonzero()[0]
             terms[low] = _LOW_TERMS.take(self._raw.take(low))
         self.classes = classes_of(self._raw, tables.classes)
         self._tables = tables
         self.sums: Hashes = np.empty(self.size + 1, np.uint64)
         self.sums[0] = 0
         np.multiply(terms, tables.up[: self.size], out=terms).cumsum(out=self.sums[1:])
+        self.words = self._words()
+        self.word_hashes = self.hashes(*self.words)
+        self.continuous = self._continuous()
 
     def hashes(self, starts: Places, ends: Places) -> Hashes:
         """The hash of each piece."""
@@ -151,28 +158,20 @@ class Block:
         each.cumsum(out=sums[1:])
         return sums
 
-    @cached_property
-    def words(self) -> tuple[Places, Places]:
-        """Where words begin and end, in scripts that write words apart."""
+    def _words(self) -> tuple[Places, Places]:
         inside = self.classes == WORD
-        edges = np.flatnonzero(inside[1:] != inside[:-1])
+        edges: Places = (inside[1:] != inside[:-1]).nonzero()[0]
         edges += 1
         return edges[0::2], edges[1::2]
 
-    @cached_property
-    def word_hashes(self) -> Hashes:
-        """The hash of each word."""
-        return self.hashes(*self.words)
-
-    @cached_property
-    def continuous(self) -> Places:
-        """Where pieces may begin that have characters of scripts that do not write words apart."""
+    def _continuous(self) -> Places:
         if self.is_ascii:
-            return np.empty(0, np.int64)
+            return _NOWHERE
         inside = self.classes == CONTINUOUS
         for step in (1, 2, 4):
             inside[:-step] |= inside[step:]
-        return np.flatnonzero(inside)
+        places: Places = inside.nonzero()[0]
+        return places
 
     def text_of(self, places: Places) -> Places:
         """The number of the text in which each place is."""

@@ -92,10 +92,10 @@ class Lexicon:
         """Which hashes are keys, and which keys."""
         hashes = hashes.ravel()
         keys: npt.NDArray[Any] = self._first.take(_slots(hashes))
-        at = np.flatnonzero(keys)
+        at = keys.nonzero()[0]
         keys, hashes = keys.take(at) - 1, hashes.take(at)
         found = self._keys.take(keys) == hashes
-        others = np.flatnonzero(self._goes_on.take(keys) > found)
+        others = (self._goes_on.take(keys) > found).nonzero()[0]
         while len(others):
             nexts = keys.take(others) + 1
             keys[others] = nexts
@@ -117,7 +117,7 @@ def _merged(block: Block, starts: Places, ends: Places, masks: Hashes) -> Hits:
     is_first = np.empty(len(starts), np.bool_)
     is_first[0] = True
     np.not_equal(starts[1:], starts[:-1], out=is_first[1:])
-    firsts = np.flatnonzero(is_first)
+    firsts = is_first.nonzero()[0]
     starts = starts.take(firsts)
     masks = np.bitwise_or.reduceat(masks.take(order), firsts)
     ends = np.maximum.reduceat(ends.take(order), firsts)

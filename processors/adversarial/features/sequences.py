@@ -49,7 +49,7 @@ class Sequences(NamedTuple):
 def items_of(block: Block, hits: Hits) -> Items:
     """Hits taken apart into concepts."""
     bits = np.unpackbits((hits.masks & _WORDS).view(np.uint8), bitorder="little")
-    found = np.flatnonzero(bits)
+    found = bits.nonzero()[0]
     at = found >> 6
     found &= 63
     places = hits.starts.take(at)

@@ -32,8 +32,8 @@ class Examination:
         self.hits: Hits = lexicon.find(self.block)
         self.items = sequences.items_of(self.block, self.hits)
         self.windows: Windows = windows_of(self.block)
-        self.first: Places = np.searchsorted(self.items.places, self.windows.starts)
-        self.last: Places = np.searchsorted(self.items.places, self.windows.ends)
+        self.first: Places = self.items.places.searchsorted(self.windows.starts)
+        self.last: Places = self.items.places.searchsorted(self.windows.ends)
 
     def linear(self, weights: Weights) -> Measures:
         """What the linear parts of the model say of each window."""

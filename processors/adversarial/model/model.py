@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -83,15 +84,19 @@ class Model:
     def _choose(self, windows: Windows, linear: Measures) -> Places:
         """The best windows of each text: at least one, more where they are not plainly harmless."""
         quick = linear @ self.weights.quick[:-1] + self.weights.quick[-1]
-        order = np.lexsort((-quick, windows.texts))
-        texts = windows.texts.take(order)
-        ranks = np.arange(len(order)) - np.searchsorted(texts, texts)
-        chosen: Places = order[(ranks == 0) | ((ranks < MAX_WINDOWS) & (quick.take(order) > 0))]
+        first = windows.texts.searchsorted(np.arange(windows.texts[-1] + 1))
+        best = np.maximum.reduceat(quick, first)
+        kept = ((quick > 0) | (quick == best.take(windows.texts))).nonzero()[0]
+        quick, texts = quick.take(kept), windows.texts.take(kept)
+        # By their texts; those of a text by what is said of them.
+        order = np.lexsort((-quick, texts))
+        ranks = np.arange(len(order)) - texts.searchsorted(texts)
+        chosen: Places = kept.take(order[(ranks == 0) | ((ranks < MAX_WINDOWS) & (quick.take(order) > 0))])
         return chosen
 
     def odds(self, log_odds: float, text: str) -> float:
         """Calibrated log-odds of a text, from the largest of its windows."""
-        band = next((number for number, length in enumerate(LENGTHS) if len(text) <= length), len(LENGTHS))
+        band = bisect_left(LENGTHS, len(text))
         calibrated: float = self._slope * (log_odds - self._ease[int(not text.isascii())][band]) + self._bias
         return calibrated
 
