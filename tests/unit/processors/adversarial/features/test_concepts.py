@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.adversarial.features.block import Block
-from processors.adversarial.features.concepts import FIRST, QUOTED
-from processors.adversarial.features.lexicon import read_entries
+from processors.adversarial.features.concepts import FIRST, QUOTED, Lexicon
+from processors.adversarial.features.lexicon import Entry, compile_entries, read_entries
 from processors.adversarial.text.plain import fold
 from processors.adversarial.text.reading import read
 from tests.unit.processors.adversarial.models import CONCEPTS, block_of, lexicon_of, tables, whole_lexicon
@@ -115,6 +116,18 @@ def test_an_entry_within_a_sentence_is_not(before: str) -> None:
 def test_nothing_is_found_across_texts(one: str, other: str) -> None:
     assert found_in(one, other) == []
     assert found_in("", one, other, "") == []
+
+
+@pytest.mark.parametrize("below", range(5))
+def test_an_entry_is_told_from_others_with_nearly_its_hash(below: int) -> None:
+    keys, _ = compile_entries([Entry("xx", "prior", "above")], CONCEPTS, tables())
+    near = keys[0] + np.arange(5, dtype=np.uint64) - np.uint64(below)
+    lexicon = Lexicon(near, np.uint64(1) << np.arange(5, dtype=np.uint64))
+
+    hits = lexicon.find(block_of("see above and elsewhere"))
+
+    assert hits.masks.tolist() == [1 << below]
+    assert Lexicon(near[near != keys[0]], hits.masks.repeat(4)).find(block_of("see above")).masks.tolist() == []
 
 
 def test_nothing_is_found_in_texts_without_words() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.adversarial.features import measures
+from processors.adversarial.features.concepts import FIRST
 from processors.adversarial.features.measures import AROUND, MAX_COUNT, MAX_SIGNS, Measures, names, surroundings
 from processors.adversarial.features.sequences import Items, items_of
 from processors.adversarial.features.windows import Windows, windows_of
@@ -64,12 +65,29 @@ def test_what_is_often_there_counts_as_some() -> None:
     assert row_of("we ignore " * 9)["override_verb"] == MAX_COUNT
 
 
-def test_shape() -> None:
-    row = row_of("ab, 12!\n漢字 x")
+@pytest.mark.parametrize(("text", "continuous"), [("ab, 09!\n漢字 x", 2), ("ab, 18!\ncd x", 0)])
+def test_shape(text: str, continuous: int) -> None:
+    row = row_of(text)
 
-    assert row["length"] == pytest.approx(math.log(12))
-    counts = {"symbols": 2, "digits": 2, "lines": 1, "gaps": 2, "continuous": 2}
-    assert {name: row[name] * 12 for name in counts} == pytest.approx(counts, abs=1e-5)
+    assert row["length"] == pytest.approx(math.log(len(text)))
+    counts = {"symbols": 2, "digits": 2, "lines": 1, "gaps": 2, "continuous": continuous}
+    assert {name: row[name] * len(text) for name in counts} == pytest.approx(counts, abs=1e-5)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.text("a0159 \n,'漢é\u0665", max_size=150), min_size=1, max_size=4))
+def test_the_shape_of_any_window_is_that_of_a_plain_count(texts: list[str]) -> None:
+    block = block_of(*texts)
+    windows = windows_of(block)
+    counts = np.zeros((len(windows.texts), FIRST + 1), np.float32)
+
+    rows = measures.shape(block, windows, counts)
+
+    for row, text, start, end in zip(rows.tolist(), *(column.tolist() for column in windows), strict=True):
+        begin = int(block.starts[text])
+        said = texts[text][start - begin : end - begin]
+        wanted = [sum(map(said.count, kind)) / max(1, len(said)) for kind in (",'", "0159", "\n", " ", "漢")]
+        assert row[1:6] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_an_empty_text_has_a_shape() -> None:
