@@ -82,7 +82,10 @@ def shapes(text: str, kinds: bytes | None = None) -> bytes:
 
 def shown(text: str, kinds: bytes) -> tuple[str, bytes]:
     """Text and classes without what is hidden."""
-    return text_of(points(text)[_mask(kinds, _SHOWN)]), kinds.translate(None, HIDDEN)
+    rest = kinds.translate(None, HIDDEN)
+    if len(rest) == len(kinds):
+        return text, kinds
+    return text_of(points(text)[_mask(kinds, _SHOWN)]), rest
 
 
 def without_marks(text: str) -> str:

@@ -17,7 +17,7 @@ _MOST_RUNS: Final = 200
 _TOKEN: Final = re.compile(rb"[^ ]+")
 _WORD: Final = re.compile(rb"[alcgkosm]+")
 _MIXED: Final = re.compile(rb"[al][cg]|[cg][al]")
-_LINE: Final = re.compile("[^\n]+")
+_FOREIGN: Final = re.compile(rb"[cg]")
 _LEAST_MIXED: Final = 4
 """Letters; shorter words of Greek and Latin letters may be formulas."""
 _NEAR: Final = 2
@@ -130,14 +130,16 @@ def in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
 def _words_in_latin(text: str, kinds: bytes, signs: list[int]) -> str:
     pieces: list[str] = []
     done = words = 0
-    for line in _LINE.finditer(text):
-        base = line.start()
-        for start, end in _imitations(line.group(), kinds[base : line.end()]):
+    foreign = _FOREIGN.search(kinds)
+    while foreign and words <= _MOST_WORDS:
+        base = text.rfind("\n", 0, foreign.start()) + 1
+        behind = text.find("\n", foreign.start())
+        behind = len(text) if behind < 0 else behind
+        for start, end in _imitations(text[base:behind], kinds[base:behind]):
             pieces += text[done : base + start], _translated(text[base + start : base + end])
             done = base + end
             words += 1
-        if words > _MOST_WORDS:
-            break
+        foreign = _FOREIGN.search(kinds, behind)
     signs[Sign.HOMOGLYPH] += words
     return "".join((*pieces, text[done:]))
 

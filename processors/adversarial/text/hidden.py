@@ -17,6 +17,7 @@ _LONE_SELECTOR: Final = re.compile(rb"(?<=[^kvw])w{1,3}")
 _LEAST_LONE: Final = 12
 _BETWEEN_LETTERS: Final = re.compile(rb"(?<=[alckf])[zjv]*j[zjv]*(?=[alckf])")
 _JOINED: Final = re.compile(rb"[alcgko0]{1,24}(?:[zj]{1,4}[alcgko0]{1,24}){2,}")
+_JOINTS: Final = re.compile(rb"[zj][alcgko0]{1,24}[zj]")
 _LEAST_MEAN: Final = 3
 _MOST: Final = 4096
 """Characters of what is hidden that are read."""
@@ -133,6 +134,8 @@ def _reads_as_words(kinds: bytes) -> bool:
 
 def _as_spaces(text: str, kinds: bytes) -> Iterator[Hidden]:
     """Words that only something invisible keeps apart."""
+    if not _JOINTS.search(kinds):
+        return
     matches = list(islice(_JOINED.finditer(kinds), _MOST_JOINED))
     if matches and _reads_as_words(b" ".join(match.group() for match in matches)):
         start, end = matches[0].start(), min(matches[-1].end(), matches[0].start() + _MOST)

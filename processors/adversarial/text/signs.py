@@ -126,15 +126,17 @@ def _turns(text: str, signs: list[int]) -> None:
     for _ in range(_MOST_TURNS):
         if at < 0:
             break
-        head = text[at - _NAME : at] if at > _NAME else "\n" + text[:at]
-        if "\n" in head and head[-1] != '"':
-            match = _TURN.search(head, head.rfind("\n"))
+        line = text.rfind("\n", max(0, at - _NAME), at)
+        if (line >= 0 or at <= _NAME) and text[at - 1] != '"':
+            match = _TURN.search(text[line:at] if line >= 0 else "\n" + text[:at])
             kind = kinds.get(match[1]) if match else None
             if kind is not None:
                 found[kind] += 1
         at = text.find(":", at + 1)
     if "assistant:" in text and not found["assistant"]:
         found["assistant"] += text.count("assistant:")
+    if not found:
+        return
     signs[Sign.FAKE_TURN] += found["system"] + found["assistant"]
     pairs = max(min(found["user"], found["assistant"]), min(found["question"], found["answer"]))
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
