@@ -64,7 +64,15 @@ class Look:
         self.singles = self._ranges(np.flatnonzero(apart), _BLOCK, _BLOCK)
 
     def _ranges(self, hits: NDArray[np.intp], size: int, step: int) -> list[Range]:
-        return merged((hits * step).tolist(), size, len(self.shape))
+        """As `merged`, of any number of hits."""
+        if not len(hits):
+            return []
+        starts = hits * step
+        apart = (np.diff(starts) > size + 2 * _MARGIN).nonzero()[0].tolist()
+        firsts = starts.take([0, *(before + 1 for before in apart)]) - _MARGIN
+        lasts = starts.take([*apart, -1]) + size + _MARGIN
+        length = len(self.shape)
+        return list(zip(firsts.clip(0).tolist(), lasts.clip(max=length).tolist(), strict=True))
 
     def _with_digits(self) -> list[Range]:
         """Windows of two, with 8 digits and more in 128 characters."""

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from processors.adversarial.text.acceptance import accepted, decoded
-from processors.adversarial.text.code_points import shown, with_spaces
+from processors.adversarial.text.code_points import points, shown, with_spaces
 from processors.adversarial.text.view import Sign
 
 _TAGS: Final = re.compile(rb"t+")
+_UNPRINTABLE: Final = bytes({*range(32), 127} - {*b"\t\n"})
 _SELECTORS: Final = re.compile(rb"[vw]{4,}")
 _LONE_SELECTOR: Final = re.compile(rb"(?<=[^kvw])w{1,3}")
 _LEAST_LONE: Final = 12
@@ -69,18 +72,14 @@ def uncovered(text: str, kinds: bytes, signs: list[int]) -> Seen:
 
 def _tags(text: str, kinds: bytes, signs: list[int]) -> Iterator[Hidden]:
     """Text in tag characters, if there is any; runs apart from each other are one text."""
-    spans = [
-        span for span in (match.span() for match in islice(_TAGS.finditer(kinds), _MOST)) if not _is_flag(text, *span)
-    ]
+    spans = [match.span() for match in islice(_TAGS.finditer(kinds), _MOST)]
+    if _FLAG in text:
+        spans = [span for span in spans if not _is_flag(text, *span)]
     if not spans:
         return
     signs[Sign.TAG_CHARACTERS] += sum(end - start for start, end in spans)
-    said = "".join(
-        chr(ord(character) & 0x7F)
-        for start, end in islice(spans, _MOST)
-        for character in text[start : min(end, start + _MOST)]
-    )
-    said = "".join(character for character in said if character.isprintable() or character in "\t\n")
+    tags = points("".join([text[start : min(end, start + _MOST)] for start, end in spans]))
+    said = (tags & 0x7F).astype(np.uint8).tobytes().translate(None, _UNPRINTABLE).decode("ascii")
     if accepted(said, least=4):
         signs[Sign.TAG_TEXT] += 1
         yield Hidden("tag", said, spans[0][0], spans[-1][1])
@@ -118,7 +117,7 @@ def _invisible(text: str, kinds: bytes, signs: list[int]) -> bool:
     """Count controls that have no business there; whether the direction is overridden."""
     count = kinds.count(b"z") - text.startswith("\ufeff")
     if b"j" in kinds:
-        count += sum(match.group().count(b"j") for match in _BETWEEN_LETTERS.finditer(kinds))
+        count += b"".join(_BETWEEN_LETTERS.findall(kinds)).count(b"j")
     overrides = kinds.count(b"b")
     if (count or overrides) and _RIGHT_TO_LEFT.search(text):
         count, overrides = count - len(_DIRECTION_MARKS.findall(text)), 0

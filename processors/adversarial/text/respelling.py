@@ -243,7 +243,7 @@ def _from_leet(text: str) -> str:
 
 def _plain_word(word: str) -> str:
     core = word.rstrip(_SENTENCE_END)
-    if not any(letter.isalpha() or letter in "|@$" for letter in core) and len(core) > _LONGEST_NUMBER:
+    if len(core) > _LONGEST_NUMBER and not any(letter.isalpha() or letter in "|@$" for letter in core):
         return word
     if "1" in core:
         other = core.replace("1", "l").translate(_leet_letters())
