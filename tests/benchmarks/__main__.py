@@ -6,7 +6,7 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import dialects, durability, end_to_end, price_table, report, sampling, soak, stages
+from tests.benchmarks import adversarial, dialects, durability, end_to_end, price_table, report, sampling, soak, stages
 from tests.benchmarks.bars import bars, dialect_bars, price_table_bars, stage_bars
 from tests.benchmarks.cases import CASES, CHAIN, Case
 from tests.benchmarks.end_to_end import Result
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=end_to_end.ROUNDS, help="measurements per case")
     parser.add_argument("--stages", action="store_true", help="only the table of single stages")
     parser.add_argument("--kafka", action="store_true", help="only Kafka, the queue on disk and workers")
+    parser.add_argument("--adversarial", action="store_true", help="only the detection of adversarial input")
     parser.add_argument("--sampling", action="store_true", help="only tail sampling")
     parser.add_argument(
         "--soak",
@@ -33,6 +34,10 @@ def main() -> int:
     print(f"Python {platform.python_version()}, {platform.machine()}\n")
     if options.soak:
         print(soak.run(options.minutes, next(case for case in CASES if (options.only or CHAIN.name) in case.name)))
+        return 0
+    if options.adversarial:
+        print("Detection of adversarial input, one core:\n")
+        print(adversarial.run())
         return 0
     collectors = _runnable(options.collector or sorted(end_to_end.COLLECTORS, reverse=True))
     if options.sampling:
