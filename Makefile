@@ -59,7 +59,8 @@ eval-redaction: .venv/.dev
 	$(BIN)/python -m tests.evaluation.redaction_report $(TEXTS) $(DIR) $(EVAL_ARGS)
 
 # The shipped model on labelled texts (dev.jsonl or dev.jsonl.gz); where DATA has train.jsonl.gz, also models trained
-# without whole families of sources on these, in minutes. EVAL_ARGS="--model-only", EVAL_ARGS="--write PAGE ...".
+# without whole families of sources on these, which takes half an hour (EVAL_ARGS="--only model" does without).
+# EVAL_ARGS="--write docs/adversarial-measured.md processors/adversarial/MODEL_CARD.md" puts the tables there.
 eval-adversarial: $(if $(wildcard $(DATA)/train.jsonl.gz),.venv/.train,.venv/.dev)
 	$(BIN)/python -m tests.evaluation.adversarial $(DATA) $(EVAL_ARGS)
 

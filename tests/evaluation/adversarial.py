@@ -32,6 +32,9 @@ from training.adversarial.judgements import Judgements, joined
 from training.adversarial.rows import Row, read_rows
 
 ALL: Final = "all of these"
+MODEL: Final = "model"
+LEFT_OUT: Final = "left-out"
+PARTS: Final = (MODEL, LEFT_OUT)
 _TOOL: Final = Origin.TOOL
 _PIECE: Final = "<!-- measured: {} -->\n"
 _END: Final = "<!-- end -->"
@@ -68,9 +71,9 @@ def _is_found(one: Survival) -> bool:
 
 
 def _signs(attacks: list[str], short: list[str]) -> Iterator[str]:
-    for way, count in unraised(attacks).items():
+    for way, (count, texts) in unraised(attacks).items():
         short += [f"{way}: {count} raise no sign"] if count else []
-        yield f"- Hidden as {way}, {count} of {len(attacks)} attacks raise no sign."
+        yield f"- Hidden as {way}, {count} of {texts} attacks raise no sign."
     sentences = [text for some in joiners().values() for text in some]
     count = sum(bool(raised(text)) for text in sentences)
     short += [f"{count} sentences with joiners raise a sign"] if count else []
@@ -83,7 +86,10 @@ def left_out(folder: Path) -> dict[str, Judgements]:
     from training.adversarial.training import make_task
 
     task, _ = make_task(folder)
-    families = dict(judge_left_out(task))
+    families = {}
+    for name, judgements in judge_left_out(task):
+        families[name] = judgements
+        sys.stderr.write(f"{name}: {len(judgements):,} texts scored\n")
     every = joined(list(families.values()))
     en, ja = (every.where(partial(_is_in, language)) for language in ("en", "ja"))
     return {**families, ALL: every, f"{ALL}, en": en, f"{ALL}, ja": ja}
@@ -117,23 +123,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="has dev.jsonl.gz or dev.jsonl, and may have train.jsonl.gz")
     parser.add_argument("--write", type=Path, nargs="*", default=[], metavar="PAGE", help="pages to put tables into")
-    parser.add_argument("--model-only", action="store_true", help="train nothing")
+    parser.add_argument("--only", choices=PARTS, help="the shipped model, which takes a minute, or what is left out")
     arguments = parser.parse_args()
-    pieces: dict[str, str] = {}
     short: list[str] = []
-    for name, text in _all(arguments.folder, short, train=not arguments.model_only):
-        pieces[name] = text
+    for name, text in _all(arguments.folder, short, arguments.only):
         sys.stdout.write(f"## {name}\n\n{text}\n\n")
         sys.stdout.flush()
-    for page in arguments.write:
-        put(page, pieces)
+        for page in arguments.write:
+            put(page, {name: text})
     sys.stdout.writelines(f"short: {fault}\n" for fault in short)
     return bool(short)
 
 
-def _all(folder: Path, short: list[str], *, train: bool) -> Iterator[tuple[str, str]]:
-    yield from measure(Detector.load(), texts_of(folder), short)
-    if train and (folder / "train.jsonl.gz").exists():
+def _all(folder: Path, short: list[str], only: str | None) -> Iterator[tuple[str, str]]:
+    if only != LEFT_OUT:
+        yield from measure(Detector.load(), texts_of(folder), short)
+    if only != MODEL and (folder / "train.jsonl.gz").exists():
         yield from measure_left_out(left_out(folder), short)
 
 

@@ -115,14 +115,14 @@ def raised(text: str) -> set[Sign]:
     return {sign for sign in HIDING if signs[sign]}
 
 
-def unraised(texts: Sequence[str]) -> dict[str, int]:
-    """How many of the texts do not raise the sign when they are hidden as tags, and as variation selectors."""
+def unraised(texts: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """How many texts raise no sign when they are hidden as tags, and as variation selectors; and how many can be."""
     hidden: dict[str, tuple[Callable[[str], str], Sign, list[str]]] = {
         "tags": (ways.tags, Sign.TAG_CHARACTERS, [text for text in texts if text.isascii()]),
         "variation selectors": (ways.selectors, Sign.VARIATION_BYTES, list(texts)),
     }
     return {
-        name: sum(sign not in raised(f"Thanks!{hide(text)} Bye.") for text in some)
+        name: (sum(sign not in raised(f"Thanks!{hide(text)} Bye.") for text in some), len(some))
         for name, (hide, sign, some) in hidden.items()
     }
 

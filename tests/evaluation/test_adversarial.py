@@ -13,7 +13,7 @@ from processors.adversarial.model.model import SUSPECT
 from processors.adversarial.text.view import Sign
 from processors.adversarial.verdict import Label, Origin, Part
 from tests.evaluation import adversarial_tables as tables
-from tests.evaluation.adversarial import ALL, measure, measure_left_out, put, texts_of
+from tests.evaluation.adversarial import ALL, main, measure, measure_left_out, put, texts_of
 from tests.evaluation.adversarial_survival import (
     LISTED,
     SURVIVAL,
@@ -91,7 +91,7 @@ def test_other_ways_to_hide_help_little(hidden: dict[str, Survival]) -> None:
 def test_tags_and_selectors_always_raise_their_sign(judgements: Judgements) -> None:
     texts = [row.text for row in judgements.rows if row.text.isascii() and len(row.text) >= 4]
     assert len(texts) >= 200
-    assert unraised(texts) == {"tags": 0, "variation selectors": 0}
+    assert unraised(texts) == {"tags": (0, len(texts)), "variation selectors": (0, len(texts))}
 
 
 @pytest.mark.parametrize("text", ways.TEXTS.values(), ids=ways.TEXTS)
@@ -134,6 +134,19 @@ def test_only_marked_pieces_that_were_measured_are_replaced(tmp_path: Path) -> N
     assert page.read_text() == (
         "a\n<!-- measured: one -->\nnew\n<!-- end -->\nb\n<!-- measured: two -->\nkept\n<!-- end -->\n"
     )
+
+
+def test_tables_are_printed_and_put_into_pages(
+    judgements: Judgements, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (EXCERPT / "dev.jsonl").read_bytes().split(b"\n")
+    (tmp_path / "dev.jsonl").write_bytes(b"\n".join(lines[::40]))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- measured: languages -->\n<!-- end -->\n")
+    monkeypatch.setattr("sys.argv", ["adversarial", str(tmp_path), "--only", "model", "--write", str(page)])
+    assert main() in {0, 1}
+    assert "## hidden\n\n| hidden as |" in capsys.readouterr().out
+    assert "| all |" in page.read_text()
 
 
 def test_what_falls_short_is_named(judgements: Judgements) -> None:
