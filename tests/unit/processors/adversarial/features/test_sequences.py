@@ -13,7 +13,13 @@ from tests.unit.processors.adversarial.models import block_of, lexicon_of
 
 CONCEPT_COUNT = 52
 ITEMS = st.lists(
-    st.tuples(st.integers(0, 60), st.integers(0, CONCEPT_COUNT - 1), st.integers(0, 3), st.booleans()), max_size=14
+    st.tuples(
+        st.sampled_from([0, 30, 31, 45, REACH, REACH + 1]) | st.integers(0, 60),
+        st.integers(0, CONCEPT_COUNT - 1),
+        st.integers(0, 3),
+        st.booleans(),
+    ),
+    max_size=14,
 )
 
 
