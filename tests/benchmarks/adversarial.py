@@ -114,15 +114,15 @@ def _conversations(language: str, rounds: int) -> list[Batch]:
     system = _pieces(language, SYSTEM_BYTES, 1)[0]
     texts = _pieces(language, NEW_BYTES, SPANS * (rounds + 2))
     return [
-        traces(*(_span(system, [texts[(turn + at) * SPANS + number] for at in range(3)]) for number in range(SPANS)))
+        traces(*(_span(system, texts[turn * SPANS + number :: SPANS][:3], turn) for number in range(SPANS)))
         for turn in range(rounds)
     ]
 
 
-def _span(system: str, messages: Sequence[str]) -> dict[str, Value]:
+def _span(system: str, messages: Sequence[str], first: int) -> dict[str, Value]:
     said = [
-        {"role": role, "parts": [{"type": "text", "content": text}]}
-        for role, text in zip(("user", "assistant", "user"), messages, strict=True)
+        {"role": ("user", "assistant")[number % 2], "parts": [{"type": "text", "content": text}]}
+        for number, text in enumerate(messages, first)
     ]
     instructions = [{"type": "text", "content": system}]
     return {

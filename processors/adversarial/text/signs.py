@@ -28,9 +28,10 @@ _AFTER_SYSTEM: Final = re.compile(
 _MOST_SYSTEMS: Final = 32
 _ADDRESS: Final = re.compile(r"@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4})")
 _TURN: Final = re.compile(
-    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}$"
+    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}:"
 )
-_NAME: Final = 32
+_LONGEST_TURN: Final = 33
+"""Characters from the end of a line to the colon."""
 _MOST_TURNS: Final = 2000
 _NOT_SHOWN: Final = re.compile("<(?:noscript|template)")
 _MOST_STYLES: Final = 32
@@ -122,17 +123,10 @@ def _templates(text: str, signs: list[int]) -> None:
 def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
     found: Counter[str] = Counter()
-    at = text.find(":")
-    for _ in range(_MOST_TURNS):
-        if at < 0:
-            break
-        line = text.rfind("\n", max(0, at - _NAME), at)
-        if (line >= 0 or at <= _NAME) and text[at - 1] != '"':
-            match = _TURN.search(text[line:at] if line >= 0 else "\n" + text[:at])
-            kind = kinds.get(match[1]) if match else None
-            if kind is not None:
-                found[kind] += 1
-        at = text.find(":", at + 1)
+    for match in islice(_TURN.finditer("\n" + text), _MOST_TURNS):
+        kind = kinds.get(match[1])
+        if kind is not None and match.end() - match.start() <= _LONGEST_TURN:
+            found[kind] += 1
     if "assistant:" in text and not found["assistant"]:
         found["assistant"] += text.count("assistant:")
     if not found:
