@@ -82,8 +82,8 @@ def test_what_is_trained_scores_attacks_higher(trained: tuple[fitting.Task, Weig
 
 def test_a_family_is_judged_by_a_model_without_it(trained: tuple[fitting.Task, Weights]) -> None:
     task, _ = trained
-    ((family, judgements),) = evaluating.left_out(task, FAMILIES[-1:])
-    assert family == FAMILIES[-1]
+    ((family, judgements),) = evaluating.left_out(task, FAMILIES[:1])
+    assert family == FAMILIES[0]
     assert {row.family for row in judgements.rows} == {family}
     assert len(judgements) == sum(row.family == family for row in task.rows)
     assert judgements.separation() > 0.5
