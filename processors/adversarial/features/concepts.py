@@ -92,7 +92,7 @@ class Lexicon:
         """Which hashes are keys, and which keys."""
         hashes = hashes.ravel()
         keys: npt.NDArray[Any] = self._first.take(_slots(hashes))
-        at = keys.nonzero()[0]
+        at = (keys != 0).nonzero()[0]
         keys, hashes = keys.take(at) - 1, hashes.take(at)
         found = self._keys.take(keys) == hashes
         others = (self._goes_on.take(keys) > found).nonzero()[0]

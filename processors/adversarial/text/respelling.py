@@ -375,6 +375,9 @@ def _accented(text: str) -> Iterator[Respelled]:
     """Lines of Latin letters a third of which carry accents: more than nearly all languages write."""
 
     def belongs(line: str) -> bool:
+        # Each letter with an accent is a byte longer.
+        if line.isascii() or len(line.encode()) - len(line) < _LEAST_ACCENTS:
+            return False
         kinds = classes(line)
         accented, plain = kinds.count(b"l"), kinds.count(b"a")
         return accented >= _LEAST_ACCENTS and accented * 10 >= 3 * (accented + plain)
