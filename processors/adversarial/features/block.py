@@ -43,10 +43,11 @@ SHAPE_BITS: Final = 12
 DIGIT_SHAPE: Final = np.uint64(1 << len(SHAPES) * SHAPE_BITS)
 
 
-def _powers(base: int) -> Hashes:
-    powers = np.full(MAX_CODES + 1, base, np.uint64)
-    powers[0] = 1
-    return np.multiply.accumulate(powers)
+def powers(base: int, count: int) -> Hashes:
+    """The first powers of a number modulo 2**64, from 1 on."""
+    factors = np.full(count, base, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
 
 
 class Tables:
@@ -62,8 +63,8 @@ class Tables:
 
     def __init__(self, classes: npt.NDArray[np.uint8]) -> None:
         """Compute the powers; `classes` as `alphabet.class_table` gives them."""
-        self.up = _powers(_BASE)
-        self.down = _powers(_INVERSE)
+        self.up = powers(_BASE, MAX_CODES + 1)
+        self.down = powers(_INVERSE, MAX_CODES + 1)
         self.classes = classes
         self.shapes = np.zeros(LINE + 1, np.uint64)
         for field, members in enumerate(SHAPES):
@@ -180,4 +181,4 @@ class Block:
         return self.starts.searchsorted(places, side="right") - 1
 
 
-__all__ = ["DIGIT_SHAPE", "GAP", "MAX_CODES", "SHAPES", "SHAPE_BITS", "Block", "Hashes", "Places", "Tables"]
+__all__ = ["DIGIT_SHAPE", "GAP", "MAX_CODES", "SHAPES", "SHAPE_BITS", "Block", "Hashes", "Places", "Tables", "powers"]

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from processors.adversarial.features.alphabet import CONTINUOUS
-from processors.adversarial.features.block import Block, Hashes, Tables
+from processors.adversarial.features.block import MAX_CODES, Block, Hashes, Tables, powers
 from processors.adversarial.text.plain import fold
 
 FOLDER: Final = Path(__file__).parent.parent / "data"
@@ -22,7 +22,10 @@ STEM_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
 PIECE_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
 
 # Seeds of the kinds of entries: phrases by number of words, stems and pieces by number of characters.
-_PHRASE: Final = np.uint64(0xA24BAED4963EE407)
+_PHRASE: Final = 0xA24BAED4963EE407
+_MOST_WORDS: Final = MAX_CODES // 2
+_UP: Final = powers(_PHRASE, _MOST_WORDS + MAX_WORDS + 1)
+_DOWN: Final = powers(pow(_PHRASE, -1, 1 << 64), _MOST_WORDS)
 STEM_SEEDS: Final = np.array([pow(0x9FB21C651E98DF25, n, 1 << 64) for n in STEM_LENGTHS], np.uint64)
 PIECE_SEEDS: Final = np.array([pow(0xC2B2AE3D27D4EB4F, n, 1 << 64) for n in PIECE_LENGTHS], np.uint64)
 
@@ -56,14 +59,18 @@ def _read(path: Path) -> Any:
 def phrases(hashes: Hashes, into: Hashes) -> None:
     """Hashes of phrases of one word, two words ... that begin with each word, a row for each length.
 
-    Behind the last word there are words whose hash is 0.
+    The hash of words w0..wn-1 is the polynomial w0 * b**n + ... + wn-1 * b, by prefix sums as in a `Block`. Behind the
+    last word there are words whose hash is 0.
     """
-    np.multiply(hashes, _PHRASE, out=into[0])
-    for count in range(1, MAX_WORDS):
-        row = into[count]
-        row[:] = into[count - 1]
-        row[:-count] += hashes[count:]
-        row *= _PHRASE
+    size, item = len(hashes), hashes.itemsize
+    sums = np.empty(size + 1 + MAX_WORDS, np.uint64)
+    sums[0] = 0
+    (hashes * _DOWN[:size]).cumsum(out=sums[1 : size + 1])
+    sums[size + 1 :] = sums[size]
+    shape, strides = (MAX_WORDS, size), (item, item)
+    rows = into[:MAX_WORDS]
+    np.subtract(np.ndarray(shape, np.uint64, sums, item, strides), sums[:size], out=rows)
+    rows *= np.ndarray(shape, np.uint64, _UP, item, strides)
 
 
 def compile_entries(entries: Iterable[Entry], concepts: list[str], tables: Tables) -> tuple[Hashes, Hashes]:
