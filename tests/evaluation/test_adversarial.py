@@ -31,7 +31,7 @@ from training.adversarial.judgements import Judgements
 EXCERPT = Path(__file__).parents[1] / "data" / "adversarial"
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "docs" / "adversarial-measured.md", ROOT / "processors" / "adversarial" / "MODEL_CARD.md")
-HANDFUL = 24
+FEWEST = 50
 SENTENCES = [(language, number) for language, some in joiners().items() for number in range(len(some))]
 
 
@@ -73,14 +73,13 @@ def test_floors_of_a_language(judgements: Judgements, language: str) -> None:
 @pytest.fixture(scope="module")
 def hidden(detector: Detector, judgements: Judgements) -> dict[str, Survival]:
     attacks, natural = plain(judgements)
-    some = attacks[:: max(1, len(attacks) // HANDFUL)]
-    assert len(some) >= HANDFUL
-    return {one.way: one for one in survivals(detector, some, natural[:8])}
+    assert len(attacks) >= FEWEST
+    return {one.way: one for one in survivals(detector, attacks, natural[:8])}
 
 
 @pytest.mark.parametrize("way", LISTED)
 def test_hidden_attacks_are_found(hidden: dict[str, Survival], way: str) -> None:
-    assert hidden[way].attacks >= 8
+    assert hidden[way].attacks >= FEWEST // 2
     assert hidden[way].share >= SURVIVAL
 
 
