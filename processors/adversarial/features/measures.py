@@ -31,8 +31,8 @@ _LINEAR: Final = ("ngrams", "sequences", "sequences_below")
 _KINDS: Final = ("is_hidden", "is_decoded", "is_respelled", "upper")
 AROUND: Final = len(Sign) + len(_KINDS)
 """So many measures at the end are those of the whole view."""
-_HIDDEN: Final = frozenset({"tag", "variation_selector"})
-_RESPELLED: Final = frozenset({"rot13", "reversed", "leet", "spaced"})
+_HIDDEN: Final = frozenset({"tag", "variation_selector", "zero_width", "invisible_space"})
+_RESPELLED: Final = frozenset({"rot13", "reversed", "leet", "spaced", "accents", "markup", "katakana"})
 
 
 def names(concepts: list[str]) -> list[str]:
@@ -98,7 +98,7 @@ def _kinds(reading: Reading, view: View) -> tuple[bool, bool, bool, float]:
 def _upper_share(text: str) -> float:
     """Share of capital letters A to Z; small texts are never all capitals."""
     sample = text[:_SAMPLE].encode("utf-8", "replace")
-    return 1 - len(sample.translate(None, _CAPITALS)) / (len(sample) + 1)
+    return (len(sample) - len(sample.translate(None, _CAPITALS))) / (len(sample) + 1)
 
 
 __all__ = ["AROUND", "MAX_COUNT", "MAX_SIGNS", "Measures", "concept_counts", "linear", "names", "shape", "surroundings"]
