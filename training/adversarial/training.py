@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -94,7 +94,7 @@ def train(task: Task, knowledge: dict[str, Any]) -> Weights:
     known = {row.category for row in task.rows if row.is_attack}
     categories = [category for category in CATEGORIES if category in known]
     return Weights(
-        version=_digest(task.rows, knowledge["keys"]),
+        version=_digest(ngrams.weights, sequences.weights, leaves, knowledge["keys"], knowledge["masks"]),
         categories=categories,
         ngrams=np.round(ngrams.weights / scale).astype(np.int8),
         ngram_scale=scale,
@@ -145,10 +145,11 @@ def _flat(trees: Any) -> tuple[Any, Any, Any, float]:
     return features, borders, leaves * scale, float(bias)
 
 
-def _digest(rows: Iterable[Row], keys: npt.NDArray[np.uint64]) -> str:
-    digest = hashlib.sha256(keys.tobytes())
-    for row in rows:
-        digest.update(row.text.encode("utf-8", "surrogatepass"))
+def _digest(*arrays: npt.NDArray[Any]) -> str:
+    """A name for what was found out."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
     return digest.hexdigest()[:12]
 
 

@@ -23,7 +23,7 @@ class Weights:
     """All that training found out.
 
     Attributes:
-        version: of the model: date of training and a digest of what it was trained on.
+        version: a digest of the weights.
         concepts: names of the concepts, in the order of their bits.
         categories: names of the categories.
         classes: class of each character of the basic plane.
