@@ -88,15 +88,16 @@ def train(task: Task, knowledge: dict[str, Any]) -> Weights:
     fitted = fit(task)
     ngrams, sequences = task.linear(frozenset())
     scale = float(np.abs(ngrams.weights).max()) / _LARGEST
+    table = np.round(ngrams.weights / scale).astype(np.int8)
     features, borders, leaves, bias = _flat(fitted.trees)
     window_odds = fitted.trees.predict(fitted.measures, prediction_type="RawFormulaVal")
     calibration = fitted.calibration
     known = {row.category for row in task.rows if row.is_attack}
     categories = [category for category in CATEGORIES if category in known]
     return Weights(
-        version=_digest(ngrams.weights, sequences.weights, leaves, knowledge["keys"], knowledge["masks"]),
+        version=_digest(table, leaves, knowledge["keys"], knowledge["masks"]),
         categories=categories,
-        ngrams=np.round(ngrams.weights / scale).astype(np.int8),
+        ngrams=table,
         ngram_scale=scale,
         sequences=sequences.weights.astype(np.float32),
         biases=np.array([ngrams.bias, sequences.bias]),

@@ -62,11 +62,11 @@ def test_the_same_texts_make_the_same_bytes(trained: tuple[fitting.Task, Weights
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_other_texts_make_another_version(trained: tuple[fitting.Task, Weights]) -> None:
-    task, weights = trained
-    assert training._digest(task.rows, weights.keys) == weights.version
-    assert training._digest(task.rows[:-1], weights.keys) != weights.version
-    assert training._digest(task.rows, weights.keys[:-1]) != weights.version
+def test_other_weights_make_another_version(trained: tuple[fitting.Task, Weights]) -> None:
+    _, weights = trained
+    arrays = weights.ngrams, weights.leaves, weights.keys, weights.masks
+    assert training._digest(*arrays) == weights.version
+    assert training._digest(weights.ngrams[::-1], *arrays[1:]) != weights.version
 
 
 def test_what_is_trained_scores_attacks_higher(trained: tuple[fitting.Task, Weights], tmp_path: Path) -> None:
