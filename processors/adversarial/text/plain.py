@@ -8,10 +8,14 @@ from typing import Final
 
 from processors.adversarial.text.code_points import classes
 from processors.adversarial.text.folding import cased, compatible, in_latin, without_stacks
-from processors.adversarial.text.hidden import Hidden, uncovered
+from processors.adversarial.text.hidden import Hidden, Seen, uncovered
 from processors.adversarial.text.view import SIGN_COUNT
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_AS_IT_IS: Final = b"al0ok. "
+"""Classes of what stays; look-alikes of Latin letters, too, where there are none of those."""
+_CASED: Final = b"lcgomMfs"
+_LONG: Final = 1000
 
 
 @dataclass(slots=True)
@@ -38,14 +42,25 @@ def plain(text: str, signs: list[int]) -> Plain:
     if text.isascii():
         return Plain(text, text.casefold())
     text = _encodable(text)
-    seen = uncovered(text, classes(text), signs)
+    kinds = classes(text)
+    changing = kinds.translate(None, _AS_IT_IS)
+    if not changing:
+        return Plain(text, _folded(text, kinds), kinds)
+    seen = uncovered(text, kinds, signs) if changing.strip(b"pfmMscg") else Seen(text, kinds, [])
     shown, kinds = compatible(seen.text, seen.kinds, signs)
     if b"m" in kinds:
         shown, kinds = without_stacks(shown, kinds, signs)
     latin = in_latin(shown, kinds, signs)
     if latin is not shown:
         shown, kinds = latin, classes(latin)
-    return Plain(shown, cased(shown), kinds, seen.hidden, seen.turned)
+    return Plain(shown, _folded(shown, kinds), kinds, seen.hidden, seen.turned)
+
+
+def _folded(text: str, kinds: bytes) -> str:
+    """Case-folded; by bytes where a long text has capital letters in ASCII alone."""
+    if len(text) < _LONG or len(kinds.translate(None, _CASED)) < len(kinds):
+        return cased(text)
+    return text.encode().lower().decode()
 
 
 def _encodable(text: str) -> str:

@@ -9,8 +9,10 @@ from functools import cache
 from itertools import islice, pairwise
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from processors.adversarial.text.acceptance import is_common, is_language
-from processors.adversarial.text.code_points import classes
+from processors.adversarial.text.code_points import classes, points
 from processors.adversarial.text.folding import without_accents
 from processors.adversarial.text.gates import Look, Range, merged
 from processors.adversarial.text.tables import read_table
@@ -111,7 +113,7 @@ def respelled(text: str, look: Look, kinds: bytes | None, turned: bool) -> Itera
 
 def _unlike_language(text: str) -> list[Range]:
     """Where letters that rotation makes of the frequent ones are about as frequent as those, unlike in a language."""
-    letters = text.encode("ascii", "replace").translate(_FREQUENCY)
+    letters = _bytes(text).translate(_FREQUENCY)
     size = _NARROW if len(text) <= _FEW else _BROAD
     count = letters.count
     starts = [
@@ -125,13 +127,21 @@ def _unlike_language(text: str) -> list[Range]:
     return merged(starts, size, len(text)) if starts else []
 
 
+def _bytes(text: str) -> bytes:
+    """One byte for each character: what is not ASCII is not a letter here."""
+    if text.isascii() or len(text) <= _FEW:
+        return text.encode("ascii", "replace")
+    return np.minimum(points(text), 0x80).astype(np.uint8).tobytes()
+
+
 def _rotated_within(text: str, start: int, end: int) -> Iterator[Respelled]:
     """What becomes words; else the lines that have the letters of a rotated language, and of no other."""
-    found = False
-    for one in _in_words(text, start, end, _rotation):
-        found = True
-        yield one
-    if found:
+    rotated = text[start : min(end, start + _MOST_EXAMINED)].translate(_ROTATION)
+    found = None
+    if sum(map(is_common, _rotation.token.findall(rotated))) >= _rotation.least:
+        for found in _in_words(text, start, end, _rotation):
+            yield found
+    if found is not None:
         return
     for match in islice(_LINE.finditer(text, start, min(end, start + _MOST_CHARACTERS)), _MOST_LINES):
         if _is_surely_rotated(match.group()):

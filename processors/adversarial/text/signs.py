@@ -32,7 +32,10 @@ _TURN: Final = re.compile(
 )
 _LONGEST_TURN: Final = 33
 """Characters from the end of a line to the colon."""
+_WIDEST_TURN: Final = 40
+"""Characters that `_TURN` matches, at most."""
 _MOST_TURNS: Final = 2000
+_FEW_COLONS: Final = 64
 _NOT_SHOWN: Final = re.compile("<(?:noscript|template)")
 _MOST_STYLES: Final = 32
 _LONGEST_STYLE: Final = 240
@@ -123,7 +126,7 @@ def _templates(text: str, signs: list[int]) -> None:
 def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
     found: Counter[str] = Counter()
-    for match in islice(_TURN.finditer("\n" + text), _MOST_TURNS):
+    for match in islice(_before_colons("\n" + text), _MOST_TURNS):
         kind = kinds.get(match[1])
         if kind is not None and match.end() - match.start() <= _LONGEST_TURN:
             found[kind] += 1
@@ -134,6 +137,20 @@ def _turns(text: str, signs: list[int]) -> None:
     signs[Sign.FAKE_TURN] += found["system"] + found["assistant"]
     pairs = max(min(found["user"], found["assistant"]), min(found["question"], found["answer"]))
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
+
+
+def _before_colons(text: str) -> Iterator[re.Match[str]]:
+    """What `_TURN` matches, by the colons or by the ends of lines, whichever are fewer."""
+    if text.count(":") > _FEW_COLONS:
+        yield from _TURN.finditer(text)
+        return
+    at = text.find(":")
+    while at >= 0:
+        start = text.rfind("\n", max(0, at - _WIDEST_TURN), at)
+        match = _TURN.match(text, start) if start >= 0 else None
+        if match is not None and match.end() == at + 1:
+            yield match
+        at = text.find(":", at + 1)
 
 
 def _system_headers(text: str, name: str) -> int:
