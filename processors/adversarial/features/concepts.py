@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import local
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from processors.adversarial.features.alphabet import BREAK, QUOTE, SEPARATOR
 from processors.adversarial.features.block import Block, Hashes, Places
 from processors.adversarial.features.lexicon import (
     MAX_WORDS,
+    PHRASE_SEED,
     PIECE_LENGTHS,
     PIECE_SEEDS,
     STEM_LENGTHS,
@@ -26,12 +28,20 @@ FIRST: Final = 63
 
 _SLOT_BITS: Final = 19
 _SHIFT: Final = np.uint64(64 - _SLOT_BITS)
+_MEMORY_BITS: Final = 14
+_MEMORY_SHIFT: Final = np.uint64(64 - _MEMORY_BITS)
+# The first letter of a word is in the low bits of its hash alone: this brings it to the top.
+_MEMORY_MIX: Final = np.uint64(0x9FB21C651E98DF25)
 _LENGTHS_OF_STEMS: Final = np.array(STEM_LENGTHS)[:, None]
-_SEEDS_OF_STEMS: Final = STEM_SEEDS[:, None]
+# A whole word is a phrase of one word.
+_SEEDS_OF_WORDS: Final = np.append(PHRASE_SEED, STEM_SEEDS)[:, None]
 _LENGTHS_OF_PIECES: Final = np.array(PIECE_LENGTHS)[:, None]
 _SEEDS_OF_PIECES: Final = PIECE_SEEDS[:, None]
-_REACHES: Final = np.array((*range(MAX_WORDS), *[0] * len(STEM_LENGTHS)))
-"""How many words further the last one is of each kind of entry."""
+_LEAST_PHRASE: Final = 2
+_LONGER: Final = MAX_WORDS - _LEAST_PHRASE + 1
+"""Kinds of phrases of two words and more."""
+_AT_ONCE: Final = 1 << 11
+"""Words, or places, that are looked up together: what they need stays in a processor's cache."""
 
 
 class Hits(NamedTuple):
@@ -40,6 +50,14 @@ class Hits(NamedTuple):
     starts: Places
     ends: Places
     masks: Hashes
+
+
+class _Memory(local):
+    """What words stood for that a thread met before: those of a language are few."""
+
+    def __init__(self) -> None:
+        self.hashes: Hashes = np.zeros(1 << _MEMORY_BITS, np.uint64)
+        self.masks: Hashes = np.zeros(1 << _MEMORY_BITS, np.uint64)
 
 
 class Lexicon:
@@ -55,42 +73,80 @@ class Lexicon:
         self._first: npt.NDArray[Any] = np.zeros(1 << _SLOT_BITS, np.uint16 if len(keys) < 1 << 16 else np.uint32)
         self._first[slots[::-1]] = np.arange(len(keys), 0, -1)
         self._goes_on = np.append(slots[1:] == slots[:-1], [False])
+        self._memory = _Memory()
 
     def find(self, block: Block) -> Hits:
         """All entries in a block. One that is part of another counts, too."""
-        starts, ends, keys = self._words(block)
+        starts, ends, masks = self._words(block)
         if len(block.continuous):
-            columns = zip((starts, ends, keys), self._pieces(block, block.continuous), strict=True)
-            starts, ends, keys = (np.concatenate(pair) for pair in columns)
-        return _merged(block, starts, ends, self._masks.take(keys))
+            columns = zip((starts, ends, masks), self._pieces(block), strict=True)
+            starts, ends, masks = _merged(*(np.concatenate(pair) for pair in columns))
+        if len(starts):
+            masks |= _surroundings(block, starts, ends)
+        return Hits(starts, ends, masks)
 
-    def _words(self, block: Block) -> tuple[Places, Places, Places]:
-        """Phrases and stems."""
+    def _words(self, block: Block) -> tuple[Places, Places, Hashes]:
+        """Words, stems and phrases: one hit for all that begin with a word, as long as the longest."""
         starts, ends = block.words
-        size = len(starts)
-        hashes = np.empty((MAX_WORDS + len(STEM_LENGTHS), size), np.uint64)
-        phrases(block.word_hashes, hashes)
-        stems = hashes[MAX_WORDS:]
-        block.sums.take(np.minimum(starts + _LENGTHS_OF_STEMS, ends), out=stems, mode="clip")
-        stems -= block.sums.take(starts)
-        stems *= block.down(starts)
-        stems *= _SEEDS_OF_STEMS
-        at, keys = self._known(hashes)
-        kinds, words = np.divmod(at, size)
-        return starts.take(words), ends.take(words + _REACHES.take(kinds), mode="clip"), keys
+        masks = np.zeros(len(starts), np.uint64)
+        reaches = np.zeros(len(starts), np.int64)
+        for first in range(0, len(starts), _AT_ONCE):
+            self._words_of(block, first, masks, reaches)
+        at = masks.nonzero()[0]
+        return starts.take(at), ends.take(at + reaches.take(at)), masks.take(at)
 
-    def _pieces(self, block: Block, places: Places) -> tuple[Places, Places, Places]:
+    def _words_of(self, block: Block, first: int, masks: Hashes, reaches: Places) -> None:
+        """Fill in, from word `first` on, what words stand for, and how many words further the phrases reach."""
+        hashes = block.word_hashes[first : first + _AT_ONCE]
+        count, memory = len(hashes), self._memory
+        slots = (hashes * _MEMORY_MIX >> _MEMORY_SHIFT).view(np.int64)
+        masks = masks[first : first + count]
+        memory.masks.take(slots, out=masks, mode="clip")
+        new = (memory.hashes.take(slots) != hashes).nonzero()[0]
+        behind = _LONGER * count
+        candidates = np.empty(behind + len(_SEEDS_OF_WORDS) * len(new), np.uint64)
+        phrases(
+            block.word_hashes[first : first + count + MAX_WORDS],
+            candidates[:behind].reshape(_LONGER, count),
+            _LEAST_PHRASE,
+        )
+        if len(new):
+            _stems(block, first + new, candidates[behind:].reshape(len(_SEEDS_OF_WORDS), len(new)))
+        at, keys = self._known(candidates)
+        found = self._masks.take(keys)
+        longer = int(at.searchsorted(behind))
+        if len(new):
+            known = np.zeros(len(new), np.uint64)
+            np.bitwise_or.at(known, (at[longer:] - behind) % len(new), found[longer:])
+            masks[new] = known
+            slots = slots.take(new)
+            memory.hashes[slots], memory.masks[slots] = hashes.take(new), known
+        if longer:
+            kinds, words = np.divmod(at[:longer], count)
+            _add_phrases(block, first, words, kinds + 1, found[:longer], masks, reaches[first:])
+
+    def _pieces(self, block: Block) -> tuple[Places, Places, Hashes]:
+        found = [
+            self._pieces_at(block, block.continuous[first : first + _AT_ONCE])
+            for first in range(0, len(block.continuous), _AT_ONCE)
+        ]
+        starts, ends, masks = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+        if len(block.starts) > 1:
+            within = (ends <= block.ends.take(block.text_of(starts))).nonzero()[0]
+            starts, ends, masks = starts.take(within), ends.take(within), masks.take(within)
+        return starts, ends, masks
+
+    def _pieces_at(self, block: Block, places: Places) -> tuple[Places, Places, Hashes]:
         ends = np.minimum(places + _LENGTHS_OF_PIECES, block.size)
         hashes = block.sums.take(ends)
         hashes -= block.sums.take(places)
         hashes *= block.down(places)
         hashes *= _SEEDS_OF_PIECES
-        at, keys = self._known(hashes)
-        return places.take(at % len(places)), ends.take(at), keys
+        at, keys = self._known(hashes.ravel())
+        return places.take(at % len(places)), ends.take(at), self._masks.take(keys)
 
     def _known(self, hashes: Hashes) -> tuple[Places, Places]:
         """Which hashes are keys, and which keys."""
-        hashes = hashes.ravel()
         keys: npt.NDArray[Any] = self._first.take(_slots(hashes))
         at = (keys != 0).nonzero()[0]
         keys, hashes = keys.take(at) - 1, hashes.take(at)
@@ -105,23 +161,42 @@ class Lexicon:
         return at.compress(found), keys.compress(found).astype(np.int64)
 
 
-def _merged(block: Block, starts: Places, ends: Places, masks: Hashes) -> Hits:
-    """One hit for all entries that begin at a place, as long as the longest; none from one text into another."""
+def _stems(block: Block, words: Places, into: Hashes) -> None:
+    """Candidates for the table: of each word itself, and what it begins with."""
+    starts, ends = block.words[0].take(words), block.words[1].take(words)
+    into[0] = block.word_hashes.take(words)
+    stems = into[1:]
+    block.sums.take(np.minimum(starts + _LENGTHS_OF_STEMS, ends), out=stems, mode="clip")
+    stems -= block.sums.take(starts)
+    stems *= block.down(starts)
+    into *= _SEEDS_OF_WORDS
+
+
+def _add_phrases(
+    block: Block, first: int, words: Places, longer: Places, found: Hashes, masks: Hashes, reaches: Places
+) -> None:
+    """Add phrases that begin with words, counted from `first`, and are so many words longer, to what is known."""
     if len(block.starts) > 1:
-        within = ends <= block.ends.take(block.text_of(starts))
-        starts, ends, masks = starts.compress(within), ends.compress(within), masks.compress(within)
+        starts, ends = block.words
+        last = ends.take(words + longer + first, mode="clip")
+        within = (last <= block.ends.take(block.text_of(starts.take(words + first)))).nonzero()[0]
+        words, longer, found = words.take(within), longer.take(within), found.take(within)
+    np.bitwise_or.at(masks, words, found)
+    np.maximum.at(reaches, words, longer)
+
+
+def _merged(starts: Places, ends: Places, masks: Hashes) -> tuple[Places, Places, Hashes]:
+    """One hit for all entries that begin at a place, as long as the longest."""
     if not len(starts):
-        return Hits(starts, ends, masks)
+        return starts, ends, masks
     order = starts.argsort()
     starts = starts.take(order)
     is_first = np.empty(len(starts), np.bool_)
     is_first[0] = True
     np.not_equal(starts[1:], starts[:-1], out=is_first[1:])
     firsts = is_first.nonzero()[0]
-    starts = starts.take(firsts)
     masks = np.bitwise_or.reduceat(masks.take(order), firsts)
-    ends = np.maximum.reduceat(ends.take(order), firsts)
-    return Hits(starts, ends, masks | _surroundings(block, starts, ends))
+    return starts.take(firsts), np.maximum.reduceat(ends.take(order), firsts), masks
 
 
 def _slots(hashes: Hashes) -> npt.NDArray[np.int64]:

@@ -23,6 +23,7 @@ PIECE_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
 
 # Seeds of the kinds of entries: phrases by number of words, stems and pieces by number of characters.
 _PHRASE: Final = 0xA24BAED4963EE407
+PHRASE_SEED: Final = np.uint64(_PHRASE)
 _MOST_WORDS: Final = MAX_CODES // 2
 _UP: Final = powers(_PHRASE, _MOST_WORDS + MAX_WORDS + 1)
 _DOWN: Final = powers(pow(_PHRASE, -1, 1 << 64), _MOST_WORDS)
@@ -56,21 +57,21 @@ def _read(path: Path) -> Any:
     return yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
 
 
-def phrases(hashes: Hashes, into: Hashes) -> None:
-    """Hashes of phrases of one word, two words ... that begin with each word, a row for each length.
+def phrases(hashes: Hashes, into: Hashes, least: int = 1) -> None:
+    """Hashes of phrases of `least` words, one more ... that begin with each of the first words, a row for each length.
 
     The hash of words w0..wn-1 is the polynomial w0 * b**n + ... + wn-1 * b, by prefix sums as in a `Block`. Behind the
     last word there are words whose hash is 0.
     """
     size, item = len(hashes), hashes.itemsize
+    lengths, count = into.shape
     sums = np.empty(size + 1 + MAX_WORDS, np.uint64)
     sums[0] = 0
     (hashes * _DOWN[:size]).cumsum(out=sums[1 : size + 1])
     sums[size + 1 :] = sums[size]
-    shape, strides = (MAX_WORDS, size), (item, item)
-    rows = into[:MAX_WORDS]
-    np.subtract(np.ndarray(shape, np.uint64, sums, item, strides), sums[:size], out=rows)
-    rows *= np.ndarray(shape, np.uint64, _UP, item, strides)
+    offset, strides = least * item, (item, item)
+    np.subtract(np.ndarray(into.shape, np.uint64, sums, offset, strides), sums[:count], out=into)
+    into *= np.ndarray((lengths, count), np.uint64, _UP, offset, strides)
 
 
 def compile_entries(entries: Iterable[Entry], concepts: list[str], tables: Tables) -> tuple[Hashes, Hashes]:
@@ -121,6 +122,7 @@ def _unfit(entry: Entry) -> ValueError:
 __all__ = [
     "FOLDER",
     "MAX_WORDS",
+    "PHRASE_SEED",
     "PIECE_LENGTHS",
     "PIECE_SEEDS",
     "STEM_LENGTHS",
