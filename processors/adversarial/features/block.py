@@ -57,6 +57,7 @@ class Tables:
         up: powers of the base of the polynomial hash modulo 2**64.
         down: powers of its inverse.
         classes: classes of characters.
+        low_classes: the same for each of the first 256 characters, to translate bytes with.
         shapes: what each class counts as, see `Block.shapes`.
         low_shapes: the same for each of the first 256 characters.
     """
@@ -66,6 +67,7 @@ class Tables:
         self.up = powers(_BASE, MAX_CODES + 1)
         self.down = powers(_INVERSE, MAX_CODES + 1)
         self.classes = classes
+        self.low_classes = classes[:256].tobytes()
         self.shapes = np.zeros(LINE + 1, np.uint64)
         for field, members in enumerate(SHAPES):
             self.shapes[list(members)] += np.uint64(1 << field * SHAPE_BITS)
@@ -78,6 +80,7 @@ _LOW_CODES[ord("0") : ord("9") + 1] = _ZERO
 _LOW_CODES[[9, 11, 12, 13]] = _SPACE
 # What a code point adds to a hash: one more than itself, so that no character is nothing.
 _LOW_TERMS: Final = _LOW_CODES + np.uint64(1)
+_ASCII_TERMS: Final = _LOW_TERMS.astype(np.uint8).tobytes()
 
 
 class Block:
@@ -106,18 +109,21 @@ class Block:
         self.size = len(joined)
         self.is_ascii = joined.isascii()
         if self.is_ascii:
-            self._raw: Any = np.frombuffer(joined.encode("ascii"), np.uint8)
-            terms: Hashes = _LOW_TERMS.take(self._raw)
+            raw = joined.encode("ascii")
+            self._raw: Any = np.frombuffer(raw, np.uint8)
+            terms: Any = np.frombuffer(raw.translate(_ASCII_TERMS), np.uint8)
+            self.classes = np.frombuffer(raw.translate(tables.low_classes), np.uint8)
         else:
             self._raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
             terms = self._raw + np.uint64(1)
             low = (self._raw < len(_LOW_TERMS)).nonzero()[0]
             terms[low] = _LOW_TERMS.take(self._raw.take(low))
-        self.classes = classes_of(self._raw, tables.classes)
+            self.classes = classes_of(self._raw, tables.classes)
         self._tables = tables
         self.sums: Hashes = np.empty(self.size + 1, np.uint64)
         self.sums[0] = 0
-        np.multiply(terms, tables.up[: self.size], out=terms).cumsum(out=self.sums[1:])
+        np.multiply(terms, tables.up[: self.size], out=self.sums[1:])
+        self.sums.cumsum(out=self.sums)
         self.words = self._words()
         self.word_hashes = self.hashes(*self.words)
         self.continuous = self._continuous()

@@ -24,7 +24,7 @@ _CHARACTER_MIX: Final = np.array([_MIX[order] for order in CHARACTERS])[:, None]
 _WORD_MIX: Final = np.array([_MIX[kind] for kind in (7, 8, 9, 10)])[:, None]
 _REACHES: Final = (0, 1, 2, 2)
 """Of each kind of n-grams of words: how many words further the last one is."""
-_AT_ONCE: Final = 1 << 14
+_AT_ONCE: Final = 1 << 13
 """Places of which all orders are computed together: as many as a processor's cache holds."""
 
 

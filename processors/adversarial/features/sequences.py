@@ -48,7 +48,7 @@ class Sequences(NamedTuple):
 
 def items_of(block: Block, hits: Hits) -> Items:
     """Hits taken apart into concepts."""
-    bits = np.unpackbits((hits.masks & _WORDS).view(np.uint8), bitorder="little")
+    bits = np.unpackbits((hits.masks & _WORDS).view(np.uint8), bitorder="little").view(np.bool_)
     found = bits.nonzero()[0]
     at = found >> 6
     found &= 63

@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from processors.adversarial.features.measures import Measures
 
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 128
 """Rows that are asked together: what they need fits a processor's cache."""
+_MANY: Final = 24
+"""From so many rows on, each question is asked of all of them before the next one."""
 
 
 class Trees:
@@ -49,16 +51,42 @@ class Trees:
         self._top = self._type(top)
         self._first = np.arange(0, count << depth, 1 << depth).astype(self._type)
 
+        self._ask_once(features, borders)
+
+    def _ask_once(self, features: npt.NDArray[np.int16], borders: npt.NDArray[np.float32]) -> None:
+        """Many trees ask the same: number the questions."""
+        questions, numbers = np.unique(
+            np.stack((features.ravel().astype(np.float64), borders.ravel()), 1), axis=0, return_inverse=True
+        )
+        self._once = questions[:, 0].astype(np.int64)
+        self._once_limits = questions[:, 1:].astype(np.float32)
+        self._levels = np.ascontiguousarray(numbers.reshape(features.shape).T)
+        self._behind = np.arange(len(features), dtype=np.int64)[:, None] << features.shape[1]
+        self._values = self.leaves.ravel().astype(np.float64)
+
     def sum(self, measures: Measures) -> npt.NDArray[np.float64]:
         """Log-odds of each row of measures."""
-        total = np.empty(len(measures))
-        for first in range(0, len(measures), _AT_ONCE):
-            rows = measures[first : first + _AT_ONCE]
-            answers = (rows.take(self._asked, 1) > self._limits).view(self._type)
-            answers *= self._product
-            answers >>= self._top
-            answers += self._first
-            self.leaves.take(answers.astype(np.int64, copy=False)).sum(1, np.float64, total[first : first + _AT_ONCE])
+        if len(measures) < _MANY:
+            return self._sum_few(measures)
+        pieces = [self._sum_many(measures[at : at + _AT_ONCE]) for at in range(0, len(measures), _AT_ONCE)]
+        return np.concatenate(pieces)
+
+    def _sum_few(self, rows: Measures) -> npt.NDArray[np.float64]:
+        answers = (rows.take(self._asked, 1) > self._limits).view(self._type)
+        answers *= self._product
+        answers >>= self._top
+        answers += self._first
+        total: npt.NDArray[np.float64] = self._values.take(answers.astype(np.int64, copy=False)).sum(1)
+        total += self.bias
+        return total
+
+    def _sum_many(self, rows: Measures) -> npt.NDArray[np.float64]:
+        answers = (rows.T.take(self._once, 0) > self._once_limits).view(np.uint8)
+        leaves = answers.take(self._levels[-1], 0)
+        for level in self._levels[-2::-1]:
+            leaves += leaves
+            leaves += answers.take(level, 0)
+        total: npt.NDArray[np.float64] = self._values.take(self._behind + leaves).sum(0)
         total += self.bias
         return total
 
