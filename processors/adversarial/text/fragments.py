@@ -82,7 +82,7 @@ def fragments(text: str, look: Look) -> Iterator[Fragment]:
         yield from _runs(text, look.shape.replace(b"0", b"a"))
     for start, end in look.digits:
         yield from _numbers(text, look, start, end)
-    if _MARKS in look.shape:
+    if look.has_marks:
         yield from _morse(text, look.shape)
 
 

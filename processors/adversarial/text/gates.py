@@ -17,6 +17,8 @@ _RUN: Final = b"a" * 20
 _BLOCK: Final = 8
 _APART: Final = tuple((b"a" + b"." * gap) * 5 + b"a" for gap in _GAPS)
 _NONE: Final = b"....."
+_WORDS: Final = bytes.maketrans(b"u0", b"aa")
+_MARKS: Final = b"." * 20
 _WINDOW: Final = 64
 _MARGIN: Final = 64
 _LEAST_DIGITS: Final = 8
@@ -39,6 +41,7 @@ class Look:
     Attributes:
         shape: `shapes(text)`.
         words: `a` for letters and digits, `.` for all else.
+        has_marks: there are 20 other characters in a row.
         has_runs: there may be 20 letters and digits in a row.
         digits: where there are more digits than prose has.
         singles: where there may be single letters and digits, kept apart by something.
@@ -47,8 +50,9 @@ class Look:
     def __init__(self, shape: bytes) -> None:
         """Look at `shapes(text)`."""
         self.shape = shape
-        self.words = shape.replace(b"u", b"a").replace(b"0", b"a")
+        self.words = shape.translate(_WORDS)
         self.singles: list[Range] = []
+        self.has_marks = _MARKS in shape
         self.digits = self._with_digits()
         if len(shape) <= _SEARCHED:
             self.has_runs = _RUN in self.words

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from processors.adversarial.text.code_points import shapes
-from processors.adversarial.text.escapes import regions
+from processors.adversarial.text.escapes import has_escapes, regions
 from processors.adversarial.text.fragments import MOST_BYTES, fragments
 from processors.adversarial.text.gates import Look
 from processors.adversarial.text.locating import Places, shown
@@ -54,22 +54,26 @@ class _Reader:
         look = Look(shapes(plain.text, plain.kinds))
         for name, said, start, end in plain.hidden:
             self._view(name, said, start, end, 1)
-        places = Places(text, plain.text, shown)
+        places: Places | None = None
         for name, said, start, end in self._found(plain, look):
             if len(self.views) > _MOST_VIEWS:
                 return
+            places = places or Places(text, plain.text, shown)
             self._view(name, said, *places.original(start, end), 1)
-        places = Places(text, plain.folded, fold)
+        places = None
         for found in self._respelled(plain, look):
+            places = places or Places(text, plain.folded, fold)
             self._add(View(found.name, found.text, *places.original(found.start, found.end)))
 
     def _found(self, plain: Plain, look: Look) -> Iterator[tuple[str, str, int, int]]:
-        for found in fragments(plain.text, look):
-            self.signs[found.sign] += 1
-            yield found.name, found.text, found.start, found.end
-        for region in regions(plain.text):
-            self.signs[region.sign] += 1
-            yield region.name, region.text, region.start, region.end
+        if look.has_runs or look.digits or look.has_marks:
+            for found in fragments(plain.text, look):
+                self.signs[found.sign] += 1
+                yield found.name, found.text, found.start, found.end
+        if has_escapes(plain.text):
+            for region in regions(plain.text):
+                self.signs[region.sign] += 1
+                yield region.name, region.text, region.start, region.end
 
     def _respelled(self, plain: Plain, look: Look) -> Iterator[Respelled]:
         if len(plain.folded) != len(plain.text):

@@ -92,7 +92,7 @@ def count_signs(text: str, signs: list[int]) -> None:
     for name in _SYSTEM_NAMES:
         if name in text:
             signs[Sign.FAKE_TURN] += _system_headers(text, name)
-    if "<" in text or "\\" in text or "]:" in text:
+    if "<" in text or "\\" in text or ("]" in text and "]:" in text):
         _markup(text, signs)
 
 
@@ -125,15 +125,16 @@ def _templates(text: str, signs: list[int]) -> None:
 
 def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
-    found: Counter[str] = Counter()
-    for match in islice(_before_colons("\n" + text), _MOST_TURNS):
-        kind = kinds.get(match[1])
-        if kind is not None and match.end() - match.start() <= _LONGEST_TURN:
-            found[kind] += 1
-    if "assistant:" in text and not found["assistant"]:
-        found["assistant"] += text.count("assistant:")
-    if not found:
+    names = [
+        kinds[match[1]]
+        for match in islice(_before_colons("\n" + text), _MOST_TURNS)
+        if match[1] in kinds and match.end() - match.start() <= _LONGEST_TURN
+    ]
+    if "assistant:" in text and "assistant" not in names:
+        names += ["assistant"] * text.count("assistant:")
+    if not names:
         return
+    found = Counter(names)
     signs[Sign.FAKE_TURN] += found["system"] + found["assistant"]
     pairs = max(min(found["user"], found["assistant"]), min(found["question"], found["answer"]))
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
