@@ -21,6 +21,7 @@ _WORDS: Final = bytes.maketrans(b"u0", b"aa")
 _MARKS: Final = b"." * 20
 _WINDOW: Final = 64
 _MARGIN: Final = 64
+_DIGIT: Final = ord("0")
 _LEAST_DIGITS: Final = 8
 
 
@@ -83,18 +84,18 @@ class Look:
         """Windows of two, with 8 digits and more in 128 characters."""
         shape = self.shape
         if len(shape) <= _SEARCHED:
-            if shape.count(b"0") < _LEAST_DIGITS:
+            if shape.count(_DIGIT) < _LEAST_DIGITS:
                 return []
             starts = [
                 start
                 for start in range(0, len(shape), _WINDOW)
-                if shape.count(b"0", start, start + 2 * _WINDOW) >= _LEAST_DIGITS
+                if shape.count(_DIGIT, start, start + 2 * _WINDOW) >= _LEAST_DIGITS
             ]
             return merged(starts, 2 * _WINDOW, len(shape))
         if b"0" not in shape:
             return []
         padded = shape + bytes(-len(shape) % _WINDOW + _WINDOW)
-        blocks = (np.frombuffer(padded, np.uint8) == ord("0")).view(np.uint64)
+        blocks = (np.frombuffer(padded, np.uint8) == _DIGIT).view(np.uint64)
         sums = blocks.reshape(-1, _WINDOW // _BLOCK).sum(axis=1) * _RUN_BLOCK >> _TOP_BYTE
         return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), 2 * _WINDOW, _WINDOW)
 

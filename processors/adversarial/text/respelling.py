@@ -56,6 +56,8 @@ _FREQUENCY: Final = bytes(
     ord("f") if value in b"etois" else ord("r") if value in b"rgbvf" else ord(".") for value in range(256)
 )
 """`f` for letters that are frequent in languages in Latin letters, `r` for what they are rotated to."""
+_F: Final = ord("f")
+_R: Final = ord("r")
 _LEAST_SURELY_ROTATED: Final = 10
 _LEAST_ROTATED_WORDS: Final = 4
 _DIGIT_WITHIN: Final = b"a0"
@@ -119,8 +121,8 @@ def _unlike_language(text: str, kinds: bytes | None) -> list[Range]:
     if kinds is None or kinds.count(b"a") >= _LEAST_ROTATED:
         count = _bytes(text).translate(_FREQUENCY).count
         for start in range(0, len(text), size):
-            rotated = count(b"r", start, start + size)
-            if rotated >= _LEAST_ROTATED and rotated * 4 > count(b"f", start, start + size) * 3:
+            rotated = count(_R, start, start + size)
+            if rotated >= _LEAST_ROTATED and rotated * 4 > count(_F, start, start + size) * 3:
                 starts.append(start)
     if not starts and "rot13" in text[:_FEW]:
         return [(0, min(len(text), _FEW))]

@@ -28,7 +28,7 @@ _AFTER_SYSTEM: Final = re.compile(
 _MOST_SYSTEMS: Final = 32
 _ADDRESS: Final = re.compile(r"@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4})")
 _TURN: Final = re.compile(
-    r"\n[ \t>*#_\-\[(<|=]{0,8}([^\W\d_]{1,14})(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}:"
+    r"\n[ \t>*#_\-\[(<|=]{0,8}+([^\W\d_]{1,14}+)(?: (?:message|prompt|\d{1,3}))?[ \t\d.\])>|*_]{0,4}:"
 )
 _LONGEST_TURN: Final = 33
 """Characters from the end of a line to the colon."""
@@ -127,7 +127,7 @@ def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
     names = [
         kinds[match[1]]
-        for match in islice(_before_colons("\n" + text), _MOST_TURNS)
+        for match in _before_colons("\n" + text)
         if match[1] in kinds and match.end() - match.start() <= _LONGEST_TURN
     ]
     if "assistant:" in text and "assistant" not in names:
@@ -140,18 +140,19 @@ def _turns(text: str, signs: list[int]) -> None:
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
 
 
-def _before_colons(text: str) -> Iterator[re.Match[str]]:
-    """What `_TURN` matches, by the colons or by the ends of lines, whichever are fewer."""
-    if text.count(":") > _FEW_COLONS:
-        yield from _TURN.finditer(text)
-        return
+def _before_colons(text: str) -> list[re.Match[str]]:
+    """What `_TURN` matches; by the colons where they are few."""
+    found: list[re.Match[str]] = []
     at = text.find(":")
-    while at >= 0:
+    for _ in range(_FEW_COLONS):
+        if at < 0:
+            return found
         start = text.rfind("\n", max(0, at - _WIDEST_TURN), at)
         match = _TURN.match(text, start) if start >= 0 else None
         if match is not None and match.end() == at + 1:
-            yield match
+            found.append(match)
         at = text.find(":", at + 1)
+    return list(islice(_TURN.finditer(text), _MOST_TURNS))
 
 
 def _system_headers(text: str, name: str) -> int:
