@@ -28,6 +28,9 @@ FIRST: Final = 63
 
 _SLOT_BITS: Final = 19
 _SHIFT: Final = np.uint64(64 - _SLOT_BITS)
+_BITS: Final = 20
+_BIT_SHIFT: Final = np.uint64(64 - _BITS)
+_THREE: Final = np.uint64(3)
 _MEMORY_BITS: Final = 14
 _MEMORY_SHIFT: Final = np.uint64(64 - _MEMORY_BITS)
 # The first letter of a word is in the low bits of its hash alone: this brings it to the top.
@@ -72,6 +75,9 @@ class Lexicon:
         # Of each slot the first of its keys, counted from 1; and whether the next key is of the same slot.
         self._first: npt.NDArray[Any] = np.zeros(1 << _SLOT_BITS, np.uint16 if len(keys) < 1 << 16 else np.uint32)
         self._first[slots[::-1]] = np.arange(len(keys), 0, -1)
+        bits = np.zeros(1 << _BITS, np.bool_)
+        bits[(keys >> _BIT_SHIFT).view(np.int64)] = True
+        self._bits = np.packbits(bits, bitorder="little")
         self._goes_on = np.append(slots[1:] == slots[:-1], [False])
         self._memory = _Memory()
 
@@ -145,11 +151,25 @@ class Lexicon:
         at, keys = self._known(hashes.ravel())
         return places.take(at % len(places)), ends.take(at), self._masks.take(keys)
 
+    def _candidates(self, hashes: Hashes) -> Places:
+        """Which hashes may be keys: some of twenty that are none stay, by bits that a processor's cache holds."""
+        places = hashes >> _BIT_SHIFT
+        bits = places.astype(np.uint8)
+        bits &= 7
+        places >>= _THREE
+        found = self._bits.take(places.view(np.int64))
+        found >>= bits
+        found &= 1
+        at: Places = found.view(np.bool_).nonzero()[0]
+        return at
+
     def _known(self, hashes: Hashes) -> tuple[Places, Places]:
         """Which hashes are keys, and which keys."""
-        keys: npt.NDArray[Any] = self._first.take(_slots(hashes))
-        at = (keys != 0).nonzero()[0]
-        keys, hashes = keys.take(at) - 1, hashes.take(at)
+        at = self._candidates(hashes)
+        hashes = hashes.take(at)
+        keys = self._first.take(_slots(hashes))
+        at, hashes = at.compress(keys), hashes.compress(keys)
+        keys = keys.compress(keys) - 1
         found = self._keys.take(keys) == hashes
         others = (self._goes_on.take(keys) > found).nonzero()[0]
         while len(others):
