@@ -118,7 +118,7 @@ class Detector:
                 best[text] = row
         for text, row in best.items():
             found = lot[text].found
-            odds = self.model.odds(values[row], found.excerpt.text)
+            odds = self.model.odds(values[row], lot[text].view.text)
             if odds > found.odds:
                 found.odds, found.read, found.scored, found.row = odds, lot[text], scored, row
 

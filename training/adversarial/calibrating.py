@@ -10,16 +10,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from processors.adversarial.model.model import ATTACK, LENGTHS, MAX_ODDS, SUSPECT
+from processors.adversarial.model.model import ATTACK, MAX_ODDS, SUSPECT, traits
 from training.adversarial.fitting import Mask, Odds, Task
 from training.adversarial.rows import Row
 
 _SUSPECT_RATE: Final = 0.01
 _ATTACK_RATE: Final = 0.001
 _LEAST_GAP: Final = 0.2
-# Natural texts in a band that weigh as much as what is known of all bands.
-_PRIOR_TEXTS: Final = 400
-_EASE_RATE: Final = 0.03
+_EASE_RATE: Final = 0.02
+# Texts of like lengths, by the logarithm in `traits`; a band with fewer texts says nothing.
+_BANDS: Final = (1.1, 2.5, 3.9)
+_LEAST_TEXTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +33,46 @@ class Calibration:
 
     def scores(self, rows: Sequence[Row], odds: Odds) -> Odds:
         """Scores of texts."""
-        calibrated = self.slope * (odds - self.ease[_bands(rows)]) + self.bias
+        calibrated = self.slope * (odds - _traits(rows) @ self.ease) + self.bias
         scores: Odds = 1 / (1 + np.exp(-np.maximum(calibrated, -MAX_ODDS)))
         return scores
 
 
-def _bands(rows: Sequence[Row]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    scripts = np.array([int(not row.text.isascii()) for row in rows])
-    return scripts, np.searchsorted(LENGTHS, [len(row.text) for row in rows])
+def _traits(rows: Sequence[Row]) -> Odds:
+    return np.array([traits(row.text) for row in rows])
 
 
 def calibrate(task: Task, odds: Odds, used: Mask) -> Calibration:
-    """Of log-odds of rows by models that did not see them: what holds for natural texts of each length and script.
+    """Of log-odds of rows by models that did not see them: what holds for natural texts of any length and script.
 
     One natural text in a hundred scores `SUSPECT` or more, one in a thousand `ATTACK`.
     """
-    natural = used & task.is_natural
-    scripts, lengths = _bands(task.rows)
-    ease = np.zeros((2, len(LENGTHS) + 1))
-    overall = np.quantile(odds[natural], 1 - _EASE_RATE)
-    for script in range(2):
-        for length in range(len(LENGTHS) + 1):
-            here = odds[natural & (scripts == script) & (lengths == length)]
-            own = np.quantile(here, 1 - _EASE_RATE) - overall if len(here) else 0.0
-            ease[script, length] = own * len(here) / (len(here) + _PRIOR_TEXTS)
-    eased = (odds - ease[scripts, lengths])[natural]
+    natural = np.flatnonzero(used & task.is_natural)
+    found, seen = odds[natural], _traits([task.rows[number] for number in natural.tolist()])
+    ease = _ease(found, seen)
+    eased = found - seen @ ease
     suspect, attack = (float(np.quantile(eased, 1 - rate)) for rate in (_SUSPECT_RATE, _ATTACK_RATE))
     slope = (_log_odds(ATTACK) - _log_odds(SUSPECT)) / max(attack - suspect, _LEAST_GAP)
     return Calibration(ease, slope, _log_odds(SUSPECT) - slope * suspect)
+
+
+def _ease(odds: Odds, seen: Odds) -> Odds:
+    """How a high quantile of log-odds rises with the length of texts, and differs between scripts: a plane, so that no
+    text gets away by a character more. Longer texts are never judged more severely for that.
+    """
+    groups = np.stack((np.digitize(seen[:, 0], _BANDS), seen[:, 1]), 1)
+    points, values, weights = [], [], []
+    for group in np.unique(groups, axis=0):
+        here = (groups == group).all(1)
+        if here.sum() >= _LEAST_TEXTS:
+            points.append([1.0, *seen[here].mean(0)])
+            values.append(np.quantile(odds[here], 1 - _EASE_RATE))
+            weights.append(here.sum() ** 0.25)
+    if not points:
+        return np.zeros(2)
+    scale = np.array(weights)
+    _, length, script = np.linalg.lstsq(np.array(points) * scale[:, None], np.array(values) * scale, rcond=None)[0]
+    return np.array([max(length, 0.0), script])
 
 
 def _log_odds(score: float) -> float:

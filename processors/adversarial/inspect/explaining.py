@@ -119,7 +119,7 @@ def _segments(
     for row, log_odds in enumerate((scored.log_odds + added).tolist()):
         start, end = int(windows.starts[row]) - begins, int(windows.ends[row]) - begins
         offset, length = locate(reading, view, start, end)
-        odds = max(-MAX_ODDS, min(MAX_ODDS, model.odds(log_odds, excerpt.text)))
+        odds = max(-MAX_ODDS, min(MAX_ODDS, model.odds(log_odds, view.text)))
         measures = dict(zip(model.names, scored.measures[row].tolist(), strict=True))
         weights = weigh(model, scored, row)
         yield Segment(

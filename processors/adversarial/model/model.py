@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,8 +28,13 @@ ATTACK: Final = 0.9
 """One in a thousand has this."""
 MAX_ODDS: Final = 40.0
 
-LENGTHS: Final = (300, 1200, 5000, 20_000)
-"""Up to so many code points a text is of the first length, the second ...; see `Weights.ease`."""
+_SHORTEST: Final = 100
+_LONGEST: Final = 20_000
+
+
+def traits(text: str) -> tuple[float, float]:
+    """What moves the largest log-odds of a text beside what it says: its length, as a logarithm, and its script."""
+    return math.log(min(max(len(text), _SHORTEST), _LONGEST) / _SHORTEST), float(not text.isascii())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Model:
         if known != len(self.names):
             raise ValueError(f"the model knows {known} measures of a text, not {len(self.names)}: train it again")
         self._trees = weights.trees
-        self._ease: list[list[float]] = weights.ease.tolist()
+        self._ease: list[float] = weights.ease.tolist()
         self._slope, self._bias = weights.calibration.tolist()
 
     def score(self, views: Sequence[tuple[Reading, View]]) -> Scored:
@@ -96,8 +101,8 @@ class Model:
 
     def odds(self, log_odds: float, text: str) -> float:
         """Calibrated log-odds of a text, from the largest of its windows."""
-        band = bisect_left(LENGTHS, len(text))
-        calibrated: float = self._slope * (log_odds - self._ease[int(not text.isascii())][band]) + self._bias
+        length, script = traits(text)
+        calibrated: float = self._slope * (log_odds - self._ease[0] * length - self._ease[1] * script) + self._bias
         return calibrated
 
     def category(self, row: Measures) -> str:
@@ -106,4 +111,4 @@ class Model:
         return self.weights.categories[int(np.argmax(weights[:, :-1] @ row + weights[:, -1]))]
 
 
-__all__ = ["ATTACK", "LENGTHS", "MAX_ODDS", "MAX_WINDOWS", "SUSPECT", "Model", "Scored"]
+__all__ = ["ATTACK", "MAX_ODDS", "MAX_WINDOWS", "SUSPECT", "Model", "Scored", "traits"]

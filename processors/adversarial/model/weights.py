@@ -40,7 +40,8 @@ class Weights:
         bias: of the trees.
         category_weights: (categories, measures + 1): what each measure says of the category of an attack.
         calibration: slope and bias from log-odds of the trees to those of the score.
-        ease: (scripts, lengths): what is taken off the log-odds of texts so long, since the largest of many is large.
+        ease: what is taken off log-odds for the length and the script of a text, see `model.traits`: the largest
+            of many windows is large.
     """
 
     version: str

@@ -85,5 +85,5 @@ def small_weights(seed: int = 0) -> Weights:
         bias=0.125,
         category_weights=some(2, count + 1),
         calibration=np.array([1.5, -0.25]),
-        ease=dice.normal(size=(2, 5)),
+        ease=dice.normal(size=2),
     )

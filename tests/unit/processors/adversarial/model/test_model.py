@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.adversarial.features.windows import windows_of
-from processors.adversarial.model.model import LENGTHS, MAX_WINDOWS, Model, Scored
+from processors.adversarial.model.model import MAX_WINDOWS, Model, Scored, traits
 from processors.adversarial.text.reading import read
 from tests.unit.processors.adversarial.models import block_of, small_weights
 
@@ -81,20 +82,19 @@ def test_log_odds_of_a_window_are_those_of_the_trees() -> None:
     assert found.log_odds.tolist() == WEIGHTS.trees.sum(found.measures).tolist()
 
 
-@pytest.mark.parametrize("script", [0, 1], ids=["ascii", "other"])
-@pytest.mark.parametrize("band", range(len(LENGTHS) + 1))
-def test_each_length_and_script_is_eased_by_its_own(script: int, band: int) -> None:
-    ease = np.zeros((2, len(LENGTHS) + 1))
-    ease[script, band] = 0.5
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("a" * 20, 0.0), ("é" * 20, 0.25), ("a" * 1000, 0.5), ("a" * 10_000, 1.0), ("é" * 10_000, 1.25)],
+)
+def test_length_and_script_are_eased(text: str, taken: float) -> None:
+    ease = np.array([0.5 / math.log(10), 0.25])
     model = Model(replace(WEIGHTS, ease=ease, calibration=np.array([2.0, -1.0])))
-    bounds = (0, *LENGTHS, 100_000)
-    letter = "aé"[script]
 
-    for length in (bounds[band] + 1, bounds[band + 1]):
-        assert model.odds(3.0, letter * length) == 2 * (3 - 0.5) - 1
-        assert model.odds(3.0, "éa"[script] * length) == 5
-    if band < len(LENGTHS):
-        assert model.odds(3.0, letter * (bounds[band + 1] + 1)) == 5
+    assert model.odds(3.0, text) == pytest.approx(2 * (3 - taken) - 1)
+
+
+def test_there_is_a_longest_text() -> None:
+    assert traits("a" * 20_000) == traits("a" * 90_000) > traits("a" * 19_000)
 
 
 def test_the_category_is_that_of_the_largest_sum() -> None:
