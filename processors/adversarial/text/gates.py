@@ -53,13 +53,11 @@ class Look:
         self.shape = shape
         self.words = shape.translate(_WORDS)
         self.singles: list[Range] = []
-        self.has_marks = _MARKS in shape
         self.digits = self._with_digits()
         if len(shape) <= _SEARCHED:
-            self.has_runs = _RUN in self.words
-            if _may_be_apart(self.words) and any(pattern in self.words for pattern in _APART):
-                self.singles.append((0, len(shape)))
+            self._search()
             return
+        self.has_marks = _MARKS in shape
         is_word = np.frombuffer(shape, np.uint8) != ord(".")
         blocks = is_word[: len(shape) // _BLOCK * _BLOCK].view(np.uint64)
         full = blocks == _RUN_BLOCK
@@ -68,6 +66,17 @@ class Look:
         for block in _APART_BLOCKS[1:]:
             apart |= blocks == block
         self.singles = self._ranges(np.flatnonzero(apart), _BLOCK, _BLOCK)
+
+    def _search(self) -> None:
+        """Look at a short text: what leaves one of every two or three places without letters is rare."""
+        words = self.words
+        self.has_runs = _RUN in words
+        is_half_empty = _NONE in words[::2]
+        self.has_marks = is_half_empty and _MARKS in words
+        if (is_half_empty or _NONE in words[1::2] or _NONE in words[::3] or _NONE in words[1::3]) and any(
+            pattern in words for pattern in _APART
+        ):
+            self.singles.append((0, len(words)))
 
     def _ranges(self, hits: NDArray[np.intp], size: int, step: int) -> list[Range]:
         """As `merged`, of any number of hits."""
@@ -98,11 +107,6 @@ class Look:
         blocks = (np.frombuffer(padded, np.uint8) == _DIGIT).view(np.uint64)
         sums = blocks.reshape(-1, _WINDOW // _BLOCK).sum(axis=1) * _RUN_BLOCK >> _TOP_BYTE
         return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), 2 * _WINDOW, _WINDOW)
-
-
-def _may_be_apart(words: bytes) -> bool:
-    """Whether one of `_APART` may be in it: one of every two, or of every three places then has no letters."""
-    return _NONE in words[::2] or _NONE in words[1::2] or _NONE in words[::3] or _NONE in words[1::3]
 
 
 def merged(starts: Iterable[int], size: int, length: int) -> list[Range]:

@@ -35,7 +35,7 @@ _HIRAGANA: Final = {point: point - 0x60 for point in range(0x30A1, 0x30F7)}
 _FREQUENT_HIRAGANA: Final = "\u306e\u306b\u3092\u306f\u3066\u3059"
 _MOST_STRETCHES: Final = 4
 _MARKUP: Final = re.compile(r"<[^<>\n]{0,80}>|\*{1,3}")
-_INTERRUPTIONS: Final = (re.compile(r"<[^<>\n]{0,80}>(?=\w)"), re.compile(r"\*\*{0,2}(?=\w)"))
+_INTERRUPTIONS: Final = (("<", re.compile(r"<[^<>\n]{0,80}>(?=\w)")), ("*", re.compile(r"\*\*{0,2}(?=\w)")))
 _MOST_INTERRUPTIONS: Final = 512
 _LEAST_INTERRUPTIONS: Final = 4
 _WORDS_APART: Final = 24
@@ -415,9 +415,12 @@ def _katakana(text: str) -> Iterator[Respelled]:
 
 def _interrupted(text: str) -> Iterator[Respelled]:
     """Words with markup inside, time and again, without it."""
+    if text.count("<") + text.count("*") < _LEAST_INTERRUPTIONS:
+        return
     places = sorted(
         match.start()
-        for pattern in _INTERRUPTIONS
+        for mark, pattern in _INTERRUPTIONS
+        if mark in text
         for match in islice(pattern.finditer(text), _MOST_INTERRUPTIONS)
         if text[max(0, match.start() - 1)].isalnum()
     )
