@@ -16,7 +16,9 @@ _GAPS: Final = (1, 2, 3)
 _RUN: Final = b"a" * 20
 _BLOCK: Final = 8
 _APART: Final = tuple((b"a" + b"." * gap) * 5 + b"a" for gap in _GAPS)
-_NONE: Final = b"....."
+_NONE: Final = b"." * 10
+_ONES: Final = int.from_bytes(b"\x01" * _SEARCHED, "little")
+"""The lowest bit of an `a`, which a `.` does not have."""
 _WORDS: Final = bytes.maketrans(b"u0", b"aa")
 _MARKS: Final = b"." * 20
 _WINDOW: Final = 64
@@ -68,14 +70,11 @@ class Look:
         self.singles = self._ranges(np.flatnonzero(apart), _BLOCK, _BLOCK)
 
     def _search(self) -> None:
-        """Look at a short text: what leaves one of every two or three places without letters is rare."""
+        """Look at a short text."""
         words = self.words
         self.has_runs = _RUN in words
-        is_half_empty = _NONE in words[::2]
-        self.has_marks = is_half_empty and _MARKS in words
-        if (is_half_empty or _NONE in words[1::2] or _NONE in words[::3] or _NONE in words[1::3]) and any(
-            pattern in words for pattern in _APART
-        ):
+        self.has_marks = _NONE in words[::2] and _MARKS in words
+        if any([pattern in words for pattern in _maybe_apart(words)]):  # noqa: C419 - a short list takes less time
             self.singles.append((0, len(words)))
 
     def _ranges(self, hits: NDArray[np.intp], size: int, step: int) -> list[Range]:
@@ -107,6 +106,22 @@ class Look:
         blocks = (np.frombuffer(padded, np.uint8) == _DIGIT).view(np.uint64)
         sums = blocks.reshape(-1, _WINDOW // _BLOCK).sum(axis=1) * _RUN_BLOCK >> _TOP_BYTE
         return self._ranges(np.flatnonzero(sums[1:] + sums[:-1] >= _LEAST_DIGITS), 2 * _WINDOW, _WINDOW)
+
+
+def _maybe_apart(words: bytes) -> list[bytes]:
+    """Those of `_APART` that may be in up to `_SEARCHED` characters: four single letters at equal distances are.
+
+    A byte of a long number is a character, so that a shift by 8 bits compares all of them with their neighbours.
+    """
+    letters = int.from_bytes(words, "little") & _ONES
+    single = letters ^ (letters & (letters >> 8 | letters << 8))
+    found = []
+    for gap, pattern in zip(_GAPS, _APART, strict=True):
+        step = 8 * (gap + 1)
+        pairs = single & single >> step
+        if pairs and pairs & pairs >> 2 * step:
+            found.append(pattern)
+    return found
 
 
 def merged(starts: Iterable[int], size: int, length: int) -> list[Range]:
