@@ -32,6 +32,8 @@ _TURN: Final = re.compile(
 )
 _LONGEST_TURN: Final = 33
 """Characters from the end of a line to the colon."""
+_AROUND_NAME: Final = " \t>*#_-[(<|=.])0123456789"
+_BEHIND_NAME: Final = (" message", " prompt")
 _WIDEST_TURN: Final = 40
 """Characters that `_TURN` matches, at most."""
 _MOST_TURNS: Final = 2000
@@ -127,7 +129,7 @@ def _turns(text: str, signs: list[int]) -> None:
     kinds = _table()["turns"]
     names = [
         kinds[match[1]]
-        for match in _before_colons("\n" + text)
+        for match in _before_colons("\n" + text, kinds)
         if match[1] in kinds and match.end() - match.start() <= _LONGEST_TURN
     ]
     if "assistant:" in text and "assistant" not in names:
@@ -140,19 +142,24 @@ def _turns(text: str, signs: list[int]) -> None:
     signs[Sign.MANY_SHOT] += pairs if pairs >= 3 else 0
 
 
-def _before_colons(text: str) -> list[re.Match[str]]:
-    """What `_TURN` matches; by the colons where they are few."""
+def _before_colons(text: str, kinds: dict[str, str]) -> list[re.Match[str]]:
+    """What `_TURN` matches; by the colons where they are few, and then less of what has no name of `kinds`."""
     found: list[re.Match[str]] = []
     at = text.find(":")
     for _ in range(_FEW_COLONS):
         if at < 0:
             return found
         start = text.rfind("\n", max(0, at - _WIDEST_TURN), at)
-        match = _TURN.match(text, start) if start >= 0 else None
-        if match is not None and match.end() == at + 1:
-            found.append(match)
+        if start >= 0 and _may_be_name(text[start + 1 : at].strip(_AROUND_NAME), kinds):
+            match = _TURN.match(text, start)
+            if match is not None and match.end() == at + 1:
+                found.append(match)
         at = text.find(":", at + 1)
     return list(islice(_TURN.finditer(text), _MOST_TURNS))
+
+
+def _may_be_name(said: str, kinds: dict[str, str]) -> bool:
+    return said in kinds or not said.isascii() or said.endswith(_BEHIND_NAME)
 
 
 def _system_headers(text: str, name: str) -> int:
