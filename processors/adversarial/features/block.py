@@ -31,9 +31,6 @@ GAP: Final = 10
 _GAP_TEXT: Final = "\n" * GAP
 _BASE: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_BASE, -1, 1 << 64)
-_ZERO: Final = ord("0")
-_SPACE: Final = ord(" ")
-_DIGITS: Final = 10
 _NOWHERE: Final = np.empty(0, np.int64)
 
 SHAPES: Final = ((MARK, QUOTE, BREAK), (LINE,), (SEPARATOR,), (CONTINUOUS,))
@@ -75,12 +72,10 @@ class Tables:
         self.low_shapes[ord("0") : ord("9") + 1] += DIGIT_SHAPE
 
 
-_LOW_CODES: Final = np.arange(256, dtype=np.uint64)
-_LOW_CODES[ord("0") : ord("9") + 1] = _ZERO
-_LOW_CODES[[9, 11, 12, 13]] = _SPACE
+_LOW: Final = 256
+_LOW_CODES: Final = bytes.maketrans(b"123456789\t\v\f\r", b"0" * 9 + b" " * 4)
 # What a code point adds to a hash: one more than itself, so that no character is nothing.
-_LOW_TERMS: Final = _LOW_CODES + np.uint64(1)
-_ASCII_TERMS: Final = _LOW_TERMS.astype(np.uint8).tobytes()
+_ASCII_TERMS: Final = bytes((code + 1) % _LOW for code in _LOW_CODES)
 
 
 class Block:
@@ -109,16 +104,21 @@ class Block:
         self.size = len(joined)
         self.is_ascii = joined.isascii()
         if self.is_ascii:
-            raw = joined.encode("ascii")
-            self._raw: Any = np.frombuffer(raw, np.uint8)
-            terms: Any = np.frombuffer(raw.translate(_ASCII_TERMS), np.uint8)
-            self.classes = np.frombuffer(raw.translate(tables.low_classes), np.uint8)
+            low = joined.encode("ascii")
+            self._high = _NOWHERE
+            terms: Any = np.frombuffer(low.translate(_ASCII_TERMS), np.uint8)
+            self.classes = np.frombuffer(low.translate(tables.low_classes), np.uint8)
         else:
-            self._raw = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
-            terms = self._raw + np.uint64(1)
-            low = (self._raw < len(_LOW_TERMS)).nonzero()[0]
-            terms[low] = _LOW_TERMS.take(self._raw.take(low))
-            self.classes = classes_of(self._raw, tables.classes)
+            codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+            # Most of a text is low nearly always, and bytes are translated fast: then the others are filled in.
+            low = codes.astype(np.uint8).tobytes()
+            self._high = (codes >= _LOW).nonzero()[0]
+            codes = codes.take(self._high)
+            terms = np.frombuffer(low.translate(_LOW_CODES), np.uint8) + np.uint64(1)
+            terms[self._high] = codes + np.uint64(1)
+            self.classes = np.frombuffer(bytearray(low.translate(tables.low_classes)), np.uint8)
+            self.classes[self._high] = classes_of(codes, tables.classes)
+        self._low = np.frombuffer(low, np.uint8)
         self._tables = tables
         self.sums: Hashes = np.empty(self.size + 1, np.uint64)
         self.sums[0] = 0
@@ -154,12 +154,9 @@ class Block:
 
         The difference of two of them is right as long as no field of it is full.
         """
-        if self.is_ascii:
-            each: Hashes = self._tables.low_shapes.take(self._raw)
-        else:
-            each = self._tables.shapes.take(self.classes)
-            digits = (self._raw - np.uint32(_ZERO)) < _DIGITS
-            each += digits * DIGIT_SHAPE
+        each: Hashes = self._tables.low_shapes.take(self._low)
+        if len(self._high):
+            each[self._high] = self._tables.shapes.take(self.classes.take(self._high))
         sums = np.empty(self.size + 1, np.uint64)
         sums[0] = 0
         each.cumsum(out=sums[1:])
