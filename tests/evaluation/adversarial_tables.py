@@ -10,11 +10,14 @@ from itertools import pairwise
 from typing import Final
 
 from processors.adversarial.features.lexicon import read_concepts, read_entries
-from processors.adversarial.model.model import ATTACK, LENGTHS, SUSPECT
+from processors.adversarial.model.model import ATTACK, SUSPECT
 from tests.benchmarks.report import table
 from tests.evaluation.adversarial_survival import LISTED, Survival
 from training.adversarial.judgements import Judgements
 from training.adversarial.rows import BURIED, CONSTRUCTED, PAIRS, Row, read_written
+
+# Texts of up to so many code points are told apart.
+LENGTHS: Final = (300, 1200, 5000, 20_000)
 
 _NATURAL: Final = 0.01, 0.001
 _FEWEST: Final = 10
