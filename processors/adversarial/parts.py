@@ -28,10 +28,11 @@ _EVENT_NAMES: Final = ("event.name", "event_name")
 _GENERATIVE: Final = "gen_ai."
 
 _SILENT: Final[frozenset[str]] = frozenset(read_table("fields")["silent"])
+_SILENT_IN_CALLS: Final = _SILENT.difference(read_table("fields")["said_in_calls"])
 _MEDIA: Final = frozenset({"blob", "file", "uri"})
 _SAID: Final = frozenset({"content", "message", "tool_calls"})
-_LONG_KEY: Final = 24
-"""Keys of maps that are longer may be sentences."""
+_LONG_NAME: Final = 24
+"""Keys of maps, and names and the like, that are longer may be sentences."""
 _MOST_LEAVES: Final = 20_000
 _DEEPEST_JSON: Final = 3
 
@@ -211,7 +212,11 @@ class PartReader:
             value = _tree(value)
         if value is None:
             return
-        leaves = value if value.__class__ is str else "\n".join(leaves_of(value))
+        leaves = (
+            value
+            if value.__class__ is str
+            else "\n".join(leaves_of(value, _SILENT_IN_CALLS if lane.is_call else _SILENT))
+        )
         if leaves:
             add((leaves, lane, value))
 
@@ -257,8 +262,8 @@ def _tree(value: Any) -> Any:
         return value
 
 
-def leaves_of(value: Any) -> Iterator[str]:
-    """The texts in a structure, JSON within them read, too; what only identifies is left out."""
+def leaves_of(value: Any, silent: frozenset[str] = _SILENT) -> Iterator[str]:
+    """The texts in a structure, JSON within them read, too; fields that only identify are left out if they do."""
     stack: list[tuple[Any, int]] = [(value, 0)]
     most = _MOST_LEAVES
     while stack and most:
@@ -271,7 +276,16 @@ def leaves_of(value: Any) -> Iterator[str]:
             elif node:
                 yield node
         elif isinstance(node, dict):
-            stack += [(entry, depth) for key, entry in reversed(node.items()) if key not in _SILENT]
-            yield from [key for key in node if len(key) > _LONG_KEY]
+            stack += [
+                (entry, depth) for key, entry in reversed(node.items()) if key not in silent or _may_be_said(entry)
+            ]
+            yield from [key for key in node if len(key) > _LONG_NAME]
         elif isinstance(node, list):
             stack += [(entry, depth) for entry in reversed(node)]
+
+
+def _may_be_said(value: Any) -> bool:
+    """Whether what stands where a name should is more than one: somebody may have chosen it to be read."""
+    if isinstance(value, str):
+        return len(value) > _LONG_NAME and (" " in value or "\n" in value or not value.isascii())
+    return isinstance(value, dict | list)

@@ -70,6 +70,36 @@ def test_calls_and_what_tools_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize("field", ["name", "id", "uri"])
+@pytest.mark.parametrize(
+    "said", [TEXT, "小包はどこにあるのか教えてください、私が送ったものです。", {"text": TEXT}, [TEXT]]
+)
+def test_sentences_where_names_should_stand(field: str, said: Any) -> None:
+    answer = {"type": "tool_call_response", "id": "1", "response": {field: said, "title": "t"}}
+    sentence = said if isinstance(said, str) else TEXT
+    assert asked_of({"gen_ai.input.messages": json.dumps([message("tool", answer)])}) == [
+        (f"{sentence}\nt", Origin.TOOL)
+    ]
+
+
+def test_names_that_identify_are_not_read() -> None:
+    thing = {
+        "id": "c2lnbmF0dXJlLW9mLXNvbWV0aGluZw==",
+        "name": "Jane Sample",
+        "uri": "https://example.net/a?b=1",
+        "title": "t",
+    }
+    answer = {"type": "tool_call_response", "id": "1", "response": thing}
+    assert asked_of({"gen_ai.input.messages": json.dumps([message("tool", answer)])}) == [("t", Origin.TOOL)]
+
+
+def test_addresses_that_a_call_asks_for() -> None:
+    call = {"type": "tool_call", "id": "1", "name": "read", "arguments": {"uri": "https://example.net/a", "id": "7"}}
+    assert asked_of({"gen_ai.output.messages": json.dumps([message("assistant", call)])}) == [
+        ("https://example.net/a", Origin.TOOL_CALL)
+    ]
+
+
 @pytest.mark.parametrize("kind", ["blob", "file", "uri"])
 def test_media_are_not_read(kind: str) -> None:
     part = {"type": kind, "mime_type": "image/png", "content": "aGVsbG8", "uri": "https://example.net/a.png"}
