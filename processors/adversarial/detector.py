@@ -64,7 +64,7 @@ class Read(NamedTuple):
 
 
 class Detector:
-    """Scores texts, many at a time. It keeps nothing of them."""
+    """Scores texts, many at a time. It keeps no text; each thread remembers hashes of words."""
 
     def __init__(
         self, model: Model, thresholds: Thresholds | None = None, max_part_characters: int = MAX_CHARACTERS

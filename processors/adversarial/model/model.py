@@ -19,7 +19,7 @@ from processors.adversarial.model.examination import Examination
 from processors.adversarial.model.weights import Weights
 from processors.adversarial.text.view import Reading, View
 
-MAX_WINDOWS: Final = 6
+MAX_WINDOWS: Final = 3
 """The trees look at no more windows of a view: those of which the linear parts say most."""
 
 SUSPECT: Final = 0.5
