@@ -62,10 +62,18 @@ class Sketch:
 def hashes_of(text: str) -> Iterator[int]:
     """Hashes of the addresses and of the runs of words of a text. They hold in this process only."""
     for address in islice(_ADDRESSES.finditer(text), _MOST_ADDRESSES):
-        yield hash(_SCHEME.sub("", address.group(), count=1).rstrip(".,;:!?/").replace(" ", "").lower())
+        named = _SCHEME.sub("", address.group(), count=1)
+        yield _address_hash(named)
+        # What is sent away is put into the query.
+        if (place := named.partition("?")[0]) != named:
+            yield _address_hash(place)
     words = [match.group().lower() for match in _WORDS.finditer(text)]
     for start in range(len(words) - _RUN + 1):
         yield hash(tuple(words[start : start + _RUN]))
+
+
+def _address_hash(address: str) -> int:
+    return hash(address.rstrip(".,;:!?/").replace(" ", "").lower())
 
 
 def sketch(text: str, verdict: Verdict, seen_ns: int) -> Sketch:
