@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.signals.attributes import Attributes
@@ -57,9 +58,9 @@ class Content:
         self._counted_bytes = self.size_bytes
         LEDGER.add(self._counted_bytes)
 
-    def __del__(self) -> None:
-        """Leave the memory ledger."""
-        LEDGER.add(-getattr(self, "_counted_bytes", 0))
+    def __del__(self, add: Callable[[int], None] = LEDGER.add) -> None:
+        """Leave the memory ledger, also where the interpreter ends and names of modules are gone."""
+        add(-getattr(self, "_counted_bytes", 0))
 
     def touched(self, attributes: Attributes) -> None:
         """An attribute mapping has changes to flush."""

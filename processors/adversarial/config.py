@@ -83,7 +83,7 @@ class AdversarialConfig(ConfigModel):
         (), description="Attributes to score beside those of the conventions: keys, or `{key, origin}`."
     )
     max_part_characters: int = Field(
-        64 << 10,
+        32 << 10,
         ge=4 << 10,
         le=1 << 20,
         description="Of a longer text only so much is read: half of it from the beginning, a quarter from the end, a "

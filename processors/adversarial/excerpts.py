@@ -9,7 +9,7 @@ from processors.adversarial.features.block import GAP, MAX_CODES
 from processors.adversarial.features.windows import SCALES
 from processors.adversarial.text.view import View
 
-MAX_CHARACTERS: Final = 65_536
+MAX_CHARACTERS: Final = 32_768
 """Of a part; a longer one is read in pieces of as many together."""
 
 MAX_LOT: Final = MAX_CODES - 2 * GAP
