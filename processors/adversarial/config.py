@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey
+from processors.adversarial.parts import READ
 
 Action = Literal["annotate", "drop_content"]
 Alarm = Literal["suspect", "attack"]
@@ -117,4 +118,8 @@ class AdversarialConfig(ConfigModel):
                 raise InvalidKey("must name an attribute", "attributes", index)
             if key in keys[:index]:
                 raise InvalidKey(f"{key} is listed before", "attributes", index)
+            if key in READ:
+                raise InvalidKey(
+                    f"{key} is read anyway, each text with its own origin; leave it out", "attributes", index
+                )
         return self

@@ -24,6 +24,8 @@ DOCUMENTS: Final = "gen_ai.retrieval.documents"
 _DOCUMENTS: Final = (DOCUMENTS, "gen_ai.memory.records")
 _QUERY: Final = "gen_ai.retrieval.query.text"
 _MEMORY_QUERY: Final = "gen_ai.memory.query.text"
+READ: Final = frozenset({INPUT, OUTPUT, INSTRUCTIONS, ARGUMENTS, RESULT, *_DOCUMENTS, _QUERY, _MEMORY_QUERY})
+"""Attributes of the conventions that are read on every record, each with the origin that it says."""
 _EVENT_NAMES: Final = ("event.name", "event_name")
 _GENERATIVE: Final = "gen_ai."
 

@@ -35,6 +35,7 @@ _ORDER = "gen_ai_normalizer, adversarial, redaction"
         ("origins: []", "origins"),
         ("origins: [user, robot]", "origins"),
         ("attributes: [a, b, a]", "a is listed before"),
+        ("attributes: [gen_ai.input.messages]", "gen_ai.input.messages is read anyway"),
         ("attributes: [{key: a, origin: nobody}]", "attributes"),
         ("max_part_characters: 10", "max_part_characters"),
         ("cache: {max_entries: -1}", "max_entries"),
