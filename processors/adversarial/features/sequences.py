@@ -18,7 +18,6 @@ REACH: Final = 90
 _NEAR: Final = 30
 _MOST: Final = 6
 """A concept makes pairs with the next six."""
-_STEPS: Final = np.arange(1, _MOST + 1)
 _APART: Final = 1 << 7
 _OUT_OF_REACH: Final = 1 << 40
 _FAR_PAIRS: Final = 4096
@@ -57,26 +56,15 @@ def items_of(block: Block, hits: Hits) -> Items:
 
 
 def sequences_of(items: Items) -> Sequences:
-    """All that stand near enough to each other, in one text."""
-    places, concepts, marks, texts = items
-    count = len(places)
-    alone = np.arange(count)
-    partners = alone[:, None] + _STEPS
-    np.minimum(partners, count - 1, out=partners)
-    apart = places.take(partners) - places[:, None]
-    near = (apart <= REACH) & (partners > alone[:, None]) & (texts.take(partners) == texts[:, None])
-    near[:, 1:] &= partners[:, 1:] > partners[:, :-1]
-    firsts, steps = near.nonzero()
-    lasts = partners[firsts, steps]
-    pairs = concepts.take(firsts) * 64 + concepts.take(lasts)
-    pairs[apart[firsts, steps] > _NEAR] += _FAR_PAIRS
-    thirds = np.flatnonzero(near[:, 1])
-    triples = (concepts.take(thirds) * 64 + concepts.take(thirds + 1)) * 64 + concepts.take(thirds + 2)
-    _hash(triples)
+    """All that stand near enough to each other, in one text: those alone, pairs, triples."""
+    near, entries = _near(items)
+    alone = np.arange(len(items.places))
+    firsts, steps = near[:_MOST].T.nonzero()
+    thirds = np.flatnonzero(near[_MOST])
     return Sequences(
         np.concatenate((alone, firsts, thirds)),
-        np.concatenate((alone, lasts, thirds + 2)),
-        np.concatenate((_SINGLE + concepts * 4 + marks, pairs, triples)),
+        np.concatenate((alone, firsts + steps + 1, thirds + 2)),
+        np.concatenate((entries[_MOST + 1], entries[steps, firsts], entries[_MOST, thirds])),
     )
 
 
@@ -86,6 +74,19 @@ def sum_weights(items: Items, weights: npt.NDArray[np.float32]) -> npt.NDArray[n
     sums = np.zeros(count + 1)
     if not count:
         return sums
+    near, entries = _near(items)
+    values = weights.take(entries)
+    values *= near
+    values.sum(0, np.float64).cumsum(out=sums[1:])
+    return sums
+
+
+def _near(items: Items) -> tuple[npt.NDArray[np.bool_], Places]:
+    """Whether each sequence counts that may begin with each item, and its entry in the table.
+
+    A row each for the pairs with the next, the one behind it ...; for the triple; for the item alone.
+    """
+    count = len(items.places)
     # Texts are set apart, and what is behind the last item is out of reach.
     places = np.full(count + _MOST, _OUT_OF_REACH)
     np.multiply(items.texts, _APART, out=places[:count])
@@ -107,10 +108,7 @@ def sum_weights(items: Items, weights: npt.NDArray[np.float32]) -> npt.NDArray[n
     pairs += (apart > _NEAR) * _FAR_PAIRS
     np.add(items.concepts << 2, items.marks, out=entries[_MOST + 1])
     entries[_MOST + 1] += _SINGLE
-    values = weights.take(entries)
-    values *= near
-    values.sum(0, np.float64).cumsum(out=sums[1:])
-    return sums
+    return near, entries
 
 
 def _followers(values: Places, count: int) -> Places:
