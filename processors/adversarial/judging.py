@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from processors.adversarial.alarms import admitted, counts
 from processors.adversarial.lanes import Known, Lane
+from processors.adversarial.lots import lots
 from processors.adversarial.telemetry import Series, Telemetry
 from processors.adversarial.verdict import Label, Origin, Part, Verdict
 
@@ -58,23 +59,13 @@ class Judging:
 
     def learn(self, wanted: Sequence[Wanted]) -> None:
         """Find the verdicts on texts; one that cannot be examined is marked as failed."""
-        for lot in self._lots(wanted):
+        for lot in lots(wanted, self._size, LOT_CHARS):
             if not self._learn(lot) and len(lot) > 1:
                 for one in lot:
                     self._learn([one])
 
-    def _lots(self, wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:
-        lot: list[Wanted] = []
-        size = 0
-        for entry in wanted:
-            length = min(len(entry[0]), self._most)
-            if lot and size + length > LOT_CHARS:
-                yield lot
-                lot, size = [], 0
-            lot.append(entry)
-            size += length
-        if lot:
-            yield lot
+    def _size(self, entry: Wanted) -> int:
+        return min(len(entry[0]), self._most)
 
     def _learn(self, lot: Sequence[Wanted]) -> bool:
         """Score texts together; False where that failed."""

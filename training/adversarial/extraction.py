@@ -13,6 +13,7 @@ from scipy import sparse
 from processors.adversarial.features import measures, ngrams, sequences
 from processors.adversarial.features.block import GAP, Tables
 from processors.adversarial.features.concepts import Lexicon
+from processors.adversarial.lots import lots
 from processors.adversarial.model.examination import Examination
 from processors.adversarial.text.reading import read
 from processors.adversarial.text.view import PLAIN, Reading, View
@@ -58,36 +59,34 @@ class Sample:
 def extract(rows: Sequence[Row], tables: Tables, lexicon: Lexicon, seed: int = 0) -> Sample:
     """Look at all rows."""
     dice = np.random.default_rng(seed)
-    lots = [
-        _look(rows, lot, Examination([view.text for _, _, view in lot], tables, lexicon), dice) for lot in _lots(rows)
+    looks = [
+        _look(rows, lot, Examination([view.text for _, _, view in lot], tables, lexicon), dice)
+        for lot in lots(_views(rows), _size, _LOT)
     ]
-    texts = np.cumsum([0, *(int(lot.texts.max()) + 1 for lot in lots)])
+    texts = np.cumsum([0, *(int(look.texts.max()) + 1 for look in looks)])
     return Sample(
-        np.concatenate([lot.rows for lot in lots]),
-        np.concatenate([lot.texts + before for lot, before in zip(lots, texts, strict=False)]),
-        np.concatenate([lot.lengths for lot in lots]),
-        np.concatenate([lot.truth for lot in lots]),
-        sparse.vstack([lot.ngrams for lot in lots], "csr"),
-        sparse.vstack([lot.sequences for lot in lots], "csr"),
-        np.concatenate([lot.rest for lot in lots]),
+        np.concatenate([look.rows for look in looks]),
+        np.concatenate([look.texts + before for look, before in zip(looks, texts, strict=False)]),
+        np.concatenate([look.lengths for look in looks]),
+        np.concatenate([look.truth for look in looks]),
+        sparse.vstack([look.ngrams for look in looks], "csr"),
+        sparse.vstack([look.sequences for look in looks], "csr"),
+        np.concatenate([look.rest for look in looks]),
     )
 
 
 Seen: TypeAlias = tuple[int, Reading, View]
 
 
-def _lots(rows: Sequence[Row]) -> Iterator[list[Seen]]:
-    lot: list[Seen] = []
-    size = 0
+def _views(rows: Sequence[Row]) -> Iterator[Seen]:
     for number, row in enumerate(rows):
         reading = read(row.text[:MAX_CHARACTERS])
         for view in reading.views:
-            if lot and size + len(view.text) + GAP > _LOT:
-                yield lot
-                lot, size = [], 0
-            lot.append((number, reading, view))
-            size += len(view.text) + GAP
-    yield lot
+            yield number, reading, view
+
+
+def _size(seen: Seen) -> int:
+    return len(seen[2].text) + GAP
 
 
 def _look(rows: Sequence[Row], lot: Sequence[Seen], seen: Examination, dice: np.random.Generator) -> Sample:
