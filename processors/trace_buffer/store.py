@@ -71,9 +71,9 @@ class Store:
         self._held_bytes = self._looked_bytes = self._entered_bytes = 0
         self._to_pack_bytes = self._to_spill_bytes = self._facts_bytes = 0
 
-    def __del__(self) -> None:
-        """Leave the memory ledger."""
-        LEDGER.rest(-getattr(self, "_entered_bytes", 0))
+    def __del__(self, rest: Callable[[int], None] = LEDGER.rest) -> None:
+        """Leave the memory ledger, also where the interpreter ends and names of modules are gone."""
+        rest(-getattr(self, "_entered_bytes", 0))
 
     @property
     def settings(self) -> StoreSettings:
