@@ -22,7 +22,7 @@ class _Only(NamedTuple):
 
 _ONLY: Final = {
     Origin(origin): _Only(frozenset(only["categories"]), frozenset(only["rules"]))
-    for origin, only in read_table("alarms")["only"].items()
+    for origin, only in read_table("alarms.yaml")["only"].items()
 }
 
 RANKS: Final = {label.value: rank for rank, label in enumerate((Label.PASS, Label.SUSPECT, Label.ATTACK))}

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from processors.adversarial.excerpts import MAX_CHARACTERS, MAX_LOT, Excerpt, excerpts, pieces
 from processors.adversarial.features.block import GAP
-from processors.adversarial.model.model import ATTACK, MAX_ODDS, SUSPECT, Model, Scored
+from processors.adversarial.lots import lots
+from processors.adversarial.model.model import ATTACK, SUSPECT, Model, Scored, score_of
 from processors.adversarial.model.weights import PATH, Weights
 from processors.adversarial.priors import Priors, Proof
 from processors.adversarial.reasons import rules
@@ -72,7 +73,7 @@ class Detector:
         """Take a model; longer parts than `max_part_characters` are scored by pieces of them."""
         self.model = model
         self.thresholds = thresholds or Thresholds()
-        self._priors = Priors(model.names)
+        self.priors = Priors(model.names)
         self._max_characters = max_part_characters
 
     @classmethod
@@ -94,7 +95,7 @@ class Detector:
     def judge(self, parts: Sequence[Part]) -> list[Verdict]:
         """A verdict on each part. What stands in one part changes nothing about another."""
         found = [one for number, part in enumerate(parts) for one in self._read(number, part)]
-        for lot in _lots([at for one in found for at in _reads(one)]):
+        for lot in lots([at for one in found for at in _reads(one)], _size, MAX_LOT):
             self._score(lot, parts)
         best: list[Found | None] = [None] * len(parts)
         for one in found:
@@ -106,7 +107,7 @@ class Detector:
     def _read(self, number: int, part: Part) -> Iterator[Found]:
         for excerpt in excerpts(part.text, self._max_characters):
             reading = read(excerpt.text)
-            yield Found(number, excerpt, reading, self._priors.proof(reading.signs, part.origin))
+            yield Found(number, excerpt, reading, self.priors.proof(reading.signs, part.origin))
 
     def _score(self, lot: Sequence[Read], parts: Sequence[Part]) -> None:
         scored = self.model.score([(one.found.reading, one.piece) for one in lot])
@@ -123,15 +124,15 @@ class Detector:
                 found.odds, found.read, found.scored, found.row = odds, lot[text], scored, row
 
     def _raised(self, scored: Scored, lot: Sequence[Read], parts: Sequence[Part]) -> npt.NDArray[np.float64]:
-        raised = [self._priors.is_raised(parts[one.found.part].origin) for one in lot]
+        raised = [self.priors.is_raised(parts[one.found.part].origin) for one in lot]
         if not any(raised):
             return np.zeros(1)
-        added: npt.NDArray[np.float64] = self._priors.raises(scored.measures)
+        added: npt.NDArray[np.float64] = self.priors.raises(scored.measures)
         added *= np.array(raised).take(scored.windows.texts)
         return added
 
     def _score_of(self, found: Found) -> float:
-        score = 1 / (1 + math.exp(-max(found.odds, -MAX_ODDS)))
+        score = score_of(found.odds)
         return score if found.proof is None else max(score, self.thresholds.attack)
 
     def _verdict(self, part: Part, found: Found) -> Verdict:
@@ -174,19 +175,8 @@ def _reads(found: Found) -> Iterator[Read]:
             yield Read(found, view, piece, begin)
 
 
-def _lots(reads: Sequence[Read]) -> Iterator[Sequence[Read]]:
-    """As many at a time as a block takes."""
-    lot: list[Read] = []
-    size = 0
-    for one in reads:
-        length = len(one.piece.text) + GAP
-        if lot and size + length > MAX_LOT:
-            yield lot
-            lot, size = [], 0
-        lot.append(one)
-        size += length
-    if lot:
-        yield lot
+def _size(at: Read) -> int:
+    return len(at.piece.text) + GAP
 
 
 def score(text: str) -> float:

@@ -83,7 +83,7 @@ class Marker:
             del attributes[CATEGORY]
 
     def _add_events(self, span: Span, findings: Sequence[Finding], response_id: Value) -> None:
-        table = read_table("marks")
+        table = read_table("marks.yaml")
         same = table["same"]
         known = [
             [event.attributes.get(key) for key in same] for event in span.events if event.pb.name == table["event"]
@@ -96,7 +96,7 @@ class Marker:
     def _said(self, place: str, finding: Finding, response_id: Value) -> dict[str, Value]:
         """What is said of a finding, by attribute; what is empty is left out."""
         facts = self._facts(finding, response_id)
-        names: Mapping[str, str] = read_table("marks")[place]
+        names: Mapping[str, str] = read_table("marks.yaml")[place]
         said = {key: name[1:] if name.startswith(_FIXED) else facts[name] for key, name in names.items()}
         return {key: value for key, value in said.items() if value is not None and value != ""}
 

@@ -29,8 +29,8 @@ READ: Final = frozenset({INPUT, OUTPUT, INSTRUCTIONS, ARGUMENTS, RESULT, *_DOCUM
 _EVENT_NAMES: Final = ("event.name", "event_name")
 _GENERATIVE: Final = "gen_ai."
 
-_SILENT: Final[frozenset[str]] = frozenset(read_table("fields")["silent"])
-_SILENT_IN_CALLS: Final = _SILENT.difference(read_table("fields")["said_in_calls"])
+_SILENT: Final[frozenset[str]] = frozenset(read_table("fields.yaml")["silent"])
+_SILENT_IN_CALLS: Final = _SILENT.difference(read_table("fields.yaml")["said_in_calls"])
 _MEDIA: Final = frozenset({"blob", "file", "uri"})
 _SAID: Final = frozenset({"content", "message", "tool_calls"})
 _LONG_NAME: Final = 24
@@ -67,12 +67,11 @@ class PartReader:
         self._other, self._user, self._system = of[Origin.OTHER], of[Origin.USER], of[Origin.SYSTEM]
         self._assistant, self._document = of[Origin.ASSISTANT], of[Origin.DOCUMENT]
         self._call, self._past_call, self._tool = of[Origin.TOOL_CALL], lanes.past_calls, of[Origin.TOOL]
-        roles = read_table("fields")["roles"]
+        roles = read_table("fields.yaml")["roles"]
         self._roles = {word: of[Origin(origin)] for origin, words in roles.items() for word in words}
         self._plain = [(_QUERY, self._user), (_MEMORY_QUERY, self._user)]
         self._plain += [(key, of[origin]) for key, origin in named.items()]
-        keys = {INPUT, OUTPUT, INSTRUCTIONS, ARGUMENTS, RESULT, *_DOCUMENTS}
-        self._keys = frozenset(keys.union(key for key, _ in self._plain))
+        self._keys = READ.union(named)
         self._events = events
 
     def of_span(self, span: Span) -> list[PartTuple]:

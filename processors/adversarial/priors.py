@@ -27,7 +27,7 @@ class Priors:
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names` are those of the measures."""
-        table = read_table("priors")
+        table = read_table("priors.yaml")
         raised = table["raised"]
         self._origins = _origins(raised)
         self._first = [names.index(concept) for concept in raised["first"]]

@@ -12,8 +12,8 @@ import yaml
 
 from processors.adversarial.detector import Detector
 from processors.adversarial.model.model import SUSPECT
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.reading import read
-from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 from processors.adversarial.verdict import Origin, Part
 from tests.unit.processors.adversarial.text import ways

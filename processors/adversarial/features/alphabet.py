@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from processors.adversarial.text.tables import read_table
+from processors.adversarial.tables import read_table
 
 SEPARATOR: Final = 0
 WORD: Final = 1

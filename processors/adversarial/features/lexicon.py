@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 
 from processors.adversarial.features.alphabet import CONTINUOUS
 from processors.adversarial.features.block import MAX_CODES, Block, Hashes, Tables, powers
+from processors.adversarial.tables import parse
 from processors.adversarial.text.plain import fold
 
 FOLDER: Final = Path(__file__).parent.parent / "data"
-# libyaml's loader where it is there.
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_WORDS: Final = 5
 STEM_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
 PIECE_LENGTHS: Final = (2, 3, 4, 5, 6, 7, 8)
@@ -54,7 +52,7 @@ def read_entries(folder: Path = FOLDER) -> Iterator[Entry]:
 
 
 def _read(path: Path) -> Any:
-    return yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
+    return parse(path.read_text("utf-8"))
 
 
 def phrases(hashes: Hashes, into: Hashes, least: int = 1) -> None:

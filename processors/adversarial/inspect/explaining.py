@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,8 +10,7 @@ import numpy as np
 
 from processors.adversarial.detector import Detector
 from processors.adversarial.excerpts import Excerpt, excerpts, pieces
-from processors.adversarial.model.model import MAX_ODDS, Scored
-from processors.adversarial.priors import Priors
+from processors.adversarial.model.model import Scored, score_of
 from processors.adversarial.reasons import weigh
 from processors.adversarial.text.locating import locate
 from processors.adversarial.text.reading import read
@@ -74,7 +72,7 @@ class Explanation:
 
 def explain(detector: Detector, part: Part) -> Explanation:
     """Judge a part, and tell why."""
-    priors = Priors(detector.model.names)
+    priors = detector.priors
     signs: dict[str, int] = {}
     views: list[Shown] = []
     raised, proof = 0.0, ""
@@ -119,11 +117,10 @@ def _segments(
     for row, log_odds in enumerate((scored.log_odds + added).tolist()):
         start, end = int(windows.starts[row]) - begins, int(windows.ends[row]) - begins
         offset, length = locate(reading, view, start, end)
-        odds = max(-MAX_ODDS, min(MAX_ODDS, model.odds(log_odds, view.text)))
         measures = dict(zip(model.names, scored.measures[row].tolist(), strict=True))
         weights = weigh(model, scored, row)
         yield Segment(
-            score=1 / (1 + math.exp(-odds)),
+            score=score_of(model.odds(log_odds, view.text)),
             ngrams=measures["ngrams"],
             concepts={name: int(measures[name]) for name in model.weights.concepts if measures[name]},
             weights={name: weights[name] for name in sorted(weights, key=lambda one: -weights[one])[:_MOST_WEIGHTS]},

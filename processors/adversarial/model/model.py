@@ -32,6 +32,11 @@ _SHORTEST: Final = 100
 _LONGEST: Final = 20_000
 
 
+def score_of(odds: float) -> float:
+    """The score, 0 to 1, of calibrated log-odds."""
+    return 1 / (1 + math.exp(-min(max(odds, -MAX_ODDS), MAX_ODDS)))
+
+
 def traits(text: str) -> tuple[float, float]:
     """What moves the largest log-odds of a text beside what it says: its length, as a logarithm, and its script."""
     return math.log(min(max(len(text), _SHORTEST), _LONGEST) / _SHORTEST), float(not text.isascii())
@@ -111,4 +116,4 @@ class Model:
         return self.weights.categories[int(np.argmax(weights[:, :-1] @ row + weights[:, -1]))]
 
 
-__all__ = ["ATTACK", "MAX_ODDS", "MAX_WINDOWS", "SUSPECT", "Model", "Scored", "traits"]
+__all__ = ["ATTACK", "MAX_ODDS", "MAX_WINDOWS", "SUSPECT", "Model", "Scored", "score_of", "traits"]

@@ -6,8 +6,8 @@ import re
 from functools import cache
 from typing import Final
 
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.code_points import HIDDEN, LETTERS, classes
-from processors.adversarial.text.tables import read_table
 
 _LEAST: Final = 6
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff\ud800-\udfff]")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.adversarial.text.tables import read_blob
+from processors.adversarial.tables import read_blob
 
 LETTERS: Final = b"alcgkosfmM"
 """Classes of what words are made of: ASCII, other Latin, Cyrillic, Greek and look-alike scripts, far-eastern, others,

@@ -7,8 +7,8 @@ import unicodedata
 from functools import cache
 from typing import Final
 
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.code_points import classes, letter_count, without_marks
-from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 _FORM: Final = "NFKC"

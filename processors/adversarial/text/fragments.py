@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.acceptance import decoded, is_language
 from processors.adversarial.text.gates import Look
-from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 MOST_BYTES: Final = 8192

@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.acceptance import is_common, is_language
 from processors.adversarial.text.code_points import classes, points
 from processors.adversarial.text.folding import without_accents
 from processors.adversarial.text.gates import Look, Range, merged
-from processors.adversarial.text.tables import read_table
 from processors.adversarial.text.view import Sign
 
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, Final
 
-from processors.adversarial.text.tables import read_table
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.view import Sign
 
 _TOKEN: Final = re.compile(

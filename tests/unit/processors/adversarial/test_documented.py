@@ -72,7 +72,7 @@ def test_numbers() -> None:
 
 
 def test_what_an_event_says() -> None:
-    marks = read_table("marks")
+    marks = read_table("marks.yaml")
     assert marks["event"] in PAGE
     assert marks["on_event"]["gen_ai.evaluation.name"] == f"={ADVERSARIAL_INPUT}"
     for name in (*marks["on_event"], *marks["on_log"]):

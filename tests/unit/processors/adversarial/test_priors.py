@@ -16,7 +16,7 @@ from tests.unit.processors.adversarial.models import CONCEPTS
 
 NAMES = names(CONCEPTS)
 PRIORS = Priors(NAMES)
-RAISED = read_table("priors")["raised"]
+RAISED = read_table("priors.yaml")["raised"]
 NEVER_READ = [Origin.USER, Origin.SYSTEM, Origin.ASSISTANT, Origin.TOOL_CALL, Origin.OTHER]
 
 

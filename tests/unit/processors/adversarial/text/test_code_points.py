@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
+from processors.adversarial.tables import read_table
 from processors.adversarial.text.code_points import classes, letter_count, shapes, shown
-from processors.adversarial.text.tables import read_table
 from training.adversarial.code_points import class_of
 
 UNICODE = "14.0.0"

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import yaml
 
-from processors.adversarial.text.tables import read_table
+from processors.adversarial.tables import read_table
 
 _DATA: Final = yaml.safe_load(Path("tests/data/adversarial/texts.yaml").read_text("utf-8"))
 TEXTS: Final[dict[str, str]] = _DATA["attacks"]
