@@ -6,6 +6,7 @@ from array import array
 from functools import lru_cache
 from hashlib import blake2b
 from math import ceil, exp, log
+from sys import float_info
 from typing import Final
 
 _ROWS: Final = 4
@@ -16,6 +17,7 @@ _CELL_BITS: Final = 16
 _ACCURACY: Final = 0.01
 """How far the values of one bucket may lie from its middle, relatively."""
 _LOG_GAMMA: Final = log((1 + _ACCURACY) / (1 - _ACCURACY))
+_MOST_LOG: Final = log(float_info.max)
 _SHIFT: Final = 1 << 16
 """Beyond the index of the smallest double: positive values have positive indices, zero has 0."""
 _MOST_BUCKETS: Final = 1024
@@ -65,20 +67,21 @@ def cells_of(key: tuple[str | None, ...]) -> tuple[int, ...]:
 
 
 def bucket_of(value: float) -> int:
-    """The index of a finite value's bucket; larger values have the same or a larger one.
+    """The index of a value's bucket; larger values have the same or a larger one. Sums beyond all floats have the last.
 
     Logarithmic buckets of a fixed relative accuracy: Masson, Rim and Lee, "DDSketch" (VLDB 2019).
     """
     if value > 0:
-        return ceil(log(value) / _LOG_GAMMA) + _SHIFT
-    return -(ceil(log(-value) / _LOG_GAMMA) + _SHIFT) if value < 0 else 0
+        return ceil(log(min(value, float_info.max)) / _LOG_GAMMA) + _SHIFT
+    return -(ceil(log(min(-value, float_info.max)) / _LOG_GAMMA) + _SHIFT) if value < 0 else 0
 
 
 def value_of(bucket: int) -> float:
     """The bound of a bucket farther from zero, within 2 % of all its values."""
     if bucket == 0:
         return 0.0
-    return exp((bucket - _SHIFT) * _LOG_GAMMA) if bucket > 0 else -exp((-bucket - _SHIFT) * _LOG_GAMMA)
+    bound = exp(min((abs(bucket) - _SHIFT) * _LOG_GAMMA, _MOST_LOG))
+    return bound if bucket > 0 else -bound
 
 
 class Buckets:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import sys
 from collections import Counter
 
 import pytest
@@ -81,3 +83,11 @@ def test_values_far_apart_take_wider_buckets_in_place_of_memory() -> None:
     assert buckets.total == 20_000
     assert len(buckets.counts) < 2500
     assert abs(bucket_of(1.0) - buckets.quantile(0.5)) < 0.05 * (bucket_of(1e300) - bucket_of(1e-300))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_beyond_all_floats_is_in_the_last_bucket(sign: int) -> None:
+    last = bucket_of(sign * sys.float_info.max)
+
+    assert bucket_of(sign * math.inf) == last
+    assert value_of(last) == pytest.approx(sign * sys.float_info.max, rel=0.02)
