@@ -1,4 +1,4 @@
-"""The world's telephone numbering plans (ITU-T E.164), from the metadata of PyPI `phonenumbers`.
+"""The world's telephone numbering plans (ITU-T E.164), from the metadata of PyPI `phonenumberslite`.
 
 Its own parser takes tens of microseconds a number, for formats that the rules have already told apart; matching digits
 against the plans takes one or two.
