@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -12,6 +13,7 @@ from pipeline.errors import Code, Rejected, StartError
 from pipeline.exporters.otlp_answers import clip, error_of_status, log_partial_success
 from pipeline.signals import Batch, Signal
 from pipeline.transport.client_grpc import CODINGS, GrpcClient
+from pipeline.transport.client_reload import ClientCertificates
 from pipeline.transport.client_settings import authenticator_of, headers_of, plain_headers
 from pipeline.transport.compression import available
 from pipeline.transport.grpc_channel import GrpcChannel, RpcError
@@ -56,25 +58,16 @@ class OtlpGrpcExporter(Exporter):
             )
         self._authenticator = authenticator_of(self.host, config.auth)
         self._channel = GrpcChannel(config, self.host.tasks, timeout_s=config.timeout or None)
-        if config.tls.reload_interval and config.is_secure:
-            self.host.tasks.spawn(self._reload_certificates, "reload certificates")
+        if config.is_secure:
+            certificates = ClientCertificates(config.tls, self.host)
+            watch = partial(certificates.watch, self._channel.reload_certificates)
+            self.host.tasks.spawn(watch, "reload certificates")
 
     async def stop(self) -> None:
         """Close the connections."""
         await super().stop()
         if self._channel is not None:
             self._channel.close()
-
-    async def _reload_certificates(self) -> None:
-        assert self._channel is not None, "reload before start"  # noqa: S101 - for the type checker
-        tls = self.config.tls
-        loaded = tls.read_all()
-        while True:
-            await self.host.clock.sleep(tls.reload_interval)
-            found = tls.read_all()
-            if found != loaded:
-                self._channel.reload_certificates()
-                loaded = found
 
     async def export(self, batch: Batch) -> None:
         """Send one batch as one request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ from pipeline.exporters.http_answers import JSON, MAX_ANSWER_BYTES, PROTOBUF, ch
 from pipeline.signals import Batch, Signal
 from pipeline.signals.otlp_json import encode
 from pipeline.transport.client_http import UNCOMPRESSED, Coding, HttpClient, check_url, open_session, proxy_for
+from pipeline.transport.client_reload import ClientCertificates
 from pipeline.transport.client_settings import authenticator_of, headers_of, plain_headers
 from pipeline.transport.client_tls import ssl_context
 from pipeline.transport.compression import available, compress
@@ -100,22 +102,15 @@ class OtlpHttpExporter(Exporter):
         if proxy is not None:
             self._options["proxy"] = proxy
         if any(str(url).startswith("https:") for url in self._urls.values()):
-            self._options["ssl"] = ssl_context(tls)
+            self._use_certificates()
             if tls.server_name_override:
                 self._options["server_hostname"] = tls.server_name_override
-            if tls.reload_interval:
-                self.host.tasks.spawn(self._reload_certificates, "reload certificates")
+            certificates = ClientCertificates(tls, self.host)
+            self.host.tasks.spawn(partial(certificates.watch, self._use_certificates), "reload certificates")
 
-    async def _reload_certificates(self) -> None:
-        tls = self.config.tls
-        loaded = tls.read_all()
-        while True:
-            await self.host.clock.sleep(tls.reload_interval)
-            found = tls.read_all()
-            if found != loaded:
-                # Connections are pooled by their context: those of the old one end when they are idle.
-                self._options["ssl"] = ssl_context(tls)
-                loaded = found
+    def _use_certificates(self) -> None:
+        # Connections are pooled by their context: those of an old one end when they are idle.
+        self._options["ssl"] = ssl_context(self.config.tls)
 
     async def stop(self) -> None:
         """Close the connections."""

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from pipeline.component import Extension, Host
 from pipeline.config import ConfigModel, Duration, format_duration, refused
 from pipeline.errors import StartError
+from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import bind, bound_endpoint, resolve, split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
 
@@ -88,7 +89,7 @@ class HealthCheck(Extension):
         from aiohttp import web  # noqa: PLC0415 - heavy
 
         try:
-            tls: ssl.SSLContext | None = None if self.config.tls is None else ssl_context(self.config.tls)
+            tls = self._tls()
             listener = bind(resolve(self.config.endpoint))
         except StartError as error:
             raise StartError(f'failed to start "{self.host.id}" extension: {error}') from None
@@ -96,6 +97,12 @@ class HealthCheck(Extension):
         self._connections = web.Server(self._answer, access_log=None)
         self._server = await asyncio.get_running_loop().create_server(self._connections, sock=listener, ssl=tls)
         self.host.log.info("Starting health_check extension", endpoint=self.endpoint)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        config = self.config
+        if config.tls is None:
+            return None
+        return ssl_context(config.tls, news=CertificateNews.of(self.host, "server", endpoint=config.endpoint))
 
     async def stop(self) -> None:
         """Close the port."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pipeline.component import Host
 from pipeline.errors import StartError
+from pipeline.transport.client_reload import ClientCertificates
 from pipeline.transport.client_tls import ClientTls, ssl_context
 
 
@@ -36,17 +37,16 @@ class _BrokerContext(ssl.SSLContext):
     """
 
     _tls: ClientTls
-    _host: Host
     _monotonic: Callable[[], float]
     _current: ssl.SSLContext
-    _read: tuple[bytes | None, bytes | None, bytes | None]
+    _certificates: ClientCertificates
     _look_again: float
 
     def prepare(self, tls: ClientTls, host: Host, monotonic: Callable[[], float]) -> None:
         """Read the files for the first time."""
-        self._tls, self._host, self._monotonic = tls, host, monotonic
-        self._read = tls.read_all()
-        self._current = ssl_context(tls)
+        self._tls, self._monotonic = tls, monotonic
+        self._certificates = ClientCertificates(tls, host)
+        self._use()
         self._look_again = monotonic() + tls.reload_interval
 
     def wrap_bio(
@@ -66,9 +66,7 @@ class _BrokerContext(ssl.SSLContext):
         if not self._tls.reload_interval or self._monotonic() < self._look_again:
             return
         self._look_again = self._monotonic() + self._tls.reload_interval
-        try:
-            found = self._tls.read_all()
-            if found != self._read:
-                self._current, self._read = ssl_context(self._tls), found
-        except StartError as error:
-            self._host.log.error("Certificates cannot be read again. The old ones stay.", error=str(error))
+        self._certificates.renew(self._use)
+
+    def _use(self) -> None:
+        self._current = ssl_context(self._tls)

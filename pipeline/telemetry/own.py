@@ -47,7 +47,7 @@ def least_level(name: str) -> str:
 
 
 def pooling(name: str) -> str:
-    """How several workers' values of a metric become one: `sum`, `max`, or `parent` (only the parent's count)."""
+    """How several workers' values of a metric become one: `sum`, `max`, `min`, or `parent` (only the parent's)."""
     return _instruments().get(name.removeprefix(_COLLECTOR_PREFIX), {}).get("workers", "sum")
 
 

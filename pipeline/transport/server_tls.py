@@ -5,14 +5,15 @@ from __future__ import annotations
 import ssl
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.errors import StartError
+from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.tls_versions import TlsVersion, limit_versions
 
 _CLIENTS: Final = "certificates of clients are checked with client_ca_file; remove the key"
@@ -59,40 +60,71 @@ class ServerTls(ConfigModel):
 
 
 class _Files:
-    """Certificate, key and client CA, read again when the configuration says so."""
+    """Certificate, key and client CA, read again when the configuration says so; the last that work are in force."""
 
-    def __init__(self, tls: ServerTls) -> None:
-        self._tls = tls
-        self._identity = self._read_identity()
-        self._client_ca = _read(tls.client_ca_file) if tls.client_ca_file else None
+    def __init__(self, tls: ServerTls, protocol: str) -> None:
+        self._tls, self._protocol = tls, protocol
+        self._lock = Lock()
         self._read_at = time.monotonic()
         self._client_ca_version = self._version()
+        self._tried = self._used = self._read()
+        self._context = _context(tls, protocol, *self._used)
+        self.news: CertificateNews | None = None
 
-    def _version(self) -> int:
-        return Path(self._tls.client_ca_file).stat().st_mtime_ns if self._tls.client_ca_file_reload else 0
+    def _version(self) -> tuple[int, ...]:
+        if not self._tls.client_ca_file_reload:
+            return ()
+        stat = Path(self._tls.client_ca_file).stat()
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
-    def _read_identity(self) -> tuple[bytes, bytes]:
+    def _read(self) -> tuple[bytes, bytes, bytes | None]:
         tls = self._tls
         cert = tls.cert_pem.get_secret_value().encode() or _read(tls.cert_file)
-        return cert, tls.key_pem.get_secret_value().encode() or _read(tls.key_file)
+        key = tls.key_pem.get_secret_value().encode() or _read(tls.key_file)
+        return cert, key, _read(tls.client_ca_file) if tls.client_ca_file else None
 
     @property
     def may_change(self) -> bool:
         return bool(self._tls.reload_interval or self._tls.client_ca_file_reload)
 
-    def current(self) -> tuple[bytes, bytes, bytes | None]:
-        """What to use now. Files that cannot be read any more leave the last good ones in force."""
-        try:
-            now = time.monotonic()
-            if self._tls.reload_interval and now - self._read_at >= self._tls.reload_interval:
-                self._read_at = now
-                self._identity = self._read_identity()
-            if (version := self._version()) != self._client_ca_version:
-                self._client_ca_version = version
-                self._client_ca = _read(self._tls.client_ca_file)
-        except (OSError, StartError):
-            pass
-        return (*self._identity, self._client_ca)
+    def certificate(self) -> bytes:
+        """The one in force. Whoever looks at the metrics looks from a thread, hence the lock."""
+        self.current()
+        return self._used[0]
+
+    def current(self) -> ssl.SSLContext:
+        """What to use now."""
+        with self._lock:
+            try:
+                if self._is_due():
+                    self._renew()
+            except (OSError, StartError) as error:
+                if self.news is not None:
+                    self.news.kept(str(error))
+            return self._context
+
+    def _is_due(self) -> bool:
+        tls, now = self._tls, time.monotonic()
+        is_due = bool(tls.reload_interval and now - self._read_at >= tls.reload_interval)
+        if is_due:
+            self._read_at = now
+        version = self._version()
+        is_due = is_due or version != self._client_ca_version
+        self._client_ca_version = version
+        return is_due
+
+    def _renew(self) -> None:
+        tls, used, found = self._tls, self._used, self._read()
+        identity = found[:2] if tls.reload_interval else used[:2]
+        found = (*identity, found[2] if tls.client_ca_file_reload else used[2])
+        # What could not be used is not tried for every connection.
+        if found == self._tried:
+            return
+        self._tried = found
+        self._context = _context(tls, self._protocol, *found)
+        self._used = found
+        if self.news is not None:
+            self.news.replaced()
 
 
 def _read(file: str) -> bytes:
@@ -102,24 +134,43 @@ def _read(file: str) -> bytes:
         raise StartError(f"tls: cannot read {file}: {error.strerror}") from None
 
 
-def ssl_context(tls: ServerTls, *, protocol: str = "http/1.1") -> ssl.SSLContext:
-    """The context of a server that speaks `protocol` (its ALPN id). Raises StartError for files that cannot be used."""
-    files = _Files(tls)
-    used = files.current()
-    context = _context(tls, protocol, *used)
-    if files.may_change:
-        newest = context
+class _Renewing(ssl.SSLContext):
+    """Makes each connection from the files as they are now.
 
-        def choose(connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
-            nonlocal used, newest
-            if (current := files.current()) != used:
-                # A pair that does not fit is one being replaced: the old one serves on.
-                with suppress(StartError):
-                    newest = _context(tls, protocol, *current)
-                    used = current
-            connection.context = newest
+    Each state of the files has a context of its own: a session resumed from an earlier one would not have its client's
+    certificate checked again.
+    """
 
-        context.sni_callback = choose
+    files: _Files
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """A connection, as the event loops make it."""
+        return self.files.current().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+
+def ssl_context(tls: ServerTls, *, protocol: str = "http/1.1", news: CertificateNews | None = None) -> ssl.SSLContext:
+    """The context of a server that speaks `protocol` (its ALPN id). Raises StartError for files that cannot be used.
+
+    `news` is told when the certificate expires and how reading it again goes.
+    """
+    try:
+        files = _Files(tls, protocol)
+    except OSError as error:
+        raise StartError(f"tls: cannot read {tls.client_ca_file}: {error.strerror}") from None
+    if news is not None:
+        files.news = news
+        news.watch(files.certificate)
+    if not files.may_change:
+        return files.current()
+    context = _Renewing(ssl.PROTOCOL_TLS_SERVER)
+    context.files = files
     return context
 
 
@@ -136,6 +187,9 @@ def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: 
         if client_ca is not None:
             context.load_verify_locations(cadata=client_ca.decode())
             context.verify_mode = ssl.CERT_REQUIRED
+            # A resumed session would outlive the certificate that its client had shown.
+            context.options |= ssl.OP_NO_TICKET
+            context.num_tickets = 0
     except (ssl.SSLError, ValueError) as error:
         raise StartError(f"tls: certificate or key cannot be used: {type(error).__name__}") from None
     return context

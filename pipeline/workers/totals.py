@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +15,7 @@ Packed: TypeAlias = list[Any]
 _Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 _CUMULATIVE: Final = ("counter", "histogram")
+_EXTREMES: Final[Mapping[str, Callable[[float, float], float]]] = {"max": max, "min": min}
 
 
 def packed(metrics: Iterable[Metric]) -> Packed:
@@ -34,7 +35,7 @@ class _Family:
     def add(self, key: _Key, value: float, rule: str) -> None:
         known = self.samples.get(key)
         if known is not None:
-            value = max(known, value) if rule == "max" else known + value
+            value = _EXTREMES[rule](known, value) if rule in _EXTREMES else known + value
         self.samples[key] = value
 
 

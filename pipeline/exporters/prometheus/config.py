@@ -14,6 +14,7 @@ from pipeline.delivery import SendingQueue
 from pipeline.errors import StartError
 from pipeline.exporters.prometheus.names import Strategy
 from pipeline.signals import Context
+from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
 
@@ -96,9 +97,11 @@ class PrometheusConfig(ConfigModel):
         """Headers of every answer."""
         return {name: value.get_secret_value() for name, value in self.response_headers.items()}
 
-    def tls_context(self) -> ssl.SSLContext | None:
+    def tls_context(self, host: Host) -> ssl.SSLContext | None:
         """The TLS that is served; None for plain HTTP. Raises StartError for files that cannot be used."""
-        return None if self.tls is None else ssl_context(self.tls)
+        if self.tls is None:
+            return None
+        return ssl_context(self.tls, news=CertificateNews.of(host, "server", endpoint=self.endpoint))
 
     def authorizer(self, host: Host) -> Callable[[Any], Awaitable[object]] | None:
         """A check of a scraper's request; None where anyone may scrape.

@@ -90,7 +90,7 @@ class PrometheusExporter(Exporter):
     async def start(self) -> None:
         """Listen. Raises StartError."""
         try:
-            await self._page.start(self.config.endpoint, self.config.tls_context())
+            await self._page.start(self.config.endpoint, self.config.tls_context(self.host))
         except StartError as error:
             raise StartError(f'failed to start "{self.host.id}" exporter: {error}') from error
 

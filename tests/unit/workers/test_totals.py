@@ -14,6 +14,7 @@ def _process(spans: float, queue: float, seconds: list[float], age: float = 1.0)
     registry.counter("otelcol_exporter_sent_spans", "Sent.", {"exporter": "otlp"}).inc(spans)
     registry.gauge("otelcol_exporter_queue_size", "Held.", {"exporter": "otlp"}).set(queue)
     registry.gauge("penstock_cost_table_age_days", "Age.", {"table": "base"}).set(age)
+    registry.gauge("penstock_certificate_expiry_timestamp_seconds", "Expiry.", {"role": "server"}).set(age)
     registry.counter("penstock_config_reloads", "Reloads.", {"outcome": "success"}).inc(7)
     histogram = registry.histogram("penstock_processor_duration_seconds", "Time.", {"processor": "a"}, [0.1, 1])
     for value in seconds:
@@ -44,6 +45,7 @@ def test_counters_and_histograms_add_up_gauges_by_their_rule() -> None:
     assert values["otelcol_exporter_sent_spans_total"] == 7
     assert values["otelcol_exporter_queue_size"] == 30
     assert values["penstock_cost_table_age_days"] == 5
+    assert values["penstock_certificate_expiry_timestamp_seconds"] == 3
     assert values["penstock_config_reloads_total"] == 1
     buckets = [values[f"penstock_processor_duration_seconds_bucket{le}"] for le in ("0.1", "1.0", "+Inf")]
     assert buckets == [1, 2, 3]
