@@ -11,15 +11,17 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pipeline.config.settings import Settings
 from pipeline.heap import keep_freed_memory, settle
 from pipeline.service import Service
+from pipeline.service_manager import RELOAD_FAILED, ServiceManager
 
 
 class Control:
     """What signals, and the parent of a worker, may ask of a running service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, manager: ServiceManager) -> None:
         """Nothing is asked yet; reloads are taken once `is_running`."""
         self.is_running = False
         self._service = service
+        self._manager = manager
         self._is_signalled = False
         self._stopping = asyncio.Event()
         self._reloads: set[asyncio.Task[bool]] = set()
@@ -40,15 +42,29 @@ class Control:
         """Begin a reload, whose result is that of `Service.reload`; None while the service starts or stops."""
         if self._stopping.is_set() or not self.is_running:
             return None
-        task = asyncio.get_running_loop().create_task(self._service.reload(), name="reload")
+        task = asyncio.get_running_loop().create_task(self._reload(), name="reload")
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
         return task
+
+    async def _reload(self) -> bool:
+        self._manager.reloading()
+        is_done = False
+        try:
+            is_done = await self._service.reload()
+        finally:
+            self._manager.reloaded(pipelines_status(self._service) if is_done else RELOAD_FAILED)
+        return is_done
 
     async def stopped(self) -> None:
         """Wait until the service is to end and no reload is under way."""
         await self._stopping.wait()
         await asyncio.gather(*self._reloads, return_exceptions=True)
+
+
+def pipelines_status(service: Service) -> str:
+    """What a service that runs tells its manager."""
+    return f"Running; pipelines: {', '.join(map(str, service.graph.settings.service.pipelines))}."
 
 
 Attend = Callable[[Service, Control], AbstractAsyncContextManager[None]]
@@ -69,7 +85,8 @@ def run(settings: Settings, reload: Callable[[], Settings], attend: Attend | Non
 
 async def _serve(settings: Settings, reload: Callable[[], Settings], attend: Attend | None) -> int:
     service = Service(settings, reload)
-    control = Control(service)
+    manager = ServiceManager.of_environment(service.log)
+    control = Control(service, manager)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, control.stop_by_signal)
@@ -78,7 +95,9 @@ async def _serve(settings: Settings, reload: Callable[[], Settings], attend: Att
     await service.start()
     control.is_running = True
     settle()
-    async with attend(service, control) if attend is not None else nullcontext():
+    manager.ready(pipelines_status(service))
+    async with manager.watched(), attend(service, control) if attend is not None else nullcontext():
         await control.stopped()
+        manager.stopping(service.graph.settings.service.drain_timeout_s)
         await service.stop()
     return 0

@@ -6,20 +6,18 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client.core import Metric
 
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError
 from pipeline.graph import describe
+from pipeline.service_manager import RELOAD_FAILED, STOP_GRACE_S, ServiceManager
 from pipeline.telemetry import Telemetry
 from pipeline.worker import Worker
 from pipeline.workers.process import State, WorkerProcess
 from pipeline.workers.totals import packed, pooled
-
-_GRACE_S: Final = 30.0
-"""Beyond `service.drain_timeout`: what a worker may take to close its ports, and an export that is under way."""
 
 
 class Parent:
@@ -38,6 +36,7 @@ class Parent:
         self._read = read
         self._telemetry = Telemetry(settings.service.telemetry, pool=self)
         self._log = self._telemetry.log()
+        self._manager = ServiceManager.of_environment(self._log)
         self._meter = self._telemetry.meter({})
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -76,21 +75,30 @@ class Parent:
         """
         await self._telemetry.start()
         try:
-            self._hear_signals()
-            self._log.info("Starting workers", workers=len(self._workers))
-            tasks = [asyncio.create_task(worker.run()) for worker in self._workers[:1]]
-            is_up = await self._are_ready(tasks)
-            if is_up:
-                # The first has tried the ports alone; the others share them with it.
-                tasks += [asyncio.create_task(worker.run()) for worker in self._workers[1:]]
-                is_up = await self._are_ready(tasks)
-            if is_up:
-                self._log.info("All workers are ready.", workers=len(self._workers))
-                await self._any_of(tasks)
-            codes = await self._end(tasks)
-            return max(codes) if is_up or self._stopping.is_set() else max(1, *codes)
+            async with self._manager.watched():
+                return await self._live()
         finally:
             await self._telemetry.stop()
+
+    async def _live(self) -> int:
+        self._hear_signals()
+        self._log.info("Starting workers", workers=len(self._workers))
+        tasks = [asyncio.create_task(worker.run()) for worker in self._workers[:1]]
+        is_up = await self._are_ready(tasks)
+        if is_up:
+            # The first has tried the ports alone; the others share them with it.
+            tasks += [asyncio.create_task(worker.run()) for worker in self._workers[1:]]
+            is_up = await self._are_ready(tasks)
+        if is_up:
+            self._log.info("All workers are ready.", workers=len(self._workers))
+            self._manager.ready(self._status())
+            await self._any_of(tasks)
+        self._manager.stopping(self._settings.service.drain_timeout_s)
+        codes = await self._end(tasks)
+        return max(codes) if is_up or self._stopping.is_set() else max(1, *codes)
+
+    def _status(self) -> str:
+        return f"Running; workers: {len(self._workers)}."
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,7 +134,7 @@ class Parent:
         """Have all workers drain; one that takes too long is killed."""
         for worker in self._workers:
             worker.leave()
-        _, late = await asyncio.wait(tasks, timeout=self._settings.service.drain_timeout_s + _GRACE_S)
+        _, late = await asyncio.wait(tasks, timeout=self._settings.service.drain_timeout_s + STOP_GRACE_S)
         if late:
             self._log.error("Workers did not end in time. Killing them.", workers=len(late))
             for worker in self._workers:
@@ -144,7 +152,9 @@ class Parent:
     async def _reload(self) -> None:
         async with self._reloading:
             self._log.info("Config updated, restart service")
+            self._manager.reloading()
             problem = await self._change()
+            self._manager.reloaded(RELOAD_FAILED if problem else self._status())
             outcome = "failure" if problem else "success"
             self._meter.counter("penstock_config_reloads", "Reloads of the configuration.", outcome=outcome).inc()
             if problem:
