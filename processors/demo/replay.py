@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import http.client
 import time
-from typing import TYPE_CHECKING, Final, Self
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from pipeline.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from processors.demo.recordings import Export
 
 _ATTEMPTS: Final = 20
 _PAUSE_S: Final = 0.25
-_TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
+TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
+"""Answers after which a request is sent again (OTLP specification, "Retryable Response Codes")."""
 
 
-class Sender:
-    """A connection to one OTLP/HTTP endpoint; requests go one by one."""
+class Answer(NamedTuple):
+    """What came back."""
 
-    def __init__(self, port: int) -> None:
-        """Connect to a port of localhost."""
-        self._connection = http.client.HTTPConnection("localhost", port, timeout=30)
+    status: int
+    text: bytes
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.status}: {self.text[:300].decode(errors='replace')}"
+
+
+class Endpoint:
+    """A connection to one OTLP/HTTP endpoint; it is made anew when it is lost."""
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, timeout_s: float = 30) -> None:
+        """Take a URL as `http://localhost:4318`, and headers to send along.
+
+        Raises:
+            ValueError: this is no such URL.
+        """
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f'"{url}" is no URL such as http://localhost:4318')
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+        self._path = parts.path.rstrip("/")
+        self._headers = dict(headers or {})
 
     def __enter__(self) -> Self:
         """Use it as a context manager: the connection is closed at the end."""
@@ -33,6 +55,46 @@ class Sender:
         """Close the connection."""
         self._connection.close()
 
+    def post(self, signal: str, content_type: str, body: bytes) -> Answer:
+        """Send one request, and again at once where a connection that was kept open is gone.
+
+        Raises:
+            OSError, http.client.HTTPException: nobody answers; the next call connects anew.
+        """
+        kept_open = self._connection.sock is not None
+        try:
+            return self._post(signal, content_type, body)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            self._connection.close()
+            if not kept_open:
+                raise
+            return self._post(signal, content_type, body)
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            raise
+
+    def _post(self, signal: str, content_type: str, body: bytes) -> Answer:
+        headers = {**self._headers, "content-type": content_type}
+        self._connection.request("POST", f"{self._path}/v1/{signal}", body, headers)
+        answer = self._connection.getresponse()
+        return Answer(answer.status, answer.read())
+
+
+class Sender:
+    """Sends exports to a port of localhost; requests go one by one."""
+
+    def __init__(self, port: int) -> None:
+        """Connect to a port of localhost."""
+        self._endpoint = Endpoint(f"http://localhost:{port}")
+
+    def __enter__(self) -> Self:
+        """Use it as a context manager: the connection is closed at the end."""
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        """Close the connection."""
+        self._endpoint.__exit__(*details)
+
     def send(self, exports: Iterable[Export]) -> None:
         """Send requests in order; one that is refused is sent again after a moment, as the OTLP specification asks.
 
@@ -41,14 +103,9 @@ class Sender:
         """
         for export in exports:
             for _ in range(_ATTEMPTS):
-                status, text = self._post(export)
-                if status not in _TRY_AGAIN:
+                answer = self._endpoint.post(export.signal, export.content_type, export.body)
+                if answer.status not in TRY_AGAIN:
                     break
                 time.sleep(_PAUSE_S)
-            if status != http.HTTPStatus.OK:
-                raise DeliveryError(f"the collector answered {status}: {text[:300].decode(errors='replace')}")
-
-    def _post(self, export: Export) -> tuple[int, bytes]:
-        self._connection.request("POST", f"/v1/{export.signal}", export.body, {"content-type": export.content_type})
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
+            if answer.status != http.HTTPStatus.OK:
+                raise DeliveryError(f"the collector answered {answer}")

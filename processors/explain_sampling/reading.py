@@ -6,24 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
 from statistics import median_high
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import Final, NamedTuple
 
 from pipeline.errors import PenstockError, Rejected
-from pipeline.signals import Batch, Signal, otlp_json
-from pipeline.signals.intake import of_message, parse
+from pipeline.signals import Batch, Signal
+from pipeline.signals.intake import of_message
+from processors.demo.files import batches
 from processors.demo.recordings import Recording
 
 _TRUTH: Final = ".truth.json"
 _BODIES: Final = (".binpb", ".otlp.jsonl")
 _READ_IN_FOLDERS: Final = frozenset({".binpb", ".bin", ".pb", ".json", ".jsonl", ".otlp"})
 _OTHER_SIGNALS: Final = (".logs.", ".metrics.")
-_LENGTH_BYTES: Final = 4
-# A line feed is the tag of the first field of a request, in protobuf.
-_BEGINS_JSON: Final = frozenset({b"{", b" ", b"\t", b"\r"})
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_LARGEST_BYTES: Final = 1 << 30
 
 
 class Arrival(NamedTuple):
@@ -72,90 +66,21 @@ def _is_beside(path: Path) -> bool:
 
 def _of_recording(recording: Recording) -> list[Arrival]:
     traces = [export for export in recording.exports() if export.signal == Signal.TRACES.value]
-    batches = ((export.received_unix_ns, of_message(Signal.TRACES, export.message())) for export in traces)
-    return [Arrival(at_ns, batch.serialize()) for at_ns, batch in batches if batch.count]
+    requests = ((export.received_unix_ns, of_message(Signal.TRACES, export.message())) for export in traces)
+    return [Arrival(at_ns, batch.serialize()) for at_ns, batch in requests if batch.count]
 
 
 def _of_file(path: Path) -> list[Arrival]:
     try:
-        batches = list(_batches(path.read_bytes()))
+        found = [batch for batch in batches(path.read_bytes()) if batch.signal is Signal.TRACES and batch.count]
     except (OSError, ValueError, Rejected) as error:
         raise PenstockError(f"{path}: {error}") from None
-    return list(_in_order(batch for batch in batches if batch.count))
+    return list(_in_order(found))
 
 
-def _in_order(batches: Iterable[Batch]) -> Iterator[Arrival]:
+def _in_order(requests: Iterable[Batch]) -> Iterator[Arrival]:
     at_ns = 0
-    for batch in batches:
+    for batch in requests:
         ends = [span.pb.end_time_unix_nano or span.pb.start_time_unix_nano for span in batch.records()]
         at_ns = max(at_ns, median_high(ends))
         yield Arrival(at_ns, batch.serialize())
-
-
-def _batches(data: bytes) -> Iterator[Batch]:
-    if data[:1] in _BEGINS_JSON:
-        yield from _of_json(data)
-    elif data[:1] == b"\0":
-        # No field has the number 0: this is the length of what follows.
-        for body in _framed(data):
-            yield from _of_json(body) if body[:1] == b"{" else [parse(Signal.TRACES, body)]
-    elif data:
-        yield parse(Signal.TRACES, data)
-
-
-def _framed(data: bytes) -> Iterator[bytes]:
-    position = 0
-    while position < len(data):
-        start = position + _LENGTH_BYTES
-        position = start + int.from_bytes(data[position:start], "big")
-        if position > len(data):
-            # The last request was being written when the file was taken.
-            return
-        body = data[start:position]
-        yield _unpacked(body) if body.startswith(_ZSTD) else body
-
-
-def _unpacked(body: bytes) -> bytes:
-    import zstandard  # noqa: PLC0415 - few files are compressed
-
-    try:
-        return zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_BYTES)
-    except zstandard.ZstdError:
-        raise ValueError("a request of it is not zstd, or damaged") from None
-
-
-def _of_json(data: bytes) -> Iterator[Batch]:
-    for line in _json_requests(data):
-        if "resourceSpans" in line.parsed:
-            yield of_message(Signal.TRACES, otlp_json.decode(Signal.TRACES, line.text))
-
-
-class _Json(NamedTuple):
-    text: bytes
-    parsed: dict[str, Any]
-
-
-def _json_requests(data: bytes) -> list[_Json]:
-    """One a line; or one that is written over many lines."""
-    lines = [line for line in data.splitlines() if line.strip()]
-    try:
-        found = [_Json(line, orjson.loads(line)) for line in (lines if _is_json(lines[-1]) else lines[:-1])]
-    except orjson.JSONDecodeError:
-        found = []
-    if not found:
-        try:
-            found = [_Json(data, orjson.loads(data))]
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"neither a request of OTLP/JSON nor one on each line: {error.msg}") from None
-    if not all(isinstance(each.parsed, dict) for each in found):
-        raise ValueError("no export requests of OTLP/JSON")
-    return found
-
-
-def _is_json(line: bytes) -> bool:
-    """False for a last line that was being written when the file was taken."""
-    try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return True
