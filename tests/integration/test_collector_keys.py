@@ -62,7 +62,6 @@ OTHER_WORDS = {
     "exporters/debug.sending_queue.enabled",
     "exporters/file.directory_permissions",
     "exporters/file.rotation.max_megabytes",
-    "exporters/prometheus.resource_to_telemetry_conversion.exclude_service_attributes",
     "exporters/prometheus.sending_queue.enabled",
     "exporters/prometheus.translation_strategy",
     "extensions/basicauth/us.client_auth.password",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,22 +12,13 @@ from pipeline.component import Host, ServerAuthenticator
 from pipeline.config import ConfigModel, Duration, ExtensionRef, InvalidKey, Secret, refused
 from pipeline.delivery import SendingQueue
 from pipeline.errors import StartError
-from pipeline.exporters.prometheus.names import Strategy
+from pipeline.prometheus.settings import Translation
 from pipeline.signals import Context
 from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
 
 _SCRAPES = "a scrape is a GET without body that is answered at once; remove the key"
-
-
-class ResourceConversion(ConfigModel):
-    """Whether attributes of the resource become labels of every series."""
-
-    enabled: bool = Field(False, description="Copy all resource attributes; by default they stand on `target_info`.")
-    exclude_service_attributes: Any = refused(
-        "service.name, service.namespace and service.instance.id are copied like the others", accept=(False,)
-    )
 
 
 class ScrapeAuth(ConfigModel):
@@ -39,23 +30,14 @@ class ScrapeAuth(ConfigModel):
     request_params: Any = refused("credentials are taken from headers", accept=([], ()), default=())
 
 
-class PrometheusConfig(ConfigModel):
+class PrometheusConfig(Translation):
     """A page with the metrics that came in, at `http://<endpoint>/metrics`."""
 
     endpoint: str = Field(description="Address to listen on, `host:port`.")
-    namespace: str = Field("", description="Put in front of every metric's name.")
     const_labels: dict[str, str] = Field({}, description="Labels of every series.")
     send_timestamps: bool = Field(False, description="Show the time of each series' last point.")
     metric_expiration: Duration = Field(300.0, description="A series not heard of for so long leaves the page.")
-    resource_to_telemetry_conversion: ResourceConversion = Field(
-        default_factory=ResourceConversion, description="Resource attributes as labels."
-    )
     enable_open_metrics: bool = Field(False, description="Offer OpenMetrics, the only format with exemplars.")
-    add_metric_suffixes: bool = Field(True, description="Add unit and type to names. Use translation_strategy instead.")
-    translation_strategy: Strategy | Literal[""] | None = Field(
-        None, description="How names are translated; wins over add_metric_suffixes."
-    )
-    without_scope_info: bool = Field(False, description="Leave out `otel_scope_*` labels.")
     tls: ServerTls | None = Field(None, description="Serve HTTPS.")
     auth: ScrapeAuth | None = Field(None, description="Check who scrapes.")
     response_headers: dict[str, Secret] = Field({}, description="Headers added to every answer.")
@@ -85,13 +67,6 @@ class PrometheusConfig(ConfigModel):
         if self.metric_expiration <= 0:
             raise InvalidKey("must be positive: series that expire at once never show", "metric_expiration")
         return self
-
-    @property
-    def strategy(self) -> Strategy:
-        """How names are translated."""
-        if self.translation_strategy:
-            return self.translation_strategy
-        return Strategy.UNDERSCORES_WITH_SUFFIXES if self.add_metric_suffixes else Strategy.UNDERSCORES
 
     def fixed_headers(self) -> dict[str, str]:
         """Headers of every answer."""

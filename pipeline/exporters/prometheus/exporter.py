@@ -11,17 +11,18 @@ from typing import Any, Final
 from pipeline.component import Exporter, Host
 from pipeline.errors import StartError
 from pipeline.exporters.prometheus.config import PrometheusConfig
-from pipeline.exporters.prometheus.labels import (
+from pipeline.exporters.prometheus.points import ExponentialHistogram, Histogram, Number, Summary
+from pipeline.exporters.prometheus.series import Conflict, SeriesStore
+from pipeline.prometheus.drops import Drops
+from pipeline.prometheus.labels import (
     BadLabel,
     exemplar,
-    identity,
+    resource_labels,
     scope_labels,
     target_labels,
     translate,
 )
-from pipeline.exporters.prometheus.names import Strategy, metric_name
-from pipeline.exporters.prometheus.points import ExponentialHistogram, Histogram, Number, Summary
-from pipeline.exporters.prometheus.series import Conflict, SeriesStore
+from pipeline.prometheus.names import Strategy, metric_name
 from pipeline.signals import Batch, DataPoint, Metric, Resource, Scope, Signal
 from pipeline.telemetry.exposition import Exemplar, Family, Kind
 from pipeline.telemetry.page import ScrapePage
@@ -34,7 +35,6 @@ _READERS: Final[dict[str, Any]] = {
     "summary": Summary,
 }
 _UNSPECIFIED, _DELTA = 0, 1
-_MAX_LOGGED: Final = 1000
 # A point costs about 15 us; the event loop is to be held for a few milliseconds at most.
 _POINTS_PER_TURN: Final = 256
 # opentelemetry.proto.metrics.v1.DataPointFlags: the series has ended.
@@ -66,7 +66,7 @@ class PrometheusExporter(Exporter):
         self._store = SeriesStore(config.metric_expiration, send_timestamps=config.send_timestamps)
         self._target_info = metric_name("target_info", "", "gauge", Strategy.UNDERSCORES, config.namespace)
         self._const = dict(config.const_labels)
-        self._logged: set[tuple[str, str]] = set()
+        self._drops = Drops(host)
         self._page = ScrapePage(
             self._families,
             openmetrics=config.enable_open_metrics,
@@ -79,7 +79,7 @@ class PrometheusExporter(Exporter):
         """A page shows what one process has."""
         return (
             f"each scrape of {config.endpoint} would show the part of one worker; "
-            "send metrics on with otlp_http, for example to Prometheus' /api/v1/otlp"
+            "send metrics on with otlp_http, to one process that has this exporter or prometheus_remote_write"
         )
 
     @property
@@ -118,15 +118,12 @@ class PrometheusExporter(Exporter):
 
     def _resource_labels(self, resource: Resource, now: float) -> dict[str, str]:
         attributes = resource.attributes
-        labels: dict[str, str] = {}
         if target := target_labels(attributes, utf8=self._utf8):
             # A pipeline may carry target_info as a metric, too; what it says then stays.
             with suppress(Conflict):
                 self._store.claim(self._target_info, "gauge", "Target metadata", now)
                 self._store.put(self._target_info, target, Number(1.0), 0, now, delta=False)
-        if self.config.resource_to_telemetry_conversion.enabled:
-            translate(attributes.items(), labels, utf8=self._utf8)
-        return labels | identity(attributes)
+        return resource_labels(attributes, self.config.resource_to_telemetry_conversion, utf8=self._utf8)
 
     def _take_scope(self, scope: Scope, shared: dict[str, str], now: float, source: int) -> Iterator[None]:
         labels = shared
@@ -137,30 +134,32 @@ class PrometheusExporter(Exporter):
                     labels = shared | own
                 yield from self._take_metric(metric, labels | self._const, now, source)
             except BadLabel as error:
-                self._drop(metric, "invalid_label", len(metric.records), label=str(error))
+                self._drops.drop(metric.name, "invalid_label", len(metric.records), label=str(error))
 
     def _take_metric(self, metric: Metric, shared: dict[str, str], now: float, source: int) -> Iterator[None]:
         kind = _kind_of(metric)
         if kind is None:
-            self._drop(metric, "temporality" if metric.kind else "no_data", len(metric.records))
+            self._drops.drop(metric.name, "temporality" if metric.kind else "no_data", len(metric.records))
             return
         name = metric_name(metric.name, metric.unit, kind, self._strategy, self._namespace)
         if not name:
-            self._drop(metric, "invalid_name", len(metric.records))
+            self._drops.drop(metric.name, "invalid_name", len(metric.records))
             return
         try:
             kept = self._store.claim(name, kind, metric.description, now)
         except Conflict as conflict:
-            self._drop(metric, conflict.reason, len(metric.records), existing=conflict.existing, dropped=kind)
+            self._drops.drop(
+                metric.name, conflict.reason, len(metric.records), existing=conflict.existing, dropped=kind
+            )
             return
-        if kept != metric.description and self._is_news(name, "description"):
+        if kept != metric.description and self._drops.is_news(name, "description"):
             self.host.log.info("Instrument description conflict, using existing", instrument=name)
         delta = getattr(metric.data, "aggregation_temporality", None) == _DELTA
         for point in metric.records:
             try:
                 self._take_point(name, point, shared, now, source, delta=delta)
             except (Conflict, BadLabel) as problem:
-                self._drop(metric, getattr(problem, "reason", "invalid_label"), 1)
+                self._drops.drop(metric.name, getattr(problem, "reason", "invalid_label"), 1)
             yield
 
     def _take_point(
@@ -183,29 +182,10 @@ class PrometheusExporter(Exporter):
             for e in point.exemplars
         ]
 
-    def _drop(self, metric: Metric, reason: str, count: int, **fields: str) -> None:
-        if self._is_news(metric.name, reason):
-            self.host.log.warning(
-                "Data point does not fit the page. Dropping data.", reason=reason, metric=metric.name, **fields
-            )
-        self.host.meter.counter(
-            "penstock_prometheus_dropped_points", "Data points that could not be put on the page.", reason=reason
-        ).inc(count)
-
-    def _is_news(self, name: str, reason: str) -> bool:
-        """Whether this was not logged yet; the memory of it is bounded, since names come from outside."""
-        key = (name, reason)
-        if key in self._logged:
-            return False
-        if len(self._logged) >= _MAX_LOGGED:
-            self._logged.clear()
-        self._logged.add(key)
-        return True
-
     def _dropped_all(self, resource: Resource, error: BadLabel) -> None:
         for scope in resource.scopes:
             for metric in scope.metrics:
-                self._drop(metric, "invalid_label", len(metric.records), label=str(error))
+                self._drops.drop(metric.name, "invalid_label", len(metric.records), label=str(error))
 
     def _families(self) -> Iterable[Family]:
         self._store.expire(self.host.clock.monotonic())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.exporters.prometheus.names import Strategy, label_name, metric_name
+from pipeline.prometheus.names import Strategy, label_name, metric_name
 from pipeline.signals import Value
 from pipeline.testing import configured, make_host
 from processors.gen_ai_metrics.catalog import FACTS, Catalog, load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.exporters.prometheus.names import Strategy, label_name, metric_name, unit_words
+from pipeline.prometheus.names import Strategy, label_name, metric_name, unit_words
 
 SUFFIXES = Strategy.UNDERSCORES_WITH_SUFFIXES
 

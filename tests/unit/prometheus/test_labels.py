@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.exporters.prometheus.labels import BadLabel, exemplar, identity, target_labels, translate
+from pipeline.prometheus.labels import BadLabel, exemplar, identity, target_labels, translate
 from pipeline.signals import Value
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.exporters.prometheus.names import label_name
+from pipeline.prometheus.names import label_name
+from pipeline.prometheus.settings import ResourceConversion
 from pipeline.signals import Attributes, Value
 from pipeline.signals.plain import as_text
 from pipeline.telemetry.exposition import Exemplar, Labels
@@ -46,6 +47,15 @@ def identity(resource: Mapping[str, Value]) -> dict[str, str]:
     if "service.instance.id" in resource:
         labels["instance"] = as_text(resource["service.instance.id"])
     return labels
+
+
+def resource_labels(resource: Mapping[str, Value], conversion: ResourceConversion, *, utf8: bool) -> dict[str, str]:
+    """Labels of every series of a resource. Raises BadLabel."""
+    labels: dict[str, str] = {}
+    if conversion.enabled:
+        left_out = _IDENTITY if conversion.exclude_service_attributes else ()
+        translate(((key, value) for key, value in resource.items() if key not in left_out), labels, utf8=utf8)
+    return labels | identity(resource)
 
 
 def target_labels(resource: Mapping[str, Value], *, utf8: bool) -> Labels:

@@ -1,0 +1,1 @@
+"""What exporters to Prometheus share: names, labels, the keys that choose them, and the count of what does not fit."""
