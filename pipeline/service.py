@@ -47,6 +47,10 @@ class Service:
             )
             for outcome in ("success", "failure")
         }
+        self._is_current = self.telemetry.meter({}).gauge(
+            "penstock_config_last_reload_successful", "0: the last reload failed, an older configuration runs."
+        )
+        self._is_current.set(1)
 
     async def start(self) -> None:
         """Start everything, receivers last. Raises StartError; then nothing runs any more."""
@@ -75,10 +79,12 @@ class Service:
                 await self.change_to(settings)
             except Exception as error:  # noqa: BLE001 - whatever a new component raises, the old set runs on
                 self._reloads["failure"].inc()
+                self._is_current.set(0)
                 told = str(error) if isinstance(error, PenstockError) else describe(error)
                 self.log.error("Reload failed. The old configuration runs on.", error=told)
                 return False
             self._reloads["success"].inc()
+            self._is_current.set(1)
             self.log.info("Reload done.")
             return True
 

@@ -16,6 +16,7 @@ from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel, Duration, InvalidKey
 from pipeline.errors import Code, Refused, Rejected
 from pipeline.signals import NO_CONTEXT, Batch, Context, Outcome, Rooms
+from processors.holding import Holding
 from processors.leaving import Leaving
 
 # What is held while a full batch waits for what follows; beyond it, new data is refused.
@@ -64,6 +65,7 @@ class BatchProcessor(Processor):
         self._keys = tuple(key.lower() for key in config.metadata_keys)
         self._shards: dict[tuple[tuple[str, ...], ...], _Shard] = {}
         self._stopped = False
+        self.holding = Holding(host, lambda: sum(shard.count for shard in self._shards.values()))
         meter = host.meter
         if self._keys:
             meter.watch(
@@ -102,6 +104,7 @@ class BatchProcessor(Processor):
             release()
         # What was reserved behind this processor is not for a batch that waits here.
         batch.rooms = None
+        self.holding.came(batch.signal, batch.count)
         shard.add(batch)
 
     async def stop(self) -> None:
@@ -136,6 +139,11 @@ class _Shard:
         self._flushing = False
         limit = max(self._config.send_batch_size, self._config.send_batch_max_size, 1)
         self._room = _HELD_BATCHES * limit
+
+    @property
+    def count(self) -> int:
+        """Items that are held or on their way out."""
+        return self._items + self._sending
 
     def check_room(self, batch: Batch) -> None:
         held = self._items + self._sending + self._reserved
@@ -198,9 +206,12 @@ class _Shard:
         joined.context = owner.context_of(held[0])
         self._leaving = [Leaving(part) for part in self._cut(joined)]
         while self._leaving:
-            owner.sizes.observe(self._leaving[0].count)
+            count = self._leaving[0].count
+            owner.sizes.observe(count)
             await self._leaving[0].hand_on(owner.next, owner.host)
             del self._leaving[0]
+            self._sending -= count
+            owner.holding.left(joined.signal, count)
         self._sending = 0
         if not self._held:
             self._idle.set()
@@ -223,4 +234,5 @@ class _Shard:
         for batch in (*self._leaving, *(Leaving(held) for held in self._held)):
             batch.end(Outcome.FAILED, Refused("shut down before the batch could be sent"))
         self._leaving, self._held = [], []
+        self._items = self._sending = 0
         self._idle.set()

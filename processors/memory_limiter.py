@@ -80,6 +80,9 @@ class MemoryLimiter(Processor):
         self._collected_at = float("-inf")
         self._gc_interval_s = 0.0
         self._accepted: dict[str, Any] = {}
+        watch = host.meter.watch
+        watch("penstock_memory_limiter_used_bytes", "Memory as the limiter measures it.", self._used_bytes)
+        watch("penstock_memory_limiter_limit_bytes", "Memory above which data is refused.", lambda: self.soft_bytes)
         host.log.info("Memory limiter configured", limit_mib=self.hard_bytes // _MIB, soft_mib=self.soft_bytes // _MIB)
 
     async def start(self) -> None:

@@ -126,6 +126,10 @@ class Wheel:
         self._next = min(self._slots, default=None)
         return slot, found
 
+    def lag_s(self, now_s: float) -> float:
+        """How long ago the first slot was due; 0 where none is."""
+        return 0.0 if self._next is None else max(0.0, now_s - self._next * SLOT_S)
+
     def put_back(self, slot: int, traces: list[Trace]) -> None:
         """Those of a slot that nobody has looked at yet."""
         if traces:

@@ -121,7 +121,10 @@ class TailSampling(TraceHolder):
     # What is told -----------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        self._metrics.watch(lambda: self.sampler, lambda: self.outlet.held_bytes)
+        self._metrics.watch(lambda: self.sampler, lambda: self.outlet.held_bytes, self.host.clock.monotonic)
+
+    def _uncounted_spans(self) -> int:
+        return self.sampler.tally.dropped_spans
 
     def _ticked(self, took_s: float) -> None:
         self._metrics.tick(1000 * took_s)

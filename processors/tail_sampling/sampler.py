@@ -116,6 +116,10 @@ class Sampler:
         """Where the ladder of overload stands."""
         return self._room.step
 
+    def lag_s(self, now_s: float) -> float:
+        """How long the trace that has been due for the longest time has been."""
+        return self._waiting.wheel.lag_s(now_s)
+
     # Taking in --------------------------------------------------------------------------------------------------------
 
     def add(self, batch: Batch, now_s: float, tenant_of: TenantOf = _no_tenant) -> None:

@@ -53,12 +53,18 @@ class SamplingMetrics:
         self._ages = meter.histogram(f"{_COLLECTOR}sampling_trace_removal_age", _AGE, AGE_BUCKETS_S)
         self._timer = meter.histogram(f"{_COLLECTOR}sampling_decision_timer_latency", _TIMER, _MS_BUCKETS)
 
-    def watch(self, sampler: Callable[[], Sampler], leaving_bytes: Callable[[], int]) -> None:
+    def watch(
+        self, sampler: Callable[[], Sampler], leaving_bytes: Callable[[], int], clock: Callable[[], float]
+    ) -> None:
         """Gauges of the sampler that is at work and of what is on its way out."""
         watch = self._meter.watch
         watch(f"{_COLLECTOR}sampling_traces_on_memory", "Tracks the number of traces current on memory",
               lambda: len(sampler().open))  # fmt: skip
         watch(f"{_OURS}buffer_bytes", "Memory that undecided traces take.", lambda: sampler().store.held_bytes)
+        watch(f"{_OURS}buffer_capacity_bytes", "Memory that undecided traces may take.",
+              lambda: sampler().store.settings.max_bytes)  # fmt: skip
+        watch(f"{_OURS}decision_lag_seconds", "How long ago the trace was due that should have been decided first.",
+              lambda: sampler().lag_s(clock()))  # fmt: skip
         watch(f"{_OURS}spilled_bytes", "Room on disk that undecided traces take.",
               lambda: sampler().store.spill.disk_bytes)  # fmt: skip
         watch(f"{_OURS}leaving_bytes", "Bytes of kept spans that have not left.", leaving_bytes)

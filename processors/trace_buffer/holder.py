@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, Self
 
 from pipeline.component import Host, Processor
 from pipeline.errors import Code, Refused, StartError
 from pipeline.signals import Batch, Delivery, Outcome, Rooms, Signal
+from processors.holding import Holding
 from processors.trace_buffer.config import BufferConfig
 from processors.trace_buffer.line import Line, Lines
 from processors.trace_buffer.outlet import Outlet
@@ -45,6 +47,8 @@ class TraceHolder(Processor):
         buffer: BufferConfig = config.buffer
         self._max_bytes = round(buffer.max_bytes * self._share)
         self.outlet = self._new_outlet()
+        self._holding = Holding(host, self._held_spans)
+        self.outlet.on_left = partial(self._holding.left, Signal.TRACES)
         self._works: dict[Iterator[None], Delivery] = {}
         self._reserved_bytes = 0
         self._stopped = False
@@ -118,6 +122,10 @@ class TraceHolder(Processor):
     def _check_pressure(self) -> None:
         """Raises Refused where nothing is to be taken in, for want of room."""
 
+    def _uncounted_spans(self) -> int:
+        """Spans that were dropped and are not in the counters yet."""
+        return 0
+
     def _ticked(self, took_s: float) -> None:
         """What was due has been released, in so long a time."""
 
@@ -168,7 +176,9 @@ class TraceHolder(Processor):
             self._check_room(batch)
         # What was reserved behind this processor is not for spans that wait here.
         batch.rooms = None
+        count = batch.count
         work = self._taking_in(batch, self.host.clock.monotonic())
+        self._holding.came(Signal.TRACES, count)
         if next(work, self) is not self:
             await self._go_on(work, batch.delivery)
 
@@ -244,6 +254,9 @@ class TraceHolder(Processor):
         predecessor._end_works()
         self._succeed(predecessor)
         self._watch()
+
+    def _held_spans(self) -> int:
+        return self._held.held_spans + self.outlet.held_spans + self._uncounted_spans()
 
     def _end_works(self) -> None:
         for work in list(self._works):

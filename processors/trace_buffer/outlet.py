@@ -45,7 +45,9 @@ class Outlet:
 
     Attributes:
         held_bytes: of spans that were decided and have not left.
+        held_spans: how many those are, with the ones that were collected last.
         log: decisions are written there before the spans that they are about leave.
+        on_left: is told how many spans have left.
     """
 
     def __init__(self, host: Host, next_stage: Callable[[], Stage]) -> None:
@@ -60,7 +62,8 @@ class Outlet:
         self._progress = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.held_bytes = 0
+        self.held_bytes = self.held_spans = 0
+        self.on_left: Callable[[int], None] = _say_nothing
         self.log: Log | None = None
 
     def add(self, pieces: list[Piece], deliveries: list[Delivery]) -> None:
@@ -68,6 +71,7 @@ class Outlet:
         for head, body, count in pieces:
             self._pieces.append((head, body))
             self._spans += count
+            self.held_spans += count
             self._bytes += len(body)
         self._deliveries += deliveries
         if self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES:
@@ -97,11 +101,14 @@ class Outlet:
         while True:
             while self._leaving:
                 leaving, size_bytes, mark = self._leaving[0]
+                spans = leaving.count
                 if self.log is not None:
                     await self.log.written(mark)
                 await leaving.hand_on(self._next(), self._host)
                 self._leaving.popleft()
                 self.held_bytes -= size_bytes
+                self.held_spans -= spans
+                self.on_left(spans)
                 self._progress.set()
             self._idle.set()
             self._wake.clear()
@@ -124,5 +131,10 @@ class Outlet:
         while self._leaving:
             leaving, size_bytes, _ = self._leaving.popleft()
             self.held_bytes -= size_bytes
+            self.held_spans -= leaving.count
             leaving.end(Outcome.FAILED, Refused("shut down before the traces could be sent"))
         self._idle.set()
+
+
+def _say_nothing(_: int) -> None:
+    pass

@@ -54,6 +54,7 @@ class Store:
         heads: what encloses the spans of all pieces; give it to `divide`.
         spill: what lies on disk.
         relief: what was compressed and spilled.
+        held_spans: how many spans are kept, on disk, too.
     """
 
     def __init__(self, settings: StoreSettings, on_spill_failure: Callable[[OSError], None] | None = None) -> None:
@@ -69,6 +70,7 @@ class Store:
         self._least_above_bytes = settings.compress_above_bytes
         self.settings = settings
         self._held_bytes = self._looked_bytes = self._entered_bytes = 0
+        self.held_spans = 0
         self._to_pack_bytes = self._to_spill_bytes = self._facts_bytes = 0
 
     def __del__(self, rest: Callable[[int], None] = LEDGER.rest) -> None:
@@ -118,7 +120,7 @@ class Store:
 
     def add_all(self, parts: Iterable[tuple[Trace, Part]], delivery: Delivery) -> None:
         """Keep parts of one request, each for its trace."""
-        size_bytes = forks = 0
+        size_bytes = forks = all_spans = 0
         least_above_bytes, alone = self._least_above_bytes, [delivery]
         for trace, (_, head, body, spans) in parts:
             held, body_bytes, count = trace.held, len(body), len(spans)
@@ -141,10 +143,12 @@ class Store:
                     else:
                         deliveries.append(delivery)
             trace.span_count += count
+            all_spans += count
             trace.loose_bytes += body_bytes
             held.append((head, body, count))
             if trace.loose_bytes > least_above_bytes:
                 self.relief.note(trace)
+        self.held_spans += all_spans
         delivery.fork(forks)
         delivery.held += forks
         size_bytes += DELIVERY_BYTES * forks
@@ -185,6 +189,7 @@ class Store:
             delivery.held -= 1
         trace.held = []
         trace.packed_runs = trace.loose_bytes = 0
+        self.held_spans -= trace.span_count
         self._account(-size_bytes)
 
     def forget_all(self, traces: Sequence[Trace]) -> Counter[Delivery]:
@@ -196,6 +201,7 @@ class Store:
         least_above_bytes = self._least_above_bytes
         for trace in traces:
             held, loose_bytes = trace.held, trace.loose_bytes
+            self.held_spans -= trace.span_count
             if len(held) == 1 and not trace.packed_runs and loose_bytes <= least_above_bytes:
                 size_bytes += PIECE_BYTES + loose_bytes + (loose_bytes >> SLACK)
             else:

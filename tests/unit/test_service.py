@@ -442,6 +442,10 @@ async def test_a_bad_file_on_reload_is_counted_and_changes_nothing() -> None:
     await (await receiver_of(service).send({})).delivery.wait()
     value = service.telemetry.registry.collector.get_sample_value
     assert value("penstock_config_reloads_total", {"outcome": "failure"}) == 1
+    assert value("penstock_config_last_reload_successful") == 0
+    service._reload = lambda: settings(BASE)
+    assert await service.reload()
+    assert value("penstock_config_last_reload_successful") == 1
     await service.stop()
 
 

@@ -62,6 +62,8 @@ async def test_refuses_above_the_soft_limit_and_resumes(held: Any) -> None:
     with pytest.raises(Refused):
         await processor.reserve(traces({}), Rooms())
     assert metric_value(processor.host, "otelcol_processor_memory_limiter_refused_spans_total") == 2
+    used, limit = (metric_value(processor.host, f"penstock_memory_limiter_{name}_bytes") for name in ("used", "limit"))
+    assert used > limit == 80 * MIB
     held(-30 * MIB)
     processor.check()
     await processor.consume(traces({}))

@@ -93,6 +93,17 @@ def test_a_deadline_may_move_forward_and_back() -> None:
     assert list(found(wheel, 99.0, rule)) == []
 
 
+def test_lag_is_that_of_the_trace_that_has_been_due_for_longest() -> None:
+    wheel = Wheel()
+    assert wheel.lag_s(9.0) == 0
+    for due_s in (1.0, 3.0):
+        wheel.enter(trace(), due_s)
+    assert wheel.lag_s(0.5) == 0
+    assert wheel.lag_s(2.5) == 1.5
+    wheel.take_first()
+    assert wheel.lag_s(5.0) == 2.0
+
+
 def test_what_is_put_back_is_found_again() -> None:
     wheel, first, second = Wheel(), trace(), trace()
     for each in (first, second):
