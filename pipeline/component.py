@@ -232,7 +232,14 @@ class Processor(Component):
 
 
 class Exporter(Component):
-    """Sends batches to one backend. Queueing, batching, retry and timeout are the delivery stage's work."""
+    """Sends batches to one backend. Queueing, batching, retry and timeout are the delivery stage's work.
+
+    Attributes:
+        ordered: whether batches are sent one after the other, each until it has arrived or is given up, so that none
+            overtakes another, not even during a reload.
+    """
+
+    ordered: ClassVar[bool] = False
 
     @abstractmethod
     async def export(self, batch: Batch) -> None:

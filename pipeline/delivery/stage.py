@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pipeline.component import Exporter, Host
@@ -15,6 +15,7 @@ from pipeline.delivery.queue import MemoryQueue, Queue
 from pipeline.delivery.sender import Sender
 from pipeline.delivery.settings import SendingQueue, delivery_of
 from pipeline.delivery.shipment import Shipment
+from pipeline.delivery.turn import Turn
 from pipeline.errors import Code, DeliveryError, Refused, Rejected
 from pipeline.signals import Batch, Delivery, Outcome, Rooms, Signal
 
@@ -58,6 +59,10 @@ class DeliveryStage:
         )
         self._source = None if queue is None or self._queue is None else self._source_of(queue, self._queue)
         self._max_consumers = 0 if queue is None else queue.num_consumers
+        self._turn: Turn | None = None
+        if exporter.ordered:
+            self._max_consumers = min(1, self._max_consumers)
+            self._turn = host.shared(Turn, Turn)
         self._wait_for_result = queue is not None and queue.wait_for_result
         self._consumers = 0
         self._under_way: set[Shipment] = set()
@@ -138,7 +143,8 @@ class DeliveryStage:
     async def _send_now(self, batch: Batch) -> None:
         if self._drain.end_s is not None:
             raise _shutting_down()
-        self._start(self._ship, Shipment([batch]))
+        shipment = Shipment([batch])
+        self._start(shipment, self._ship(shipment) if self._turn is None else self._turn.run(self._ship, shipment))
 
     async def _with_result(self, batch: Batch, submit: Callable[[Batch], Awaitable[None]]) -> None:
         """Submit the batch and wait until it has ended; when it failed, the caller owns it again."""
@@ -170,30 +176,45 @@ class DeliveryStage:
 
     def _dispatch(self) -> None:
         """Start consumers while there are work and consumers."""
+        if self._turn is not None:
+            self._dispatch_in_turn(self._turn)
+            return
         while self._source is not None and self._consumers < self._max_consumers:
             piece = self._source.take()
             if piece is None:
                 return
             self._consumers += 1
-            self._start(self._work, Shipment(piece))
+            shipment = Shipment(piece)
+            self._start(shipment, self._work(shipment))
 
-    def _start(self, work: Callable[[Shipment], Any], shipment: Shipment) -> None:
+    def _dispatch_in_turn(self, turn: Turn) -> None:
+        """Start the one consumer, which takes nothing before it is its turn: what a reload gives back comes first."""
+        if self._source is not None and not self._consumers:
+            self._consumers = 1
+            self._run(turn.run(self._work))
+
+    def _start(self, shipment: Shipment, work: Coroutine[Any, Any, None]) -> None:
         self._under_way.add(shipment)
-        task = self._host.tasks.start(work(shipment), "deliver")
+        self._run(work)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._host.tasks.start(work, "deliver")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, shipment: Shipment) -> None:
+    async def _work(self, shipment: Shipment | None = None) -> None:
         """One consumer: send until nothing is ready."""
         assert self._source is not None, "only stages with a queue have consumers"  # noqa: S101 - for the type checker
         while True:
-            await self._ship(shipment)
+            if shipment is not None:
+                await self._ship(shipment)
             piece = self._source.take()
             if piece is None:
                 break
             shipment = Shipment(piece)
             self._under_way.add(shipment)
         self._consumers -= 1
+        self._idle.set()
 
     async def _ship(self, shipment: Shipment) -> None:
         """Send; a shipment that is cancelled stays in `_under_way`, where `drain` ends it."""
@@ -234,7 +255,7 @@ class DeliveryStage:
     async def _wait_until_idle(self, deadline_s: float) -> None:
         try:
             async with self._host.clock.timeout(deadline_s):
-                while self._under_way or (self._queue is not None and self._queue.has_more):
+                while self._under_way or self._consumers or (self._queue is not None and self._queue.has_more):
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
