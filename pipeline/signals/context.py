@@ -36,6 +36,8 @@ class Context:
             return None if values is None else ";".join(values)
         if area == "auth" and self.auth is not None:
             value = (self.auth.subject or None) if key == "subject" else self.auth.attributes.get(key)
+            if isinstance(value, list | tuple):
+                return ";".join(map(str, value))
             return None if value is None else str(value)
         if source == "client.address":
             return self.peer or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -19,7 +20,14 @@ from pipeline.registry import Kind
 from pipeline.testing import make_host
 from pipeline.testing.conformance import check_exporter, check_life, check_processor, declaration_problems
 
-HEAVY = ("hyperscan", "genai_prices", "grpc", "aiohttp", "phonenumbers", "zstandard", "bcrypt", "re2")
+# A public key as issuers of tokens publish theirs.
+KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "IjJldsmIOPA5bmqdQHcNWkZhGJfeX0LVmuOcBvIUNU4",
+    "y": "UUx_ELaV0qvb8XzuCga9sewMMfFqZ8h2ag8ZXROJf_s",
+}
+HEAVY = ("hyperscan", "genai_prices", "grpc", "aiohttp", "phonenumbers", "zstandard", "bcrypt", "re2", "jwt")
 
 
 @cache
@@ -34,6 +42,7 @@ def components(*kinds: Kind) -> list[Any]:
 
 def config_of(kind: Kind, component: type[Component], folder: Path) -> Any:
     """The component's own example, read as the configuration of a whole file would be."""
+    (folder / "keys.json").write_text(json.dumps({"keys": [KEY]}))
     example = yaml.safe_load(
         re.sub(r"(?<!/)localhost:\d+", "localhost:0", component.example.replace("$TMP", str(folder)))
     )
