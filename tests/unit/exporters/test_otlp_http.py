@@ -108,7 +108,7 @@ async def test_gzip_is_the_default_and_its_level_can_be_chosen() -> None:
 
 
 async def test_a_coding_whose_library_is_not_installed_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.exporters.otlp_http.available", lambda _: False)
+    monkeypatch.setattr("pipeline.exporters.http_backend.available", lambda _: False)
 
     with pytest.raises(StartError, match=r"penstock\[compression\]"):
         async with exporter_to("http://localhost:1", compression="lz4"):
