@@ -60,7 +60,7 @@ def test_accepted_is_sent_plus_failed(processors: dict[str, Any], tmp_path: Path
         with penstock(config, tmp_path, ports=[intake, page]):
             client = Client(f"127.0.0.1:{intake}", spans=50)
             for _ in range(40):
-                assert client.send()
+                assert client.send(), client.codes
             poisonous = {number for number in client.sent if number % POISON_EVERY == 0}
             deadline = time.monotonic() + 60
             while set(picky.arrived) != client.sent - poisonous and time.monotonic() < deadline:
