@@ -13,7 +13,7 @@ DATA ?= tests/data/adversarial
 .PHONY: demo chat test lint bench bench-soak docs servers eval-adversarial eval-captures eval-cost eval-faults eval-latency \
 	eval-metrics eval-redaction eval-sampling price-changes \
 	record check-pairs train-adversarial \
-	lock clean
+	lock sbom try-image clean
 
 demo: .venv/.run
 	$(BIN)/penstock demo $(DEMO_ARGS)
@@ -88,11 +88,23 @@ check-pairs: .venv/.dev
 train-adversarial: .venv/.train
 	$(BIN)/python -m training.adversarial $(DATA)
 
-# Regenerates the lock files; needs the program `uv`.
+# Regenerates the lock files; needs the program `uv`. The image's have a hash for each file of each package.
+UV_LOCK := uv pip compile -q --no-annotate --no-header --no-emit-index-url
+UV_LOCK_IMAGE := $(UV_LOCK) --python-version 3.11 --python-platform linux --generate-hashes
 lock:
-	uv pip compile -q --universal --python-version 3.11 --all-extras --no-annotate --no-header --no-emit-index-url pyproject.toml -o requirements.lock
-	uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --no-annotate --no-header --no-emit-index-url pyproject.toml -c requirements.lock -o requirements-dev.lock
-	uv pip compile -q --universal --python-version 3.11 --all-extras --group train --no-annotate --no-header --no-emit-index-url pyproject.toml -c requirements-dev.lock -o requirements-train.lock
+	$(UV_LOCK) --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+	$(UV_LOCK) --universal --python-version 3.11 --all-extras --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(UV_LOCK) --universal --python-version 3.11 --all-extras --group train pyproject.toml -c requirements-dev.lock -o requirements-train.lock
+	$(UV_LOCK_IMAGE) --all-extras pyproject.toml -c requirements.lock -o deploy/docker/requirements.lock
+	echo 'hatchling>=1.26' | $(UV_LOCK_IMAGE) - -c requirements-dev.lock -o deploy/docker/build.lock
+
+# What is in the image, as CycloneDX; from its lock file.
+sbom: .venv/.dev
+	$(BIN)/python scripts/sbom
+
+# Performs the steps of the Dockerfile in a fresh Debian root and runs what comes out; needs root, debootstrap, the network.
+try-image: .venv/.dev
+	$(BIN)/pytest -n 0 -m soak --timeout 3600 tests/integration/test_image.py $(TEST_ARGS)
 
 clean:
 	rm -rf .venv build dist
