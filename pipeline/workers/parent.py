@@ -41,6 +41,10 @@ class Parent:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._is_current = self._meter.gauge(
+            "penstock_config_last_reload_successful", "0: the last reload failed, an older configuration runs."
+        )
+        self._is_current.set(1)
         restarts = self._meter.counter("penstock_worker_restarts", "Workers that ended by themselves.")
         ports: set[str] = set()
         self._workers = [
@@ -156,6 +160,7 @@ class Parent:
             problem = await self._change()
             self._manager.reloaded(RELOAD_FAILED if problem else self._status())
             outcome = "failure" if problem else "success"
+            self._is_current.set(0 if problem else 1)
             self._meter.counter("penstock_config_reloads", "Reloads of the configuration.", outcome=outcome).inc()
             if problem:
                 self._log.error("Reload failed. The old configuration runs on.", error=problem)

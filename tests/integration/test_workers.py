@@ -322,6 +322,7 @@ def test_a_reload_that_fails_changes_no_worker(tmp_path: Path) -> None:
             workers.reload(_wrong(good, what, tmp_path, taken.getsockname()[1]))
             eventually(lambda count=count: workers.value("penstock_config_reloads_total") == count)  # type: ignore[misc]
             assert "Reload failed. The old configuration runs on." in workers.server.log()[before:], what
+            eventually(lambda: workers.value("penstock_config_last_reload_successful") == 0)
             assert workers.value("otelcol_exporter_queue_capacity") == 2000
             workers.send()
             eventually(workers.arrived)
