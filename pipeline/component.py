@@ -134,6 +134,11 @@ class Component(ABC):
         """Why several processes cannot each run it with this configuration, and what to do instead; empty: they can."""
         return ""
 
+    @classmethod
+    def sees_all_of(cls, config: Any) -> Literal["", "traces", "series"]:  # noqa: ARG003 - for those it depends on
+        """`sees_all` with this configuration."""
+        return cls.sees_all
+
     async def reconfigure(self, config: Any) -> bool:
         """Take over a changed configuration while running (a reload); False when a new instance is needed.
 

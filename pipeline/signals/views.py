@@ -65,6 +65,11 @@ class View:
             attributes = self._attributes = Attributes(self.pb.attributes, self.content)
         return attributes
 
+    @property
+    def has_attributes(self) -> bool:
+        """Whether somebody has asked for them: they are there already, and cost nothing more."""
+        return self._attributes is not None
+
     def some_attributes(self, names: Container[str]) -> Mapping[str, Value]:
         """Those of `names`, perhaps with others, to be read only: cheaper where nobody has asked for all of them."""
         if self._attributes is not None:

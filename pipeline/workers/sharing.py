@@ -26,16 +26,26 @@ def _problems(settings: Settings, workers: int) -> Iterator[Problem]:
         if reason:
             message = f"not with --workers {workers}: {reason}; or run one worker"
             yield used.position.problem(message, used.path)
-        elif used.cls.sees_all:
+        elif parts := used.cls.sees_all_of(used.config):
             unkeyed = [r for r in _receivers_before(settings, used) if not r.cls.keyed]
             if unkeyed:
-                yield used.position.problem(_divided(used, unkeyed, workers), used.path)
+                yield used.position.problem(_divided(_PARTS[parts], unkeyed, workers), used.path)
+    yield from _guarded_pages(settings, workers)
 
 
-def _divided(used: ComponentSettings, unkeyed: Iterable[ComponentSettings], workers: int) -> str:
+def _guarded_pages(settings: Settings, workers: int) -> Iterator[Problem]:
+    """The page of all workers is the parent's, where no extension runs."""
+    for index, reader in enumerate(settings.service.telemetry.metrics.readers):
+        if reader.pull is not None and reader.pull.exporter.prometheus.auth is not None:
+            path = ("service", "telemetry", "metrics", "readers", index, "pull", "exporter", "prometheus", "auth")
+            message = "the page is served by a process that runs no extensions; use tls with client_ca_file"
+            yield Problem(f"not with --workers {workers}: {message}, or run one worker", path)
+
+
+def _divided(parts: str, unkeyed: Iterable[ComponentSettings], workers: int) -> str:
     names = ", ".join(f'"{receiver.id}"' for receiver in unkeyed)
     return (
-        f"not with --workers {workers}: it must see {_PARTS[used.cls.sees_all]}, and what comes through {names} is "
+        f"not with --workers {workers}: it must see {parts}, and what comes through {names} is "
         "divided among workers by connection; run it behind a keyed receiver (kafka), in a process of its own, or run "
         "one worker"
     )

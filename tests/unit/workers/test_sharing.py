@@ -51,6 +51,12 @@ def test_components_that_cannot_be_shared(pipelines: str, found: list[str]) -> N
     assert problems(pipelines, workers=1) == []
 
 
+@pytest.mark.parametrize(("keys", "found"), [("", []), ("max_trace_bytes: 1000000", ["processors::limits"])])
+def test_what_must_be_seen_may_depend_on_the_configuration(keys: str, found: list[str]) -> None:
+    base = BASE.replace("service:", f"processors: {{limits: {{{keys}}}}}\nservice:")
+    assert problems("{traces: {receivers: [nop], processors: [limits], exporters: [nop]}}", base=base) == found
+
+
 def test_what_no_pipeline_uses_is_no_problem() -> None:
     assert problems("{traces: {receivers: [nop], exporters: [nop]}}") == []
 
