@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from pydantic import Field, model_validator
 
+from pipeline.cgroup import limits
 from pipeline.component import Host, Processor
 from pipeline.config import ConfigModel, Duration, InvalidKey
 from pipeline.errors import Refused
@@ -178,16 +179,12 @@ def _limits(config: MemoryLimiterConfig) -> tuple[int, int]:
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
-    """Memory this process may use: the limit of its cgroup (v2, v1) where it has one, else the machine's."""
-    total = _machine_bytes()
-    for name in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = (root / name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            return min(total, int(text))
-    return total
+    """Memory this process may use: the least limit of its cgroups (v2, v1) where they have one, else the machine's."""
+    texts = [
+        *limits("memory.max", root=root),
+        *limits("memory.limit_in_bytes", controller="memory", root=root),
+    ]
+    return min([_machine_bytes(), *(int(text) for text in texts if text.isdigit())])
 
 
 def _machine_bytes() -> int:

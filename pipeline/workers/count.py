@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pipeline.cgroup import limits
+
 _MOST: Final = 256
-_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
-"""Quota and period of a cgroup in microseconds, `max 100000` without a quota (Linux, cgroup v2)."""
 
 
 def worker_count(text: str) -> int:
@@ -24,12 +25,16 @@ def worker_count(text: str) -> int:
     return int(text)
 
 
-def cpus(cpu_max: Path = _CPU_MAX) -> int:
-    """CPUs that this process may use, by its affinity and the quota of its cgroup; at least 1."""
+def cpus(root: Path = Path("/")) -> int:
+    """CPUs that this process may use, by its affinity and the quotas of its cgroups; at least 1."""
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        quota, period = cpu_max.read_text(encoding="ascii").split()
-        return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return count
+    return max(1, min([count, *_quotas(root)]))
+
+
+def _quotas(root: Path) -> Iterator[int]:
+    """Whole CPUs, of each cgroup with a quota (v2): quota and period in microseconds, `max 100000` without one."""
+    for text in limits("cpu.max", root=root):
+        quota, _, period = text.partition(" ")
+        if quota.isdigit() and period.isdigit():
+            yield int(quota) // int(period)

@@ -36,7 +36,8 @@ def test_as_many_as_there_are_cpus() -> None:
 )
 def test_the_quota_of_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, expected: int) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    path = tmp_path / "cpu.max"
+    path = tmp_path / "sys/fs/cgroup/cpu.max"
+    path.parent.mkdir(parents=True)
     path.write_text(quota, encoding="ascii")
-    assert cpus(path) == expected
+    assert cpus(tmp_path) == expected
     assert cpus(tmp_path / "absent") == 8
