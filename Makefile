@@ -10,9 +10,9 @@ CASES ?= tests/data/cost/cases.jsonl
 TEXTS ?= tests/data/redaction
 DATA ?= tests/data/adversarial
 
-.PHONY: demo chat test lint bench bench-soak docs servers eval-adversarial eval-captures eval-cost eval-faults eval-latency \
+.PHONY: demo chat test lint bench bench-soak docs dashboards servers eval-adversarial eval-captures eval-cost eval-faults eval-latency \
 	eval-metrics eval-redaction eval-sampling price-changes \
-	record check-pairs train-adversarial \
+	record check-pairs train-adversarial chart \
 	lock sbom try-image clean
 
 demo: .venv/.run
@@ -38,6 +38,19 @@ bench-soak: .venv/.dev
 
 docs: .venv/.run
 	$(BIN)/penstock docs docs/components
+
+# A chart reads no files outside its folder: copies of those that it needs. A test compares them.
+chart:
+	rm -rf deploy/helm/penstock/files
+	mkdir -p $(addprefix deploy/helm/penstock/files/,configs/overlays rules dashboards)
+	cp $(addprefix configs/,$(addsuffix .yaml,gateway gateway-kafka worker-kafka sidecar)) deploy/helm/penstock/files/configs
+	cp configs/overlays/*.yaml deploy/helm/penstock/files/configs/overlays
+	cp deploy/prometheus/*.rules.yaml deploy/helm/penstock/files/rules
+	cp deploy/grafana/dashboards/*.json deploy/helm/penstock/files/dashboards
+
+# Grafana dashboards out of deploy/grafana/sources, and their table in docs/dashboards.md.
+dashboards: .venv/.run
+	$(BIN)/python -m deploy.grafana.build
 
 servers:
 	scripts/servers
