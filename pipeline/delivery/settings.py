@@ -162,11 +162,18 @@ class DeliveryConfig(ConfigModel):
         "need not stand in a pipeline. Dead letters are data as it was behind this exporter's processors.",
     )
 
+    @property
+    def delivery_queue(self) -> SendingQueue:
+        """The queue, for exporters that have more than one way to write it."""
+        return self.sending_queue
+
 
 def delivery_of(config: ConfigModel) -> tuple[float | None, SendingQueue | None, RetryOnFailure | None]:
     """Timeout in seconds, queue and retry of an exporter's configuration; None for what is off or has no key."""
     timeout_s: float | None = getattr(config, "timeout", None) or None
     queue: SendingQueue | None = getattr(config, "sending_queue", None)
+    if isinstance(config, DeliveryConfig):
+        queue = config.delivery_queue
     retry: RetryOnFailure | None = getattr(config, "retry_on_failure", None)
     queue = queue if queue and queue.enabled else None
     retry = retry if retry and retry.enabled else None

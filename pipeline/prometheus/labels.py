@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.prometheus.names import label_name
 from pipeline.prometheus.settings import ResourceConversion
-from pipeline.signals import Attributes, Value
+from pipeline.signals import Value
 from pipeline.signals.plain import as_text
 from pipeline.telemetry.exposition import Exemplar, Labels
 
@@ -66,7 +66,9 @@ def target_labels(resource: Mapping[str, Value], *, utf8: bool) -> Labels:
     return tuple(sorted((rest | own).items())) if own and rest else ()
 
 
-def scope_labels(name: str, version: str, schema_url: str, attributes: Attributes, *, utf8: bool) -> dict[str, str]:
+def scope_labels(
+    name: str, version: str, schema_url: str, attributes: Mapping[str, Value], *, utf8: bool
+) -> dict[str, str]:
     """`otel_scope_*`."""
     labels: dict[str, str] = {}
     translate(attributes.items(), labels, utf8=utf8, prefix="otel_scope_")

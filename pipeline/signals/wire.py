@@ -118,9 +118,9 @@ class _Cutter:
         return piece
 
 
-def fields(data: memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tuple[int, int, int, int]]]:
+def fields(data: bytes | memoryview, wanted: tuple[int, ...]) -> tuple[bytes, list[tuple[int, int, int, int]]]:
     """The head of a message, and (tag, start, body start, end) of each wanted length-delimited field."""
-    head: list[memoryview] = []
+    head: list[bytes | memoryview] = []
     children = []
     position, size = 0, len(data)
     try:

@@ -1,0 +1,127 @@
+"""What one batch has for Prometheus: samples by series, and the requests that they are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import itemgetter
+
+from pipeline.exporters.prometheus_remote_write.encoding import Stamp, varint
+
+Timed = list[tuple[int, bytes]]
+
+
+class Series:
+    """Samples of one series, as a field of a request."""
+
+    __slots__ = ("_exemplars", "_labels", "encoded", "samples")
+
+    def __init__(self, labels: bytes, samples: list[bytes], exemplars: bytes = b"") -> None:
+        """`samples` in the order of their times; exemplars go with the first of them where they are parted."""
+        self._labels = labels
+        self._exemplars = exemplars
+        self.samples = samples
+        body = labels + (samples[0] if len(samples) == 1 else b"".join(samples)) + exemplars
+        self.encoded = b"\x0a" + varint(len(body)) + body
+
+    def parted(self) -> tuple[Series, Series]:
+        """The first sample alone, and the others."""
+        first, *others = self.samples
+        return Series(self._labels, [first], self._exemplars), Series(self._labels, others)
+
+
+class Metadata(Series):
+    """What metrics are: counts no samples."""
+
+    __slots__ = ()
+
+    def __init__(self, encoded: bytes) -> None:
+        """Take fields of a request."""
+        self.samples = []
+        self.encoded = encoded
+
+
+class Collected:
+    """Samples of one batch.
+
+    Attributes:
+        series: (time in ms, sample or native histogram as a field) by the bytes of labels.
+        duplicates: samples that had the time of another of their series, and another value.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.series: dict[bytes, Timed] = {}
+        self.exemplars: dict[bytes, Timed] = {}
+        self.metadata: dict[str, bytes] = {}
+        self.stamps: dict[bytes, Stamp] = {}
+        self.duplicates = 0
+
+    def add(self, labels: bytes, stamp: Stamp, value: bytes) -> None:
+        """Add a sample; `value` is its double."""
+        self.put(labels, stamp.time_ms, stamp.before + value + stamp.behind)
+
+    def put(self, labels: bytes, time_ms: int, encoded: bytes) -> None:
+        """Add what is encoded already."""
+        timed = self.series.get(labels)
+        if timed is None:
+            self.series[labels] = [(time_ms, encoded)]
+        else:
+            timed.append((time_ms, encoded))
+
+    def add_exemplar(self, labels: bytes, time_ms: int, encoded: bytes) -> None:
+        """Add an exemplar."""
+        self.exemplars.setdefault(labels, []).append((time_ms, encoded))
+
+    def stamp(self, time: bytes) -> Stamp:
+        """The stamp of a time in nanoseconds as it stands on the wire; a batch has few times and many points."""
+        stamp = self.stamps.get(time)
+        if stamp is None:
+            stamp = self.stamps[time] = Stamp.of(int.from_bytes(time, "little"))
+        return stamp
+
+    def requests(self, max_bytes: int) -> Iterator[list[Series]]:
+        """The series of each request, of at most `max_bytes` unless one series is larger; metadata come last."""
+        request: list[Series] = []
+        size = 0
+        for series in self._series():
+            length = len(series.encoded)
+            if request and size + length > max_bytes:
+                yield request
+                request, size = [], 0
+            request.append(series)
+            size += length
+        if request:
+            yield request
+            yield from self._metadata(max_bytes)
+
+    def _series(self) -> Iterator[Series]:
+        exemplars = self.exemplars
+        for labels, timed in self.series.items():
+            samples = [timed[0][1]] if len(timed) == 1 else self._sorted(timed)
+            examples = b""
+            if labels in exemplars:
+                examples = b"".join([each for _, each in sorted(exemplars[labels], key=itemgetter(0))])
+            yield Series(labels, samples, examples)
+
+    def _sorted(self, timed: Timed) -> list[bytes]:
+        timed.sort(key=itemgetter(0))
+        last_ms, kept = -1, list[bytes]()
+        for time_ms, sample in timed:
+            if time_ms != last_ms:
+                kept.append(sample)
+            elif sample != kept[-1]:
+                self.duplicates += 1
+            last_ms = time_ms
+        return kept
+
+    def _metadata(self, max_bytes: int) -> Iterator[list[Series]]:
+        fields: list[bytes] = []
+        size = 0
+        for encoded in self.metadata.values():
+            if fields and size + len(encoded) > max_bytes:
+                yield [Metadata(b"".join(fields))]
+                fields, size = [], 0
+            fields.append(encoded)
+            size += len(encoded)
+        if fields:
+            yield [Metadata(b"".join(fields))]

@@ -1,0 +1,118 @@
+"""What is left to send of one batch, over all attempts: what has arrived is not sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable
+
+from pipeline.delivery.shipment import Pieces
+from pipeline.errors import DeliveryError, Refused
+from pipeline.exporters.prometheus_remote_write.answers import RejectedSamples
+from pipeline.exporters.prometheus_remote_write.collected import Series
+
+Post = Callable[[bytes], Awaitable[DeliveryError | None]]
+
+
+class Request(Pieces[Series]):
+    """One request, and the pieces it falls into when the backend rejects it.
+
+    Pieces hold whole series. Of a series that is rejected alone, each sample waits until those before it have arrived
+    or are given up.
+    """
+
+    __slots__ = ("_parted",)
+
+    def __init__(self, series: list[Series]) -> None:
+        """Start with one piece."""
+        super().__init__(series)
+        self._parted: deque[Series] = deque()
+
+    def count(self, piece: list[Series]) -> int:
+        """Series in a piece."""
+        return len(piece)
+
+    def halves(self, piece: list[Series]) -> list[list[Series]]:
+        """Two pieces of one, between its series."""
+        middle = len(piece) // 2
+        return [piece[:middle], piece[middle:]]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything has arrived or is given up."""
+        return not self.pieces and not self._parted
+
+    async def send(self, post: Post, work: Work) -> Refused | None:
+        """Send until everything has arrived or is given up; what a refusal leaves is sent by the next call."""
+        while not self.is_done:
+            part = self._parted[0] if self._parted else None
+            piece = self.next() if part is None else [part]
+            error = await post(b"".join([series.encoded for series in piece]))
+            if isinstance(error, Refused):
+                return error
+            if part is not None:
+                self._parted.popleft()
+            elif error is None:
+                self.arrived(piece)
+            if error is None:
+                work.arrived += _samples(piece)
+            else:
+                self._reject(piece, error, work, is_part=part is not None)
+        return None
+
+    def _reject(self, piece: list[Series], error: DeliveryError, work: Work, *, is_part: bool) -> None:
+        divisible = isinstance(error, RejectedSamples) and error.divisible
+        if not divisible:
+            lost = [piece] if is_part else [piece, *(each for each in self.pieces if each is not piece)]
+            self.pieces.clear()
+        elif len(piece) == 1 and len(piece[0].samples) > 1:
+            if not is_part:
+                self.given_up(piece)
+            self._parted.extendleft(reversed(piece[0].parted()))
+            return
+        else:
+            lost = [piece] if is_part else self.rejected(piece)
+        work.give_up([series for each in lost for series in each], error)
+
+
+def _samples(piece: Iterable[Series]) -> int:
+    return sum(len(series.samples) for series in piece)
+
+
+class Work:
+    """The requests of one batch.
+
+    Attributes:
+        arrived: samples that the backend has.
+        rejected: samples that it will never take, by reason.
+    """
+
+    def __init__(self, requests: Iterable[list[Series]]) -> None:
+        """Nothing is sent yet."""
+        self._requests = [Request(series) for series in requests]
+        self.arrived = 0
+        self.rejected: Counter[str] = Counter()
+        self.error: DeliveryError | None = None
+
+    def give_up(self, series: Iterable[Series], error: DeliveryError) -> None:
+        """The backend will never take these."""
+        reason = error.reason if isinstance(error, RejectedSamples) else "internal"
+        self.rejected[reason] += _samples(series)
+        self.error = error
+
+    async def send(self, post: Post, parallel: int) -> Refused | None:
+        """Send what is left, at most `parallel` requests at a time; a series is in one of them."""
+        waiting = deque(self._requests)
+
+        async def some() -> Refused | None:
+            while waiting:
+                refused = await waiting.popleft().send(post, self)
+                if refused is not None:
+                    return refused
+            return None
+
+        async with asyncio.TaskGroup() as group:
+            senders = [group.create_task(some()) for _ in range(min(parallel, len(waiting)))]
+        self._requests = [request for request in self._requests if not request.is_done]
+        found = [refused for sender in senders if (refused := sender.result()) is not None]
+        return max(found, key=lambda refused: refused.retry_after_s or 0, default=None)
