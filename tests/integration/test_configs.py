@@ -17,6 +17,8 @@ LAID = (
     ("gateway", "overlays/sampling"),
     ("gateway", "overlays/adversarial"),
     ("gateway", "overlays/adversarial", "overlays/sampling"),
+    ("tempo", "overlays/sampling"),
+    ("tempo", "overlays/adversarial"),
     ("worker-kafka", "overlays/sampling"),
     ("worker-kafka", "overlays/sampling", "overlays/sampling-kafka"),
 )
@@ -60,4 +62,4 @@ def test_what_times_calls_sees_their_log_records_too(path: Path) -> None:
 
 
 def test_all_layouts_are_there() -> None:
-    assert {"quickstart", "sidecar", "gateway", "gateway-kafka", "worker-kafka"} <= {path.stem for path in CONFIGS}
+    assert {"quickstart", "sidecar", "gateway", "gateway-kafka", "worker-kafka", "tempo"} <= {path.stem for path in CONFIGS}
