@@ -85,6 +85,13 @@ class Host:
         found: T = by_id[key]
         return found
 
+    def authenticator(self, component_id: ComponentId | str) -> ServerAuthenticator:
+        """The extension that checks clients. Raises StartError where it is not started, or checks nobody."""
+        extension = self.extension(component_id)
+        if not isinstance(extension, ServerAuthenticator):
+            raise StartError(f'{self.id}: extension "{component_id}" is not a server authenticator')
+        return extension
+
     def extension(self, component_id: ComponentId | str) -> Extension:
         """The extension a configuration names. Raises StartError where it is not in `service.extensions`."""
         try:

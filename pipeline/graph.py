@@ -121,11 +121,16 @@ class Graph:
         running = previous.find(kind, settings.id)
         if running is None or type(running) is not settings.cls or running.config != settings.config:
             return False
-        return all(
-            self.extensions.get(extension) is previous.extensions[extension]
-            for extension in _mentioned(settings.config)
-            if extension in previous.extensions and kind is not Kind.EXTENSION
-        )
+        mentioned = [extension for extension in _mentioned(settings.config) if extension in previous.extensions]
+        if kind is Kind.EXTENSION:
+            # Those that stand behind it in the list are not built yet.
+            return all(self._stays(extension, previous) for extension in mentioned)
+        return all(self.extensions.get(extension) is previous.extensions[extension] for extension in mentioned)
+
+    def _stays(self, extension: ComponentId, previous: Graph) -> bool:
+        service = self.settings.service
+        is_started = extension in service.extensions
+        return is_started and self._is_unchanged(self.settings.extensions[extension], Kind.EXTENSION, previous)
 
     def _host(self, component_id: ComponentId, kind: Kind, pipeline: str = "") -> Host:
         name = f"{kind.singular}:{component_id}"

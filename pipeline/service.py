@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.component import Committing, Component, PipelineWatcher, Receiver
+from pipeline.component import Committing, Component, PipelineWatcher, Receiver, ServerAuthenticator
 from pipeline.config.ids import ComponentId
 from pipeline.config.settings import Settings
 from pipeline.errors import PenstockError, StartError
@@ -16,6 +16,7 @@ from pipeline.graph import Graph, describe
 from pipeline.heap import settle
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
+from pipeline.transport.admin import Authenticate
 from pipeline.worker import Worker
 
 # What a reload may wait for deliveries of the old set that end on it.
@@ -38,7 +39,12 @@ class Service:
         self._reload = reload
         self._reloading = asyncio.Lock()
         self._retired: set[asyncio.Task[None]] = set()
-        self.telemetry = Telemetry(settings.service.telemetry, self._clock, worker=Worker.of_environment())
+        self.telemetry = Telemetry(
+            settings.service.telemetry,
+            self._clock,
+            worker=Worker.of_environment(),
+            find_authenticator=self._authenticator,
+        )
         self.log = self.telemetry.log()
         self.graph = Graph(settings, self.telemetry, self._clock)
         self._reloads = {
@@ -64,6 +70,12 @@ class Service:
             raise
         _tell_watchers(self.graph, ready=True)
         self.log.info("Everything is ready. Begin running and processing data.")
+
+    def _authenticator(self, component_id: ComponentId) -> Authenticate:
+        extension: object = self.graph.extensions.get(component_id)
+        if not isinstance(extension, ServerAuthenticator):
+            raise StartError(f'extension "{component_id}" is not a server authenticator')
+        return extension.authenticate
 
     def _warn(self, settings: Settings) -> None:
         for warning in settings.warnings:
@@ -98,12 +110,14 @@ class Service:
         new = Graph(settings, self.telemetry, self._clock, previous=old)
         change = _Change(new, old)
         await change.apply()
+        # From here on, since the page of own metrics may ask for extensions that are new.
+        self.graph = new
         try:
             await self.telemetry.apply(settings.service.telemetry)
         except BaseException:
+            self.graph = old
             await change.undo()
             raise
-        self.graph = new
         self._warn(settings)
         _tell_watchers(new, ready=True)
         earlier = tuple(self._retired)

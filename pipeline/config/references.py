@@ -38,7 +38,9 @@ def unresolved(result: Examination) -> Iterator[Problem]:
     for kind in KINDS:
         for component in result.components[kind].values():
             if (kind, component.id) in used:
-                yield from _unresolved_in(component, result.root, targets)
+                yield from _unresolved_in(component.config, component.path, result.root, targets)
+    if result.service is not None:
+        yield from _unresolved_in(result.service.telemetry, ("service", "telemetry"), result.root, targets)
 
 
 def with_named_exporters(
@@ -66,11 +68,11 @@ def exporters_named(
                 yield (*settings.path, *path), target
 
 
-def _unresolved_in(component: ComponentSettings, root: Mapping, targets: dict[str, set[Any]]) -> Iterator[Problem]:
-    for below, value, reference in references(component.config):
+def _unresolved_in(config: BaseModel, at: Path, root: Mapping, targets: dict[str, set[Any]]) -> Iterator[Problem]:
+    for below, value, reference in references(config):
         names = targets.get(reference.kind, set())
         if value not in names:
-            path = (*component.path, *below)
+            path = (*at, *below)
             _, _, node = locate(root, path)
             where = "listed under service::extensions" if reference.kind == "extensions" else "configured"
             near = hint(str(value), map(str, names), all_of=f"{where} are")

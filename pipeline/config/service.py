@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.config.durations import Duration
 from pipeline.config.ids import ComponentId
 from pipeline.config.model import ConfigModel, InvalidKey, refused
+from pipeline.config.server import PageAuth, ServerTls
 from pipeline.config.types import ANY_CASE, Secret
 
 TelemetryLevel = Annotated[Literal["none", "basic", "normal", "detailed"], ANY_CASE]
@@ -63,6 +64,8 @@ class PrometheusPull(ConfigModel):
 
     host: str = Field("localhost", description="Host to listen on.")
     port: int = Field(8888, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls: ServerTls | None = Field(None, description="Serve HTTPS. A key of ours.")
+    auth: PageAuth | None = Field(None, description="Who checks scrapers. A key of ours.")
     without_scope_info: bool = Field(False, description="Leave out `otel_scope_*` labels.")
     without_units: bool = Field(False, description="Leave out unit suffixes in names.")
     without_type_suffix: bool = Field(False, description="Leave out `_total` in names of counters.")

@@ -12,7 +12,9 @@ from pydantic import Field, field_validator
 
 from pipeline.component import Extension, Host
 from pipeline.config import ConfigModel, Duration, format_duration, refused
+from pipeline.config.server import PageAuth
 from pipeline.errors import StartError
+from pipeline.transport.admin import Authenticate, authenticate_of, refusal_of
 from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import bind, bound_endpoint, resolve, split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _V2: Final = "version 2 of the health page is not available; remove the key and use endpoint and path"
-_PAGE: Final = "the page is a small answer to a GET, sent at once and for everybody; remove the key"
+_PAGE: Final = "the page is a small answer to a GET, sent at once; remove the key"
 _GRACE_S: Final = 1.0
 
 
@@ -39,6 +41,7 @@ class HealthCheckConfig(ConfigModel):
     path: str = Field("/", description="Path of the page; / answers every path.")
     response_body: ResponseBody | None = Field(None, description="Texts in place of the default JSON.")
     tls: ServerTls | None = Field(None, description="TLS; plaintext without it.")
+    auth: PageAuth | None = Field(None, description="Who checks those that ask; kubelets send no credentials.")
     use_v2: bool = refused(_V2, accept=(False,), default=False)
     component_health: dict[str, object] | None = refused(_V2)
     http: dict[str, object] | None = refused(_V2)
@@ -47,7 +50,6 @@ class HealthCheckConfig(ConfigModel):
         "the Collector does not check this any more either; remove the key", while_off=True
     )
     transport: str = refused("the page is served over TCP; remove the key", accept=("", "tcp"), default="tcp")
-    auth: dict[str, object] | None = refused(_PAGE)
     cors: dict[str, object] | None = refused(_PAGE)
     max_request_body_size: int = refused(_PAGE, accept=(0,), default=0)
     include_metadata: bool = refused(_PAGE, accept=(False,), default=False)
@@ -81,6 +83,7 @@ class HealthCheck(Extension):
         super().__init__(config, host)
         self.endpoint = ""
         self._up_since_ns: int | None = None
+        self._authenticate: Authenticate | None = None
         self._server: asyncio.Server | None = None
         self._connections: web.Server | None = None
 
@@ -90,6 +93,7 @@ class HealthCheck(Extension):
 
         try:
             tls = self._tls()
+            self._authenticate = authenticate_of(self.host, self.config.auth)
             listener = bind(resolve(self.config.endpoint))
         except StartError as error:
             raise StartError(f'failed to start "{self.host.id}" extension: {error}') from None
@@ -123,6 +127,9 @@ class HealthCheck(Extension):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         from aiohttp import web  # noqa: PLC0415 - loaded by `start`
 
+        refusal = None if self._authenticate is None else await refusal_of(request, self._authenticate)
+        if refusal is not None:
+            return web.Response(status=refusal[0], text=refusal[1])
         if self.config.path not in ("/", request.path):
             return web.Response(status=404, text="404 page not found\n")
         status = 503 if self._up_since_ns is None else 200

@@ -8,8 +8,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from pipeline.errors import PenstockError, Unauthenticated
 from pipeline.telemetry.exposition import Family, negotiate, render
+from pipeline.transport.admin import Authenticate, refusal_of
 from pipeline.transport.listen import bind, resolve
 
 _GZIP_FROM_BYTES = 1024
@@ -22,7 +22,7 @@ class ScrapePage:
     Args:
         collect: the families; called on the event loop, read to its end in a thread.
         openmetrics: whether a scraper that asks for it gets OpenMetrics, with exemplars.
-        authorize: is given the request's headers and raises Unauthenticated.
+        authenticate: checks who asks; anyone may where there is none.
         response_headers: headers added to every answer.
         refresh: awaited before `collect`.
     """
@@ -32,7 +32,7 @@ class ScrapePage:
         collect: Callable[[], Iterable[Family]],
         *,
         openmetrics: bool = False,
-        authorize: Callable[[Any], Awaitable[object]] | None = None,
+        authenticate: Authenticate | None = None,
         response_headers: dict[str, str] | None = None,
         refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -40,7 +40,7 @@ class ScrapePage:
         self.collect = collect
         self.port = 0
         self._openmetrics = openmetrics
-        self._authorize = authorize
+        self.authenticate = authenticate
         self._headers = response_headers or {}
         self._refresh = refresh
         self._runner: Any = None
@@ -68,15 +68,11 @@ class ScrapePage:
     async def _handle(self, request: Any) -> Any:
         from aiohttp import web  # noqa: PLC0415 - loaded when a page is served
 
+        refusal = None if self.authenticate is None else await refusal_of(request, self.authenticate)
+        if refusal is not None:
+            return web.Response(status=refusal[0], text=refusal[1], headers=self._headers)
         if request.path != "/metrics":
             return web.Response(status=404, text="404 page not found\n", headers=self._headers)
-        if self._authorize is not None:
-            try:
-                await self._authorize(request)
-            except Unauthenticated as error:
-                return web.Response(status=401, text=f"{error}\n", headers=self._headers)
-            except PenstockError as error:
-                return web.Response(status=503, text=f"{error}\n", headers=self._headers)
         form = negotiate(request.headers.get("Accept", ""), openmetrics=self._openmetrics)
         if self._refresh is not None:
             await self._refresh()

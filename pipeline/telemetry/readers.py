@@ -9,14 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from prometheus_client.core import Metric
 
 from pipeline.clock import Clock
+from pipeline.config.ids import ComponentId
+from pipeline.config.server import PageAuth
 from pipeline.config.service import BatchLogProcessor, OtlpPush, PeriodicReader, PrometheusPull
 from pipeline.errors import PenstockError, StartError
-from pipeline.signals import Signal
+from pipeline.signals import Auth, Context, Signal
 from pipeline.telemetry.exposition import Family
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.meter import MetricsRegistry
@@ -24,6 +26,12 @@ from pipeline.telemetry.otlp import logs_request, metrics_request
 from pipeline.telemetry.own import PageStyle, own_families, visible
 from pipeline.telemetry.page import ScrapePage
 from pipeline.telemetry.push import OtlpClient
+from pipeline.transport.admin import Authenticate
+from pipeline.transport.certificates import CertificateNews
+from pipeline.transport.server_tls import ssl_context
+
+FindAuthenticator: TypeAlias = Callable[[ComponentId], Authenticate]
+"""Gives the check of the running authenticator extension of this id. Raises StartError where there is none."""
 
 
 class Pool(Protocol):
@@ -70,12 +78,14 @@ class Reader(Protocol):
 class PullPage:
     """`/metrics` on one port."""
 
-    def __init__(self, config: PrometheusPull, source: Source) -> None:
-        """Set the address; `restyle` may change the names later."""
-        self._source = source
+    def __init__(self, config: PrometheusPull, source: Source, find: FindAuthenticator, news: CertificateNews) -> None:
+        """Set the address; `restyle` may change the names, and who may look, later."""
+        self._source, self._find, self._news = source, find, news
         self._host, self._port = config.host, config.port
-        self._style = PageStyle()
+        self._tls = config.tls
         self._page = ScrapePage(self._families, refresh=None if source.pool is None else source.pool.refresh)
+        self._style = PageStyle()
+        self._auth = config.auth
         self.restyle(config)
 
     @property
@@ -83,9 +93,28 @@ class PullPage:
         """The port that is listened on."""
         return self._page.port
 
+    def check_change(self, config: PrometheusPull) -> None:
+        """Raises StartError where a new configuration for the same address asks for what a running page cannot do."""
+        if config.tls != self._tls:
+            raise StartError(
+                f"own metrics on port {self._port}: `tls` of a page that runs cannot change; restart Penstock. "
+                "Files are read again with reload_interval"
+            )
+        self._authenticator(config.auth)
+
     def restyle(self, config: PrometheusPull) -> None:
-        """Take over `without_*` of a new configuration for the same address."""
+        """Take over `without_*` and `auth` of a new configuration for the same address."""
         self._style = PageStyle(config.without_scope_info, config.without_units, config.without_type_suffix)
+        self._auth = config.auth
+        self._page.authenticate = None if config.auth is None else self._authenticate
+
+    def _authenticator(self, auth: PageAuth | None) -> Authenticate | None:
+        return None if auth is None else self._find(auth.authenticator)
+
+    async def _authenticate(self, context: Context) -> Auth:
+        # Looked up each time: a reload may have put another extension in its place.
+        authenticate = self._authenticator(self._auth)
+        return Auth("") if authenticate is None else await authenticate(context)
 
     def _families(self) -> list[Family]:
         source = self._source
@@ -93,13 +122,14 @@ class PullPage:
 
     async def start(self) -> None:
         """Listen. Raises StartError."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            await self._page.start(
-                f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
-            )
+            self._authenticator(self._auth)
+            tls = None if self._tls is None else ssl_context(self._tls, news=self._news)
+            await self._page.start(f"{host}:{self._port}", tls)
         except StartError as error:
             raise StartError(
-                f"failed to start own metrics: {error}; set another port in service::telemetry::metrics::readers"
+                f"failed to start own metrics: {error}; see service::telemetry::metrics::readers"
             ) from error
 
     async def stop(self) -> None:

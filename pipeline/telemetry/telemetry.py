@@ -10,14 +10,26 @@ from contextlib import suppress
 from importlib.metadata import version as installed_version
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.config.service import MetricsTelemetry, TelemetryConfig
+from pipeline.config.ids import ComponentId
+from pipeline.config.service import MetricsTelemetry, PrometheusPull, TelemetryConfig
 from pipeline.errors import StartError
 from pipeline.telemetry.lines import LOGGER
 from pipeline.telemetry.log import Log
 from pipeline.telemetry.logs import LogOutput
 from pipeline.telemetry.meter import Meter, MetricsRegistry
 from pipeline.telemetry.process import ProcessMetrics, lag_histogram, probe_loop
-from pipeline.telemetry.readers import LogQueue, LogsPush, MetricsPush, Pool, PullPage, Reader, Source
+from pipeline.telemetry.readers import (
+    FindAuthenticator,
+    LogQueue,
+    LogsPush,
+    MetricsPush,
+    Pool,
+    PullPage,
+    Reader,
+    Source,
+)
+from pipeline.transport.admin import Authenticate
+from pipeline.transport.certificates import CertificateNews
 from pipeline.worker import ALONE, Worker
 
 
@@ -38,6 +50,7 @@ class Telemetry:
         *,
         worker: Worker = ALONE,
         pool: Pool | None = None,
+        find_authenticator: FindAuthenticator | None = None,
     ) -> None:
         """Build from `service.telemetry`.
 
@@ -46,6 +59,7 @@ class Telemetry:
             clock: the system's when absent.
             worker: which of several processes this is.
             pool: metrics of other processes, for the page.
+            find_authenticator: gives the extension that checks who looks at the page.
 
         Raises:
             StartError: an output file of the log cannot be opened.
@@ -57,6 +71,7 @@ class Telemetry:
         self._worker = worker
         self._source = Source(self.registry, self._version, self._clock.time_ns(), pool=pool)
         self._log = Log(logging.getLogger(LOGGER))
+        self._find_authenticator = find_authenticator or _no_authenticator
         self._probe: asyncio.Task[None] | None = None
         self._settings = settings
         self._pages: dict[tuple[str, int], PullPage] = {}
@@ -173,15 +188,23 @@ class Telemetry:
         pulls = [] if self._worker.count > 1 else [reader.pull for reader in readers if reader.pull]
         for config in [pull.exporter.prometheus for pull in pulls]:
             key = (config.host, config.port)
-            page = pages[key] = running.get(key) or PullPage(config, self._source)
-            if page not in running.values():
-                try:
+            page = pages[key] = running.get(key) or self._new_page(config)
+            try:
+                if key in running:
+                    page.check_change(config)
+                else:
                     await page.start()
-                except StartError:
-                    await _stop_all(started)
-                    raise
-                started.append(page)
+                    started.append(page)
+            except StartError:
+                await _stop_all(started)
+                raise
         return pages, pushers
+
+    def _new_page(self, config: PrometheusPull) -> PullPage:
+        # A meter of its own: what it shows of its certificate ends with the page.
+        endpoint = f"{config.host}:{config.port}"
+        news = CertificateNews(self.meter({}), self._log, "own_metrics", "server", endpoint=endpoint)
+        return PullPage(config, self._source, self._find_authenticator, news)
 
     def _restyle(self, metrics: MetricsTelemetry) -> None:
         for reader in metrics.readers:
@@ -189,6 +212,10 @@ class Telemetry:
                 config = reader.pull.exporter.prometheus
                 if page := self._pages.get((config.host, config.port)):
                     page.restyle(config)
+
+
+def _no_authenticator(component_id: ComponentId) -> Authenticate:
+    raise StartError(f'extension "{component_id}" is not started in this process')
 
 
 async def _start_all(readers: list[Reader]) -> None:

@@ -12,8 +12,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
+from pipeline.config.server import TlsVersion
 from pipeline.errors import StartError
-from pipeline.transport.tls_versions import TlsVersion, limit_versions
+from pipeline.transport.tls_versions import limit_versions
 
 
 class ClientTls(ConfigModel):

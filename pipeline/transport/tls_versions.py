@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from typing import Final, Literal
+from typing import Final
 
-TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
+from pipeline.config.server import TlsVersion
+
 _VERSIONS: Final = {
     "1.0": ssl.TLSVersion.TLSv1,
     "1.1": ssl.TLSVersion.TLSv1_1,

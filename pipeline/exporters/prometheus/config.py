@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.component import Host, ServerAuthenticator
-from pipeline.config import ConfigModel, Duration, ExtensionRef, InvalidKey, Secret, refused
+from pipeline.component import Host
+from pipeline.config import Duration, InvalidKey, Secret, refused
+from pipeline.config.server import PageAuth
 from pipeline.delivery import SendingQueue
-from pipeline.errors import StartError
 from pipeline.prometheus.settings import Translation
-from pipeline.signals import Context
 from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import split_endpoint
 from pipeline.transport.server_tls import ServerTls, ssl_context
 
 _SCRAPES = "a scrape is a GET without body that is answered at once; remove the key"
-
-
-class ScrapeAuth(ConfigModel):
-    """Who checks the scraper."""
-
-    null_is_absent: ClassVar[bool] = True
-
-    authenticator: ExtensionRef = Field(description="Id of an authenticator extension.")
-    request_params: Any = refused("credentials are taken from headers", accept=([], ()), default=())
 
 
 class PrometheusConfig(Translation):
@@ -39,7 +28,7 @@ class PrometheusConfig(Translation):
     metric_expiration: Duration = Field(300.0, description="A series not heard of for so long leaves the page.")
     enable_open_metrics: bool = Field(False, description="Offer OpenMetrics, the only format with exemplars.")
     tls: ServerTls | None = Field(None, description="Serve HTTPS.")
-    auth: ScrapeAuth | None = Field(None, description="Check who scrapes.")
+    auth: PageAuth | None = Field(None, description="Check who scrapes.")
     response_headers: dict[str, Secret] = Field({}, description="Headers added to every answer.")
     sending_queue: SendingQueue = Field(SendingQueue(enabled=False), description="Where batches wait; off.")
     cors: Any = refused("scrapers are no browsers; remove the key")
@@ -77,21 +66,3 @@ class PrometheusConfig(Translation):
         if self.tls is None:
             return None
         return ssl_context(self.tls, news=CertificateNews.of(host, "server", endpoint=self.endpoint))
-
-    def authorizer(self, host: Host) -> Callable[[Any], Awaitable[object]] | None:
-        """A check of a scraper's request; None where anyone may scrape.
-
-        Raises:
-            StartError: the extension is not started or checks nobody.
-        """
-        if self.auth is None:
-            return None
-        extension = host.extension(self.auth.authenticator)
-        if not isinstance(extension, ServerAuthenticator):
-            raise StartError(f'{host.id}: extension "{self.auth.authenticator}" is not a server authenticator')
-
-        async def authorize(request: Any) -> object:
-            metadata = {key.lower(): tuple(request.headers.getall(key)) for key in request.headers}
-            return await extension.authenticate(Context(transport="http", metadata=metadata))
-
-        return authorize

@@ -26,6 +26,7 @@ from pipeline.prometheus.names import Strategy, metric_name
 from pipeline.signals import Batch, DataPoint, Metric, Resource, Scope, Signal
 from pipeline.telemetry.exposition import Exemplar, Family, Kind
 from pipeline.telemetry.page import ScrapePage
+from pipeline.transport.admin import authenticate_of
 
 _READERS: Final[dict[str, Any]] = {
     "gauge": Number,
@@ -70,7 +71,7 @@ class PrometheusExporter(Exporter):
         self._page = ScrapePage(
             self._families,
             openmetrics=config.enable_open_metrics,
-            authorize=config.authorizer(host),
+            authenticate=authenticate_of(host, config.auth),
             response_headers=config.fixed_headers(),
         )
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.component import Host, ServerAuthenticator, Stage
+from pipeline.component import Host, Stage
 from pipeline.config.ids import ComponentId
-from pipeline.errors import Code, DeliveryError, Rejected, StartError
+from pipeline.errors import Code, DeliveryError, Rejected
 from pipeline.signals import Batch, Context, Signal
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ class Gate:
         self._receiver = admission.receiver
         self._transport = admission.transport
         self._include_metadata = include_metadata
-        self._authenticator = _find(admission.host, authenticator_id)
+        find = admission.host.authenticator
+        self._authenticator = None if authenticator_id is None else find(authenticator_id)
         self.reads_headers = include_metadata or self._authenticator is not None
 
     def plain(self, peer: str) -> Context:
@@ -133,12 +134,3 @@ class Gate:
         if self._include_metadata:
             return Context(self._receiver, self._transport, peer, headers, auth)
         return Context(self._receiver, self._transport, peer, auth=auth)
-
-
-def _find(host: Host, authenticator_id: ComponentId | None) -> ServerAuthenticator | None:
-    if authenticator_id is None:
-        return None
-    extension = host.extension(authenticator_id)
-    if not isinstance(extension, ServerAuthenticator):
-        raise StartError(f'{host.id}: extension "{authenticator_id}" is not a server authenticator')
-    return extension

@@ -10,7 +10,9 @@ import pytest
 import trustme
 
 from pipeline.component import PipelineWatcher
+from pipeline.config import ComponentId
 from pipeline.errors import StartError
+from pipeline.extensions.bearertokenauth import BearerTokenAuth
 from pipeline.extensions.health_check import HealthCheck, HealthCheckConfig
 from pipeline.testing import FakeClock, configured, make_host
 
@@ -77,6 +79,27 @@ async def test_tls() -> None:
     authority.configure_trust(trust)
     async with _running(tls=tls) as (extension, _):
         assert (await _get(extension, tls=trust))[0] == 503
+
+
+async def test_auth() -> None:
+    users = configured(BearerTokenAuth, make_host("bearertokenauth"), token="t1")
+    extensions = {ComponentId.parse("bearertokenauth"): users}
+    host = make_host("health_check", extensions=extensions)
+    extension: HealthCheck = configured(
+        HealthCheck, host, endpoint="localhost:0", auth={"authenticator": ComponentId.parse("bearertokenauth")}
+    )
+    await extension.start()
+    extension.pipelines_ready()
+    statuses = []
+    for token in (None, "t2", "t1"):
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{extension.endpoint}/", headers=headers) as a,
+        ):
+            statuses.append(a.status)
+    await extension.stop()
+    assert statuses == [401, 401, 200]
 
 
 async def test_a_taken_port() -> None:

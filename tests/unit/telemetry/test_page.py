@@ -59,11 +59,11 @@ async def test_paths_and_methods(serve: Any, method: str, path: str, status: int
     ("error", "status"), [(Unauthenticated("who are you"), 401), (Refused("provider away"), 503), (None, 200)]
 )
 async def test_authorization_decides(serve: Any, error: Exception | None, status: int) -> None:
-    async def authorize(_request: Any) -> None:
+    async def authenticate(_context: Any) -> None:
         if error is not None:
             raise error
 
-    ask = await serve(authorize=authorize)
+    ask = await serve(authenticate=authenticate)
     got, text = await ask()
     assert got == status
     assert ("m 1" in text) is (error is None)
