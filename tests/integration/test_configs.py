@@ -62,4 +62,6 @@ def test_what_times_calls_sees_their_log_records_too(path: Path) -> None:
 
 
 def test_all_layouts_are_there() -> None:
-    assert {"quickstart", "sidecar", "gateway", "gateway-kafka", "worker-kafka", "tempo"} <= {path.stem for path in CONFIGS}
+    assert {"quickstart", "sidecar", "gateway", "gateway-kafka", "worker-kafka", "tempo"} <= {
+        path.stem for path in CONFIGS
+    }
