@@ -92,8 +92,15 @@ class DeliveryStage:
         watch("otelcol_exporter_in_flight_requests", "Requests under way.", lambda: len(self._under_way), **labels)
         queue = self._queue
         if queue is not None:
-            watch("otelcol_exporter_queue_size", "Use of the sending queue.", lambda: queue.size, **labels)
-            watch("otelcol_exporter_queue_capacity", "Room of the sending queue.", lambda: queue.capacity, **labels)
+            watch(
+                "otelcol_exporter_queue_size", "Use of the sending queue, by its sizer.", lambda: queue.size, **labels
+            )
+            watch(
+                "otelcol_exporter_queue_capacity",
+                "Room of the sending queue, by its sizer.",
+                lambda: queue.capacity,
+                **labels,
+            )
             await queue.start(self._dispatch)
 
     # Admission --------------------------------------------------------------------------------------------------------
