@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ConfigModel, InvalidKey, refused
 from pipeline.delivery import DeliveryConfig, RetryOnFailure, SendingQueue
 from pipeline.prometheus.settings import Translation
-from pipeline.transport.client_http import HttpClient
+from pipeline.transport.client_http import CompressionParams, HttpClient
 
 _DEFAULT_BATCH_BYTES: Final = 3_000_000
 _V1: Final = "prometheus.WriteRequest"
@@ -34,6 +34,12 @@ class SerialQueue(SendingQueue):
         accept=(1,),
         default=1,
     )
+
+
+class NoLevels(CompressionParams):
+    """Snappy is as it is."""
+
+    level: int = refused("snappy has no levels; remove the key", accept=(0,), default=0)
 
 
 class TargetInfo(ConfigModel):
@@ -66,6 +72,7 @@ class RemoteWriteConfig(Translation, HttpClient, DeliveryConfig):
         description="How requests are sent again that the backend may take later.",
     )
     compression: Literal["snappy", ""] = Field("", description="Always snappy's block format.")
+    compression_params: NoLevels = Field(NoLevels(), description="Nothing to choose.")
     protobuf_message: str = refused(
         "remote write 1.0 is what is written, which every receiver takes; remove the key", accept=(_V1,), default=_V1
     )

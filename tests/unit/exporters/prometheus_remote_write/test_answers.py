@@ -1,0 +1,207 @@
+"""What answers mean, and what is sent again because of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from pipeline.delivery import DeliveryStage
+from pipeline.errors import DeliveryError, Refused, Rejected
+from pipeline.signals import Outcome, Signal
+from pipeline.testing import metric_value
+from tests.support.remote_write import decoded, name_of, samples, times
+from tests.unit.exporters.http_server import Answer, HttpServer, answering, http_server
+from tests.unit.exporters.prometheus_remote_write.remote import NOW, NOW_MS, Request, exporter_to, new_host
+
+Taken = Callable[[bytes], bool]
+
+
+def taking(taken: Taken, status: int = 400, body: bytes = b"") -> Answer:
+    """A backend that takes requests as a whole, or not at all."""
+
+    async def answer(raw: bytes, _request: web.Request) -> web.Response:
+        return web.Response(status=204) if taken(raw) else web.Response(status=status, body=body)
+
+    return answer
+
+
+def without(*names: str) -> Taken:
+    return lambda raw: not any(name_of(series) in names for series in decoded(raw).timeseries)
+
+
+def arrived(server: HttpServer, taken: Taken) -> list[tuple[str, float, int]]:
+    return samples(*filter(taken, server.bodies))
+
+
+def many(count: int = 40) -> Request:
+    request = Request()
+    for index in range(count):
+        request.gauge(f"m{index}", index)
+    return request
+
+
+async def _error(answer: Answer) -> DeliveryError:
+    async with http_server(answer) as server, exporter_to(server.url) as exporter:
+        with pytest.raises(DeliveryError) as raised:
+            await exporter.export(Request().gauge("m", 1).batch())
+    return raised.value
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 507])
+async def test_these_are_sent_again_after_the_time_the_backend_says(status: int) -> None:
+    error = await _error(answering(status, b"busy", headers={"retry-after": "7"}))
+    assert isinstance(error, Refused)
+    assert (str(error), error.said, error.retry_after_s) == (f"backend answered HTTP {status}", "busy", 7.0)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 413, 422])
+async def test_these_never(status: int) -> None:
+    error = await _error(answering(status, b"secret", headers={"location": "/x"}))
+    assert isinstance(error, Rejected)
+    assert not error.divisible
+    assert str(error).startswith(f"backend answered HTTP {status}")
+    assert "secret" not in str(error)
+
+
+async def test_a_backend_that_is_away_is_asked_again() -> None:
+    async with http_server() as server:
+        pass
+    async with exporter_to(server.url) as exporter:
+        with pytest.raises(Refused):
+            await exporter.export(Request().gauge("m", 1).batch())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"out of order sample\n", "out_of_order"),
+        (b"duplicate sample for timestamp", "duplicate"),
+        (b"out of bounds", "out_of_bounds"),
+        (b"too old sample", "too_old"),
+        (b"native histograms are disabled", "native_histograms_disabled"),
+        (b"histogram's observation count should be at least", "invalid_histogram"),
+        (b"", "http_400"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 500])
+async def test_the_good_samples_arrive_and_the_bad_are_counted(status: int, body: bytes, reason: str) -> None:
+    """Some releases of Prometheus answer 500 where samples are at fault."""
+    if status == 500 and not body:
+        return
+    host, taken = new_host(), without("m7", "m31")
+    async with (
+        http_server(taking(taken, status, body)) as server,
+        exporter_to(server.url, host, max_batch_request_parallelism=1) as exporter,
+    ):
+        await exporter.export(many().batch())
+    assert sorted(arrived(server, taken)) == sorted((f"m{i}", i, NOW_MS) for i in range(40) if i not in (7, 31))
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason=reason) == 2
+    assert len(server.bodies) < 30
+
+
+async def test_a_backend_that_takes_nothing_is_not_asked_about_every_series() -> None:
+    host = new_host()
+    async with http_server(answering(400)) as server, exporter_to(server.url, host) as exporter:
+        with pytest.raises(Rejected):
+            await exporter.export(many(2000).batch())
+    assert len(server.bodies) < 200
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_400") == 2000
+
+
+async def test_of_a_series_the_earlier_sample_always_goes_first() -> None:
+    """As a Prometheus that has a newer sample than the first ones."""
+    newest_ms = NOW_MS + 4000
+
+    def taken(raw: bytes) -> bool:
+        return all(stamp > newest_ms for stamps in times(raw).values() for stamp in stamps)
+
+    host = new_host()
+    request = Request()
+    for name in ("a", "b"):
+        request.gauge(name, *range(10))
+    async with http_server(taking(taken)) as server, exporter_to(server.url, host) as exporter:
+        await exporter.export(request.batch())
+    found = arrived(server, taken)
+    for name in ("a", "b"):
+        assert [(v, t) for n, v, t in found if n == name] == [(i, NOW_MS + i * 1000) for i in range(5, 10)]
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_400") == 10
+
+
+async def test_what_has_arrived_is_not_sent_again() -> None:
+    """Requests of one batch of which some are refused at first."""
+    refusals = {"m3": 2, "m20": 1}
+
+    def taken(raw: bytes) -> bool:
+        for series in decoded(raw).timeseries:
+            if refusals.get(name_of(series), 0):
+                refusals[name_of(series)] -= 1
+                return False
+        return True
+
+    accepted: list[bytes] = []
+
+    async def answer(raw: bytes, _request: web.Request) -> web.Response:
+        if taken(raw):
+            accepted.append(raw)
+            return web.Response(status=204)
+        return web.Response(status=503)
+
+    batch = many().batch()
+    async with http_server(answer) as server, exporter_to(server.url, max_batch_size_bytes=100) as exporter:
+        for _ in range(2):
+            with pytest.raises(Refused):
+                await exporter.export(batch)
+        await exporter.export(batch)
+    assert sorted(samples(*accepted)) == sorted((f"m{i}", i, NOW_MS) for i in range(40))
+    assert len(server.bodies) == len(accepted) + 3
+    assert all(len(raw) < 120 for raw in server.bodies)
+
+
+async def test_a_request_that_got_no_answer_is_sent_again_as_it_was() -> None:
+    over = asyncio.Event()
+
+    async def answer(_raw: bytes, _request: web.Request) -> web.Response:
+        if len(server.bodies) == 1:
+            await over.wait()
+        return web.Response(status=204)
+
+    batch = many().batch()
+    async with http_server(answer) as server, exporter_to(server.url) as exporter:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await exporter.export(batch)
+        await exporter.export(batch)
+        over.set()
+    first, second = server.bodies
+    assert first == second
+
+
+async def test_batches_wait_for_their_turn_while_one_is_tried_again() -> None:
+    """Also without a queue, where each sender's batch has a task of its own."""
+    refused = 3
+
+    async def answer(_raw: bytes, _request: web.Request) -> web.Response:
+        nonlocal refused
+        refused -= 1
+        return web.Response(status=503 if refused >= 0 else 204)
+
+    for queue in ({"enabled": False}, {"enabled": True}):
+        refused = 3
+        host = new_host()
+        keys: dict[str, Any] = {"sending_queue": queue, "retry_on_failure": {"initial_interval": 0.01}}
+        async with http_server(answer) as server, exporter_to(server.url, host, **keys) as exporter:
+            stage = DeliveryStage(exporter, exporter.config, host, Signal.METRICS)
+            await stage.start()
+            batches = [Request().gauge("m", step, time_ns=NOW + step * 10**9).batch() for step in range(5)]
+            async with asyncio.TaskGroup() as group:
+                for batch in batches:
+                    group.create_task(stage.consume(batch))
+                    await asyncio.sleep(0)
+            outcomes = [await batch.delivery.wait() for batch in batches]
+            await stage.stop()
+        assert outcomes == [Outcome.DELIVERED] * 5
+        assert [value for _, value, _ in samples(*server.bodies)] == [0, 0, 0, 0, 1, 2, 3, 4]
