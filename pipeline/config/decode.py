@@ -57,7 +57,8 @@ def decode(node: Node, model: type[M], path: Path, place: Position) -> tuple[M |
 class _Decoder:
     """One walk over a tree along the annotations of a model."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hides: bool = False) -> None:
+        self._hides = hides
         self.problems: list[Problem] = []
         self.reported: set[Path] = set()
         self.expected: list[str] = []
@@ -67,9 +68,12 @@ class _Decoder:
         self.problems.append(place.problem(message, path))
         self.reported.add(path)
 
+    def _describe(self, node: Node) -> str:
+        return describe(replace(node, text="") if self._hides else node)
+
     def _wrong(self, expected: str, node: Node, path: Path, meant: str = "") -> Any:
         self.expected.append(expected)
-        self._problem(f"expected {expected}, got {describe(node)}{meant}", path, node.position)
+        self._problem(f"expected {expected}, got {self._describe(node)}{meant}", path, node.position)
         return plain(node)
 
     def block(self, node: Node, model: type[BaseModel], path: Path, place: Position) -> Any:
@@ -93,7 +97,9 @@ class _Decoder:
             name, field = fields[key]
             # Of a refused key only the refusal is of interest, not whether its value has the right type.
             decoder = self if refusal_of(model, name) is None else _Decoder()
+            hid, decoder._hides = decoder._hides, _is_secret(field.annotation)  # noqa: SLF001 - one of its own kind
             value = plain(item) if name in free else decoder.field(item, field, below, node.keys[key])
+            decoder._hides = hid  # noqa: SLF001 - as above
             if value is not _MISSING:
                 data[key] = value
         return data
@@ -157,7 +163,7 @@ class _Decoder:
         if node.text is not None:
             return node.text
         quote = "; put it in quotes" if isinstance(node, Scalar) else ""
-        self._problem(f"expected text, got {describe(node)}{quote}", path, node.position)
+        self._problem(f"expected text, got {self._describe(node)}{quote}", path, node.position)
         return plain(node)
 
     def _number(self, node: Node, kind: type, path: Path) -> Any:
@@ -224,7 +230,7 @@ class _Decoder:
         if is_null(node) and node.text is None and NoneType in members:
             return {} if blocks and not getattr(blocks[0], "null_is_absent", False) else None
         candidates = [member for member in members if member is not NoneType]
-        trials = [(member, _Decoder()) for member in candidates]
+        trials = [(member, _Decoder(hides=self._hides)) for member in candidates]
         values = [trial.value(node, member, path, place) for member, trial in trials]
         best = min(
             range(len(trials)), key=lambda index: (_misfit(node, candidates[index]), len(trials[index][1].problems))
@@ -252,6 +258,13 @@ def _split(node: Node, item_type: Any) -> list[Node] | None:
         return None
     words = node.value.split(",") if node.value else []
     return [replace(node, value=word, text=None if node.text is None else word) for word in words]
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether values of an annotation, or of the lists and mappings in it, are secrets."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, SecretStr)
+    return any(_is_secret(argument) for argument in get_args(annotation))
 
 
 def _is_model(annotation: Any) -> bool:

@@ -55,19 +55,21 @@ class Expander:
 
     def _scalar(self, node: Scalar, text: str, depth: int) -> Node:
         """Expand one text until nothing is left to expand."""
-        original = node.text
+        original, is_given = node.text, node.is_given
         for _ in range(_MAX_STEPS):
             start, uri = find_uri(text)
             if not uri:
                 value = text.replace("$$", "$")
-                return Scalar(value, node.position, None if original is None else value)
+                return Scalar(value, node.position, None if original is None else value, is_given)
             retrieved = self._retrieve(uri, node.position)
+            is_given = is_given or retrieved.is_given
             if uri != text:
                 text = _bounded(text[:start] + retrieved.text + text[start + len(uri) :], node.position)
             elif isinstance(retrieved.node, Scalar) and isinstance(retrieved.node.value, str):
                 text = original = retrieved.text
             else:
-                return self._structure(retrieved, node.position, depth)
+                found = self._structure(retrieved, node.position, depth)
+                return _given(found) if is_given else found
         raise _too_deep(node.position)
 
     def _structure(self, retrieved: Retrieved, at: Position, depth: int) -> Node:
@@ -77,7 +79,7 @@ class Expander:
         expanded = self.expand(retrieved.node, self._path, depth + 1)
         text = self._original(retrieved.text, at)
         if isinstance(expanded, Scalar):
-            return Scalar(expanded.value, at, text)
+            return Scalar(expanded.value, at, text, expanded.is_given)
         return replace(expanded, text=text)
 
     def _original(self, text: str, at: Position) -> str:
@@ -105,6 +107,15 @@ class Expander:
             if warning not in self.warnings:
                 self.warnings.append(warning)
         return retrieved
+
+
+def _given(node: Node) -> Node:
+    """The same tree, all of which came from the environment or a file."""
+    if isinstance(node, Scalar):
+        return replace(node, is_given=True)
+    if isinstance(node, Sequence):
+        return replace(node, items=tuple(map(_given, node.items)))
+    return replace(node, items={key: _given(item) for key, item in node.items.items()})
 
 
 def find_uri(text: str) -> tuple[int, str]:

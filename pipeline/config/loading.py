@@ -14,6 +14,7 @@ from pipeline.config.ids import ComponentId, PipelineId
 from pipeline.config.order import miscounted, misplaced
 from pipeline.config.references import unresolved
 from pipeline.config.resolve import resolve
+from pipeline.config.secrets import written_out
 from pipeline.config.service import ServiceConfig
 from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
 from pipeline.config.suggest import hint
@@ -120,6 +121,7 @@ class _Examiner:
         result.problems += unresolved(result)
         result.problems += misdirected(result)
         result.problems += awaited(result)
+        result.warnings += written_out(result)
         for pipeline in result.pipelines.values():
             result.warnings += misplaced(result.known, pipeline)
             result.warnings += miscounted(result.known, pipeline)

@@ -30,6 +30,8 @@ class Retrieved:
     node: Node
     unset: str | None = None
     """Name of the environment variable that is not set and has no default."""
+    is_given: bool = False
+    """Whether it came from the environment or a file, and not from the text of the URI itself."""
 
 
 def split(uri: str, *, default_scheme: str) -> tuple[str, str]:
@@ -45,7 +47,7 @@ def retrieve(scheme: str, rest: str, environ: Environ[str, str], at: Position | 
         ConfigError: no such file, bad name, unknown scheme; or a source of the command line is no valid YAML.
     """
     if scheme == "file":
-        return _read(_read_file(rest, at), rest, at, own_places=True)
+        return replace(_read(_read_file(rest, at), rest, at, own_places=True), is_given=True)
     if scheme == "env":
         return _environment(rest, environ, at)
     if scheme == "yaml":
@@ -115,7 +117,7 @@ def _environment(rest: str, environ: Environ[str, str], at: Position | None) -> 
         raise _error(f'environment variable "{name}" has invalid name: must match regex {_ENV_NAME}', at)
     value = environ.get(name)
     if value is not None:
-        return _read(value, f"env:{name}", at)
+        return replace(_read(value, f"env:{name}", at), is_given=True)
     if has_default:
         return _read(default, f"env:{name}", at)
     return Retrieved("", Scalar(None, at or Position(f"env:{name}")), unset=name)

@@ -40,6 +40,8 @@ class Scalar:
     value: ScalarValue
     position: Position
     text: str | None = None
+    is_given: bool = False
+    """Whether any of it came from the environment or from a file that an expansion names."""
 
 
 @dataclass(frozen=True, slots=True)
