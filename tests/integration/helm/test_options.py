@@ -246,10 +246,10 @@ class TestSecurity:
 
 
 class TestMonitoring:
-    def test_pages_of_telemetry_keep_their_labels(self) -> None:
+    def test_pods_that_count_the_same_application_stay_apart(self) -> None:
         endpoints = render({**GATEWAY, "serviceMonitor": {"enabled": True}}).one("ServiceMonitor")["spec"]["endpoints"]
         assert {endpoint["port"]: endpoint["honorLabels"] for endpoint in endpoints} == {
-            "llm-metrics": True,
+            "llm-metrics": False,
             "metrics": False,
         }
 
