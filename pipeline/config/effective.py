@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
@@ -11,12 +12,15 @@ from pipeline.config.catalog import KINDS
 from pipeline.config.describe import blocks
 from pipeline.config.model import ConfigModel, refusal_of
 from pipeline.config.text import to_yaml
-from pipeline.config.types import UNREDACTED
+from pipeline.config.types import MASK, UNREDACTED
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from pipeline.config.loading import Examination
+
+
+_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
 
 
 def effective(examination: Examination, *, unredacted: bool = False) -> dict[str, Any]:
@@ -41,7 +45,17 @@ def dump(model: BaseModel, unredacted: bool) -> dict[str, Any]:
     """One model as plain values; refused keys, which have no effect, and blocks that are off are left out."""
     data = model.model_dump(mode="json", by_alias=True, context={UNREDACTED: unredacted})
     _prune(model, data)
-    return data
+    shown: dict[str, Any] = data if unredacted else _without_passwords(data)
+    return shown
+
+
+def _without_passwords(data: Any) -> Any:
+    """The same values; user and password of a URL (RFC 3986, section 3.2.1) are masked."""
+    if isinstance(data, dict):
+        return {key: _without_passwords(item) for key, item in data.items()}
+    if isinstance(data, list):
+        return [_without_passwords(item) for item in data]
+    return _USER_INFO.sub(MASK, data) if isinstance(data, str) else data
 
 
 def _null_means_on(field: FieldInfo) -> bool:
