@@ -45,6 +45,11 @@ class Manifests:
         (manifest,) = self.of(kind)
         return manifest
 
+    def service(self, role: str) -> Manifest:
+        """The Service of a role: main, headless or metrics."""
+        (service,) = (s for s in self.of("Service") if s["metadata"]["labels"]["penstock/service"] == role)
+        return service
+
     @property
     def workload(self) -> Manifest:
         """The Deployment, StatefulSet or DaemonSet."""

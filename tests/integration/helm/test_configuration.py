@@ -109,8 +109,9 @@ def test_ports_are_those_that_it_listens_on(name: str) -> None:
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"]["port"] == health
     for service in manifests.of("Service"):
-        ports = service["spec"]["ports"]
-        assert {port["port"] for port in ports} == listened["otlp"] | listened["metrics"]
+        ports = service["spec"].get("ports", [])
+        kind = "metrics" if service["metadata"]["labels"]["penstock/service"] == "metrics" else "otlp"
+        assert {port["port"] for port in ports} == listened[kind]
         assert all(by_name[port["targetPort"]] == port["port"] for port in ports)
     for policy in manifests.of("NetworkPolicy"):
         opened = [{port["port"] for port in rule["ports"]} for rule in policy["spec"]["ingress"]]
@@ -213,11 +214,14 @@ class TestConfigOfTheUser:
         assert "queue_size: 12345678901\n" in text
 
     def test_what_it_listens_on_besides_is_served(self) -> None:
-        over = {"receivers": {"otlp/second": {"protocols": {"http": {"endpoint": "0.0.0.0:5318"}}}}}
-        manifests = render({**GATEWAY, "config": over})
+        receivers = {
+            name: {"protocols": {"http": {"endpoint": f"0.0.0.0:{port}"}}}
+            for name, port in (("otlp/second", 5318), ("otlp/secondary", 6318))
+        }
+        manifests = render({**GATEWAY, "config": {"receivers": receivers}})
         assert {"name": "otlp-http-secon", "containerPort": 5318, "protocol": "TCP"} in manifests.container["ports"]
-        (service,) = manifests.of("Service")
-        assert 5318 in {port["port"] for port in service["spec"]["ports"]}
+        assert {"name": "otlp-http-6318", "containerPort": 6318, "protocol": "TCP"} in manifests.container["ports"]
+        assert {5318, 6318} <= {port["port"] for port in manifests.service("main")["spec"]["ports"]}
 
     def test_a_change_rolls_the_pods(self) -> None:
         before, after = (

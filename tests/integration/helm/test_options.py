@@ -37,12 +37,25 @@ class TestModes:
         assert "Deployment" not in kinds(manifests)
         stateful = manifests.one("StatefulSet")["spec"]
         assert stateful["serviceName"] == "penstock-headless"
-        assert "penstock-headless" in {service["metadata"]["name"] for service in manifests.of("Service")}
+        headless = manifests.service("headless")
+        assert headless["metadata"]["name"] == "penstock-headless"
+        assert headless["spec"]["clusterIP"] == "None"
 
     def test_node_agents_are_reached_on_their_own_node(self) -> None:
         manifests = render({**GATEWAY, "mode": "daemonset"})
         assert kinds(manifests) == {"DaemonSet", "Service", "ConfigMap", "ServiceAccount", "Pod"}
-        assert manifests.one("Service")["spec"]["internalTrafficPolicy"] == "Local"
+        assert manifests.service("main")["spec"]["internalTrafficPolicy"] == "Local"
+
+    def test_what_is_reached_from_outside_shows_no_metrics(self) -> None:
+        manifests = render({**GATEWAY, "service": {"type": "LoadBalancer"}})
+        assert manifests.service("main")["spec"]["type"] == "LoadBalancer"
+        assert {port["port"] for port in manifests.service("main")["spec"]["ports"]} == {4317, 4318}
+        assert manifests.service("metrics")["spec"]["clusterIP"] == "None"
+
+    def test_what_takes_no_telemetry_has_no_service_for_it(self) -> None:
+        values = {"preset": "worker-kafka", "kafka": {"broker": "kafka:9092"}, "backend": GATEWAY["backend"]}
+        (service,) = render(values).of("Service")
+        assert service["metadata"]["name"] == "penstock-metrics"
 
     def test_a_sidecar_is_a_config_map(self) -> None:
         assert kinds(render(SIDECAR)) == {"ConfigMap"}
@@ -218,7 +231,7 @@ class TestSecurity:
             assert ("client_ca_file" in settings["tls"]) is is_mutual
         (volume,) = (volume for volume in manifests.pod["volumes"] if "secret" in volume)
         assert volume["secret"]["secretName"] == "certificate"
-        ports = {port["name"]: port for port in manifests.one("Service")["spec"]["ports"]}
+        ports = {port["name"]: port for port in manifests.service("main")["spec"]["ports"]}
         assert ports["otlp-http"]["appProtocol"] == "https"
 
     def test_tls_to_the_backend(self) -> None:
@@ -264,7 +277,7 @@ class TestMonitoring:
         manifests = render(values, name="x")
         (monitor,) = manifests.of("ServiceMonitor") or manifests.of("PodMonitor")
         job = monitor["spec"]["jobLabel"]
-        found = manifests.one("Service") if mode != "sidecar" else manifests.workload["spec"]["template"]
+        found = manifests.service("metrics") if mode != "sidecar" else manifests.workload["spec"]["template"]
         assert found["metadata"]["labels"][job] == f"penstock-{mode}"
 
     def test_runbooks_are_where_you_say(self) -> None:

@@ -176,7 +176,7 @@ those of an application's.
 {{- end -}}
 {{- range $id, $exporter := ($config.exporters | default dict) -}}
 {{- if eq (splitList "/" $id | first) "prometheus" -}}
-{{- $port := dict "name" (printf "llm-metrics%s" (trimPrefix "prometheus" $id)) "endpoint" $exporter.endpoint "kind" "metrics" "protocol" "http" "tls" (hasKey $exporter "tls") -}}
+{{- $port := dict "name" (printf "llm-metrics%s" (trimPrefix "prometheus" $id)) "endpoint" (($exporter | default dict).endpoint | default "") "kind" "metrics" "protocol" "http" "tls" (hasKey ($exporter | default dict) "tls") -}}
 {{- $ports = append $ports $port -}}
 {{- end -}}
 {{- end -}}
@@ -195,6 +195,7 @@ those of an application's.
 {{- end -}}
 {{- end -}}
 {{- $served := list -}}
+{{- $names := list -}}
 {{- range $ports -}}
 {{- if not (regexMatch "^(localhost|127\\.|\\[?::1\\]?:|/|unix:)" .endpoint) -}}
 {{- $number := regexFind "[0-9]+$" .endpoint -}}
@@ -205,7 +206,12 @@ those of an application's.
 {{- if eq $.Values.mode "sidecar" -}}
 {{- $name = ternary "penstock" (printf "penstock-%s" $name) (eq $name "metrics") -}}
 {{- end -}}
-{{- $served = append $served (dict "name" ($name | trunc 15 | trimSuffix "-") "port" (int $number) "kind" .kind "protocol" .protocol "tls" .tls "path" (.path | default "/")) -}}
+{{- $name = $name | trunc 15 | trimSuffix "-" -}}
+{{- if has $name $names -}}
+{{- $name = printf "%s-%s" ($name | trunc 9 | trimSuffix "-") $number -}}
+{{- end -}}
+{{- $names = append $names $name -}}
+{{- $served = append $served (dict "name" $name "port" (int $number) "kind" .kind "protocol" .protocol "tls" .tls "path" (.path | default "/")) -}}
 {{- end -}}
 {{- end -}}
 {{- $served | toJson -}}
