@@ -17,7 +17,7 @@ from pipeline.config.loading import Examination, examine
 from tests.servers.lookup import require_program
 from tests.unit.collector_keys import DATA, FILES, without, write_files
 
-NOT_IN_V0_145 = ("# newer", "# newer # refused", "# ours")
+NOT_IN_V0_145 = ("# newer", "# newer # refused", "# ours", "# ours # refused")
 # Version 2 of the health page is behind a gate.
 GATES = "--feature-gates=+extension.healthcheck.useComponentStatus"
 
@@ -46,6 +46,7 @@ def test_the_collector_accepts_it(file: Path, tmp_path: Path) -> None:
 # Its default, which we cannot honour, and which therefore must not be written down.
 REFUSED_DEFAULTS = {
     ("exporters", "otlp_http", "force_attempt_http2"),
+    ("exporters", "prometheusremotewrite", "force_attempt_http2"),
 }
 # Defaults that are others on purpose (docs/deviations.md).
 OTHER_DEFAULTS = {
