@@ -89,7 +89,7 @@ class HealthCheck(Extension):
 
     async def start(self) -> None:
         """Listen. Raises StartError."""
-        from aiohttp import web  # noqa: PLC0415 - heavy
+        from pipeline.transport.http_connection import PageServer  # noqa: PLC0415 - loads aiohttp
 
         try:
             tls = self._tls()
@@ -98,7 +98,7 @@ class HealthCheck(Extension):
         except StartError as error:
             raise StartError(f'failed to start "{self.host.id}" extension: {error}') from None
         self.endpoint = bound_endpoint(listener)
-        self._connections = web.Server(self._answer, access_log=None)
+        self._connections = PageServer(self._answer)
         self._server = await asyncio.get_running_loop().create_server(self._connections, sock=listener, ssl=tls)
         self.host.log.info("Starting health_check extension", endpoint=self.endpoint)
 

@@ -53,9 +53,11 @@ class ScrapePage:
         """
         from aiohttp import web  # noqa: PLC0415 - loaded when a page is served
 
+        from pipeline.transport.http_connection import PageServer  # noqa: PLC0415 - loads aiohttp
+
         listener = bind(resolve(endpoint))
         self.port = listener.getsockname()[1]
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(PageServer(self._handle))
         await self._runner.setup()
         await web.SockSite(self._runner, listener, ssl_context=tls).start()
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -317,3 +317,34 @@ async def test_a_new_client_ca_lets_in_its_own_and_nobody_else(authority: Author
         for port in PORTS:
             assert await service.knock(port, identity=theirs) == "let in"
             assert await service.knock(port, identity=ours) == TRANSPORT_REFUSED
+
+
+async def _is_closed(service: Running, port: str, sent: bytes) -> bool:
+    """Whether the server ends a connection that says no more than this."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.ports[port])
+    writer.write(sent)
+    with suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"])
+async def test_a_page_does_not_wait_for_ever(
+    authority: Authority, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = ("prometheus", "health", "own metrics")
+    async with running(authority, None) as service:
+        with monkeypatch.context() as impatient:
+            impatient.setattr("pipeline.transport.http_connection._PageTimeouts.read_header_timeout", 0.2)
+            assert [await _is_closed(service, port, sent) for port in pages] == [True] * 3
+        assert [await service.knock(port) for port in pages] == ["let in"] * 3
+
+
+async def test_a_stranger_is_answered_before_the_body_has_come(authority: Authority) -> None:
+    async with running(authority, {"bearertokenauth": {"token": "right"}}) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.ports["otlp http"])
+        head = "POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+        writer.write(f"{head}Content-Length: 20000000\r\n\r\n".encode())
+        assert await asyncio.wait_for(reader.readline(), 60) == b"HTTP/1.1 401 Unauthorized\r\n"
+        writer.close()
