@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import Any
 
 import jsonschema
@@ -103,6 +105,12 @@ def test_kubernetes_takes_them(name: str, kubernetes: str) -> None:
 
 
 def _check(manifest: Manifest, kubernetes: str) -> None:
+    _check_once(json.dumps(manifest), kubernetes)
+
+
+@functools.cache
+def _check_once(text: str, kubernetes: str) -> None:
+    manifest = json.loads(text)
     if manifest["apiVersion"] == "monitoring.coreos.com/v1":
         jsonschema.validate(manifest["spec"], _CUSTOM[manifest["kind"]])
     else:

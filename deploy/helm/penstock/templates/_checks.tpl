@@ -13,17 +13,11 @@
 {{- if and $values.autoscaling.enabled (ne $values.mode "gateway") -}}
 {{- fail "autoscaling.enabled: only mode gateway scales" -}}
 {{- end -}}
-{{- range $name, $given := dict "PENSTOCK_BACKEND PENSTOCK_GATEWAY" (list "backend.endpoint" $values.backend.endpoint) "PENSTOCK_KAFKA" (list "kafka.broker" $values.kafka.broker) "PENSTOCK_TOKEN" (list "token.existingSecret" $values.token.existingSecret) -}}
-{{- $asked := false -}}
-{{- range splitList " " $name -}}
-{{- if contains (printf "${env:%s" .) ($config | toJson) }}{{ $asked = true }}{{ end -}}
-{{- end -}}
-{{- if and $asked (not (last $given)) -}}
-{{- $_ := required (printf "%s: the configuration asks for it" (first $given)) nil -}}
-{{- end -}}
-{{- if and (last $given) (not $asked) (ne (include "penstock.preset" $) "none") (not (contains (first (splitList " " $name)) ($config | toJson))) -}}
-{{- fail (printf "%s is given, but the configuration has no use for it (%s)" (first $given) $name) -}}
-{{- end -}}
+{{- range $given := list
+  (dict "name" "backend.endpoint" "value" $values.backend.endpoint "variables" (list "PENSTOCK_BACKEND" "PENSTOCK_GATEWAY"))
+  (dict "name" "kafka.broker" "value" $values.kafka.broker "variables" (list "PENSTOCK_KAFKA"))
+  (dict "name" "token.existingSecret" "value" $values.token.existingSecret "variables" (list "PENSTOCK_TOKEN")) -}}
+{{- include "penstock.checkGiven" (merge (dict "text" ($config | toJson)) $given) -}}
 {{- end -}}
 {{- if ne (toString $config.service.drain_timeout) (printf "%ds" (int $values.drainTimeoutSeconds)) -}}
 {{- fail "config.service.drain_timeout: give drainTimeoutSeconds instead, so that pods get the time" -}}
@@ -35,6 +29,19 @@
 {{- end -}}
 {{- end -}}
 {{- include "penstock.checkShared" (dict "root" . "config" $config) -}}
+{{- end }}
+
+{{/* A value that becomes one of `variables` is given if, and only if, the configuration reads that. */}}
+{{- define "penstock.checkGiven" -}}
+{{- $isRead := false -}}
+{{- range .variables -}}
+{{- if contains . $.text }}{{ $isRead = true }}{{ end -}}
+{{- end -}}
+{{- if and $isRead (not .value) -}}
+{{- $_ := required (printf "%s: the configuration asks for it" .name) nil -}}
+{{- else if and .value (not $isRead) -}}
+{{- fail (printf "%s is given, but the configuration has no use for it (%s)" .name (join ", " .variables)) -}}
+{{- end -}}
 {{- end }}
 
 {{/* What sees all spans of a trace, or serves one process's page. */}}
