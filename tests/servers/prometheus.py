@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -31,14 +32,25 @@ class Prometheus:
         """Result vector of an instant query."""
         return list(self._get("query", query=expression)["result"])
 
+    def query_range(self, expression: str, start_s: float, end_s: float, step_s: float) -> list[dict[str, Any]]:
+        """Result matrix of a query over a range of Unix time."""
+        times = {"start": str(start_s), "end": str(end_s), "step": str(step_s)}
+        return list(self._get("query_range", query=expression, **times)["result"])
+
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """The exemplars of the last hour for the series of an expression."""
+        now = time.time()
+        answer = self._get("query_exemplars", query=expression, start=str(now - 3600), end=str(now + 60))
+        return [dict(series) for series in answer]
+
     def targets(self) -> list[dict[str, Any]]:
         """The active scrape targets with their health and last error."""
         return list(self._get("targets")["activeTargets"])
 
-    def _get(self, path: str, **parameters: str) -> dict[str, Any]:
+    def _get(self, path: str, **parameters: str) -> Any:
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=10) as answer:
-            return dict(json.load(answer)["data"])
+            return json.load(answer)["data"]
 
 
 def _is_ready(url: str) -> bool:

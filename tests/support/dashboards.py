@@ -12,7 +12,7 @@ from typing import Any, Final
 from deploy.grafana.build import DASHBOARDS
 
 FILES: Final = sorted(DASHBOARDS.glob("*.json"))
-_VARIABLE: Final = re.compile(r"\$\{?(\w+)")
+_VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _LABEL_VALUES: Final = re.compile(r"label_values\((?:(.*),\s*)?(\w+)\)", re.DOTALL)
 
 

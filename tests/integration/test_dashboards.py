@@ -1,0 +1,298 @@
+"""Every query of every dashboard has an answer: a real Prometheus scrapes collectors that are fed recordings.
+
+A gateway as it ships, with both overlays, takes what `penstock replay` sends, in two passes; beside it two workers
+have an exporter that gives up, one whose queue is full, and one with a queue on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+import yaml
+
+from pipeline.cli import main
+from processors.demo.backend import grpc_backend
+from processors.demo.recorded import PACKAGED, recorded
+from processors.demo.recordings import CHECKOUT_FOLDER
+from processors.demo.replay import Endpoint
+from tests.servers.collectors import ROOT, penstock, penstock_command
+from tests.servers.kafka.broker import Broker
+from tests.servers.processes import Server, free_ports, listening, running
+from tests.servers.prometheus import Prometheus, prometheus
+from tests.servers.tempo import tempo
+from tests.support.dashboards import FILES, Question, filled, label_values, load, questions, variables
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+DIALECTS: Final = (
+    "gemini-cli",
+    "google-adk",
+    "mcp",
+    "otel-openai-v2",
+    "strands-latest",
+    "traceloop-ollama",
+    "vercel-ai-sdk-v5",
+)
+# One more with each pass: texts that adversarial has not seen.
+PASSES: Final = ("autogen", "haystack")
+TOKEN: Final = "for-tests"
+KAFKA: Final = "Kafka"
+# Grafana: the larger of four scrapes, and of a step and a scrape.
+RATE_INTERVAL: Final = "4s"
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A Prometheus that has seen all of it, and since when."""
+
+    server: Prometheus
+    since_s: float
+
+    def rows(self, question: Question) -> list[dict[str, Any]]:
+        """The series that Grafana would draw, each with its labels and its values."""
+        now_s = time.time()
+        values = {"__rate_interval": RATE_INTERVAL, "__range": f"{math.ceil(now_s - self.since_s)}s"}
+        query = filled(question.text, values)
+        if question.target["instant"]:
+            return [row | {"values": [row["value"]]} for row in self.server.query(query)]
+        return self.server.query_range(query, self.since_s, now_s, 1)
+
+    def points(self, question: Question) -> list[float]:
+        """All values of all series."""
+        return [float(value) for row in self.rows(question) for _, value in row["values"]]
+
+
+def _own_metrics(port: int) -> dict[str, Any]:
+    names = {"without_scope_info": True, "without_units": True, "without_type_suffix": True}
+    return {
+        "metrics": {"readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": port, **names}}}}]}
+    }
+
+
+@contextlib.contextmanager
+def _gateway(folder: Path, backend_port: int) -> Iterator[tuple[int, list[str]]]:
+    """The gateway as it ships, on free ports; yields where it takes OTLP/HTTP, and its pages."""
+    grpc_port, http_port, llm_port, own_port, health_port = free_ports(5)
+    often = {"metrics_flush_interval": "1s"}
+    changes = {
+        "receivers": {"otlp": {"protocols": {
+            "grpc": {"endpoint": f"127.0.0.1:{grpc_port}"}, "http": {"endpoint": f"127.0.0.1:{http_port}"},
+        }}},
+        "processors": {"tail_sampling": {"deadline": {"settle": "500ms", "idle": "2s"}}},
+        "connectors": {"gen_ai_metrics": often, "span_metrics": often},
+        "exporters": {"prometheus": {"endpoint": f"127.0.0.1:{llm_port}"}},
+        "extensions": {"health_check": {"endpoint": f"127.0.0.1:{health_port}"}},
+        "service": {"telemetry": _own_metrics(own_port)},
+    }  # fmt: skip
+    folder.mkdir()
+    (folder / "changes.yaml").write_text(yaml.safe_dump(changes))
+    overlays = [ROOT / "configs" / "overlays" / f"{name}.yaml" for name in ("adversarial", "sampling")]
+    uris = [ROOT / "configs" / "gateway.yaml", *overlays, folder / "changes.yaml"]
+    command = [*penstock_command(), *(word for uri in uris for word in ("--config", str(uri)))]
+    env = {
+        **os.environ,
+        "PENSTOCK_TOKEN": TOKEN,
+        "PENSTOCK_BACKEND": f"127.0.0.1:{backend_port}",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def ready(server: Server) -> bool:
+        return "Everything is ready" in server.log() and listening(http_port, llm_port, own_port)
+
+    with running(command, folder / "log", ready=ready, env=env):
+        yield http_port, [f"127.0.0.1:{llm_port}", f"127.0.0.1:{own_port}"]
+
+
+@contextlib.contextmanager
+def _troubled(folder: Path) -> Iterator[tuple[Mapping[str, int], str]]:
+    """Two workers in trouble: name of the trouble -> port of OTLP/HTTP; and their page."""
+    nobody, own_port, *ports = free_ports(5)
+    away = {"endpoint": f"127.0.0.1:{nobody}", "tls": {"insecure": True}}
+    exporters: dict[str, Any] = {
+        "gives_up": {**away, "retry_on_failure": {"enabled": False}},
+        "full": {
+            **away,
+            "sending_queue": {"sizer": "requests", "queue_size": 1, "num_consumers": 1},
+            "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s", "max_elapsed_time": "3s"},
+        },
+        "on_disk": {**away, "sending_queue": {"storage": "file_storage"}},
+    }
+    by_name = dict(zip(exporters, ports, strict=True))
+    folder.mkdir()
+    (folder / "queue").mkdir()
+    config = {
+        "receivers": {f"otlp/{n}": {"protocols": {"http": {"endpoint": f"127.0.0.1:{p}"}}} for n, p in by_name.items()},
+        "exporters": {f"otlp_grpc/{name}": settings for name, settings in exporters.items()},
+        "extensions": {"file_storage": {"directory": str(folder / "queue")}},
+        "service": {
+            "extensions": ["file_storage"],
+            "telemetry": _own_metrics(own_port),
+            "pipelines": {
+                f"{signal}/{name}": {"receivers": [f"otlp/{name}"], "exporters": [f"otlp_grpc/{name}"]}
+                for name in exporters
+                for signal in ("traces", "logs")
+            },
+        },
+    }
+    with penstock(config, folder, ports=[*ports, own_port], workers=2) as server:
+        yield by_name, f"127.0.0.1:{own_port}"
+        # They would wait for their backend.
+        parent = psutil.Process(server.pid)
+        for process in (parent, *parent.children(recursive=True)):
+            process.kill()
+
+
+def _feed_troubled(ports: Mapping[str, int]) -> None:
+    """Whatever is answered; a client that comes back would wait for good."""
+    requests = recorded(PACKAGED[1:])
+    for port in ports.values():
+        with Endpoint(f"http://127.0.0.1:{port}") as endpoint:
+            for request in requests:
+                endpoint.post(request.signal.value, "application/x-protobuf", request.body)
+
+
+def _seen(server: Prometheus, before: float) -> float:
+    """Wait until more calls are counted than before, and all of them; how many there are."""
+    metric = "penstock_gen_ai_client_calls_total"
+    calls = f"sum({metric})"
+    settled = f"{calls} > {before} and {calls} == sum({metric} offset 2s)"
+    server.server.wait_until(lambda: bool(server.query(settled)), timeout_s=90)
+    return float(server.query(calls)[0]["value"][1])
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with some of the recordings."""
+    folder = tmp_path_factory.mktemp("captures")
+    for dialect in DIALECTS:
+        (folder / dialect).symlink_to(CHECKOUT_FOLDER / dialect)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fed(tmp_path_factory: pytest.TempPathFactory, captures: Path) -> Iterator[Fed]:
+    folder = tmp_path_factory.mktemp("dashboards")
+    with (
+        grpc_backend(lambda _signal, _body: None) as backend_port,
+        _gateway(folder / "gateway", backend_port) as (http_port, pages),
+        _troubled(folder / "troubled") as (troubled, page),
+        prometheus(folder / "prometheus", targets=[*pages, page]) as server,
+    ):
+        since_s, calls = time.time(), 0.0
+        replay = [str(captures), str(PACKAGED[1]), "--to", f"http://127.0.0.1:{http_port}"]
+        for dialect in PASSES:
+            (captures / dialect).symlink_to(CHECKOUT_FOLDER / dialect)
+            assert main(["replay", *replay, "--header", f"authorization=Bearer {TOKEN}"]) == 0
+            _feed_troubled(troubled)
+            calls = _seen(server, calls)
+        yield Fed(server, since_s)
+
+
+def _told(points: Sequence[float]) -> bool:
+    return any(not math.isnan(value) for value in points)
+
+
+def test_every_query_has_an_answer(fed: Fed) -> None:
+    asked = [question for question in questions() if not question.of_tempo and question.row != KAFKA]
+    assert len(asked) > 120
+    assert [f"{question}: {question.text}" for question in asked if not _told(fed.points(question))] == []
+
+
+def test_what_a_legend_names_is_there(fed: Fed) -> None:
+    for question in questions():
+        if not question.of_tempo and question.row != KAFKA:
+            named = set(re.findall(r"\{\{(\w+)\}\}", question.target["legendFormat"]))
+            there = {label for row in fed.rows(question) for label in row["metric"]}
+            assert named <= there, f"{question}: {there}"
+
+
+def test_every_variable_has_values(fed: Fed) -> None:
+    for path in FILES:
+        for name, variable in variables(load(path)).items():
+            if variable["type"] == "query":
+                selector, label = label_values(filled(variable["query"]["query"], {}))
+                found = {row["metric"].get(label, "") for row in fed.server.query(f"group by ({label}) ({selector})")}
+                assert found - {""}, f"{path.name}: {name}"
+
+
+def test_a_choice_leaves_what_was_chosen(fed: Fed) -> None:
+    (question,) = [q for q in questions() if (q.board, q.panel) == ("penstock-llm", "Calls by tenant")]
+    chosen = {"tenant": "acme", "service": "assistant", "model": "gpt-4o-mini", "__rate_interval": "5m"}
+    rows = fed.server.query(filled(question.text, chosen))
+    assert [row["metric"] for row in rows] == [{"tenant": "acme"}]
+
+
+def test_what_happened_is_seen(fed: Fed) -> None:
+    def largest(panel: str, letter: str = "A") -> float:
+        (question,) = [q for q in questions() if q.panel == panel and q.target["refId"] == letter]
+        return max(value for value in fed.points(question) if not math.isnan(value))
+
+    for panel in (
+        "Share of attacks",
+        "Error share by provider",
+        "Tools that fail",
+        "Retrievals without a hit",
+        "Queues on disk",
+    ):
+        assert largest(panel) > 0, panel
+    assert largest("Exports that failed", "A") > 0
+    assert largest("Exports that failed", "B") > 0
+    assert largest("Refused and failed", "A") > 0
+    assert largest("Workers") == 2
+    assert largest("Fullest queue") >= 0.5
+
+
+def test_every_trace_ql_finds_traces(tmp_path: Path, captures: Path) -> None:
+    asked = [question for question in questions() if question.of_tempo]
+    assert len(asked) >= 8
+    with tempo(tmp_path / "tempo") as server, _gateway(tmp_path / "gateway", server.grpc_port) as (http_port, _):
+        replay = [str(captures), str(PACKAGED[1]), "--to", f"http://127.0.0.1:{http_port}"]
+        for _ in range(2):
+            assert main(["replay", *replay, "--header", f"authorization=Bearer {TOKEN}"]) == 0
+        for question in asked:
+            server.found(filled(question.text, {}))
+
+
+def test_panels_of_kafka_have_an_answer(kafka_broker: Broker, tmp_path: Path) -> None:
+    http_port, own_port = free_ports(2)
+    brokers = {"brokers": [kafka_broker.bootstrap]}
+    config = {
+        "receivers": {
+            "otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{http_port}"}}},
+            "kafka": {**brokers, "traces": {"topics": ["boards"]}, "initial_offset": "earliest"},
+        },
+        "exporters": {"kafka": {**brokers, "traces": {"topic": "boards"}}, "nop": {}},
+        "service": {
+            "telemetry": _own_metrics(own_port),
+            "pipelines": {
+                "traces/in": {"receivers": ["otlp"], "exporters": ["kafka"]},
+                "traces/out": {"receivers": ["kafka"], "exporters": ["nop"]},
+            },
+        },
+    }
+    asked = [question for question in questions() if question.row == KAFKA]
+    traces = [request.body for request in recorded(PACKAGED[1:]) if request.signal == "traces"]
+    with (
+        penstock(config, tmp_path / "penstock", ports=[http_port, own_port]),
+        prometheus(tmp_path / "prometheus", targets=[f"127.0.0.1:{own_port}"]) as server,
+        Endpoint(f"http://127.0.0.1:{http_port}") as endpoint,
+    ):
+        fed = Fed(server, time.time())
+        bodies = itertools.cycle(traces)
+
+        def answered() -> bool:
+            assert endpoint.post("traces", "application/x-protobuf", next(bodies)).status == 200
+            return all(_told(fed.points(question)) for question in asked)
+
+        server.server.wait_until(answered, timeout_s=90)
