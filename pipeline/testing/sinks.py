@@ -36,7 +36,7 @@ class CollectingSink:
         """Records taken so far."""
         return sum(batch.count for batch in self.batches)
 
-    async def wait_for(self, count: int, timeout_s: float = 10.0) -> None:
+    async def wait_for(self, count: int, timeout_s: float = 60.0) -> None:
         """Wait until `count` records have arrived. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             while self.count < count:

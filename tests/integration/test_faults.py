@@ -45,7 +45,7 @@ def configuration(intake: int, backend: int, metrics: int = 0, **changes: Any) -
     }
 
 
-def wait_for(arrived: Sink, ids: set[int], timeout_s: float = 30) -> None:
+def wait_for(arrived: Sink, ids: set[int], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not ids <= set(arrived.arrived) and time.monotonic() < deadline:
         time.sleep(0.05)

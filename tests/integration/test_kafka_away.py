@@ -49,12 +49,12 @@ class Health:
 @asynccontextmanager
 async def started(component: C) -> AsyncIterator[C]:
     """A component that has started within moments, whatever its brokers do."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await component.start()
     try:
         yield component
     finally:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(20):
             await component.stop()
 
 
@@ -145,6 +145,6 @@ async def test_logins_that_end_lose_and_repeat_nothing(
         for _ in range(60):
             await delivered(exporter)
             await asyncio.sleep(1.5 * LOGIN_MS / 1000 / 60)
-        await sink.wait_for(60, 30)
+        await sink.wait_for(60, 60)
         await asyncio.sleep(0.5)
         assert sink.count == 60

@@ -245,7 +245,7 @@ async def read_by_us(broker: Broker, signal: Signal, count: int, topic: str, **k
     receiver.connect({signal: sink})
     await receiver.start()
     try:
-        await sink.wait_for(count, 20)
+        await sink.wait_for(count, 60)
     finally:
         await receiver.stop()
     return [batch.message for batch in sink.batches]

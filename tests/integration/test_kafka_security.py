@@ -77,7 +77,7 @@ async def there_and_back(given: dict[str, Any], topic: str) -> bytes:
     async with client("AIOKafkaProducer", given, enable_idempotence=True) as producer:
         await producer.send_and_wait(topic, b"value")
     reading = {"group_id": f"group-{topic}", "auto_offset_reset": "earliest"}
-    async with client("AIOKafkaConsumer", given, topic, **reading) as consumer, asyncio.timeout(20):
+    async with client("AIOKafkaConsumer", given, topic, **reading) as consumer, asyncio.timeout(60):
         record = await consumer.getone()
     return bytes(record.value)
 

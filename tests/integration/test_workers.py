@@ -27,7 +27,7 @@ from tests.servers.ledger import SERVICE, Client, Sink, series
 from tests.servers.processes import Server, free_ports
 from tests.servers.processes import running as running_program
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 def eventually(met: Callable[[], bool], timeout_s: float = WAIT_S) -> None:

@@ -66,7 +66,7 @@ def numbers(sink: CollectingSink) -> list[int]:
     return [record.attributes["n"] for record in sink.records()]  # type: ignore[misc]  # `trace` writes ints
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     """Wait until something is so. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while True:

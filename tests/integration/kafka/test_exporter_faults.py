@@ -164,7 +164,7 @@ async def test_the_end_does_not_wait_for_a_broker_that_hangs(own_broker: Broker,
     before = asyncio.all_tasks()
     keys = {"traces": {"topic": topic}, "producer": {"required_acks": acks}}
     try:
-        async with asyncio.timeout(30), exporting(own_broker.bootstrap, **keys) as exporter:
+        async with asyncio.timeout(60), exporting(own_broker.bootstrap, **keys) as exporter:
             await exporter.export(batch_of(0))
             stop_threads(own_broker)
             with pytest.raises(TimeoutError):

@@ -290,7 +290,7 @@ async def test_an_assignment_that_fails_is_tried_anew(kafka: Traffic, topic: str
     receiver._assignment.placed = fail_once  # type: ignore[method-assign]  # broken by the test
     await receiver.start()
     await kafka.write(topic, trace(1))
-    await sink.wait_for(1, 20)
+    await sink.wait_for(1, 60)
     await receiver.stop()
 
 

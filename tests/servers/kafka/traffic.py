@@ -86,13 +86,13 @@ async def traffic(bootstrap: str) -> AsyncIterator[Traffic]:
     """Clients of a broker for the length of a test."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=10 << 20)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await producer.start()
-    await admin.start()
-    while admin._client.cluster.controller is None:
-        # A broker that has just come up does not know itself yet.
-        await asyncio.sleep(0.1)
-        await admin._client.force_metadata_update()
     try:
+        await producer.start()
+        await admin.start()
+        while admin._client.cluster.controller is None:
+            # A broker that has just come up does not know itself yet.
+            await asyncio.sleep(0.1)
+            await admin._client.force_metadata_update()
         yield Traffic(bootstrap, producer, admin)
     finally:
         await producer.stop()

@@ -111,12 +111,12 @@ async def test_headers_may_be_a_list() -> None:
 
 
 async def test_the_timeout_of_an_attempt_is_told_to_the_backend() -> None:
-    async with grpc_server() as server, exporter_to(server.endpoint, timeout=3.0) as exporter:
+    async with grpc_server() as server, exporter_to(server.endpoint, timeout=300.0) as exporter:
         await exporter.export(traces({}))
 
         (left_s,) = server.time_left_s
         assert left_s is not None
-        assert 2 < left_s < 4
+        assert 200 < left_s < 301
 
 
 async def test_an_authenticator_adds_its_headers() -> None:
@@ -362,7 +362,7 @@ async def test_certificates_are_read_again_after_reload_interval(tmp_path: Path)
         with pytest.raises(Refused):
             await exporter.export(traces({}))
         certificates.renew_client(certificates.ca)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.bodies:
                 await _try(exporter)
 

@@ -413,7 +413,7 @@ async def test_mutual_tls_needs_our_certificate_and_reads_it_again(certificates:
         with pytest.raises(Refused):
             await exporter.export(traces({}))
         certificates.client()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not server.bodies:
                 await _try(exporter)
 

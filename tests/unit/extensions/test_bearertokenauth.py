@@ -63,7 +63,7 @@ async def test_no_header() -> None:
 
 async def _eventually(extension: BearerTokenAuth, token: str) -> None:
     """Files are read in a thread, which the fake clock does not wait for."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await extension.headers() != {"authorization": f"Bearer {token}"}:  # noqa: ASYNC110 - nothing says when
             await asyncio.sleep(0.01)
 

@@ -46,7 +46,7 @@ async def channel_to(endpoint: str, *, timeout_s: float | None = 5.0, **keys: An
     config = OtlpGrpcConfig(**{"endpoint": endpoint, "tls": {"insecure": True}, "compression": "none", **keys})
     channel = GrpcChannel(config, host.tasks, timeout_s=timeout_s)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield channel
     finally:
         await host.tasks.stop()
@@ -270,7 +270,7 @@ async def test_an_address_that_comes_back_gets_its_share_again(monkeypatch: pyte
         (lost,) = [connection for connection, at in channel._connections._open.items() if at == ("127.0.0.2", port)]
         lost.close()
         counts[1] = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not counts[1]:
                 await channel.call(PATH, b"x", {})
                 await asyncio.sleep(0.01)

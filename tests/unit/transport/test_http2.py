@@ -49,7 +49,7 @@ async def connected(script: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[
         _, connection = await loop.create_connection(
             lambda: Connection(closed.append, write_buffer_bytes=0), "127.0.0.1", port
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await connection.ready
             yield connection
         connection.close()

@@ -49,7 +49,7 @@ async def _say(raw: bytes, pieces: int = 0, requests: int = 1) -> list[BaseExcep
         await peer.writer.drain()
         peer.writer.write_eof()
         with suppress(TimeoutError):
-            await asyncio.wait_for(peer.next(99), 5)
+            await asyncio.wait_for(peer.next(99), 60)
 
     errors: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ async def _say(raw: bytes, pieces: int = 0, requests: int = 1) -> list[BaseExcep
             lambda: Connection(lambda _: None, write_buffer_bytes=0), "127.0.0.1", port
         )
         sending = [connection.request(REQUEST, b"x" * 100) for _ in range(requests)]
-        results = await asyncio.wait_for(asyncio.gather(*sending, return_exceptions=True), 20)
+        results = await asyncio.wait_for(asyncio.gather(*sending, return_exceptions=True), 60)
         assert len(connection._reader._rest) < LARGEST_REST
         connection.close()
     assert not errors

@@ -81,7 +81,7 @@ class Client:
 
     async def frame(self) -> tuple[int, int, int, bytes]:
         """Kind, flags, stream and payload of the next frame."""
-        head = await asyncio.wait_for(self.reader.readexactly(9), 10)
+        head = await asyncio.wait_for(self.reader.readexactly(9), 60)
         size = int.from_bytes(head[:3])
         return head[3], head[4], int.from_bytes(head[5:9]), await self.reader.readexactly(size)
 
@@ -100,7 +100,7 @@ class Client:
         """The error code of the GOAWAY that ends the connection; -1 where its end overtook it."""
         try:
             payload = (await self.until(GOAWAY))[2]
-            await asyncio.wait_for(self.reader.read(), 10)
+            await asyncio.wait_for(self.reader.read(), 60)
         except ConnectionError:
             return -1
         return int.from_bytes(payload[4:8])
@@ -248,7 +248,7 @@ async def test_leaving_lets_requests_under_way_finish() -> None:
         for waiting in handler.waiting:
             handler.reply(*waiting)
         assert [await peer.answer(), await peer.answer()] == [b"hello", b"on its way"]
-        await asyncio.wait_for(peer.reader.read(), 10)
+        await asyncio.wait_for(peer.reader.read(), 60)
         assert peer.reader.at_eof()
 
 
@@ -333,7 +333,7 @@ async def test_a_silent_client_is_probed_and_then_left() -> None:
         peer.send(HELLO)
         assert (await peer.until(PING))[0] == 0
         with suppress(ConnectionError):
-            await asyncio.wait_for(peer.reader.read(), 10)
+            await asyncio.wait_for(peer.reader.read(), 60)
         assert not peer.connections
 
 
@@ -353,7 +353,7 @@ async def test_an_old_connection_ends_behind_its_grace() -> None:
         peer.send(HELLO + request())
         await peer.until(GOAWAY)
         with suppress(ConnectionError):
-            await asyncio.wait_for(peer.reader.read(), 10)
+            await asyncio.wait_for(peer.reader.read(), 60)
         assert not peer.connections
         handler.reply(*handler.waiting[0])
 
@@ -373,5 +373,5 @@ async def test_noise(noise: list[bytes], size: int) -> None:
             peer.send(piece)
         peer.writer.write_eof()
         with suppress(ConnectionError):
-            await asyncio.wait_for(peer.reader.read(), 10)
+            await asyncio.wait_for(peer.reader.read(), 60)
     assert not errors

@@ -56,7 +56,7 @@ class Played:
 
 
 async def _until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not met():  # noqa: ASYNC110 - what is looked at has no event
             await asyncio.sleep(0.01)
 
@@ -66,11 +66,11 @@ async def playing(script: str) -> AsyncIterator[Played]:
     played = Played(script)
     task = asyncio.create_task(played.worker.run())
     try:
-        await asyncio.wait_for(played.worker.ready.wait(), 20)
+        await asyncio.wait_for(played.worker.ready.wait(), 60)
         yield played
     finally:
         played.worker.kill()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ async def playing(script: str) -> AsyncIterator[Played]:
 )
 async def test_one_that_ends_before_it_is_ready_is_not_tried_again(script: str, code: int) -> None:
     played = Played(script)
-    assert await asyncio.wait_for(played.worker.run(), 20) == code
+    assert await asyncio.wait_for(played.worker.run(), 60) == code
     assert played.worker.state is State.ENDED
     assert played.restarted == 0
 
 
 async def test_one_that_cannot_be_started_at_all() -> None:
     played = Played("", command="/nowhere/python")
-    assert await asyncio.wait_for(played.worker.run(), 20) == 1
+    assert await asyncio.wait_for(played.worker.run(), 60) == 1
 
 
 async def test_one_that_was_ready_is_started_again() -> None:
@@ -101,7 +101,7 @@ async def test_one_that_is_told_to_leave_between_two_lives_has_ended_well() -> N
     task = asyncio.create_task(played.worker.run())
     await _until(lambda: played.worker.state is State.WAITING)
     played.worker.leave()
-    assert await asyncio.wait_for(task, 20) == 0
+    assert await asyncio.wait_for(task, 60) == 0
     assert played.worker.state is State.ENDED
 
 
@@ -131,8 +131,8 @@ async def test_one_that_ends_answers_whoever_waits(monkeypatch: pytest.MonkeyPat
     async with playing(READY + "take(); take(); sys.exit(1)") as played:
         worker = played.worker
         asked = asyncio.create_task(worker.refresh())
-        assert not await asyncio.wait_for(worker.reload(), 20)
-        await asyncio.wait_for(asked, 20)
+        assert not await asyncio.wait_for(worker.reload(), 60)
+        await asyncio.wait_for(asked, 60)
 
 
 async def test_a_reload_without_an_end_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def queue_in(folder: Path, host: Host | None = None, **keys: Any) -> DurableQueu
 
 async def taken(queue: Any, ready: asyncio.Event) -> Batch:
     """The next batch, waited for."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (batch := queue.take()) is None:
             ready.clear()
             await ready.wait()
@@ -64,7 +64,7 @@ def end(batch: Batch, outcome: Outcome = Outcome.DELIVERED, error: Any = None) -
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what a thread does."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another thread or process
             await asyncio.sleep(0.001)
 

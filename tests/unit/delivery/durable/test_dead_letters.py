@@ -129,7 +129,7 @@ async def until_with(made: Rig, condition: Callable[[], bool]) -> None:
     """Let the time of the stage go on until something is so."""
     clock = made.host.clock
     assert isinstance(clock, FakeClock)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await clock.advance(1.0)
             await asyncio.sleep(0.001)

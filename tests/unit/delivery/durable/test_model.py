@@ -51,7 +51,7 @@ class QueueModel(RuleBasedStateMachine):
         self.queue: Queue
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(asyncio.wait_for(work, 20))
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     def make(self) -> Queue:
         return MemoryQueue(CAPACITY, Sizer.ITEMS, block_on_overflow=False)

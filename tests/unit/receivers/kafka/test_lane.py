@@ -276,7 +276,7 @@ async def test_large_records_are_decoded_beside_the_loop(driven: Callable[..., D
 
     run.lane._assembler = replace(run.lane._assembler, decode=note)
     run.take(in_order(span(1), span(2) + b"\xfa\x3f\xff\xff\xff\x02" + bytes((3 << 21) - 1)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while sink.count < 2:
             await run.clock.settle()
             await asyncio.sleep(0.01)

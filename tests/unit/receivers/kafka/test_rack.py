@@ -36,7 +36,7 @@ async def test_the_rack_is_that_of_the_consumer(rack: str, said: str | None, mon
     receiver = KafkaReceiver(config, make_host("kafka", clock=SystemClock()))
     receiver.connect({})
     await receiver.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         arguments = await made.get()
     await receiver.stop()
     assert arguments["client_rack"] == said

@@ -7,7 +7,7 @@ import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import aiohttp
@@ -104,15 +104,19 @@ async def h2_request(endpoint: str, headers: list[tuple[str, str]], body: bytes)
     )
     await connection.ready
     try:
-        return await asyncio.wait_for(connection.request(encode_headers(headers), body), 20)
+        return await asyncio.wait_for(connection.request(encode_headers(headers), body), 60)
     finally:
         connection.close()
+
+
+GROWING_S: Final = (0.3, 3.0, 30.0)
+"""Deadlines of calls that arrive and are not answered: each for a machine that was too slow for the one before."""
 
 
 async def grpc_call(channel: grpc.aio.Channel, raw: bytes, method: str = TRACES, **call: Any) -> Answer:
     """One unary call on a channel: its code and body, or its code, message and details."""
     try:
-        return Answer(0, await channel.unary_unary(method, None, None)(raw, **{"timeout": 20, **call}))
+        return Answer(0, await channel.unary_unary(method, None, None)(raw, **{"timeout": 60, **call}))
     except grpc.aio.AioRpcError as error:
         trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ()))
         raw_details = trailers.get("grpc-status-details-bin")

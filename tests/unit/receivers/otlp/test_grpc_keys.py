@@ -41,7 +41,7 @@ async def test_max_concurrent_streams() -> None:
         await channel.channel_ready()
         calls = [asyncio.create_task(grpc_call(channel, RAW)) for _ in range(6)]
         for _ in range(2):
-            await asyncio.wait_for(sink.waiting.acquire(), 10)
+            await asyncio.wait_for(sink.waiting.acquire(), 60)
         await asyncio.sleep(0.1)
         sink.open.set()
         answers = await asyncio.gather(*calls)
@@ -58,5 +58,5 @@ async def test_max_connection_idle() -> None:
         grpc.aio.insecure_channel(server.receiver.grpc_endpoint) as channel,
     ):
         assert (await grpc_call(channel, RAW)).status == 0
-        await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 10)
+        await asyncio.wait_for(channel.wait_for_state_change(grpc.ChannelConnectivity.READY), 60)
         assert (await grpc_call(channel, RAW, wait_for_ready=True)).status == 0

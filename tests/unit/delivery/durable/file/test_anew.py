@@ -105,7 +105,7 @@ async def test_an_end_while_there_is_no_directory(folder: Path) -> None:
         await queue.put(batch_of(1), None)
     late = asyncio.create_task(queue.put(batch_of(2), None))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await queue.stop()
     with pytest.raises(Refused):
         await late
