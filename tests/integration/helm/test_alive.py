@@ -94,11 +94,20 @@ def send(port: int, body: bytes, backend: Backend) -> bytes:
         return arrived
 
 
+def replay(manifests: Manifests, sidecar: Pod) -> None:
+    """Run the example's application for a moment."""
+    (application,) = manifests.pod["containers"]
+    arguments = [part.replace(":4318", f":{sidecar.ports[4318]}") for part in application["args"]]
+    command = [*penstock_command(), *arguments, "--for", "1s"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
 def test_a_span_goes_through_sidecar_and_gateway(gateway: Pod, tmp_path: Path, backend: Backend) -> None:
     manifests = render({**SIDECAR, "sidecar": {"example": {"enabled": True}}})
     with pod(manifests, tmp_path / "sidecar", f"127.0.0.1:{gateway.ports[4317]}") as sidecar:
         body = trace_request({"user.email": "jane@example.org"}).SerializeToString()
         arrived = send(sidecar.ports[4318], body, backend)
+        replay(manifests, sidecar)
         assert sidecar.server.stop(manifests.pod["terminationGracePeriodSeconds"]) == 0
     (resource,) = (spans.resource for spans in ExportTraceServiceRequest.FromString(arrived).resource_spans)
     attributes = {attribute.key: attribute.value.string_value for attribute in resource.attributes}

@@ -77,3 +77,11 @@ def test_the_application_of_the_page_is_the_one_that_is_tested() -> None:
     template = (ROOT / "tests" / "data" / "helm" / "application" / "templates" / "deployment.yaml").read_text()
     for line in re.findall(r"\{\{- include \"penstock\.sidecar\.\w+\".*\}\}", PAGE):
         assert line in template
+
+
+def test_the_adapter_is_told_of_a_series_that_rules_record() -> None:
+    (series,) = set(re.findall(r"penstock:[a-z:_]+", PAGE))
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "recording.rules.yaml").read_text(encoding="utf-8"))
+    assert series in {rule.get("record") for group in rules["groups"] for rule in group["rules"]}
+    default = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["autoscaling"]["queueFill"]["metric"]
+    assert f"name: {{as: {default}}}" in PAGE
