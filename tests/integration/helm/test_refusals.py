@@ -55,6 +55,8 @@ def test_typing_errors(values: Manifest, said: str) -> None:
             {**GATEWAY, "overlays": ["sampling"], "replicas": 1, "autoscaling": {"enabled": True}},
             "tail_sampling needs all spans of a trace in one pod",
         ),
+        ({**GATEWAY, "autoscaling": {"enabled": True, "cpu": 0}}, "autoscaling: nothing to look at"),
+        ({**GATEWAY, "autoscaling": {"minReplicas": 20}}, "autoscaling.maxReplicas: at least minReplicas"),
         ({**GATEWAY, "workers": 2}, "workers: prometheus serves one process"),
         ({**GATEWAY, "terminationGracePeriodSeconds": 35}, "terminationGracePeriodSeconds: at least 36"),
         ({**GATEWAY, "config": {"service": {"drain_timeout": "1m"}}}, "give drainTimeoutSeconds instead"),

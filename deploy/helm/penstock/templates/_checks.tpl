@@ -13,6 +13,14 @@
 {{- if and $values.autoscaling.enabled (ne $values.mode "gateway") -}}
 {{- fail "autoscaling.enabled: only mode gateway scales" -}}
 {{- end -}}
+{{- with $values.autoscaling -}}
+{{- if and .enabled (not (or .cpu .memory .queueFill.enabled)) -}}
+{{- fail "autoscaling: nothing to look at; give cpu, memory or queueFill" -}}
+{{- end -}}
+{{- if lt (int .maxReplicas) (int .minReplicas) -}}
+{{- fail "autoscaling.maxReplicas: at least minReplicas" -}}
+{{- end -}}
+{{- end -}}
 {{- range $given := list
   (dict "name" "backend.endpoint" "value" $values.backend.endpoint "variables" (list "PENSTOCK_BACKEND" "PENSTOCK_GATEWAY"))
   (dict "name" "kafka.broker" "value" $values.kafka.broker "variables" (list "PENSTOCK_KAFKA"))
