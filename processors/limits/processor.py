@@ -13,7 +13,7 @@ from processors.limits.places import Places
 from processors.limits.policy import NO_LIMIT, Policy
 from processors.limits.records import SPAN, TRACE, Records
 from processors.limits.tally import Tally
-from processors.limits.traces import SHARE, TraceMemory
+from processors.limits.traces import SHARE, TraceMemory, TracesByPipeline
 from processors.limits.values import Values
 
 CUT_ATTRIBUTE: Final = "penstock.limits.cut"
@@ -47,7 +47,8 @@ class Limits(Processor):
         self._places = Places(policy, values, self._tally)
         self._records = Records(policy, values, self._tally)
         memory = config.trace_memory
-        self._traces = TraceMemory(host.clock, config.max_trace_bytes, memory.max_entries, memory.idle)
+        traces = host.shared(TracesByPipeline, TracesByPipeline)[host.pipeline]
+        self._traces = TraceMemory(host.clock, traces, config.max_trace_bytes, memory.max_entries, memory.idle)
 
     @classmethod
     def sees_all_of(cls, config: LimitsConfig) -> Literal["", "traces", "series"]:

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from pipeline.signals import Batch, Signal, Value
 from pipeline.signals.intake import parse
+from pipeline.telemetry.meter import MetricsRegistry
 from pipeline.testing import FakeClock, configured, log_request, logs, make_host, metric_value, run_processors, traces
 from processors.limits import Limits
 from tests.strategies import messages
@@ -294,6 +295,21 @@ async def test_a_trace_is_forgotten_when_it_is_not_seen_for_long() -> None:
     assert kept() == 0
     await clock.advance(61)
     assert kept() == first
+
+
+def test_a_reload_knows_what_traces_have_had() -> None:
+    registry = MetricsRegistry()
+    left = []
+    for pipeline in ("traces", "traces", "traces/other"):
+        host = make_host("limits", registry=registry)
+        host.pipeline = pipeline
+        batch = one_trace(1200, a="b")
+        processor: Limits = configured(Limits, host, max_trace_bytes=65_536, over_trace="drop")
+        processor.process(batch)
+        batch.settle()
+        left.append(batch.count)
+    assert left[1] == 0
+    assert left[0] == left[2] > 0
 
 
 @given(messages(ExportTraceServiceRequest))
