@@ -161,6 +161,17 @@ def test_a_sidecar_takes_telemetry_from_its_own_pod_only() -> None:
     assert {settings["endpoint"] for settings in protocols.values()} == {"localhost:4317", "localhost:4318"}
 
 
+def test_a_sidecar_tells_of_its_pod_where_telemetry_comes_in_and_behind_the_memory_limit() -> None:
+    pipelines = render({**SIDECAR, "preset": "gateway"}).configuration["service"]["pipelines"]
+    told = {name: pipeline["processors"][:2] for name, pipeline in pipelines.items() if "processors" in pipeline}
+    assert told == {
+        "traces/in": ["memory_limiter", "resource/pod"],
+        "traces/keep": ["batch"],
+        "logs": ["memory_limiter", "resource/pod"],
+    }
+    assert "resource/pod" not in render({**SIDECAR, "sidecar": {"resourceAttributes": False}}).configuration_text
+
+
 def test_a_node_agent_takes_telemetry_from_other_pods() -> None:
     protocols = render({**GATEWAY, "mode": "daemonset"}).configuration["receivers"]["otlp"]["protocols"]
     assert {settings["endpoint"] for settings in protocols.values()} == {"0.0.0.0:4317", "0.0.0.0:4318"}

@@ -95,8 +95,11 @@ JSON text.
 {{- end -}}
 {{- $_ := set (.processors | default dict) "resource/pod" (dict "attributes" $attributes) -}}
 {{- range (.service.pipelines | default dict) -}}
-{{- $first := ternary 1 0 (eq (first (.processors | default (list ""))) "memory_limiter") -}}
-{{- $_ := set . "processors" (concat (slice .processors 0 $first) (list "resource/pod") (slice .processors $first)) -}}
+{{- if has "otlp" .receivers -}}
+{{- $processors := .processors | default list -}}
+{{- $first := ternary 1 0 (has "memory_limiter" (slice $processors 0 (min 1 (len $processors)))) -}}
+{{- $_ := set . "processors" (concat (slice $processors 0 $first) (list "resource/pod") (slice $processors $first)) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
