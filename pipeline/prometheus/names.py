@@ -54,6 +54,17 @@ def unit_words(unit: str) -> tuple[str, str]:
     return main, per
 
 
+def _clean_unit_words(unit: str) -> tuple[str, str]:
+    main, per = (_NO_UNIT_RUNE.sub("_", word).strip("_") for word in unit_words(unit))
+    return main, per
+
+
+def unit_text(unit: str) -> str:
+    """A unit in the words of names: `m/s` gives `meters_per_second`."""
+    main, per = _clean_unit_words(unit)
+    return "_".join(word for word in (main, per and f"per_{per}") if word)
+
+
 def metric_name(name: str, unit: str, kind: str, strategy: Strategy, namespace: str = "") -> str:
     """The name of a metric.
 
@@ -79,7 +90,7 @@ def metric_name(name: str, unit: str, kind: str, strategy: Strategy, namespace: 
 
 def _tokens(name: str, unit: str, kind: str) -> list[str]:
     tokens = [token for token in _NO_METRIC_RUNE.split(name) if token]
-    main, per = (_NO_UNIT_RUNE.sub("_", word).strip("_") for word in unit_words(unit))
+    main, per = _clean_unit_words(unit)
     if main and main not in tokens:
         tokens.append(main)
     if per:

@@ -30,7 +30,7 @@ from pipeline.exporters.prometheus_remote_write.points import (
 )
 from pipeline.prometheus.drops import Drops
 from pipeline.prometheus.labels import BadLabel, resource_labels, scope_labels, target_labels
-from pipeline.prometheus.names import Strategy, label_name, metric_name, unit_words
+from pipeline.prometheus.names import Strategy, label_name, metric_name, unit_text
 from pipeline.signals.values import from_key_values
 from pipeline.signals.wire import fields
 
@@ -141,8 +141,7 @@ class Translator:
         if resource.is_refused:
             context.refusal = "invalid_label"
         if self._with_metadata:
-            unit = "_per_".join(filter(None, unit_words(metric.unit)))
-            context.metadata = encoding.metadata(name, kind, metric.description, unit)
+            context.metadata = encoding.metadata(name, kind, metric.description, unit_text(metric.unit))
         return context
 
     def _scope(self, head: bytes) -> dict[str, str]:
