@@ -13,9 +13,10 @@ import re
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -27,6 +28,8 @@ from tests.servers.lookup import find_program, require_program
 from tests.servers.processes import Server, free_ports, listening, running
 
 pytestmark = pytest.mark.server
+
+T = TypeVar("T")
 
 COMPOSE = ROOT / "deploy" / "compose"
 SERVICES = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["services"]
@@ -134,15 +137,21 @@ async def _make_topics(address: str) -> None:
 
 @contextlib.contextmanager
 def tempo(demo: Demo, program: Path) -> Iterator[None]:
-    config = demo.file(COMPOSE / "tempo.yaml", "tempo")
-    # In a container its other ports are its own; and a trace can be searched for a moment after its last span.
+    config = yaml.safe_load(demo.text(COMPOSE / "tempo.yaml", "tempo"))
+    # In a container its other ports are its own. It waits for nobody, and what came in can be searched at once.
     (grpc,) = free_ports(1)
-    text = config.read_text(encoding="utf-8")
-    text = text.replace("server: {", f"server: {{grpc_listen_port: {grpc}, http_listen_address: 127.0.0.1, ")
-    config.write_text(f"{text}ingester: {{trace_idle_period: 1s}}\n", encoding="utf-8")
+    at = {"grpc_listen_port": grpc, "http_listen_port": demo.ports["tempo:3200"], "http_listen_address": "127.0.0.1"}
+    lifecycler = {"address": "127.0.0.1", "min_ready_duration": "0s"}
+    config |= {"server": at, "ingester": {"trace_idle_period": "1s", "lifecycler": lifecycler}}
+    path = demo.folder / "tempo.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
     url = f"http://{demo.address('tempo:3200')}/ready"
-    with running([program, f"-config.file={config}"], demo.folder / "tempo.log", ready=lambda _: answers(url)):
-        yield
+    with running([program, f"-config.file={path}"], demo.folder / "tempo.log", ready=lambda _: answers(url)) as server:
+        try:
+            yield
+        finally:
+            # It takes a quarter of a minute to flush what nobody will read.
+            server.process.kill()
 
 
 @contextlib.contextmanager
@@ -176,6 +185,12 @@ def ask(url: str, **parameters: str) -> Any:
         return json.load(answer)
 
 
+def together(stack: contextlib.ExitStack, servers: Sequence[contextlib.AbstractContextManager[T]]) -> list[T]:
+    """Starts all at once; each is stopped with the stack."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(stack.enter_context, servers))
+
+
 def replay(demo: Demo) -> None:
     """A small part of the load."""
     words = SERVICES["load"]["command"][0].split()
@@ -187,7 +202,7 @@ def replay(demo: Demo) -> None:
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{token}",
     }
     small = ROOT / "processors" / "demo" / "data" / "assistant.otlp.jsonl"
-    command = [*penstock_command(), "replay", small, "--to", f"http://{demo.address('gateway:4318')}"]
+    command = [*penstock_command(), "replay", str(small), "--to", f"http://{demo.address('gateway:4318')}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -196,17 +211,15 @@ def replay(demo: Demo) -> None:
 def test_a_span_is_seen_at_every_end(demo: Demo) -> None:
     program = find_program("tempo")
     with contextlib.ExitStack() as stack:
-        if program:
-            stack.enter_context(tempo(demo, program))
-        else:
-            backend = stack.enter_context(otlp_backend())
+        backend = stack.enter_context(otlp_backend())
+        if program is None:
             demo.ports["tempo:4317"] = backend.grpc_port
-        stack.enter_context(kafka(demo))
-        stack.enter_context(prometheus(demo))
-        gateway_ports = [demo.ports[name] for name in demo.ports if name.startswith("gateway:")]
-        worker_ports = [demo.ports[name] for name in demo.ports if name.startswith("worker:")]
-        gateway = stack.enter_context(demo.penstock("gateway", *gateway_ports))
-        worker = stack.enter_context(demo.penstock("worker", *worker_ports))
+        servers = [kafka(demo), prometheus(demo), *([tempo(demo, program)] if program else [])]
+        together(stack, servers)
+        ports = {
+            tier: [port for name, port in demo.ports.items() if name.startswith(tier)] for tier in ("gateway", "worker")
+        }
+        gateway, worker = together(stack, [demo.penstock(tier, *ports[tier]) for tier in ports])
         replay(demo)
 
         api = f"http://{demo.address('prometheus:9090')}/api/v1/query"
@@ -216,7 +229,7 @@ def test_a_span_is_seen_at_every_end(demo: Demo) -> None:
 
         for expression in (
             'sum by (job) (otelcol_receiver_accepted_spans_total{job="penstock"}) > 0',
-            'penstock_gen_ai_client_cost_USD_total{job="penstock-applications"} > 0',
+            'penstock_gen_ai_client_cost_USD_total{job="penstock-gen-ai"} > 0',
             "count(up == 1) == 3",
             "penstock:receiver_items:total",
         ):

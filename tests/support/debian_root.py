@@ -107,7 +107,7 @@ def _pip_settings() -> dict[str, str]:
 
 
 class Container:
-    """A program in a root that is read-only, as another user, with a network of its own: as `docker run --read-only`."""
+    """A program in a read-only root, as another user, with a network of its own: as `docker run --read-only`."""
 
     def __init__(self, root: Path, stage: Stage, environment: Mapping[str, str], volume: Path) -> None:
         self._root = root
