@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -348,3 +349,30 @@ async def test_a_stranger_is_answered_before_the_body_has_come(authority: Author
         writer.write(f"{head}Content-Length: 20000000\r\n\r\n".encode())
         assert await asyncio.wait_for(reader.readline(), 60) == b"HTTP/1.1 401 Unauthorized\r\n"
         writer.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_does_not_outlive_its_authority(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    authority, others, clients = Authority(tmp_path / "ours"), Authority(tmp_path / "others"), tmp_path / "clients.pem"
+    write(clients, read(authority.ca_file))
+    context = authority.client_context(authority.issue("client"))
+    context.maximum_version = version
+    tls = {**authority.issue("server"), "client_ca_file": str(clients), "client_ca_file_reload": True}
+
+    def ask(port: int, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bytes]:
+        with (
+            socket.create_connection(("127.0.0.1", port), 60) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as connection,
+        ):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return connection.session, connection.recv(12)
+
+    async with running(authority, None, tls) as service:
+        session, answer = await asyncio.to_thread(ask, service.ports["health"], None)
+        assert answer == b"HTTP/1.1 200"
+        write(clients, read(others.ca_file))
+        try:
+            _, answer = await asyncio.to_thread(ask, service.ports["health"], session)
+        except OSError:
+            answer = b""
+        assert answer == b""
