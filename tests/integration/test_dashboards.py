@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import psutil
 import pytest
+import trustme
 import yaml
 
 from pipeline.cli import main
@@ -117,7 +118,7 @@ def _gateway(folder: Path, backend_port: int) -> Iterator[tuple[int, list[str]]]
 @contextlib.contextmanager
 def _troubled(folder: Path) -> Iterator[tuple[Mapping[str, int], str]]:
     """Two workers in trouble: name of the trouble -> port of OTLP/HTTP; and their page."""
-    nobody, own_port, *ports = free_ports(5)
+    nobody, own_port, tls_port, *ports = free_ports(6)
     away = {"endpoint": f"127.0.0.1:{nobody}", "tls": {"insecure": True}}
     exporters: dict[str, Any] = {
         "gives_up": {**away, "retry_on_failure": {"enabled": False}},
@@ -125,15 +126,24 @@ def _troubled(folder: Path) -> Iterator[tuple[Mapping[str, int], str]]:
             **away,
             "sending_queue": {"sizer": "requests", "queue_size": 1, "num_consumers": 1},
             "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s", "max_elapsed_time": "3s"},
+            "dead_letter": "nop",
         },
         "on_disk": {**away, "sending_queue": {"storage": "file_storage"}},
     }
     by_name = dict(zip(exporters, ports, strict=True))
     folder.mkdir()
     (folder / "queue").mkdir()
+    certificate = trustme.CA().issue_cert("localhost")
+    tls = {"cert_file": str(folder / "cert.pem"), "key_file": str(folder / "key.pem")}
+    certificate.cert_chain_pems[0].write_to_path(tls["cert_file"])
+    certificate.private_key_pem.write_to_path(tls["key_file"])
+    receivers: dict[str, Any] = {
+        f"otlp/{n}": {"protocols": {"http": {"endpoint": f"127.0.0.1:{p}"}}} for n, p in by_name.items()
+    }
+    receivers["otlp/gives_up"]["protocols"]["grpc"] = {"endpoint": f"127.0.0.1:{tls_port}", "tls": tls}
     config = {
-        "receivers": {f"otlp/{n}": {"protocols": {"http": {"endpoint": f"127.0.0.1:{p}"}}} for n, p in by_name.items()},
-        "exporters": {f"otlp_grpc/{name}": settings for name, settings in exporters.items()},
+        "receivers": receivers,
+        "exporters": {f"otlp_grpc/{name}": settings for name, settings in exporters.items()} | {"nop": {}},
         "extensions": {"file_storage": {"directory": str(folder / "queue")}},
         "service": {
             "extensions": ["file_storage"],
@@ -194,6 +204,7 @@ def fed(tmp_path_factory: pytest.TempPathFactory, captures: Path) -> Iterator[Fe
         for dialect in PASSES:
             (captures / dialect).symlink_to(CHECKOUT_FOLDER / dialect)
             assert main(["replay", *replay, "--header", f"authorization=Bearer {TOKEN}"]) == 0
+            assert main(["replay", *replay, "--header", "authorization=Bearer wrong"]) == 1
             _feed_troubled(troubled)
             calls = _seen(server, calls)
         yield Fed(server, since_s)
