@@ -89,7 +89,7 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
     found: dict[tuple[str, bool], int] = {}
     for path in CASES:
         for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
-            for test in case["alert_rule_test"]:
+            for test in case.get("alert_rule_test", ()):
                 key = test["alertname"], bool(test["exp_alerts"])
                 found[key] = found.get(key, 0) + 1
     assert set(found) == set(itertools.product((rule["alert"] for rule in ALERTS), (True, False)))
