@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import trustme
 
 from pipeline.clock import SystemClock
 from pipeline.component import Component, Host
@@ -130,6 +131,41 @@ async def test_a_login_that_does_not_work_is_told(secured: Secured) -> None:
 def with_a_token(secured: Secured) -> dict[str, Any]:
     sasl = {"mechanism": "OAUTHBEARER", "oauthbearer_token_source": "bearertokenauth"}
     return {"brokers": [secured.broker.address("SASL")], "auth": {"sasl": sasl}}
+
+
+def behind_tls(secured: Secured, listener: str, **more: Any) -> dict[str, Any]:
+    return {"brokers": [secured.broker.address(listener)], "tls": {"ca_file": str(secured.ca), **more}}
+
+
+async def test_a_receiver_that_does_not_prove_who_it_is_takes_nothing(secured: Secured, tmp_path: Path) -> None:
+    """Passwords, tokens and certificates that are wrong or missing, and a broker that we do not trust."""
+    stranger = trustme.CA()
+    stranger.cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    strange = stranger.issue_cert("client")
+    strange.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    strange.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    theirs = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    ours = {"cert_file": str(secured.cert), "key_file": str(secured.key)}
+    wrong: list[dict[str, Any]] = [
+        {"brokers": [secured.broker.address("SASL")]},
+        logging_in(secured, "wrong"),
+        behind_tls(secured, "MUTUAL"),
+        behind_tls(secured, "MUTUAL", **theirs),
+        behind_tls(secured, "MUTUAL", **ours, ca_file=str(tmp_path / "other.pem")),
+        {"brokers": [secured.broker.address("MUTUAL")]},
+    ]
+    topic = own_name("proof")
+    async with started(exporter_of(Health(), topic, **logging_in(secured))) as exporter:
+        await delivered(exporter)
+    for keys in wrong:
+        health, sink = Health(), CollectingSink()
+        async with started(receiver_of(health, sink, topic, **keys)):
+            await health.says(Status.RECOVERABLE, "")
+        assert sink.count == 0
+    for keys in (logging_in(secured), behind_tls(secured, "MUTUAL", **ours)):
+        sink = CollectingSink()
+        async with started(receiver_of(Health(), sink, topic, **keys)):
+            await sink.wait_for(1, 60)
 
 
 @pytest.mark.parametrize("login", [logging_in, with_a_token])
