@@ -48,7 +48,7 @@ PYTHON: Final = Dialect(_dumps_python)
 _CLOSING: Final = {"{": "}", "[": "]", '"': '"'}
 _SPACE_AROUND: Final = 64
 # orjson reads integers beyond 64 bits as doubles, and writes those so.
-_LARGE_DOUBLE: Final = re.compile(r"[0-9]e\+?[0-9]{2}")
+_LARGE_DOUBLE: Final = re.compile(r"[:,\[]-?[0-9][0-9.]*e\+?[0-9]{2}")
 
 
 def read(text: str) -> tuple[Node, Dialect] | None:

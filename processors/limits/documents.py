@@ -155,8 +155,11 @@ class Cutter:
         for index in _from_both_ends(len(items)):
             size = self.size_bytes(items[index])
             least = size if size <= fair else min(size, max(self._least(items[index]), fair))
-            is_last_left = len(found) == len(items) - 1
-            if least + 1 > left + (self._gap_bytes + 1 if is_last_left else 0):
+            room_here = left - 1 + (self._gap_bytes + 1 if len(found) == len(items) - 1 else 0)
+            if least > room_here and room_here > self._gap_bytes and isinstance(items[index], str | list | dict):
+                # Something of it is better than the room left empty.
+                least = room_here
+            if least > room_here:
                 break
             left -= least + 1
             is_end = index in {0, len(items) - 1}
@@ -216,13 +219,17 @@ class Cutter:
             size = self.size_bytes(value)
             is_name = name in _NAMES and size <= _LONGEST_NAME
             least = size if is_name else min(size, self._least(value))
-            cost = self.size_bytes(name) + 2 + least
-            is_last = len(found) == len(members) - 1
-            if cost > room - (0 if is_last else reserve):
+            around = self.size_bytes(name) + 2
+            left = room - around - (0 if len(found) == len(members) - 1 else reserve)
+            if least > left and left > self._gap_bytes and isinstance(value, str | list | dict):
+                # Something of it is better than the room left empty.
+                least = left
+            if least > left:
                 misses += 1
                 if is_name or room <= reserve or misses > _MOST_MISSES:
                     break
                 continue
+            cost = around + least
             room -= cost
             found[name] = Want(least, size), size
         names = [name for name in members if name in found]

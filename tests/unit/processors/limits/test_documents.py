@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
@@ -11,7 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.limits.dialects import STRICT, Dialect
+from pipeline.signals import Signal, Span
+from pipeline.signals.intake import parse
+from processors.demo.recordings import load
+from processors.limits.dialects import STRICT, Dialect, read
 from processors.limits.documents import GAP, Cutter, cut_any
 from processors.limits.marker import Marker
 
@@ -229,3 +233,31 @@ def test_any_conversation_under_any_limit(messages: list[dict[str, Any]], limit:
     assert len(read) <= len(messages)
     assert read[0].get("role") == messages[0]["role"]
     assert sum(list(element) == [GAP] for element in read) <= 1
+
+
+@cache
+def recorded_texts() -> frozenset[str]:
+    """What real instrumentations wrote into attributes, where it is long."""
+    records = [
+        record
+        for recording in load()
+        for export in recording.exports()
+        if export.signal != "metrics"
+        for record in parse(Signal(export.signal), export.message().SerializeToString()).records()
+    ]
+    views = [*records, *(event for record in records if isinstance(record, Span) for event in record.events)]
+    values = [value for view in views for value in view.attributes.values()]
+    return frozenset(value for value in values if isinstance(value, str) and len(value) > 256)
+
+
+@pytest.mark.parametrize("limit", [2048, 512, 256])
+def test_recorded_texts_fill_what_they_may_have(limit: int) -> None:
+    long = [text for text in recorded_texts() if size(text) > limit]
+    assert len(long) > 50
+    for text in long:
+        cut = cut_any(text, limit, MARKER)
+        assert size(cut) <= limit
+        found = read(text)
+        kept_all = found is not None and json.loads(cut) == found[0]
+        assert size(cut) > 0.7 * limit or kept_all
+        assert found is None or type(json.loads(cut)) is type(found[0])
