@@ -122,7 +122,7 @@ async def test_a_drain_outlives_a_backend_that_is_away_for_two_seconds(transport
         handles = [batch.delivery for batch in batches]
         for batch in batches:
             await stage.consume(batch)
-        draining = asyncio.create_task(stage.drain(20))
+        draining = asyncio.create_task(stage.drain(60))
         await asyncio.sleep(2)
         async with faulty_link(port, port=later):
             await draining

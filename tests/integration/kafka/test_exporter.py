@@ -156,7 +156,7 @@ async def test_max_message_bytes_limits_what_is_sent_as_one(kafka: Traffic, pack
 async def test_linger(kafka: Traffic, packed: list[tuple[int, int]]) -> None:
     topic = await kafka.make(own_name("logs"))
     keys = {"logs": {"topic": topic}}
-    async with exporting(kafka.bootstrap, **keys, producer={"linger": 0.5}) as exporter:
+    async with exporting(kafka.bootstrap, **keys, producer={"linger": 1.5}) as exporter:
         await exporter.export(logs("first, which learns of the topic"))
         packed.clear()
         first = asyncio.create_task(exporter.export(logs("one")))

@@ -115,11 +115,11 @@ async def test_a_killed_broker_loses_and_repeats_nothing(own_broker: Broker, top
 async def test_a_broker_that_hangs(
     own_broker: Broker, topic: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.kafka.producer.connection._SILENCE_S", 0.2)
     caplog.set_level(logging.INFO)
     batch = batch_of(0)
     async with exporting(own_broker.bootstrap, traces={"topic": topic}, partition_traces_by_id=True) as exporter:
         await exporter.export(batch_of(1000, 1))
+        monkeypatch.setattr("pipeline.kafka.producer.connection._SILENCE_S", 0.2)
         stop_threads(own_broker)
         try:
             for _ in range(3):
