@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from pipeline.config.catalog import KINDS
 from pipeline.config.describe import blocks
 from pipeline.config.model import ConfigModel, refusal_of
-from pipeline.config.text import to_yaml
-from pipeline.config.types import MASK, UNREDACTED
+from pipeline.config.text import to_yaml, without_password
+from pipeline.config.types import UNREDACTED
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from pipeline.config.loading import Examination
-
-
-_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
 
 
 def effective(examination: Examination, *, unredacted: bool = False) -> dict[str, Any]:
@@ -50,12 +46,12 @@ def dump(model: BaseModel, unredacted: bool) -> dict[str, Any]:
 
 
 def _without_passwords(data: Any) -> Any:
-    """The same values; user and password of a URL (RFC 3986, section 3.2.1) are masked."""
+    """The same values, without passwords in URLs."""
     if isinstance(data, dict):
         return {key: _without_passwords(item) for key, item in data.items()}
     if isinstance(data, list):
         return [_without_passwords(item) for item in data]
-    return _USER_INFO.sub(MASK, data) if isinstance(data, str) else data
+    return without_password(data) if isinstance(data, str) else data
 
 
 def _null_means_on(field: FieldInfo) -> bool:

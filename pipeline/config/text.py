@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import yaml
+
+from pipeline.config.types import MASK
+
+_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+"""User and password of a URL (RFC 3986, section 3.2.1)."""
+
+
+def without_password(text: str) -> str:
+    """The same text; user and password of URLs are masked."""
+    return _USER_INFO.sub(MASK, text)
 
 
 class _Dumper(yaml.SafeDumper):

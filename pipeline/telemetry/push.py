@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pipeline.config.service import OtlpPush
+from pipeline.config.text import without_password
 from pipeline.errors import Refused, StartError
 from pipeline.signals import Signal
 
@@ -29,6 +30,7 @@ class OtlpClient:
             StartError: a certificate cannot be read or used.
         """
         self._config = config
+        self._shown = without_password(config.endpoint)
         self._pems = [_read(path) for path in (config.certificate, config.client_key, config.client_certificate)]
         self._tls = _client_tls(config) if config.endpoint.startswith("https:") else None
         self._timeout_s = config.timeout / 1000 or None
@@ -70,9 +72,9 @@ class OtlpClient:
             async with self._session.post(url, data=body, headers=headers, ssl=self._tls or True) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Refused(f"own telemetry: {type(error).__name__} at {url}") from error
+            raise Refused(f"own telemetry: {type(error).__name__} at {without_password(url)}") from error
         if status >= _OK_BELOW:
-            raise Refused(f"own telemetry: {url} answered {status}")
+            raise Refused(f"own telemetry: {without_password(url)} answered {status}")
 
     async def _send_grpc(self, signal: Signal, body: bytes) -> None:
         import grpc  # noqa: PLC0415 - loaded when a reader pushes
@@ -83,7 +85,7 @@ class OtlpClient:
         try:
             await call(body, timeout=self._timeout_s, metadata=tuple(self._headers.items()))
         except grpc.aio.AioRpcError as error:
-            raise Refused(f"own telemetry: {self._config.endpoint} answered {error.code().name}") from error
+            raise Refused(f"own telemetry: {self._shown} answered {error.code().name}") from error
 
     def _open_channel(self, grpc: Any) -> Any:
         config = self._config

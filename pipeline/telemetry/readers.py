@@ -17,6 +17,7 @@ from pipeline.clock import Clock
 from pipeline.config.ids import ComponentId
 from pipeline.config.server import PageAuth
 from pipeline.config.service import BatchLogProcessor, OtlpPush, PeriodicReader, PrometheusPull
+from pipeline.config.text import without_password
 from pipeline.errors import PenstockError, StartError
 from pipeline.signals import Auth, Context, Signal
 from pipeline.telemetry.exposition import Family
@@ -142,7 +143,7 @@ class _Pusher(ABC):
 
     def __init__(self, endpoint: OtlpPush, interval_ms: int, timeout_ms: int, log: Log, clock: Clock) -> None:
         self._client = OtlpClient(endpoint)
-        self._endpoint = endpoint.endpoint
+        self._endpoint = without_password(endpoint.endpoint)
         self._interval_s, self._timeout_s = interval_ms / 1000, timeout_ms / 1000
         self._log, self._clock = log, clock
         self._task: asyncio.Task[None] | None = None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, Duration, InvalidKey, refused
+from pipeline.config.text import without_password
 from pipeline.transport.client_settings import ClientAuth, Headers, no_middlewares
 from pipeline.transport.client_tls import ClientTls
 
@@ -89,7 +90,7 @@ def check_url(url: str, key: str) -> None:
     except ValueError:
         valid = False
     if not valid:
-        raise InvalidKey(f'invalid URL "{url}": write for example http://localhost:4318', key)
+        raise InvalidKey(f'invalid URL "{without_password(url)}": write for example http://localhost:4318', key)
 
 
 def open_session(config: HttpClient) -> aiohttp.ClientSession:

@@ -54,6 +54,10 @@ class Oidc(Extension):
                 message = f'{self.host.id}: failed to create OIDC provider for "{provider.issuer_url}": {error}'
                 raise StartError(message) from None
             self._issuers[provider.issuer_url] = provider, keyring
+            if provider.issuer_url.startswith("http:") and not provider.public_keys_file:
+                self.host.log.warning(
+                    "Keys come over HTTP: whoever stands in between can let anybody in.", issuer=provider.issuer_url
+                )
             interval_s = _FILE_INTERVAL_S if provider.public_keys_file else RENEWAL_S
             self.host.tasks.spawn(partial(keyring.keep, interval_s), "renew keys")
 

@@ -214,3 +214,10 @@ def test_a_password_in_a_url_is_not_printed() -> None:
     assert not examination.problems
     assert f"http://{MASK}@localhost:1" in render(effective(examination), "yaml")
     assert MARKER in render(effective(examination, unredacted=True), "yaml")
+
+
+def test_a_password_in_a_url_that_is_wrong_is_not_shown() -> None:
+    text = FILE.replace("http://localhost:1", f"http://otto:{MARKER}@localhost:0").replace("VALUE", "${env:TOKEN}")
+    (problem,) = examine([f"yaml:{text}"], environ={"TOKEN": "x"}).problems
+    assert "invalid URL" in problem.message
+    assert MARKER not in str(problem)
