@@ -142,7 +142,10 @@ def _is_small(value: Any, fits: int) -> bool:
     """Whether a list is one of a few short texts, as most are."""
     if value.__class__ is not list or len(value) > _FEW:
         return False
-    return all(item.__class__ is str and len(item) * _FEW < fits for item in value)
+    for item in value:  # noqa: SIM110 - `all` costs twice as much here
+        if item.__class__ is not str or len(item) * _FEW >= fits:
+            return False
+    return True
 
 
 _COMPOSITE_FIELDS: Final = frozenset({"array_value", "kvlist_value", "bytes_value"})
