@@ -32,7 +32,8 @@ class _Files:
         if not self._tls.client_ca_file_reload:
             return ()
         stat = Path(self._tls.client_ca_file).stat()
-        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+        # The size, too: a file that is being written may be read and completed within one tick of its clock.
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size
 
     def _read(self) -> tuple[bytes, bytes, bytes | None]:
         tls = self._tls
