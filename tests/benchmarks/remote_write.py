@@ -1,0 +1,107 @@
+"""CPU cost of a data point written to Prometheus, as the Collector: `python -m tests.benchmarks.remote_write`.
+
+OTLP/HTTP in, requests of 1000 points with six attributes, the same series in each: counters, and histograms of
+fourteen bounds (of which one point is seventeen samples). The backend takes everything.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from tests.servers.collectors import otelcol, penstock
+from tests.servers.lookup import find_program
+from tests.servers.processes import free_ports
+from tests.servers.remote_write_relay import remote_write_relay
+
+_POINTS: Final = 1000
+_REQUESTS: Final = 60
+_ROUNDS: Final = 3
+_BOUNDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+
+def _requests(kind: str) -> Iterator[bytes]:
+    request = ExportMetricsServiceRequest()
+    group = request.resource_metrics.add()
+    for key in ("service.name", "service.instance.id", "host.name"):
+        group.resource.attributes.add(key=key).value.string_value = f"{key}-1"
+    scope = group.scope_metrics.add()
+    scope.scope.name = "bench"
+    points: list[Any] = []
+    for metric_index in range(20):
+        metric = scope.metrics.add(name=f"gen_ai.client.metric{metric_index}", unit="s", description="What it is.")
+        data: Any = metric.histogram if kind == "histograms" else metric.sum
+        data.aggregation_temporality = 2
+        if kind != "histograms":
+            data.is_monotonic = True
+        for index in range(_POINTS // 20):
+            point = data.data_points.add(start_time_unix_nano=1)
+            for number in range(6):
+                point.attributes.add(key=f"gen_ai.attribute.{number}").value.string_value = f"value-{number}-{index}"
+            points.append(point)
+    began_ns = time.time_ns()
+    for step in range(_REQUESTS):
+        for point in points:
+            point.time_unix_nano = began_ns + step * 10**9
+            if kind == "histograms":
+                point.count, point.sum = 15 * step, 3.5 * step
+                point.explicit_bounds[:], point.bucket_counts[:] = _BOUNDS, [step] * 15
+            else:
+                point.as_double = step * 1.5
+        yield request.SerializeToString()
+
+
+def _config(otlp: int, url: str) -> dict[str, Any]:
+    return {
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{otlp}"}}}},
+        "exporters": {"prometheusremotewrite": {"endpoint": f"{url}/api/v1/write"}},
+        "service": {"pipelines": {"metrics": {"receivers": ["otlp"], "exporters": ["prometheusremotewrite"]}}},
+    }
+
+
+def _measure(start: Any, bodies: list[bytes]) -> float:
+    """CPU microseconds per point, the best of a few rounds."""
+    (otlp,) = free_ports(1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        remote_write_relay() as relay,
+        start(_config(otlp, relay.url), Path(folder), ports=[otlp]) as server,
+    ):
+        process = psutil.Process(server.pid)
+        return min(_round(process, otlp, relay, bodies) for _ in range(_ROUNDS))
+
+
+def _round(process: psutil.Process, otlp: int, relay: Any, bodies: list[bytes]) -> float:
+    relay.sent.clear()
+    before = process.cpu_times()
+    for body in bodies:
+        headers = {"Content-Type": "application/x-protobuf"}
+        urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{otlp}/v1/metrics", data=body, headers=headers), timeout=60
+        ).close()
+    while len(relay.sent) < len(bodies):
+        time.sleep(0.01)
+    after = process.cpu_times()
+    spent = after.user + after.system - before.user - before.system
+    return spent * 1e6 / (len(bodies) * _POINTS)
+
+
+def main() -> None:
+    """Measure and print."""
+    print("| points | Penstock, us | Collector, us |\n|---|---|---|")
+    for kind in ("counters", "histograms"):
+        bodies = list(_requests(kind))
+        ours = _measure(penstock, bodies)
+        theirs = _measure(otelcol, bodies) if find_program("otelcol") else float("nan")
+        print(f"| {kind} | {ours:.1f} | {theirs:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
