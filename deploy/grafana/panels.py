@@ -84,7 +84,7 @@ def _overrides(board: Board, panel: Panel) -> list[dict[str, Any]]:
         if panel.kind == "table" and query.legend and query.unit
     ]
     for label, variable in panel.drill.items():
-        url = f"/d/{board.uid}?${{__url_time_range}}&var-{variable}=${{__value.text}}"
+        url = f"/d/{board.uid}?${{__url_time_range}}&var-{variable}=${{__value.text:percentencode}}"
         link = {"title": "This one alone", "url": url, "targetBlank": False}
         found.append(_override(panel.columns[label], "links", [link]))
     return found

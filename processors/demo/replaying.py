@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from pipeline.errors import DeliveryError
 from pipeline.signals import Signal
 from processors.demo.renewal import Recorded, Renewal
@@ -129,7 +131,10 @@ class Replay:
 
 
 def _rejected(signal: Signal, answer: Answer) -> int:
-    """Items that a collector did not take of a request which it took."""
-    partial = getattr(signal.response_class.FromString(answer.text), "partial_success", None)
+    """Items that a collector did not take of a request which it took; 0 where the answer is not OTLP."""
+    try:
+        partial = getattr(signal.response_class.FromString(answer.text), "partial_success", None)
+    except DecodeError:
+        return 0
     name = "rejected_spans" if signal is Signal.TRACES else "rejected_log_records"
     return int(getattr(partial, name, 0))

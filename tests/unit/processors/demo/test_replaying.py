@@ -94,6 +94,11 @@ def test_a_part_that_was_not_taken_is_refused(sink: HttpSink, file: str, capsys:
     assert "refused 1 spans" in capsys.readouterr().out
 
 
+def test_an_answer_in_other_words_is_an_answer(sink: HttpSink, file: str) -> None:
+    sink.answers = [(200, b"OK, thanks")]
+    assert main(["replay", file, "--to", sink.url]) == 0
+
+
 def test_a_wrong_token_ends_it_at_once(sink: HttpSink, file: str, capsys: Capture) -> None:
     sink.answers = [(401, b"who are you")] * 9
     assert main(["replay", file, "--to", sink.url, "--loop"]) == 1
