@@ -10,6 +10,7 @@ import pytest
 from pipeline.component import Processor
 from pipeline.signals import Batch, Signal
 from pipeline.signals.intake import parse
+from pipeline.telemetry.meter import MetricsRegistry
 from pipeline.testing import CollectingSink, FakeClock, configured, make_host, metric_value, traces
 from pipeline.testing.builders import trace_request
 from processors.batch import BatchProcessor
@@ -68,16 +69,21 @@ async def test_what_came_is_passed_on_dropped_or_held(kind: type[Processor], con
 
 
 async def test_instances_of_one_processor_are_shown_together() -> None:
-    host = make_host("batch", clock=FakeClock())
-    both: list[Any] = [configured(BatchProcessor, host, timeout=10.0) for _ in range(2)]
+    registry = MetricsRegistry()
+    hosts = [make_host("batch", clock=FakeClock(), registry=registry) for _ in range(2)]
+    both: list[Any] = [configured(BatchProcessor, host, timeout=10.0) for host in hosts]
     for count, processor in enumerate(both, start=1):
         processor.next = CollectingSink()
         await processor.start()
         await processor.consume(traces(*[{}] * count))
-    assert metric_value(host, "penstock_processor_held_items", otel_signal="traces") == 3
+
+    def held() -> float:
+        return metric_value(hosts[0], "penstock_processor_held_items", otel_signal="traces")
+
+    assert held() == 3
     await both.pop().stop()
-    assert metric_value(host, "penstock_processor_held_items", otel_signal="traces") == 1
+    assert held() == 1
     await both.pop().stop()
     del processor
     gc.collect()
-    assert metric_value(host, "penstock_processor_held_items", otel_signal="traces") == 0
+    assert held() == 0
