@@ -277,6 +277,21 @@ def test_what_no_recording_has(replayed: Replayed, attribute: str) -> None:
     assert replayed.tempo.search(f"{{ span.{attribute} {condition} && span.rest = true }}", TENANT)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ status = error }",
+        '{ kind = client && span.penstock.gen_ai.role = "leaf" }',
+        "{ kind = server }",
+        "{ span.gen_ai.request.stream = true }",
+        '{ resource.service.name = "recording" && span.gen_ai.operation.name = "execute_tool" }',
+        '{ event:name = "exception" && event.exception.type =~ ".+" }',
+    ],
+)
+def test_intrinsics_booleans_resources_and_events(replayed: Replayed, query: str) -> None:
+    assert replayed.tempo.search(query, TENANT)
+
+
 def documented() -> list[str]:
     """The TraceQL of docs/tempo.md."""
     text = (ROOT / "docs" / "tempo.md").read_text(encoding="utf-8")
