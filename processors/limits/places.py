@@ -31,7 +31,8 @@ class Places:
 
     def resource(self, resource: Resource) -> None:
         """Cut what the records of a resource share."""
-        self._mapping(resource.attributes, "resource")
+        if resource.has_attributes or resource.pb.ByteSize() > self._policy.least_bytes:
+            self._mapping(resource.attributes, "resource")
         for scope in resource.scopes:
             self._scope(scope)
 
