@@ -116,6 +116,10 @@ class SendingQueue(ConfigModel):
             raise InvalidKey("`min_size` must be less than or equal to `queue_size`", "batch", "min_size")
         return self
 
+    def unprinted_keys(self) -> frozenset[str]:
+        """The sizer where it is not written: a `batch` block would inherit one that is."""
+        return frozenset({"sizer"} if self.batch is not None and "sizer" not in self.model_fields_set else ())
+
     @property
     def batch_sizer(self) -> Sizer:
         """What the sizes of batches are counted in: a non-empty `batch` block inherits the queue's `sizer` if given."""

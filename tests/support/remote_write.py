@@ -68,9 +68,14 @@ def _write_request() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("prompb.WriteRequest"))
 
 
+def write_request(raw: bytes) -> Any:
+    """The WriteRequest in bytes that are not compressed."""
+    return _write_request().FromString(raw)
+
+
 def decoded(body: bytes) -> Any:
     """The WriteRequest in a body as it is on the wire."""
-    return _write_request().FromString(bytes(cramjam.snappy.decompress_raw(body)))
+    return write_request(bytes(cramjam.snappy.decompress_raw(body)))
 
 
 def name_of(series: Any) -> str:

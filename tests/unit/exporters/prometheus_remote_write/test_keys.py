@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
+from pipeline.config.effective import effective, render
+from pipeline.config.loading import examine
 from pipeline.delivery.settings import delivery_of
 from pipeline.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from pipeline.prometheus.names import Strategy
@@ -179,3 +181,19 @@ def test_workers_cannot_share_it() -> None:
 async def test_times_are_milliseconds() -> None:
     server = await written(Request().gauge("m", 1, time_ns=NOW + 123_456_789).batch())
     assert [stamp for _, _, stamp in samples(*server.bodies)] == [NOW // 10**6 + 123]
+
+
+@pytest.mark.parametrize("queue", ["remote_write_queue: {queue_size: 7}", "sending_queue: {batch: {min_size: 5}}", ""])
+def test_the_printed_configuration_has_the_queue_in_use_and_loads_again(queue: str) -> None:
+    text = f"""
+        receivers: {{nop: }}
+        exporters: {{prometheus_remote_write: {{endpoint: "{URL}", {queue}}}}}
+        service: {{pipelines: {{metrics: {{receivers: [nop], exporters: [prometheus_remote_write]}}}}}}
+    """
+    first = examine([f"yaml:{text}"])
+    printed = render(effective(first), "yaml")
+    second = examine([f"yaml:{printed}"])
+    assert second.problems == []
+    (ours,), (again,) = (found.components["exporters"].values() for found in (first, second))
+    assert delivery_of(ours.config) == delivery_of(again.config)
+    assert ("sending_queue" in printed, "remote_write_queue" in printed) == ("sending" in queue, "sending" not in queue)
