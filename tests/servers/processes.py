@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READY_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 
 # Not those that the kernel gives to outgoing connections: it would give away the port of a server that is down for a
 # moment, and a client that waits for that server would in the end be connected to itself. Each process begins where

@@ -72,14 +72,25 @@ def settings(unit: Path) -> dict[str, list[str]]:
 
 
 @cache
+def _sets() -> dict[str, frozenset[str]]:
+    """Every set of calls with its members, sets in it among them."""
+    command = ["systemd-analyze", "syscall-filter", "--no-pager"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found: dict[str, set[str]] = {}
+    members: set[str] = set()
+    for line in text.splitlines():
+        if line.startswith("@"):
+            members = found[line] = set()
+        elif line.startswith("    ") and "#" not in line:
+            members.add(line.strip())
+    return {name: frozenset(calls_and_sets) for name, calls_and_sets in found.items()}
+
+
 def calls(name: str) -> frozenset[str]:
     """The calls of `@set`, those of sets in it included, or the one call."""
     if not name.startswith("@"):
         return frozenset([name])
-    command = ["systemd-analyze", "syscall-filter", "--no-pager", name]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    members = (line.strip() for line in text.splitlines()[1:])
-    return frozenset[str]().union(*(calls(each) for each in members if each and not each.startswith("#")))
+    return frozenset[str]().union(*(calls(each) for each in _sets()[name]))
 
 
 def allowed(lines: Iterable[str]) -> set[str]:

@@ -93,7 +93,8 @@ def test_it_runs_everything_under_the_filters(tmp_path: Path) -> None:
         "receivers": {"otlp": {"protocols": {"grpc": at(grpc), "http": at(http)}}},
         "exporters": {"prometheus": at(page)},
         "extensions": {"health_check": at(health)},
-        "service": {"telemetry": {"metrics": {"readers": [pull]}}},
+        # Nobody is there to take what it holds at its end.
+        "service": {"telemetry": {"metrics": {"readers": [pull]}}, "drain_timeout": "100ms"},
     }
     path = tmp_path / "ports.yaml"
     path.write_text(yaml.safe_dump(overlay), encoding="utf-8")
