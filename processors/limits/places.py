@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.signals import Attributes, Event, LogRecord, Record, Resource, Span, Value
@@ -90,25 +90,14 @@ class Places:
         return 1
 
     def _mapping(self, attributes: Attributes, where: str) -> int:
-        fits, limit = self._surely_fits, self._policy.least_bytes
-        pairs: Iterable[tuple[str, Any]] = attributes.items()
-        long = [
-            key
-            for key, value in pairs
-            if (
-                len(value) > fits and (len(value) > limit or not value.isascii())
-                if (kind := value.__class__) is str
-                else kind in COMPOSITE and not _is_small(value, fits)
-            )
-        ]
         cut = 0
-        for key in long:
-            value = attributes[key]
-            new = self._value(value, key, where)
-            if new is not value:
-                attributes[key] = new
-                cut += 1
-        if len("".join(attributes)) > fits:
+        if _has_long(attributes, self._surely_fits, self._policy.least_bytes):
+            for key, value in list(attributes.items()):
+                new = self._value(value, key, where)
+                if new is not value:
+                    attributes[key] = new
+                    cut += 1
+        if len("".join(attributes)) > self._surely_fits:
             cut += self._keys(attributes)
         return cut
 
@@ -127,6 +116,9 @@ class Places:
 
     def _value(self, value: Value, key: str, where: str) -> Value:
         """A value as long as it may be."""
+        kind = value.__class__
+        if kind is not str and kind not in COMPOSITE:
+            return value
         limit = self._policy.limit_of(key) if key else self._policy.limit_bytes
         if limit == NO_LIMIT or (isinstance(value, str) and size_bytes(value) <= limit):
             return value
@@ -137,6 +129,18 @@ class Places:
         if new is not value:
             self._tally.cut(where, kind_of(value), LIMIT, self._values.size_bytes(value) - self._values.size_bytes(new))
         return new
+
+
+def _has_long(attributes: Mapping[str, Any], fits: int, limit: int) -> bool:
+    """Whether a value may be too long: over the limit in bytes, or of a kind that must be measured."""
+    for value in attributes.values():
+        kind = value.__class__
+        if kind is str:
+            if len(value) > fits and (len(value) > limit or not value.isascii()):
+                return True
+        elif kind in COMPOSITE and not _is_small(value, fits):
+            return True
+    return False
 
 
 def _is_small(value: Any, fits: int) -> bool:
