@@ -115,7 +115,7 @@ lock:
 sbom: .venv/.dev
 	$(BIN)/python scripts/sbom
 
-# Performs the steps of the Dockerfile in a fresh Debian root and runs what comes out; needs root, debootstrap, the network.
+# Builds the Dockerfile on a fresh Debian, without an engine, and runs what comes out; needs root, debootstrap, buildah, the network.
 try-image: .venv/.dev
 	$(BIN)/pytest -n 0 -m soak --timeout 3600 tests/integration/test_image.py $(TEST_ARGS)
 

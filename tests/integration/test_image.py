@@ -1,12 +1,13 @@
-"""The image: its steps performed in a fresh Debian root, and what comes out of them run as a container would be.
+"""The image, built by a real builder on a fresh Debian, and run as a container would be.
 
-Minutes, root and the network: `make try-image`. The root has Debian's Python 3.11 where the image has its own.
+Minutes, root and the network: `make try-image`. It has Debian's Python 3.11 where the image has its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -22,11 +23,12 @@ from processors.demo.recordings import load
 from tests.servers.collectors import ROOT, penstock, penstock_command
 from tests.servers.processes import free_ports
 from tests.support import debian_root
-from tests.support.debian_root import Build, Container, copied_root, new_root
+from tests.support.debian_root import PATH, Builder, Container
 from tests.support.dockerfile import Stage, read
 
 pytestmark = pytest.mark.soak
 
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 LIMIT_MB = 120
 USER = 10001
 EVERYTHING = {
@@ -88,16 +90,16 @@ class Image:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     if reason := debian_root.missing():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("image")
-    build, final = read(ROOT / "deploy" / "docker" / "Dockerfile")[1]
-    base = new_root(folder / "base")
-    build_root = copied_root(base, folder / "build")
-    Build(build_root, build, ROOT, {}).run()
-    environment = Build(base, final, ROOT, {build.name: build_root}).run()
-    return Image(base, final, environment)
+    builder = Builder(folder)
+    root = builder.root(builder.build(DOCKERFILE, ROOT, builder.base()))
+    final = read(DOCKERFILE)[1][-1]
+    yield Image(root, final, final.environment({"PATH": PATH, "HOME": "/"}))
+    # gigabytes, which pytest would keep
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -173,6 +175,9 @@ def test_serves_as_it_is(
         process, ["python3", "-c", POST.replace("for-tests", "?"), "4318", "/var/lib/penstock/request"]
     )
     assert "401" in strange.stderr
+    replay = ["penstock", "replay", "--to", "http://127.0.0.1:4318", "--header", "authorization=Bearer for-tests"]
+    load = container.inside(process, [*replay, "--rate", "200", "--for", "2s"])
+    assert load.returncode == 0, load.stderr
     written = container.inside(process, ["sh", "-c", "id -u; touch /opt/penstock/x /etc/penstock/x /tmp/x"])
     assert written.stdout.split() == [str(USER)]
     assert written.stderr.count("Read-only file system") == 3

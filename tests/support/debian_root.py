@@ -1,4 +1,4 @@
-"""A Dockerfile's steps, performed in a fresh Debian root: for machines without a container engine. Needs root."""
+"""A Dockerfile built on a fresh Debian, and run, on a machine without a container engine. Needs root."""
 
 from __future__ import annotations
 
@@ -12,98 +12,61 @@ from tests.support.dockerfile import Stage
 
 # Stands for the image that the Dockerfile begins with: the same Debian, and its own build of the same Python.
 _BASE = ("debootstrap", "--variant=minbase", "--include=python3,python3-pip,ca-certificates", "bookworm")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What this machine's package clients need to reach the network.
-_OF_THIS_MACHINE = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
+_OF_THIS_MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def missing() -> str | None:
     """What this machine lacks, as a reason to skip."""
     if os.geteuid() != 0:
         return "needs root, for chroot"
-    absent = [name for name in ("debootstrap", "unshare", "nsenter", "ip") if shutil.which(name) is None]
-    return f"needs {', '.join(absent)}: apt-get install debootstrap util-linux iproute2" if absent else None
+    absent = [name for name in ("debootstrap", "buildah", "unshare", "nsenter", "ip") if shutil.which(name) is None]
+    return (
+        f"needs {', '.join(absent)}: apt-get install --no-install-recommends debootstrap buildah util-linux iproute2"
+        if absent
+        else None
+    )
 
 
-def new_root(folder: Path) -> Path:
-    """A root with Debian 12 and its Python 3.11."""
-    subprocess.run([*_BASE, folder], check=True, stdout=subprocess.DEVNULL)
-    return folder
+class Builder:
+    """`buildah`, a builder of images that needs no engine, with a storage of its own in a folder."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def copied_root(source: Path, folder: Path) -> Path:
-    """Another one like it."""
-    subprocess.run(["cp", "-a", "--reflink=auto", source, folder], check=True)
-    return folder
+    def _buildah(self, *arguments: str | Path) -> str:
+        places = [f"--root={self._folder}/storage", f"--runroot={self._folder}/run", "--storage-driver=vfs"]
+        done = subprocess.run(["buildah", *places, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"buildah {arguments[0]}: {done.stdout[-4000:]}{done.stderr[-4000:]}")
+        return done.stdout.strip()
 
+    def base(self) -> str:
+        """An image that stands for the one of the FROM: the same Debian, and its own build of the same Python."""
+        root = self._folder / "debian"
+        subprocess.run([*_BASE, root], check=True, stdout=subprocess.DEVNULL)
+        for name in _OF_THIS_MACHINE:
+            if Path(name).is_file():
+                shutil.copy(name, f"{root}{name}")
+        container = self._buildah("from", "scratch")
+        self._buildah("add", "--quiet", container, root, "/")
+        # Debian's own pip would rather not install anything.
+        self._buildah("config", "--env", "PIP_BREAK_SYSTEM_PACKAGES=1", container)
+        self._buildah("commit", "--quiet", container, "localhost/base")
+        return "localhost/base"
 
-class Build:
-    """Performs the steps of one stage in a root; `others` has the roots of the stages before it."""
+    def build(self, dockerfile: Path, context: Path, base: str) -> str:
+        """The image of a Dockerfile whose FROM is the argument BASE."""
+        options = ["--isolation", "chroot", "--pull=false", "--format", "docker", "--build-arg", f"BASE={base}"]
+        self._buildah("bud", *options, "--file", dockerfile, "--tag", "localhost/built", context)
+        return "localhost/built"
 
-    def __init__(self, root: Path, stage: Stage, context: Path, others: Mapping[str, Path]) -> None:
-        self.root = root
-        self._stage = stage
-        self._context = context
-        self._others = others
-        self._folder = "/"
-        self._environment = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-
-    def run(self) -> dict[str, str]:
-        """All steps in their order; the environment of what runs in the image."""
-        # As every container engine writes it.
-        Path(f"{self.root}/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
-        kept = [Path(f"{self.root}{name}") for name in _OF_THIS_MACHINE]
-        before = {path: path.read_bytes() if path.is_file() else None for path in kept}
-        for path in kept:
-            here = Path("/") / path.relative_to(self.root)
-            if here.is_file():
-                path.write_bytes(here.read_bytes())
-        for step in self._stage.steps:
-            match step.name:
-                case "RUN":
-                    self._run(step.text)
-                case "COPY":
-                    self._copy(step.words(), step.flag("from"))
-                case "WORKDIR":
-                    self._folder = step.text
-                    Path(f"{self.root}{step.text}").mkdir(parents=True, exist_ok=True)
-                case "ENV":
-                    self._environment = Stage("", "", [step]).environment(self._environment)
-        for path, content in before.items():
-            path.unlink(missing_ok=True)
-            if content is not None:
-                path.write_bytes(content)
-        return self._environment
-
-    def _run(self, command: str) -> None:
-        environment = [f"{key}={value}" for key, value in {**_pip_settings(), **self._environment}.items()]
-        inside = f'mount -t proc proc {self.root}/proc && exec chroot {self.root} env -i "$@"'
-        shell = ["sh", "-c", f"cd {self._folder} && {command}"]
-        subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", *environment, *shell], check=True)
-
-    def _copy(self, words: Sequence[str], stage: str | None) -> None:
-        *sources, target = words
-        origin = self._others[stage] if stage else self._context
-        place = Path(f"{self.root}{Path(self._folder) / target}")
-        for source in sources:
-            path = Path(f"{origin}/{source.lstrip('/')}")
-            into = place / path.name if path.is_file() and target.endswith("/") else place
-            into.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                shutil.copytree(path, into, symlinks=True, dirs_exist_ok=True, ignore=_ignored(stage))
-            else:
-                shutil.copy(path, into)
-
-
-def _ignored(stage: str | None) -> shutil._IgnorePatterns | None:  # type: ignore[name-defined]
-    """As .dockerignore has it, of the context; all of another stage is copied."""
-    return None if stage else shutil.ignore_patterns("__pycache__")
-
-
-def _pip_settings() -> dict[str, str]:
-    """This machine's settings of pip, with Debian's leave to install where pip is told to."""
-    given = {key: value for key, value in os.environ.items() if key.startswith("PIP_") and key != "PIP_FIND_LINKS"}
-    return {**given, "PIP_BREAK_SYSTEM_PACKAGES": "1"}
+    def root(self, image: str) -> Path:
+        """A folder with all files of an image, as an engine would lay them out for a container."""
+        root = Path(self._buildah("mount", self._buildah("from", "--pull=false", image)))
+        Path(root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
+        return root
 
 
 class Container:
