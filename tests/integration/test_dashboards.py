@@ -181,18 +181,18 @@ def _seen(server: Prometheus, before: float) -> float:
     return float(server.query(calls)[0]["value"][1])
 
 
-@pytest.fixture(scope="module")
-def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
     """A folder with some of the recordings."""
-    folder = tmp_path_factory.mktemp("captures")
+    folder = tmp_path / "captures"
+    folder.mkdir()
     for dialect in DIALECTS:
         (folder / dialect).symlink_to(CHECKOUT_FOLDER / dialect)
     return folder
 
 
-@pytest.fixture(scope="module")
-def fed(tmp_path_factory: pytest.TempPathFactory, captures: Path) -> Iterator[Fed]:
-    folder = tmp_path_factory.mktemp("dashboards")
+@contextlib.contextmanager
+def _fed(folder: Path, captures: Path) -> Iterator[Fed]:
     with (
         grpc_backend(lambda _signal, _body: None) as backend_port,
         _gateway(folder / "gateway", backend_port) as (http_port, pages),
@@ -218,24 +218,24 @@ def _of_prometheus() -> list[Question]:
     return [question for question in questions() if not question.of_tempo and question.row != KAFKA]
 
 
-def test_every_query_has_an_answer(fed: Fed) -> None:
+def _every_query_has_an_answer(fed: Fed) -> None:
     asked = _of_prometheus()
     assert len(asked) > 120
     assert [f"{question}: {question.text}" for question in asked if not _told(fed.points(question))] == []
 
 
-def test_nothing_is_divided_by_nothing(fed: Fed) -> None:
+def _nothing_is_divided_by_nothing(fed: Fed) -> None:
     assert [str(question) for question in _of_prometheus() if math.inf in fed.points(question)] == []
 
 
-def test_what_a_legend_names_is_there(fed: Fed) -> None:
+def _what_a_legend_names_is_there(fed: Fed) -> None:
     for question in _of_prometheus():
         named = set(re.findall(r"\{\{(\w+)\}\}", question.target["legendFormat"]))
         there = {label for row in fed.rows(question) for label in row["metric"]}
         assert named <= there, f"{question}: {there}"
 
 
-def test_every_variable_has_values(fed: Fed) -> None:
+def _every_variable_has_values(fed: Fed) -> None:
     for path in FILES:
         for name, variable in variables(load(path)).items():
             if variable["type"] == "query":
@@ -244,14 +244,14 @@ def test_every_variable_has_values(fed: Fed) -> None:
                 assert found - {""}, f"{path.name}: {name}"
 
 
-def test_a_choice_leaves_what_was_chosen(fed: Fed) -> None:
+def _a_choice_leaves_what_was_chosen(fed: Fed) -> None:
     (question,) = [q for q in questions() if (q.board, q.panel) == ("penstock-llm", "Calls by tenant")]
     chosen = {"tenant": "acme", "service": "assistant", "model": "gpt-4o-mini", "__rate_interval": "5m"}
     rows = fed.server.query(filled(question.text, chosen))
     assert [row["metric"] for row in rows] == [{"tenant": "acme"}]
 
 
-def test_what_happened_is_seen(fed: Fed) -> None:
+def _what_happened_is_seen(fed: Fed) -> None:
     def largest(panel: str, letter: str = "A") -> float:
         (question,) = [q for q in questions() if q.panel == panel and q.target["refId"] == letter]
         return max(value for value in fed.points(question) if not math.isnan(value))
@@ -269,6 +269,17 @@ def test_what_happened_is_seen(fed: Fed) -> None:
     assert largest("Refused and failed", "A") > 0
     assert largest("Workers") == 2
     assert largest("Fullest queue") >= 0.5
+
+
+def test_every_panel_shows_something(tmp_path: Path, captures: Path) -> None:
+    # One test, so that processes that run tests side by side do not start all of this each for itself.
+    with _fed(tmp_path, captures) as fed:
+        _every_query_has_an_answer(fed)
+        _nothing_is_divided_by_nothing(fed)
+        _what_a_legend_names_is_there(fed)
+        _every_variable_has_values(fed)
+        _a_choice_leaves_what_was_chosen(fed)
+        _what_happened_is_seen(fed)
 
 
 def test_every_trace_ql_finds_traces(tmp_path: Path, captures: Path) -> None:
