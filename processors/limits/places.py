@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from pipeline.signals import Attributes, Event, LogRecord, Record, Resource, Span, Value
 from pipeline.signals.views import Scope
@@ -45,9 +47,14 @@ class Places:
     def span(self, span: Span) -> int:
         """Cut the values of a span, its events and its links."""
         pb = span.pb
-        if not span.has_attributes and pb.ByteSize() <= self._policy.least_bytes:
+        if span.has_attributes:
+            cut = self._mapping(span.attributes, "span")
+        elif pb.ByteSize() <= self._policy.least_bytes:
             return 0
-        cut = self._mapping(span.attributes, "span")
+        else:
+            # Nobody has asked for the attributes so far: looking at the message costs half of building the mapping.
+            fit = _pairs_fit(pb.attributes, self._surely_fits, self._policy.least_bytes)
+            cut = 0 if fit else self._mapping(span.attributes, "span")
         if len(pb.name) > self._surely_fits:
             cut += self._name(span, "name", "name")
         if len(pb.status.message) > self._surely_fits:
@@ -141,6 +148,20 @@ def _has_long(attributes: Mapping[str, Any], fits: int, limit: int) -> bool:
         elif kind in COMPOSITE and not _is_small(value, fits):
             return True
     return False
+
+
+def _pairs_fit(pairs: Iterable[KeyValue], fits: int, limit: int) -> bool:
+    """As not `_has_long`, of the message itself, and of keys, too."""
+    for pair in pairs:
+        value = pair.value
+        if text := value.string_value:
+            if len(text) > fits and (len(text) > limit or not text.isascii()):
+                return False
+        elif value.WhichOneof("value") in _COMPOSITE_FIELDS and value.ByteSize() > fits:
+            return False
+        if len(pair.key) > fits:
+            return False
+    return True
 
 
 def _is_small(value: Any, fits: int) -> bool:
