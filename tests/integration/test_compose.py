@@ -210,6 +210,8 @@ def replay(demo: Demo) -> None:
 @pytest.mark.timeout(600)
 def test_a_span_is_seen_at_every_end(demo: Demo) -> None:
     program = find_program("tempo")
+    require_jars()
+    require_program("prometheus")
     with contextlib.ExitStack() as stack:
         backend = stack.enter_context(otlp_backend())
         if program is None:
