@@ -82,9 +82,10 @@ class PrometheusRemoteWriteExporter(Exporter):
         if work is None:
             work = self._works[batch] = await self._translate(batch)
         refused = await work.send(self._post, self.config.parallelism)
+        self._tell(work)
         if refused is not None:
             raise refused
-        self._tell(work)
+        del self._works[batch]
         if work.error is not None and not work.arrived:
             raise _indivisible(work.error)
 
@@ -116,6 +117,7 @@ class PrometheusRemoteWriteExporter(Exporter):
                 "penstock_prometheus_rejected_samples", "Samples that the backend does not take, by reason.",
                 reason=reason,
             ).inc(samples)  # fmt: skip
+        work.rejected.clear()
 
 
 def _indivisible(error: DeliveryError) -> Rejected:

@@ -63,7 +63,10 @@ class Request(Pieces[Series]):
     def _reject(self, piece: list[Series], error: DeliveryError, work: Work, *, is_part: bool) -> None:
         divisible = isinstance(error, RejectedSamples) and error.divisible
         if not divisible:
-            lost = [piece] if is_part else [piece, *(each for each in self.pieces if each is not piece)]
+            if not is_part:
+                self.given_up(piece)
+            lost = [piece, list(self._parted), *self.pieces]
+            self._parted.clear()
             self.pieces.clear()
         elif len(piece) == 1 and len(piece[0].samples) > 1:
             if not is_part:

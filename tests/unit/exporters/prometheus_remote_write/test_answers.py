@@ -131,6 +131,21 @@ async def test_of_a_series_the_earlier_sample_always_goes_first() -> None:
     assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_400") == 10
 
 
+async def test_an_answer_about_ourselves_ends_the_batch_and_counts_all_of_it() -> None:
+    """Also in the middle of a search for what is at fault."""
+    host = new_host()
+    answers = iter([400, 400, 204, 401])
+
+    async def answer(_raw: bytes, _request: web.Request) -> web.Response:
+        return web.Response(status=next(answers))
+
+    request = Request().gauge("a", *range(4)).gauge("b", 1)
+    async with http_server(answer) as server, exporter_to(server.url, host) as exporter:
+        await exporter.export(request.batch())
+    assert samples(server.bodies[2]) == [("a", 0, NOW_MS)]
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_401") == 4
+
+
 async def test_what_has_arrived_is_not_sent_again() -> None:
     """Requests of one batch of which some are refused at first."""
     refusals = {"m3": 2, "m20": 1}
