@@ -1,6 +1,6 @@
 """Every query of every dashboard has an answer: a real Prometheus scrapes collectors that are fed recordings.
 
-A gateway as it ships, with both overlays, takes what `penstock replay` sends, in two passes; beside it two workers
+A gateway as it ships, with both overlays, takes what `penstock replay` sends, twice or more often; beside it two workers
 have an exporter that gives up, one whose queue is full, and one with a queue on disk.
 """
 
@@ -46,9 +46,25 @@ DIALECTS: Final = (
     "vercel-ai-sdk-v5",
 )
 # One more with each pass: texts that adversarial has not seen.
-PASSES: Final = ("autogen", "haystack")
+PASSES: Final = ("autogen", "haystack", "crewai", "mastra", "langfuse-js", "openlit-langchain")
 TOKEN: Final = "for-tests"
 KAFKA: Final = "Kafka"
+# Panel, query: the least that it shows of what has happened.
+HAPPENED: Final = {
+    ("Share of attacks", "A"): 0.001,
+    ("Error share by provider", "A"): 0.01,
+    ("Tools that fail", "A"): 0.01,
+    ("Retrievals without a hit", "A"): 0.01,
+    ("Feedback of users", "A"): 0.5,
+    ("Exports that failed", "A"): 0.1,
+    ("Exports that failed", "B"): 0.1,
+    ("Refused and failed", "A"): 0.1,
+    ("Requests turned away", "A"): 0.1,
+    ("Dead letters", "A"): 1,
+    ("Queues on disk", "A"): 1,
+    ("Fullest queue", "A"): 0.5,
+    ("Workers", "A"): 2,
+}
 # Grafana takes the larger of four scrapes, and of a step and a scrape: here a second each, and a step of nine.
 RATE_INTERVAL: Final = "10s"
 
@@ -199,15 +215,18 @@ def _fed(folder: Path, captures: Path) -> Iterator[Fed]:
         _troubled(folder / "troubled") as (troubled, page),
         prometheus(folder / "prometheus", targets=[*pages, page]) as server,
     ):
-        since_s, calls = time.time(), 0.0
+        fed, calls = Fed(server, time.time()), 0.0
         replay = [str(captures), str(PACKAGED[1]), "--to", f"http://127.0.0.1:{http_port}"]
-        for dialect in PASSES:
+        for number, dialect in enumerate(PASSES, start=1):
             (captures / dialect).symlink_to(CHECKOUT_FOLDER / dialect)
             assert main(["replay", *replay, "--header", f"authorization=Bearer {TOKEN}"]) == 0
             assert main(["replay", *replay, "--header", "authorization=Bearer wrong"]) == 1
             _feed_troubled(troubled)
             calls = _seen(server, calls)
-        yield Fed(server, since_s)
+            # A busy machine misses a scrape now and then.
+            if number > 1 and not _unanswered(fed) and not _unseen(fed):
+                break
+        yield fed
 
 
 def _told(points: Sequence[float]) -> bool:
@@ -218,10 +237,8 @@ def _of_prometheus() -> list[Question]:
     return [question for question in questions() if not question.of_tempo and question.row != KAFKA]
 
 
-def _every_query_has_an_answer(fed: Fed) -> None:
-    asked = _of_prometheus()
-    assert len(asked) > 120
-    assert [f"{question}: {question.text}" for question in asked if not _told(fed.points(question))] == []
+def _unanswered(fed: Fed) -> list[str]:
+    return [f"{question}: {question.text}" for question in _of_prometheus() if not _told(fed.points(question))]
 
 
 def _nothing_is_divided_by_nothing(fed: Fed) -> None:
@@ -251,35 +268,25 @@ def _a_choice_leaves_what_was_chosen(fed: Fed) -> None:
     assert [row["metric"] for row in rows] == [{"tenant": "acme"}]
 
 
-def _what_happened_is_seen(fed: Fed) -> None:
-    def largest(panel: str, letter: str = "A") -> float:
+def _unseen(fed: Fed) -> list[str]:
+    """Panels that do not show what has happened, with the most that they show."""
+    found = {}
+    for panel, letter in HAPPENED:
         (question,) = [q for q in questions() if q.panel == panel and q.target["refId"] == letter]
-        return max(value for value in fed.points(question) if not math.isnan(value))
-
-    for panel in (
-        "Share of attacks",
-        "Error share by provider",
-        "Tools that fail",
-        "Retrievals without a hit",
-        "Queues on disk",
-    ):
-        assert largest(panel) > 0, panel
-    assert largest("Exports that failed", "A") > 0
-    assert largest("Exports that failed", "B") > 0
-    assert largest("Refused and failed", "A") > 0
-    assert largest("Workers") == 2
-    assert largest("Fullest queue") >= 0.5
+        found[panel, letter] = max((value for value in fed.points(question) if not math.isnan(value)), default=-1.0)
+    return [f"{where}: {most}" for where, most in found.items() if most < HAPPENED[where]]
 
 
 def test_every_panel_shows_something(tmp_path: Path, captures: Path) -> None:
     # One test, so that processes that run tests side by side do not start all of this each for itself.
     with _fed(tmp_path, captures) as fed:
-        _every_query_has_an_answer(fed)
+        assert len(_of_prometheus()) > 120
+        assert _unanswered(fed) == []
+        assert _unseen(fed) == []
         _nothing_is_divided_by_nothing(fed)
         _what_a_legend_names_is_there(fed)
         _every_variable_has_values(fed)
         _a_choice_leaves_what_was_chosen(fed)
-        _what_happened_is_seen(fed)
 
 
 def test_every_trace_ql_finds_traces(tmp_path: Path, captures: Path) -> None:
