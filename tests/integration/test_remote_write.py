@@ -201,7 +201,8 @@ def test_translation_strategies_in_a_real_prometheus(tmp_path: Path) -> None:
                     {"endpoint": f"{server.url}/api/v1/write", "external_labels": {"way": f"written {strategy}"}},
                 ),
             ):
-                exporters[f"{kind}/{strategy}"] = {**keys, "translation_strategy": strategy}
+                resource = {"resource_to_telemetry_conversion": {"enabled": True}}
+                exporters[f"{kind}/{strategy}"] = {**keys, **resource, "translation_strategy": strategy}
         config = {
             "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{otlp}"}}}},
             "exporters": exporters,
@@ -212,8 +213,14 @@ def test_translation_strategies_in_a_real_prometheus(tmp_path: Path) -> None:
             wanted = '{__name__=~"c.sec.*|labels"}'
             server.server.wait_until(lambda: len(server.query(wanted)) == 4 * len(STRATEGIES))
             found = {r["metric"]["way"]: r["metric"]["__name__"] for r in server.query('{__name__=~"c.sec.*"}')}
+            of_resource = {
+                r["metric"]["way"]
+                for r in server.query("labels")
+                if "shop" in (r["metric"].get("service_name"), r["metric"].get("service.name"))
+            }
             with_dots = {r["metric"]["way"] for r in server.query("labels") if "a.b" in r["metric"]}
     written = {f"written {strategy}": name for strategy, name in STRATEGIES.items()}
     scraped = {f"scraped {strategy}": name.replace(".", "_") for strategy, name in STRATEGIES.items()}
     assert found == written | scraped
+    assert of_resource == set(found)
     assert with_dots == {"written NoUTF8EscapingWithSuffixes", "written NoTranslation"}
