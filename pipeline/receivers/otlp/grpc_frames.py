@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode, b64encode
 from typing import Final
@@ -116,18 +115,20 @@ def _decompressed(message: bytes, coding: str, max_bytes: int) -> bytes:
 
 def metadata_of(headers: Headers) -> dict[str, tuple[str, ...]]:
     """What a client says beside its message, as processors see it; bytes are shown as Latin-1."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for name, value in headers:
         if name in _RESERVED or (name.startswith(":") and name != ":authority"):
             continue
-        values = value.split(",") if name.endswith("-bin") else (value,)
-        for item in values:
-            found[name] = (*found.get(name, ()), _bytes_of(item) if name.endswith("-bin") else item)
-    return found
+        given = found.setdefault(name, [])
+        if name.endswith("-bin"):
+            given.extend(map(_bytes_of, value.split(",")))
+        else:
+            given.append(value)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def _bytes_of(value: str) -> str:
     try:
         return b64decode(value + "=" * (-len(value) % 4)).decode("latin-1")
-    except binascii.Error:
+    except ValueError:
         return value
