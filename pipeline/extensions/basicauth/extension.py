@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 
 from pipeline.component import Extension, Host
 from pipeline.config import ConfigModel, Secret
-from pipeline.errors import StartError, Unauthenticated
+from pipeline.errors import Refused, StartError, Unauthenticated
 from pipeline.extensions.basicauth import htpasswd
 from pipeline.signals import Auth, Context
 
@@ -22,12 +23,16 @@ _SCHEME: Final = "basic "
 _MAX_KNOWN: Final = 4096
 _MAX_CHECKS: Final = 2
 """Passwords checked at a time: hashes are slow on purpose, and a flood of guesses must leave the machine to others."""
+_MAX_WAITING: Final = 64
+"""Passwords that wait for their check, each with a request behind it."""
+_POLL_S: Final = 1.0
+"""How often the htpasswd file is looked at."""
 
 
 class Htpasswd(ConfigModel):
     """Who may send."""
 
-    file: str = Field("", description="htpasswd file, read at start.")
+    file: str = Field("", description="htpasswd file; watched.")
     inline: Secret = Field(Secret(""), description="Lines of an htpasswd file; they win over the file's.")
 
 
@@ -73,6 +78,8 @@ class BasicAuth(Extension):
         super().__init__(config, host)
         self._users: dict[str, str] = {}
         self._known: dict[bytes, Auth] = {}
+        self._checking: dict[bytes, asyncio.Task[Auth]] = {}
+        self._version: tuple[int, ...] = ()
         self._key = secrets.token_bytes(32)
         self._checks = asyncio.Semaphore(_MAX_CHECKS)
         # Set here, not defined on the class, so that each side is only what it is configured to be.
@@ -82,17 +89,45 @@ class BasicAuth(Extension):
             self.headers = self._headers
 
     async def start(self) -> None:
-        """Read the users. Raises StartError for a file that cannot be read or understood."""
+        """Read the users, and keep an eye on their file. Raises StartError where it cannot be read or understood."""
         config = self.config.htpasswd
         if config is None:
             return
         try:
-            text = await asyncio.to_thread(Path(config.file).read_text, "utf-8") if config.file else ""
-            self._users = htpasswd.parse(text) | htpasswd.parse(config.inline.get_secret_value())
+            await self._refresh(config)
         except OSError as error:
             raise StartError(f"{self.host.id}: cannot read htpasswd file {config.file}: {error.strerror}") from None
         except ValueError as error:
             raise StartError(f"{self.host.id}: htpasswd: {error}") from None
+        if config.file:
+            self.host.tasks.spawn(partial(self._watch, config), "watch htpasswd file")
+
+    async def _watch(self, config: Htpasswd) -> None:
+        while True:
+            await self.host.clock.sleep(_POLL_S)
+            try:
+                if await self._refresh(config):
+                    self.host.log.info("Users read anew")
+            except OSError as error:
+                self.host.log.error("htpasswd file cannot be read. The old users stay.", error=error.strerror)
+            except ValueError as error:
+                self.host.log.error("htpasswd file cannot be used. The old users stay.", error=str(error))
+
+    async def _refresh(self, config: Htpasswd) -> bool:
+        """Read the users if their file has changed; whoever was known is forgotten then."""
+        text = ""
+        if config.file:
+            stat = await asyncio.to_thread(Path(config.file).stat)
+            version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if version == self._version:
+                return False
+            raw = await asyncio.to_thread(Path(config.file).read_bytes)
+            self._version = version
+            text = _decoded(raw)
+        self._users = htpasswd.parse(text) | htpasswd.parse(config.inline.get_secret_value())
+        # Not emptied: checks that are under way belong to the old users.
+        self._known, self._checking = {}, {}
+        return True
 
     async def _authenticate(self, context: Context) -> Auth:
         header = next(iter(context.metadata.get("authorization", ())), "")
@@ -100,21 +135,31 @@ class BasicAuth(Extension):
             raise Unauthenticated("no basic auth provided")
         fingerprint = hashlib.blake2b(header.encode("utf-8", "surrogateescape"), key=self._key).digest()
         known = self._known.get(fingerprint)
-        if known is None:
-            known = await self._check(header)
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[fingerprint] = known
-        return known
+        return known if known is not None else await self._check_once(fingerprint, header)
+
+    async def _check_once(self, fingerprint: bytes, header: str) -> Auth:
+        """Check a header, for all who come with it meanwhile."""
+        checking, known = self._checking, self._known
+        check = checking.get(fingerprint)
+        if check is None:
+            if len(checking) >= _MAX_WAITING:
+                raise Refused("too many passwords to check; try again later")
+            check = checking[fingerprint] = self.host.tasks.start(self._check(header), "check password")
+            check.add_done_callback(lambda _: checking.pop(fingerprint, None))
+        auth = await asyncio.shield(check)
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known[fingerprint] = auth
+        return auth
 
     async def _check(self, header: str) -> Auth:
         user, password, raw = _credentials(header)
-        expected = self._users.get(user)
+        users = self._users
         # For a user who does not exist the same work is done, so that time does not tell who does.
-        anyone = next(iter(self._users.values()), "")
+        expected = users.get(user) or htpasswd.slowest(users.values())
         async with self._checks:
-            fits = await asyncio.to_thread(htpasswd.verify, password, anyone if expected is None else expected)
-        if expected is None or not fits:
+            fits = await asyncio.to_thread(htpasswd.verify, password, expected)
+        if user not in users or not fits:
             raise Unauthenticated("invalid credentials")
         return Auth(user, {"username": user, "raw": raw})
 
@@ -122,6 +167,13 @@ class BasicAuth(Extension):
         config = self.config.client_auth or ClientCredentials()
         credentials = f"{config.username}:{config.password.get_secret_value()}"
         return {"authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
 
 
 def _credentials(header: str) -> tuple[str, str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
+from collections.abc import Iterable
 from typing import Final
 
 _BCRYPT: Final = ("$2a$", "$2b$", "$2x$", "$2y$")
@@ -15,14 +17,16 @@ _APR1: Final = "$apr1$"
 _CRYPT64: Final = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _APR1_ORDER: Final = ((0, 6, 12), (1, 7, 13), (2, 8, 14), (3, 9, 15), (4, 10, 5))
 """Which bytes of the digest make each group of four characters (apr_md5.c)."""
-_UNKNOWN: Final = ("$1$", "$5$", "$6$")
+_OTHER: Final = re.compile(r"\$[0-9a-z-]+\$")
+"""How hashes of other kinds begin; taken for a plain text, a hash that leaks would be a password."""
 
 
 def parse(text: str) -> dict[str, str]:
     """Users and hashes of an htpasswd file; of a user who stands there twice, the last.
 
     Raises:
-        ValueError: a line without a colon, or a form of hash that is not supported; the message has the line's number.
+        ValueError: a line without a colon or a password, or a form of hash that is not supported; the message has the
+            line's number.
     """
     users: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -32,7 +36,10 @@ def parse(text: str) -> dict[str, str]:
         user, colon, password = line.partition(":")
         if not colon:
             raise ValueError(f"line {number}: expected user:password")
-        if password.startswith(_UNKNOWN):
+        if not password:
+            # A variable that is not set, in most cases; whoever sends no password would be let in.
+            raise ValueError(f"line {number}: a user without a password")
+        if _OTHER.match(password) and not password.startswith((*_BCRYPT, _APR1)):
             raise ValueError(f"line {number}: crypt hashes are not supported; make a bcrypt hash with htpasswd -B")
         if password.startswith(_BCRYPT) and not _has_bcrypt():
             raise ValueError(f'line {number}: bcrypt hashes need a library: pip install "penstock[auth]"')
@@ -46,6 +53,14 @@ def _has_bcrypt() -> bool:
     except ImportError:
         return False
     return True
+
+
+def slowest(hashes: Iterable[str]) -> str:
+    """Of some hashes one that takes longest to check; empty where there is none."""
+    # What stands behind bcrypt's prefix is its cost, in two digits.
+    return max(
+        hashes, key=lambda known: known[4:6] if known.startswith(_BCRYPT) else str(int(known[:6] == _APR1)), default=""
+    )
 
 
 def verify(password: str, expected: str) -> bool:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
+from collections import Counter
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,10 +10,10 @@ import bcrypt
 import pytest
 
 from pipeline.component import ClientAuthenticator, ServerAuthenticator
-from pipeline.errors import StartError, Unauthenticated
+from pipeline.errors import Refused, StartError, Unauthenticated
 from pipeline.extensions.basicauth import BasicAuth, BasicAuthConfig, htpasswd
-from pipeline.signals import Context
-from pipeline.testing import configured
+from pipeline.signals import Auth, Context
+from pipeline.testing import FakeClock, configured, make_host
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
@@ -75,6 +77,57 @@ async def test_the_slow_check_is_made_once_and_wrong_guesses_are_checked_each_ti
             with pytest.raises(Unauthenticated):
                 await server.authenticate(_context(_basic("alice:guess")))
         assert verify.call_count == 3
+
+
+async def test_who_comes_again_while_checked_waits_for_the_same_check() -> None:
+    server = await _server(f"alice:{HASH}")
+    with patch.object(htpasswd, "verify", wraps=htpasswd.verify) as verify:
+        await asyncio.gather(*(server.authenticate(_context(_basic("alice:secret"))) for _ in range(200)))
+    assert verify.call_count == 1
+
+
+async def test_a_flood_of_guesses_does_not_wait_in_line() -> None:
+    server = await _server(f"alice:{HASH}")
+    known = _context(_basic("alice:secret"))
+    await server.authenticate(known)
+    guesses = [server.authenticate(_context(_basic(f"alice:{number}"))) for number in range(100)]
+    answers = await asyncio.gather(*guesses, server.authenticate(known), return_exceptions=True)
+    kinds = Counter(type(answer) for answer in answers)
+    assert kinds == {Unauthenticated: 64, Refused: 36, Auth: 1}
+    with pytest.raises(Unauthenticated):
+        await server.authenticate(_context(_basic("alice:later")))
+
+
+async def _until_refused(server: BasicAuth, header: str, clock: FakeClock) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            await clock.advance(1)
+            try:
+                await server.authenticate(_context(header))
+            except Unauthenticated:
+                return
+
+
+async def test_a_file_that_changes(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("alice:old\n")
+    clock = FakeClock()
+    server: BasicAuth = configured(BasicAuth, make_host("basicauth", clock=clock), htpasswd={"file": str(file)})
+    await server.start()
+    await server.authenticate(_context(_basic("alice:old")))
+    file.write_text("alice:newer\n")
+    await _until_refused(server, _basic("alice:old"), clock)
+    await server.authenticate(_context(_basic("alice:newer")))
+    for broken in (b"nonsense", b"\xff", None):
+        if broken is None:
+            file.unlink()
+        else:
+            file.write_bytes(broken)
+        await clock.advance(2)
+        await server.authenticate(_context(_basic("alice:newer")))
+    file.write_text("bob:x\n")
+    await _until_refused(server, _basic("alice:newer"), clock)
+    await server.stop()
 
 
 async def test_what_is_remembered_holds_no_credentials() -> None:

@@ -9,7 +9,7 @@ from base64 import b64encode
 import bcrypt
 import pytest
 
-from pipeline.extensions.basicauth.htpasswd import apr1, parse, verify
+from pipeline.extensions.basicauth.htpasswd import apr1, parse, slowest, verify
 
 BCRYPT = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 SALT = os.urandom(4)
@@ -59,11 +59,21 @@ def test_parse() -> None:
     assert parse(text) == {"alice": "newer", "bob": "{SHA}x:y"}
 
 
+def test_slowest() -> None:
+    dear = "$2y$12$x"
+    assert slowest(["plain", "$2y$05$x", dear, "$apr1$x"]) == dear
+    assert slowest(["plain", "$apr1$x"]) == "$apr1$x"
+    assert not slowest([])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("alice:x\nbob", "line 2: expected user:password"),
+        ("alice:x\nbob:", "line 2: a user without a password"),
         ("alice:$6$salt$hash", "line 1: crypt hashes are not supported"),
+        ("alice:$argon2id$v=19$m=1,t=1,p=1$a$b", "line 1: crypt hashes are not supported"),
+        ("alice:$y$j9T$salt$hash", "line 1: crypt hashes are not supported"),
     ],
 )
 def test_parse_refuses(text: str, message: str) -> None:
