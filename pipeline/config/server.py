@@ -54,10 +54,15 @@ class ServerTls(ConfigModel):
         return bool(getattr(self, f"{name}_file") or getattr(self, f"{name}_pem").get_secret_value())
 
 
-class PageAuth(ConfigModel):
-    """Who checks those that look at a page."""
+class ServerAuth(ConfigModel):
+    """Which extension checks clients."""
 
     null_is_absent: ClassVar[bool] = True
 
     authenticator: ExtensionRef = Field(description="Id of an authenticator extension.")
+
+
+class PageAuth(ServerAuth):
+    """As ServerAuth, for a page that people, scrapers and probes look at."""
+
     request_params: Any = refused("credentials are taken from headers", accept=([], ()), default=())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,12 +11,11 @@ from pydantic import Field, field_validator
 
 from pipeline.component import Extension, Host
 from pipeline.config import ConfigModel, Duration, format_duration, refused
-from pipeline.config.server import PageAuth
+from pipeline.config.server import PageAuth, ServerTls
 from pipeline.errors import StartError
 from pipeline.transport.admin import Authenticate, authenticate_of, refusal_of
-from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import bind, bound_endpoint, resolve, split_endpoint
-from pipeline.transport.server_tls import ServerTls, ssl_context
+from pipeline.transport.server_tls import port_context
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -92,7 +90,7 @@ class HealthCheck(Extension):
         from pipeline.transport.http_connection import PageServer  # noqa: PLC0415 - loads aiohttp
 
         try:
-            tls = self._tls()
+            tls = port_context(self.config.tls, self.host, self.config.endpoint)
             self._authenticate = authenticate_of(self.host, self.config.auth)
             listener = bind(resolve(self.config.endpoint))
         except StartError as error:
@@ -101,12 +99,6 @@ class HealthCheck(Extension):
         self._connections = PageServer(self._answer)
         self._server = await asyncio.get_running_loop().create_server(self._connections, sock=listener, ssl=tls)
         self.host.log.info("Starting health_check extension", endpoint=self.endpoint)
-
-    def _tls(self) -> ssl.SSLContext | None:
-        config = self.config
-        if config.tls is None:
-            return None
-        return ssl_context(config.tls, news=CertificateNews.of(self.host, "server", endpoint=config.endpoint))
 
     async def stop(self) -> None:
         """Close the port."""

@@ -116,19 +116,24 @@ class TimedConnection(Connection):
             self.transport.abort()
 
 
+def timed(handle: Handle) -> Handle:
+    """Answers requests of `TimedConnection`s within their time."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, TimedConnection), "made by the server"  # noqa: S101 - for the type checker
+        return await connection.answer(handle, request)
+
+    return answer
+
+
 class PageServer(web.Server):
     """Makes connections of a page for people, scrapers and probes: small requests that nobody needs long for."""
 
     def __init__(self, handle: Handle) -> None:
         """Answer requests with `handle`."""
-        self._handle = handle
-        super().__init__(self._timed, access_log=None, keepalive_timeout=_PAGE_S)
+        super().__init__(timed(handle), access_log=None, keepalive_timeout=_PAGE_S)
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
         return TimedConnection(self, config=_PageTimeouts(), loop=self._loop, **self._kwargs)
-
-    async def _timed(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        assert isinstance(connection, TimedConnection), "made by __call__"  # noqa: S101 - for the type checker
-        return await connection.answer(self._handle, request)

@@ -7,13 +7,15 @@ import tempfile
 import time
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.tls_versions import limit_versions
 
-__all__ = ["ServerTls", "ssl_context"]
+if TYPE_CHECKING:
+    from pipeline.component import Host
 
 
 class _Files:
@@ -130,6 +132,15 @@ def ssl_context(tls: ServerTls, *, protocol: str = "http/1.1", news: Certificate
     context = _Renewing(ssl.PROTOCOL_TLS_SERVER)
     context.files = files
     return context
+
+
+def port_context(
+    tls: ServerTls | None, host: Host, endpoint: str, *, protocol: str = "http/1.1"
+) -> ssl.SSLContext | None:
+    """As `ssl_context`, for a port of a component, whose metrics tell of the certificate; None for plaintext."""
+    if tls is None:
+        return None
+    return ssl_context(tls, protocol=protocol, news=CertificateNews.of(host, "server", endpoint=endpoint))
 
 
 def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:

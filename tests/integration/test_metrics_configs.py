@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.config import ConfigModel, load
 from pipeline.config.model import refusal_of
+from pipeline.config.server import ServerTls
 from pipeline.config.service import TelemetryConfig
 from pipeline.delivery import SendingQueue
 from pipeline.exporters.prometheus import PrometheusExporter
-from pipeline.transport.server_tls import ServerTls
 from processors.attributes import AttributesProcessor
 from processors.resource import ResourceProcessor
 from tests.servers.collectors import ROOT, penstock_command

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.component import Host
 from pipeline.config import Duration, InvalidKey, Secret, refused
-from pipeline.config.server import PageAuth
+from pipeline.config.server import PageAuth, ServerTls
 from pipeline.delivery import SendingQueue
 from pipeline.prometheus.settings import Translation
-from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import split_endpoint
-from pipeline.transport.server_tls import ServerTls, ssl_context
 
 _SCRAPES = "a scrape is a GET without body that is answered at once; remove the key"
 
@@ -60,9 +56,3 @@ class PrometheusConfig(Translation):
     def fixed_headers(self) -> dict[str, str]:
         """Headers of every answer."""
         return {name: value.get_secret_value() for name, value in self.response_headers.items()}
-
-    def tls_context(self, host: Host) -> ssl.SSLContext | None:
-        """The TLS that is served; None for plain HTTP. Raises StartError for files that cannot be used."""
-        if self.tls is None:
-            return None
-        return ssl_context(self.tls, news=CertificateNews.of(host, "server", endpoint=self.endpoint))

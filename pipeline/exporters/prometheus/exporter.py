@@ -27,6 +27,7 @@ from pipeline.signals import Batch, DataPoint, Metric, Resource, Scope, Signal
 from pipeline.telemetry.exposition import Exemplar, Family, Kind
 from pipeline.telemetry.page import ScrapePage
 from pipeline.transport.admin import authenticate_of
+from pipeline.transport.server_tls import port_context
 
 _READERS: Final[dict[str, Any]] = {
     "gauge": Number,
@@ -90,8 +91,9 @@ class PrometheusExporter(Exporter):
 
     async def start(self) -> None:
         """Listen. Raises StartError."""
+        endpoint = self.config.endpoint
         try:
-            await self._page.start(self.config.endpoint, self.config.tls_context(self.host))
+            await self._page.start(endpoint, port_context(self.config.tls, self.host, endpoint))
         except StartError as error:
             raise StartError(f'failed to start "{self.host.id}" exporter: {error}') from error
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config import ConfigModel, Duration, ExtensionRef, Secret, refused
+from pipeline.config import ConfigModel, Duration, Secret, refused
+from pipeline.config.server import ServerAuth, ServerTls
 from pipeline.transport.compression import CODINGS, available
 from pipeline.transport.listen import split_endpoint
-from pipeline.transport.server_tls import ServerTls
 
 MIB = 1 << 20
 WORKERS_MAX_AGE_S: Final = 300.0
@@ -21,14 +21,6 @@ def _no_middlewares() -> Any:
     return refused(
         "there are no server middlewares; use the processor memory_limiter", accept=([], (), None), default=()
     )
-
-
-class ServerAuth(ConfigModel):
-    """Which extension checks who sends."""
-
-    null_is_absent: ClassVar[bool] = True
-
-    authenticator: ExtensionRef = Field(description="Id of an authenticator extension.")
 
 
 class HttpServerAuth(ServerAuth):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import StartError
 from pipeline.receivers.otlp.config import WORKERS_MAX_AGE_S
 from pipeline.receivers.otlp.grpc_export import GrpcExport
-from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.http2_guard import Inflow
 from pipeline.transport.http2_keepalive import KeepaliveSettings
 from pipeline.transport.http2_server import ServerConnection
 from pipeline.transport.http2_stream import Http2Settings
 from pipeline.transport.listen import bind, bound_endpoint, resolve
-from pipeline.transport.server_tls import ssl_context
+from pipeline.transport.server_tls import port_context
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.admission import Admission
@@ -82,7 +80,7 @@ class GrpcServer:
         """Listen. Raises StartError."""
         config = self.config
         self.configure(config)
-        tls = self._tls(config)
+        tls = port_context(config.tls, self._host, config.endpoint, protocol="h2")
         settings = http2_settings(config, self._workers)
         inflow = Inflow(config.max_message_bytes)
         buffer = memoryview(bytearray(config.read_buffer_size or _READ_BUFFER_BYTES))
@@ -98,12 +96,6 @@ class GrpcServer:
             listener = bind(resolve(config.endpoint, config.transport))
             self.endpoint = bound_endpoint(listener)
             self._server = await loop.create_server(connect, sock=listener, ssl=tls, backlog=1024)
-
-    def _tls(self, config: GrpcProtocol) -> ssl.SSLContext | None:
-        if config.tls is None:
-            return None
-        news = CertificateNews.of(self._host, "server", endpoint=config.endpoint)
-        return ssl_context(config.tls, protocol="h2", news=news)
 
     def configure(self, config: GrpcProtocol) -> None:
         """Take over what does not concern the socket. Raises StartError."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from pipeline.receivers.otlp.ready import ReadyAnswer
-from pipeline.transport.http_connection import Connection, TimedConnection
+from pipeline.transport.http_connection import Connection, TimedConnection, timed
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.config import HttpProtocol
@@ -30,9 +30,10 @@ class ConnectionServer(web.Server):
         """Use timed connections only where a time is limited: they cost more per packet."""
         self._config = config
         self._max_age_s = max_age_s
-        self._handle = self._aging(handle) if max_age_s else handle
+        if max_age_s:
+            handle = self._aging(handle)
         self._is_timed = any((config.read_timeout, config.read_header_timeout, config.write_timeout))
-        super().__init__(self._timed if self._is_timed else self._handle, access_log=None, **options)
+        super().__init__(timed(handle) if self._is_timed else handle, access_log=None, **options)
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
@@ -54,8 +55,3 @@ class ConnectionServer(web.Server):
             return response
 
         return answer
-
-    async def _timed(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        assert isinstance(connection, TimedConnection), "made by __call__"  # noqa: S101 - for the type checker
-        return await connection.answer(self._handle, request)

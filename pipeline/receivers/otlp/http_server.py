@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Final
 
 from pipeline.receivers.otlp.config import WORKERS_MAX_AGE_S
 from pipeline.receivers.otlp.http_connection import ConnectionServer
 from pipeline.receivers.otlp.http_export import HttpExport
-from pipeline.transport.certificates import CertificateNews
 from pipeline.transport.listen import bind, bound_endpoint, resolve
-from pipeline.transport.server_tls import ssl_context
+from pipeline.transport.server_tls import port_context
 
 if TYPE_CHECKING:
     from pipeline.receivers.otlp.admission import Admission
@@ -48,7 +46,7 @@ class HttpServer:
         """Listen. Raises StartError."""
         config = self.config
         self.configure(config)
-        tls = self._tls(config)
+        tls = port_context(config.tls, self._host, config.endpoint)
         listener = bind(resolve(config.endpoint, config.transport))
         self.endpoint = bound_endpoint(listener)
         self._connections = ConnectionServer(
@@ -64,11 +62,6 @@ class HttpServer:
         )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connections, sock=listener, ssl=tls, backlog=1024)
-
-    def _tls(self, config: HttpProtocol) -> ssl.SSLContext | None:
-        if config.tls is None:
-            return None
-        return ssl_context(config.tls, news=CertificateNews.of(self._host, "server", endpoint=config.endpoint))
 
     def configure(self, config: HttpProtocol) -> None:
         """Take over what does not concern the socket. Raises StartError."""

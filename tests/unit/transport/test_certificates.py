@@ -11,12 +11,13 @@ import pytest
 import trustme
 
 from pipeline.component import Host
+from pipeline.config.server import ServerTls
 from pipeline.testing import FakeClock, make_host
 from pipeline.transport.certificates import CertificateNews, expiry_s
 from pipeline.transport.client_reload import ClientCertificates
 from pipeline.transport.client_tls import ClientTls
 from pipeline.transport.client_tls import ssl_context as client_context
-from pipeline.transport.server_tls import ServerTls, ssl_context
+from pipeline.transport.server_tls import ssl_context
 
 EXPIRY = "penstock_certificate_expiry_timestamp_seconds"
 RELOADS = "penstock_certificate_reloads_total"

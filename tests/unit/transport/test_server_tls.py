@@ -13,10 +13,11 @@ import grpc
 import pytest
 import trustme
 
+from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.signals import Signal
 from pipeline.testing import CollectingSink, trace_request
-from pipeline.transport.server_tls import ServerTls, ssl_context
+from pipeline.transport.server_tls import ssl_context
 from tests.unit.receivers.otlp.running import PROTOBUF, Running, grpc_call, running
 
 RAW = trace_request({"a": 1}).SerializeToString()
