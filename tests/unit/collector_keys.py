@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.describe import keys
 from pipeline.config.loading import Examination, examine
 from pipeline.config.settings import ComponentSettings
+from tests.servers.oidc_issuer import key
 
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = ROOT / "tests" / "data" / "otelcol"
@@ -72,13 +74,14 @@ def functions_of(file: Path) -> frozenset[str]:
 
 
 def write_files(folder: Path) -> None:
-    """Certificates, users and tokens that the configurations name."""
+    """Certificates, keys, users and tokens that the configurations name."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
     certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
     (folder / "token").write_text("for-tests\n", encoding="ascii")
+    (folder / "keys.json").write_text(json.dumps({"keys": [key("first", "ES256").jwk()]}), encoding="ascii")
     (folder / "htpasswd").write_text("otto:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", encoding="ascii")
 
 

@@ -8,6 +8,7 @@ import json
 import logging
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pipeline.component import ServerAuthenticator
 from pipeline.errors import Refused, StartError, Unauthenticated
 from pipeline.extensions.oidc import Oidc
+from pipeline.extensions.oidc.tokens import NotAccepted
 from pipeline.signals import Context
 from pipeline.testing import FakeClock, configured, make_host, metric_value
 from tests.servers.oidc_issuer import AUDIENCE, Issuer, SigningKey, issuer, key
@@ -167,6 +169,9 @@ BAD: dict[str, tuple[Callable[[Issuer], str], str]] = {
         "malformed",
     ),
     "endless time": (lambda one: one.token(exp=float("inf")), "malformed"),
+    "a list for a time": (lambda one: one.token(nbf=[]), "malformed"),
+    "a list for an algorithm": (lambda one: _unsigned(one, alg=["RS256"]), "algorithm"),
+    "a time without measure": (lambda one: one.token(iat=10**400), "not_yet_valid"),
     "text for a time": (lambda one: one.token(exp="tomorrow"), "malformed"),
 }
 
@@ -209,6 +214,19 @@ async def test_the_name_of_the_header(known: Issuer) -> None:
     await extension.stop()
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"audience": AUDIENCE, "username_claim": "email", "groups_claim": "groups"},
+        {"ignore_audience": True, "issuer_ca_path": "/etc/ca.pem"},
+    ],
+)
+def test_one_issuer_at_the_top_is_one_of_the_providers(keys: dict[str, Any]) -> None:
+    one, other = {"issuer_url": "https://a.example.com", **keys}, {"issuer_url": "https://b.example.com", **keys}
+    top = Oidc.Config.model_validate({**one, "providers": [other]})
+    assert top.all_providers == Oidc.Config.model_validate({"providers": [one, other]}).all_providers
+
+
 async def test_any_audience(known: Issuer) -> None:
     async with running(known, audience="", ignore_audience=True) as extension:
         assert await subject(extension, known.token(aud="others")) == "team-a"
@@ -239,6 +257,9 @@ async def test_several_issuers(known: Issuer) -> None:
             assert await subject(extension, other.token(key("other"), sub="b")) == "b"
             assert await reason(extension, context(other.token())) == "unknown_key"
             assert await reason(extension, context(known.token(iss="https://issuer.example.com"))) == "issuer"
+            with pytest.raises(Unauthenticated) as refused:
+                await extension.authenticate(context(known.token(iss="\ud800")))
+            assert 'for the issuer "?"' in str(refused.value)
 
 
 async def test_a_rotated_key(known: Issuer) -> None:
@@ -274,6 +295,45 @@ async def test_forged_key_ids_do_not_hammer_the_issuer(known: Issuer) -> None:
         for number in range(50):
             assert await reason(extension, context(key().sign(known.claims(), kid=str(number)))) == "unknown_key"
         assert known.requests == ["/keys"]
+
+
+async def test_an_end_in_the_far_future(known: Issuer) -> None:
+    async with running(known) as extension:
+        for _ in range(2):
+            assert await subject(extension, known.token(exp=10**400)) == "team-a"
+
+
+async def test_an_issuer_that_is_slow_is_asked_once_for_all_who_wait(known: Issuer) -> None:
+    clock = FakeClock(time.time_ns())
+    async with running(known, clock=clock) as extension:
+        good = known.token()
+        known.requests.clear()
+        known.hold = asyncio.Event()
+        await clock.advance(10)
+        forged = [key().sign(known.claims(), kid=str(number)) for number in range(300)]
+        waiting = [asyncio.create_task(extension.authenticate(context(token))) for token in forged]
+        async with asyncio.timeout(60):
+            while not known.requests:  # noqa: ASYNC110 - the request arrives in its own time
+                await asyncio.sleep(0.01)
+        assert await subject(extension, good) == "team-a"
+        await clock.advance(20)
+        known.hold.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert Counter(map(type, answers)) == {NotAccepted: 256, Refused: 44}
+        assert known.requests == ["/keys"]
+
+
+async def test_a_token_is_checked_with_so_many_keys_at_most(known: Issuer) -> None:
+    known.keys = [key(str(number), "ES256").jwk() for number in range(40)]
+    known.metadata = {"id_token_signing_alg_values_supported": ["ES256"]}
+    async with running(known) as extension:
+        for number, counted in ((31, ""), (39, "signature")):
+            token = key(str(number), "ES256").sign(known.claims(), kid=None)
+            if counted:
+                assert await reason(extension, context(token)) == counted
+            else:
+                assert await subject(extension, token) == "team-a"
+        assert await subject(extension, known.token(key("39", "ES256"))) == "team-a"
 
 
 async def test_an_issuer_that_is_away(known: Issuer) -> None:
