@@ -48,7 +48,8 @@ def status_of(error: DeliveryError) -> Status:
         except DecodeError:
             status.Clear()
     status.code = code_of(error)
-    status.message = error.for_sender
+    # What a sender wrote, and an error repeats, may hold lone surrogates, which no answer can.
+    status.message = error.for_sender.encode("utf-8", "replace").decode()
     wait_s = error.retry_after_s if isinstance(error, Refused) else None
     if wait_s is not None and retry_after_s(status) is None:
         delay = Duration()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
@@ -164,3 +166,26 @@ async def test_a_bug_costs_one_request_and_says_no_more_than_its_type(caplog: py
         assert (await server.grpc(RAW)).status == 0
     assert "secret payload" not in caplog.text
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["Request failed."] * 2
+
+
+async def test_an_error_with_text_that_is_no_utf8() -> None:
+    """Its client wrote the text; the answer still comes."""
+    sink = FailingSink([Rejected('no "\ud800"')] * 2)
+    async with running((Signal.TRACES, sink)) as server:
+        by_grpc = await server.grpc(RAW)
+        by_http = await server.http(RAW, content_type=PROTOBUF)
+        assert (by_grpc.status, by_grpc.body) == (Code.INTERNAL, b'no "?"')
+        assert (by_http.status, by_http.error.message) == (500, 'no "?"')
+        assert (by_odd := await _with_odd_coding(server.receiver.http_endpoint)).startswith(b"HTTP/1.1 400 ")
+        assert by_odd.endswith(b'{"code":3,"message":"unsupported Content-Encoding: ?"}')
+
+
+async def _with_odd_coding(endpoint: str) -> bytes:
+    host, port = endpoint.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    writer.write(head + b"Content-Encoding: \xff\r\nContent-Length: 2\r\n\r\n{}")
+    try:
+        return await asyncio.wait_for(reader.read(), 60)
+    finally:
+        writer.close()
