@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import time
@@ -63,6 +64,8 @@ class Issuer:
     metadata: dict[str, Any] = field(default_factory=dict)
     status: int = 200
     requests: list[str] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    """Answers wait for it."""
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Claims of a good token; those that are None are left out."""
@@ -81,6 +84,8 @@ class Issuer:
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """One request."""
         self.requests.append(request.path)
+        if self.hold is not None:
+            await self.hold.wait()
         if self.status != 200:
             return web.Response(status=self.status)
         if request.path == "/keys":

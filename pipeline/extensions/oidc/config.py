@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from pipeline.config import ConfigModel, InvalidKey
-
-_TOP_KEYS: Final = (
-    "issuer_url",
-    "audience",
-    "ignore_audience",
-    "issuer_ca_path",
-    "username_claim",
-    "groups_claim",
-)
 
 
 class _Issuer(ConfigModel):
@@ -44,7 +35,7 @@ class OidcConfig(_Issuer):
     @property
     def all_providers(self) -> Sequence[Provider]:
         """The issuers of both forms."""
-        top = {key: getattr(self, key) for key in _TOP_KEYS}
+        top = {key: getattr(self, key) for key in _Issuer.model_fields}
         return (Provider(**top), *self.providers) if any(top.values()) else self.providers
 
     @model_validator(mode="after")

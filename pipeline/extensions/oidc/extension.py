@@ -39,7 +39,7 @@ class Oidc(Extension):
         super().__init__(config, host)
         self._header = config.attribute.lower() or "authorization"
         self._issuers: dict[str, tuple[Provider, Keyring]] = {}
-        self._known: OrderedDict[bytes, tuple[Auth, float]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Auth, int]] = OrderedDict()
 
     async def start(self) -> None:
         """Ask each issuer for its keys. Raises StartError where one does not give any."""
@@ -80,11 +80,11 @@ class Oidc(Extension):
         token = self._token(context)
         fingerprint = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._known.get(fingerprint)
-        if known is not None and self.host.clock.time_ns() / 1e9 < known[1]:
+        if known is not None and self.host.clock.time_ns() / 1e9 - LEEWAY_S < known[1]:
             self._known.move_to_end(fingerprint)
             return known[0]
-        auth, valid_until_s = await self._verify(token)
-        self._known[fingerprint] = auth, valid_until_s
+        auth, expires_s = await self._verify(token)
+        self._known[fingerprint] = auth, expires_s
         if len(self._known) > _MAX_KNOWN:
             self._known.popitem(last=False)
         return auth
@@ -100,7 +100,8 @@ class Oidc(Extension):
             raise NotAccepted("failed to parse the token: oidc: malformed jws: too long", "malformed")
         return words[1]
 
-    async def _verify(self, token: str) -> tuple[Auth, float]:
+    async def _verify(self, token: str) -> tuple[Auth, int]:
+        """Who it is, and until when, in seconds since 1970."""
         header, said_issuer = peek(token)
         issuer = next(iter(self._issuers.values())) if len(self._issuers) == 1 else self._issuers.get(said_issuer)
         if issuer is None:
@@ -109,4 +110,4 @@ class Oidc(Extension):
             raise NotAccepted(message, "issuer")
         provider, keyring = issuer
         claims = await verify(token, header, provider, keyring)
-        return auth_of(token, claims, provider), float(claims["exp"]) + LEEWAY_S
+        return auth_of(token, claims, provider), int(claims["exp"])

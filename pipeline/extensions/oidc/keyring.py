@@ -15,6 +15,8 @@ _FLOOR_S: Final = 10.0
 """Least time between two requests for keys, however many tokens name keys that do not exist."""
 RENEWAL_S: Final = 300.0
 """How often keys are read anew, so that one that the issuer has taken back is not trusted for long."""
+_MAX_WAITING: Final = 256
+"""Tokens with unknown keys, each with a request behind it, that wait for the issuer's answer."""
 
 
 class Keyring:
@@ -28,6 +30,7 @@ class Keyring:
         self._keys: Sequence[Key] = ()
         self._seen: frozenset[tuple[str, frozenset[str], object]] = frozenset()
         self._reading = asyncio.Lock()
+        self._waiting = 0
         self._read_at_s = 0.0
         self._problem = ""
 
@@ -53,15 +56,27 @@ class Keyring:
         found = matching(self._keys, kid, algorithm)
         if found:
             return found
-        async with self._reading:
-            if self._host.clock.monotonic() - self._read_at_s >= _FLOOR_S:
-                await self._read()
+        if self._waiting >= _MAX_WAITING:
+            raise Refused("the issuer of tokens is slow to give its keys; try again later")
+        self._waiting += 1
+        try:
+            async with self._reading:
+                if self._host.clock.monotonic() - self._read_at_s >= _FLOOR_S:
+                    await self._read()
+        finally:
+            self._waiting -= 1
         if not (found := matching(self._keys, kid, algorithm)) and self._problem:
             raise Refused("keys of the token's issuer cannot be read now; try again later")
         return found
 
     async def _read(self) -> None:
-        self._read_at_s = self._host.clock.monotonic()
+        try:
+            await self._fetch()
+        finally:
+            # From the end on: a slow issuer is not asked again at once by each who has waited.
+            self._read_at_s = self._host.clock.monotonic()
+
+    async def _fetch(self) -> None:
         try:
             keys = await self.source.fetch()
         except KeysUnavailable as error:

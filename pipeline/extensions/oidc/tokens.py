@@ -13,6 +13,8 @@ from pipeline.signals import Auth
 LEEWAY_S: Final = 60.0
 """What clocks of an issuer and ours may differ by."""
 _MAX_SHOWN: Final = 200
+_MAX_KEYS: Final = 32
+"""Keys that one token is checked with: one that names none is checked with each, and a stranger may send many."""
 
 
 class NotAccepted(Unauthenticated):
@@ -33,7 +35,7 @@ def peek(token: str) -> tuple[dict[str, Any], str]:
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise NotAccepted("failed to parse the token: oidc: malformed jws", "malformed") from None
     header, claims = unverified["header"], unverified["payload"]
-    if header.get("alg") not in ALGORITHMS:
+    if str(header.get("alg")) not in ALGORITHMS:
         message = "failed to parse the token: oidc: malformed jws: unexpected signature algorithm"
         raise NotAccepted(message, "algorithm")
     # RFC 7515, section 4.1.11: extensions that are not understood must not be ignored, and none are.
@@ -52,7 +54,7 @@ async def verify(token: str, header: dict[str, Any], provider: Provider, keyring
     algorithm = header["alg"]
     if algorithm not in keyring.source.algorithms:
         raise _failed("oidc: id token signed with unsupported algorithm", "algorithm")
-    keys = await keyring.find(str(header.get("kid", "")), algorithm)
+    keys = (await keyring.find(str(header.get("kid", "")), algorithm))[:_MAX_KEYS]
     if not keys:
         raise _failed("failed to verify signature: no key of the issuer has the token's key id", "unknown_key")
     for key in keys[:-1]:
@@ -91,7 +93,7 @@ def _claims(token: str, algorithm: str, key: Any, provider: Provider) -> dict[st
         raise _failed(f'oidc: the token has no claim "{error.claim}"', reason) from None
     except jwt.InvalidAudienceError:
         raise _failed(f'oidc: expected audience "{provider.audience}"', "audience") from None
-    except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError, OverflowError):
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError, OverflowError, TypeError):
         raise _failed("oidc: malformed jwt", "malformed") from None
 
 
@@ -101,6 +103,7 @@ def _failed(message: str, reason: str) -> NotAccepted:
 
 def shown(text: str) -> str:
     """Words of a token that has proved nothing, for its sender."""
+    text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 
