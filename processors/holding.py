@@ -57,6 +57,3 @@ class _Instances:
 
     def held(self, signal: Signal) -> int:
         return sum(instance.held() for instance in list(self._instances) if instance.signal is signal)
-
-
-__all__ = ["Holding"]

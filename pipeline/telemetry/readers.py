@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from prometheus_client.core import Metric
@@ -85,8 +86,6 @@ class PullPage:
         self._host, self._port = config.host, config.port
         self._tls = config.tls
         self._page = ScrapePage(self._families, refresh=None if source.pool is None else source.pool.refresh)
-        self._style = PageStyle()
-        self._auth = config.auth
         self.restyle(config)
 
     @property
@@ -101,21 +100,21 @@ class PullPage:
                 f"own metrics on port {self._port}: `tls` of a page that runs cannot change; restart Penstock. "
                 "Files are read again with reload_interval"
             )
-        self._authenticator(config.auth)
+        self._check_auth(config.auth)
 
     def restyle(self, config: PrometheusPull) -> None:
         """Take over `without_*` and `auth` of a new configuration for the same address."""
         self._style = PageStyle(config.without_scope_info, config.without_units, config.without_type_suffix)
         self._auth = config.auth
-        self._page.authenticate = None if config.auth is None else self._authenticate
+        self._page.authenticate = None if config.auth is None else partial(self._authenticate, config.auth)
 
-    def _authenticator(self, auth: PageAuth | None) -> Authenticate | None:
-        return None if auth is None else self._find(auth.authenticator)
+    def _check_auth(self, auth: PageAuth | None) -> None:
+        if auth is not None:
+            self._find(auth.authenticator)
 
-    async def _authenticate(self, context: Context) -> Auth:
+    async def _authenticate(self, auth: PageAuth, context: Context) -> Auth:
         # Looked up each time: a reload may have put another extension in its place.
-        authenticate = self._authenticator(self._auth)
-        return Auth("") if authenticate is None else await authenticate(context)
+        return await self._find(auth.authenticator)(context)
 
     def _families(self) -> list[Family]:
         source = self._source
@@ -125,7 +124,7 @@ class PullPage:
         """Listen. Raises StartError."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            self._authenticator(self._auth)
+            self._check_auth(self._auth)
             tls = None if self._tls is None else ssl_context(self._tls, news=self._news)
             await self._page.start(f"{host}:{self._port}", tls)
         except StartError as error:

@@ -57,10 +57,7 @@ class LimitsConfig(ConfigModel):
         description="A span for which its trace has no room, however much is cut: `cut` passes what is left of it, "
         "`drop` drops it, counted as `trace_too_large`.",
     )
-    trace_memory: TraceMemory = Field(
-        TraceMemory.model_construct(max_entries=50_000, idle=600.0),
-        description="How long it is known what a trace has had.",
-    )
+    trace_memory: TraceMemory = Field(TraceMemory(), description="How long it is known what a trace has had.")
     attributes: Mapping[str, AttributeLimit] = Field(
         {}, description="Limits of single attributes, in place of `max_attribute_bytes`."
     )

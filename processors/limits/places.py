@@ -15,6 +15,7 @@ from processors.limits.texts import cut_text, size_bytes
 from processors.limits.values import COMPOSITE, Values, kind_of
 
 LIMIT: Final = "attribute"
+_COMPOSITE_FIELDS: Final = frozenset({"array_value", "kvlist_value", "bytes_value"})
 # UTF-8 has no character of more bytes: what has fewer characters than a quarter of the limit fits.
 _MOST_BYTES_OF_CHARACTER: Final = 4
 # Lists of so many short texts at most are not measured.
@@ -172,6 +173,3 @@ def _is_small(value: Any, fits: int) -> bool:
         if item.__class__ is not str or len(item) * _FEW >= fits:
             return False
     return True
-
-
-_COMPOSITE_FIELDS: Final = frozenset({"array_value", "kvlist_value", "bytes_value"})
