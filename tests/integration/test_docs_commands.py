@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli import main
 from tests.servers.collectors import ROOT, penstock_command
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "deploy" / "README.md"]
@@ -49,6 +53,38 @@ def test_command_runs(command: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+_SHOWN_ANYWHERE = re.compile(r"`(penstock [a-z][^`\n]*)`|^\$ (penstock .*)$|^(penstock .*)$", re.MULTILINE)
+_SUBCOMMANDS = {"queue", "dead-letter"}
+
+
+def typed(page: Path) -> list[list[str]]:
+    """The words of every command of ours on a page, in its text, too, behind `penstock`."""
+    found = ("".join(groups) for groups in _SHOWN_ANYWHERE.findall(page.read_text(encoding="utf-8")))
+    return [words for line in found if (words := line.split(" | ")[0].split()[1:]) and words[0] != "version"]
+
+
+@cache
+def help_of(*words: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*words, "--help"])
+    return said.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_and_their_options_are_there(page: Path) -> None:
+    for words in typed(page):
+        count = 2 if words[0] in _SUBCOMMANDS and len(words) > 1 and words[1].isalpha() else 1
+        name = [word for word in words[:count] if not word.startswith("-")]
+        told = help_of(*name)
+        assert told.startswith(f"usage: penstock {' '.join(name)}".rstrip()), words
+        options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--version"}
+        assert {option for option in options if option not in told} == set(), words
+
+
+def test_pages_show_many_of_our_commands() -> None:
+    assert len({words[0] for page in PAGES for words in typed(page)}) > 12
 
 
 def anchors(page: Path) -> set[str]:
