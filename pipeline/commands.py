@@ -13,7 +13,8 @@ from pipeline.arguments import Parser, add_workers, config_parser
 from pipeline.config import effective, listing, reference, report
 from pipeline.config import schema as file_schema
 from pipeline.config.catalog import KINDS, InstalledComponents
-from pipeline.config.loading import Examination, examine
+from pipeline.config.examination import Examination
+from pipeline.config.loading import examine
 from pipeline.config.text import to_yaml
 from pipeline.workers.sharing import check_sharing
 

@@ -10,8 +10,8 @@ from pipeline.config.tree import locate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pipeline.config.examination import Examination
     from pipeline.config.ids import ComponentId
-    from pipeline.config.loading import Examination
     from pipeline.config.settings import ComponentSettings
     from pipeline.errors import Problem
 

@@ -16,7 +16,7 @@ from pipeline.config.types import UNREDACTED
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from pipeline.config.loading import Examination
+    from pipeline.config.examination import Examination
 
 
 def effective(examination: Examination, *, unredacted: bool = False) -> dict[str, Any]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.catalog import KINDS, REMOVED_TYPES, Catalog, InstalledComponents
-from pipeline.config.check import Components, Known, Pipeline, check, read_pipelines
+from pipeline.config.check import Known, check, read_pipelines
 from pipeline.config.dead_letters import misdirected
 from pipeline.config.decode import decode
-from pipeline.config.ids import ComponentId, PipelineId
+from pipeline.config.examination import Examination
+from pipeline.config.ids import ComponentId
 from pipeline.config.order import miscounted, misplaced
 from pipeline.config.references import unresolved
 from pipeline.config.resolve import resolve
 from pipeline.config.secrets import written_out
 from pipeline.config.service import ServiceConfig
-from pipeline.config.settings import ComponentSettings, PipelineSettings, ServiceSettings, Settings
+from pipeline.config.settings import ComponentSettings, Settings
 from pipeline.config.suggest import hint
 from pipeline.config.tree import Mapping, Node, Path, Position, Scalar, is_null
 from pipeline.config.waiting import awaited
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Environ
@@ -46,37 +46,6 @@ def load(
         ConfigError: all that is wrong, each problem with its place.
     """
     return examine(uris, sets, environ=environ, catalog=catalog).settings()
-
-
-@dataclass(slots=True)
-class Examination:
-    """A configuration taken apart: its tree, its problems, and its parts as far as they could be decoded."""
-
-    root: Mapping
-    problems: list[Problem]
-    warnings: list[Problem]
-    components: dict[str, dict[ComponentId, ComponentSettings]] = field(default_factory=dict)
-    known: Components = field(default_factory=dict)
-    pipelines: dict[PipelineId, Pipeline] = field(default_factory=dict)
-    service: ServiceConfig | None = None
-
-    def settings(self) -> Settings:
-        """The result.
-
-        Raises:
-            ConfigError: there are problems.
-        """
-        if self.problems or self.service is None:
-            raise ConfigError(*sorted(self.problems, key=_by_place))
-        return Settings(
-            **self.components,
-            service=_service_settings(self.service, self.pipelines),
-            warnings=tuple(self.warnings),
-        )
-
-
-def _by_place(problem: Problem) -> tuple[str, int, int]:
-    return problem.file or "", problem.line or 0, problem.column or 0
 
 
 def examine(
@@ -190,18 +159,3 @@ class _Examiner:
         config, problems = decode(node, ServiceConfig, ("service",), root.keys.get("service", root.position))
         self._result.service = config
         self._result.problems += problems
-
-
-def _service_settings(service: ServiceConfig, pipelines: dict[PipelineId, Pipeline]) -> ServiceSettings:
-    return ServiceSettings(
-        extensions=tuple(dict.fromkeys(service.extensions)),
-        pipelines={pipeline_id: _pipeline_settings(pipeline) for pipeline_id, pipeline in pipelines.items()},
-        telemetry=service.telemetry,
-        drain_timeout_s=service.drain_timeout,
-        tenant_from=service.tenant_from,
-    )
-
-
-def _pipeline_settings(pipeline: Pipeline) -> PipelineSettings:
-    ids = {part: tuple(dict.fromkeys(use.id for use in uses)) for part, uses in pipeline.uses.items()}
-    return PipelineSettings(pipeline.id, position=pipeline.position, **ids)

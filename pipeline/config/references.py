@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Mapping as Dict
 
-    from pipeline.config.loading import Examination
+    from pipeline.config.examination import Examination
     from pipeline.config.settings import ComponentSettings
     from pipeline.errors import Problem
 

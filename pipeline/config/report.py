@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from pipeline.config.loading import Examination
+    from pipeline.config.examination import Examination
     from pipeline.errors import Problem
 
 _SECTIONS: Final[dict[str, str]] = {

@@ -14,7 +14,7 @@ from pipeline.config.types import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.config.loading import Examination
+    from pipeline.config.examination import Examination
     from pipeline.errors import Problem
 
 _PUBLIC: Final = frozenset({"ca_pem", "cert_pem"})

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.config.check import Pipeline
+    from pipeline.config.examination import Examination
     from pipeline.config.ids import ComponentId
-    from pipeline.config.loading import Examination
     from pipeline.config.settings import ComponentSettings
     from pipeline.errors import Problem
 

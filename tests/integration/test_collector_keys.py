@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from pipeline.config import ConfigModel
-from pipeline.config.loading import Examination, examine
+from pipeline.config.examination import Examination
+from pipeline.config.loading import examine
 from tests.servers.lookup import require_program
 from tests.unit.collector_keys import DATA, FILES, without, write_files
 

@@ -16,7 +16,8 @@ import yaml
 from pipeline.config import ConfigModel
 from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.describe import keys
-from pipeline.config.loading import Examination, examine
+from pipeline.config.examination import Examination
+from pipeline.config.loading import examine
 from pipeline.config.settings import ComponentSettings
 from tests.servers.oidc_issuer import key
 

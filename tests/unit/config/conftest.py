@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Settings, load
-from pipeline.config.loading import Examination, examine
+from pipeline.config.examination import Examination
+from pipeline.config.loading import examine
 from pipeline.errors import ConfigError
 from tests.unit.config.fakes import MINIMAL, Examiner, FakeCatalog, Loader, Problems
 

@@ -16,7 +16,7 @@ from pipeline.config import (
     Settings,
     refused,
 )
-from pipeline.config.loading import Examination
+from pipeline.config.examination import Examination
 from pipeline.errors import ConfigError, Problem
 
 

@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.effective import effective, render
+from pipeline.config.examination import Examination
 from pipeline.config.listing import entries
-from pipeline.config.loading import Examination, examine
+from pipeline.config.loading import examine
 from pipeline.config.report import rows
 from pipeline.config.service import ServiceConfig
 from pipeline.config.types import MASK, Secret
