@@ -32,20 +32,32 @@ _FAIR_PART: Final = 8
 _MOST_MISSES: Final = 64
 _END_WEIGHT: Final = 3
 _TRIES: Final = 4
+# What all tries of a document may read together: strings in strings would multiply them by each other.
+_LEAST_WORK_BYTES: Final = 1 << 16
+_WORK_BY_SIZE: Final = 8
 
 
-def cut_json(text: str, limit_bytes: int, marker: Marker, depth: int = 0) -> str | None:
+class Work:
+    """What is left of the work on one document, in bytes to be read."""
+
+    def __init__(self, size_bytes: int) -> None:
+        """Enough for a document of this size."""
+        self.left_bytes = max(_LEAST_WORK_BYTES, _WORK_BY_SIZE * size_bytes)
+
+
+def cut_json(text: str, limit_bytes: int, marker: Marker, depth: int = 0, work: Work | None = None) -> str | None:
     """A JSON object, array or string as one in at most `limit_bytes`; None where the text is no JSON.
 
     Spaces that mean nothing go first. `[]`, `{}` or less remains where the limit has no room for a mark.
     """
+    work = work or Work(len(text))
     try:
         found = read(text)
         if found is None:
             return None
-        cut = Cutter(marker, found[1]).document(found[0], limit_bytes, depth)
+        cut = Cutter(marker, found[1], work).document(found[0], limit_bytes, depth)
         if found[1] is STRICT and may_have_lost_digits(cut) and (found := read_loosely(text)) is not None:
-            cut = Cutter(marker, found[1]).document(found[0], limit_bytes, depth)
+            cut = Cutter(marker, found[1], work).document(found[0], limit_bytes, depth)
     except (TooDeep, RecursionError, TypeError):
         kind: Node = {} if text.lstrip()[:1] == "{" else []
         return _text(STRICT, Cutter(marker, STRICT).gap(kind, len(text), limit_bytes))
@@ -59,9 +71,10 @@ def _text(dialect: Dialect, document: Node) -> str:
 class Cutter:
     """Cuts the values of one document."""
 
-    def __init__(self, marker: Marker, dialect: Dialect = STRICT) -> None:
-        """Measure values as the dialect writes them."""
+    def __init__(self, marker: Marker, dialect: Dialect = STRICT, work: Work | None = None) -> None:
+        """Measure values as the dialect writes them. Documents that are strings of one share its `work`."""
         self._marker = marker
+        self._work = work or Work(0)
         self._dumps = dialect.dumps
         self._dialect = dialect
         self._least_string = marker.size_bytes(10**6) + _LEAST_TEXT + 2
@@ -122,25 +135,45 @@ class Cutter:
             return None
         inner = (room - 2) * len(text.encode("utf-8", "surrogatepass")) // size
         for _ in range(_TRIES):
-            cut = cut_json(text, inner, self._marker, depth + 1) if inner >= self._gap_bytes else None
+            if self._work.left_bytes <= 0:
+                return self._without_content(text, size, room)
+            self._work.left_bytes -= len(text)
+            cut = cut_json(text, inner, self._marker, depth + 1, self._work) if inner >= self._gap_bytes else None
             if cut is None or self.size_bytes(cut) <= room:
                 return cut
             inner = inner * room // (self.size_bytes(cut) + 1)
         return None
+
+    def _without_content(self, text: str, size: int, room: int) -> str | None:
+        """A string that looks like JSON as JSON with nothing but a mark in it; None where that has no room."""
+        kind: Node = {} if text[0] == "{" else []
+        gap = _text(self._dialect, self.gap(kind, size, room - 2))
+        return gap if self.size_bytes(gap) <= room else None
 
     # --- arrays
 
     def _list(self, items: list[Node], size: int, room: int, depth: int) -> Node:
         chosen, wants, sizes = self._choose(items, room - 2)
         if len(chosen) == len(items):
-            return self._fit_all([items[index] for index in chosen], sizes, wants, room - 1 - len(items), depth)
+            return self._merged(self._fit_all(items, sizes, wants, room - 1 - len(items), depth))
         if not chosen:
             return self._only_first(items, size, room, depth)
         gap = self._element_gap(items, size - sum(sizes) - len(sizes))
         kept_room = room - 1 - len(chosen) - 1 - self.size_bytes(gap)
         kept = self._fit_all([items[index] for index in chosen], sizes, wants, kept_room, depth)
         place = next(n for n, index in enumerate([*chosen, -1]) if n != index)
-        return [*kept[:place], gap, *kept[place:]]
+        return self._merged([*kept[:place], gap, *kept[place:]])
+
+    def _merged(self, items: Sequence[Node]) -> list[Node]:
+        """Objects of which nothing but a mark is left, side by side, as one."""
+        made: list[Node] = []
+        for item in items:
+            if made and _is_mark(item) and _is_mark(made[-1]):
+                missing = self._marker.take_off(made[-1][GAP])[1] + self._marker.take_off(item[GAP])[1]
+                made[-1] = {GAP: self._marker.text(missing)}
+            else:
+                made.append(item)
+        return made
 
     def _element_gap(self, items: Sequence[Node], missing: int) -> Node:
         """What stands for elements that are left out: of their kind, for those who read it."""
@@ -253,6 +286,10 @@ class Cutter:
         shown = list(islice(_names_first(value), sum(name in value for name in _NAMES) + _SHOWN_MEMBERS))
         rest = self._gap_bytes + 1 if len(shown) < len(value) else 0
         return 2 + rest + sum(len(name) + 4 + self._least(value[name], depth + 1) for name in shown)
+
+
+def _is_mark(value: Node) -> bool:
+    return isinstance(value, dict) and list(value) == [GAP] and isinstance(value[GAP], str)
 
 
 def _from_both_ends(count: int) -> Iterable[int]:

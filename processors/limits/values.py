@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.signals import Value
-from processors.limits.documents import Cutter, cut_any
+from processors.limits.documents import Cutter, Work, cut_any
 from processors.limits.marker import Marker
 from processors.limits.texts import size_bytes
 
@@ -52,4 +52,4 @@ class Values:
         except TypeError:
             # Nested deeper than it can be measured, and so than anybody reads.
             return cutter.gap(value, 0, limit_bytes)  # type: ignore[no-any-return]
-        return cutter.fit(value, size, max(2, limit_bytes))  # type: ignore[no-any-return]
+        return Cutter(self.marker, work=Work(size)).fit(value, size, max(2, limit_bytes))  # type: ignore[no-any-return]

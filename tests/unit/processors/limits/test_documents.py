@@ -214,6 +214,26 @@ def test_work_grows_with_the_text_and_no_faster(make: Callable[[int], str]) -> N
     assert costs[1] < 64
 
 
+def test_json_in_json_in_json_does_not_multiply_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender may nest strings as deep as it likes; each level tries several sizes for what is in it."""
+    reads: list[int] = []
+
+    def counting(text: str) -> Any:
+        reads.append(len(text))
+        return read(text)
+
+    monkeypatch.setattr("processors.limits.documents.read", counting)
+    text = json.dumps("y" * 3000)
+    for _ in range(12):
+        text = json.dumps([text])
+    for limit in (512, 2048, 8192):
+        reads.clear()
+        cut = cut_any(text, limit, MARKER)
+        assert size(cut) <= limit
+        assert isinstance(json.loads(json.loads(cut)[0]), list)
+        assert sum(reads) < 12 * len(text) + (1 << 16)
+
+
 @given(documents, st.integers(2, 1500), st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_any_document_under_any_limit(document: Any, limit: int, escaped: bool) -> None:
