@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 import urllib.request
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from pipeline.clock import SystemClock
@@ -19,12 +16,13 @@ from pipeline.exporters.prometheus import PrometheusExporter
 from pipeline.registry import Kind
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
-from pipeline.signals.values import set_any_value
 from pipeline.telemetry import Telemetry
 from pipeline.testing import configured, make_host
 from tests.servers.collectors import otelcol
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports
 from tests.servers.prometheus import prometheus
+from tests.support.otlp_metrics import DELTA, every_kind, other_resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,91 +31,9 @@ if TYPE_CHECKING:
     from tests.servers.prometheus import Prometheus
 
 pytestmark = pytest.mark.server
-CUMULATIVE, DELTA = 2, 1
-SECOND = 1_000_000_000
 
 
-class Metrics:
-    """A request with metrics of every kind, as of now."""
-
-    def __init__(self) -> None:
-        self.request = ExportMetricsServiceRequest()
-        self.now = time.time_ns()
-        self.scope: Any = None
-
-    def resource(self, **attributes: Any) -> None:
-        """Begin a resource; `__` in a name stands for a dot."""
-        group = self.request.resource_metrics.add()
-        self._fill(group.resource.attributes, {key.replace("__", "."): item for key, item in attributes.items()})
-        self.scope = group.scope_metrics.add(schema_url="http://schema")
-        self.scope.scope.name, self.scope.scope.version = "sc", "v1"
-        self._fill(self.scope.scope.attributes, {"sa.x": "y"})
-
-    def _fill(self, pairs: Any, attributes: dict[str, Any]) -> None:
-        for key, item in attributes.items():
-            set_any_value(pairs.add(key=key).value, item)
-
-    def gauge(self, name: str, unit: str = "", value: float = 1.5, attributes: dict[str, Any] | None = None) -> None:
-        """A gauge with one point."""
-        metric = self.scope.metrics.add(name=name, unit=unit, description="d")
-        point = metric.gauge.data_points.add(time_unix_nano=self.now, as_double=value)
-        self._fill(point.attributes, attributes or {})
-
-    def sum(self, name: str, unit: str = "", temporality: int = CUMULATIVE, *, monotonic: bool = True) -> Any:
-        """A sum with one point."""
-        metric = self.scope.metrics.add(name=name, unit=unit, description="d")
-        metric.sum.aggregation_temporality, metric.sum.is_monotonic = temporality, monotonic
-        return metric.sum.data_points.add(time_unix_nano=self.now, start_time_unix_nano=self.now - SECOND, as_int=3)
-
-    def histogram(self, name: str, temporality: int = CUMULATIVE, bounds: tuple[float, ...] = (0.1, 1, 5)) -> Any:
-        """A histogram with one point."""
-        metric = self.scope.metrics.add(name=name, unit="s", description="h")
-        metric.histogram.aggregation_temporality = temporality
-        counts = [2] * (len(bounds) + 1)
-        return metric.histogram.data_points.add(
-            time_unix_nano=self.now,
-            start_time_unix_nano=self.now - SECOND,
-            count=sum(counts),
-            sum=12.5,
-            explicit_bounds=bounds,
-            bucket_counts=counts,
-        )
-
-    def exponential(self, name: str) -> None:
-        """An exponential histogram with one point."""
-        metric = self.scope.metrics.add(name=name, unit="s")
-        metric.exponential_histogram.aggregation_temporality = CUMULATIVE
-        point = metric.exponential_histogram.data_points.add(
-            time_unix_nano=self.now, count=10, sum=12.5, scale=1, zero_count=3
-        )
-        point.positive.offset = -2
-        point.positive.bucket_counts.extend([1, 2, 3, 1])
-
-    def summary(self, name: str) -> None:
-        """A summary with one point."""
-        metric = self.scope.metrics.add(name=name, unit="s")
-        point = metric.summary.data_points.add(time_unix_nano=self.now, count=6, sum=3)
-        for quantile in (0.5, 0.99):
-            point.quantile_values.add(quantile=quantile, value=quantile * 2)
-
-
-NAMES = (
-    ("g.plain", ""), ("g ratio", "1"), ("g.pct", "%"), ("memory.bytes", "By"), ("speed", "m/s"), ("speed2", "By/min"),
-    ("1digit", "{things}"), ("a__b..c", "ms"), ("x.total", ""), ("foo:bar", "weird unit"), ("日本", "s"),
-    ("per_second.x", "1/s"), ("z", "{x}/s"), ("cu", "foo_bar"), ("_lead", ""), ("trail_", ""), ("kb", "kBy"),
-)  # fmt: skip
-VALUES = (1e17, 1e-7, 1e21, 1234567.0, -2.5, math.inf, math.nan)
-
-
-def every_kind() -> ExportMetricsServiceRequest:
-    metrics = Metrics()
-    metrics.resource(
-        service__name="shop", service__namespace="eu", service__instance__id="i1", host__name="h", ids=["a", "b"]
-    )
-    for name, unit in NAMES:
-        metrics.gauge(name, unit)
-    for index, value in enumerate(VALUES):
-        metrics.gauge(f"value{index}", value=value)
+def every_kind_for_a_page() -> bytes:
     keys: dict[str, Any] = {
         "a.b": "1",
         "_x": 2,
@@ -128,24 +44,11 @@ def every_kind() -> ExportMetricsServiceRequest:
         "x___y": "",
         "ünï": "u",
     }
-    metrics.gauge("labels", attributes=keys)
-    for name, unit in (("c.plain", ""), ("c.total", ""), ("c.one", "1"), ("c.sec", "s"), ("total.things", "")):
-        metrics.sum(name, unit)
-    metrics.sum("level", monotonic=False)
-    metrics.sum("delta", temporality=DELTA)
-    metrics.sum("unspecified", temporality=0)
+    metrics = every_kind(keys)
     metrics.sum("falls", temporality=DELTA, monotonic=False)
     metrics.histogram("h").exemplars.add(time_unix_nano=metrics.now, as_double=0.5, trace_id=b"\1" * 16)
-    metrics.histogram("h.delta", DELTA)
     metrics.histogram("h.bounds", bounds=(0.0001, 0.25, 100000, 1e6, 2.5e9))
-    metrics.histogram("h.none", bounds=())
-    metrics.exponential("e")
-    metrics.summary("s")
-    metrics.resource(service__name="other")
-    metrics.gauge("g.plain", value=2.5)
-    metrics.resource(only="this")
-    metrics.gauge("g.plain", value=3.5)
-    return metrics.request
+    return other_resources(metrics)
 
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -171,7 +74,7 @@ ACCEPTS = (
 
 def _get(port: int, accept: str = ACCEPTS[0]) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -186,21 +89,14 @@ def _collector_config(otlp_port: int, ports: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _send(port: int, body: bytes) -> None:
-    headers = {"Content-Type": "application/x-protobuf"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/metrics", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
-
-
 @pytest.fixture(scope="module")
 def real_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, dict[tuple[str, str], str]]]:
     """A request, and the pages that the real Collector makes of it."""
-    body = every_kind().SerializeToString()
+    body = every_kind_for_a_page()
     otlp_port, *ports = free_ports(len(CONFIGS) + 1)
     by_name = dict(zip(CONFIGS, ports, strict=True))
     with otelcol(_collector_config(otlp_port, by_name), tmp_path_factory.mktemp("otelcol"), ports=[otlp_port, *ports]):
-        _send(otlp_port, body)
+        post(otlp_port, "metrics", body)
         yield body, {(name, accept): _get(port, accept) for name, port in by_name.items() for accept in ACCEPTS}
 
 
@@ -238,7 +134,7 @@ async def test_same_lines_as_the_real_collector(
 
 
 async def test_openmetrics_page_is_valid() -> None:
-    async with _exporter(every_kind().SerializeToString(), enable_open_metrics=True) as exporter:
+    async with _exporter(every_kind_for_a_page(), enable_open_metrics=True) as exporter:
         page = await asyncio.to_thread(_get, exporter.port, ACCEPTS[2])
     families = {family.name: family for family in parse_openmetrics(page)}  # type: ignore[no-untyped-call]  # not annotated there
     assert families["c_plain"].type == "counter"
@@ -252,7 +148,7 @@ def _value(server: Prometheus, query: str) -> float:
 
 
 async def test_real_prometheus_scrapes_the_exporter(tmp_path: Path) -> None:
-    async with _exporter(every_kind().SerializeToString(), enable_open_metrics=True) as exporter:
+    async with _exporter(every_kind_for_a_page(), enable_open_metrics=True) as exporter:
 
         def check() -> None:
             with prometheus(tmp_path, targets=[f"127.0.0.1:{exporter.port}"]) as server:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.integration.test_prometheus_pages import Metrics
 from tests.servers.collectors import penstock
+from tests.servers.otlp import post
 from tests.servers.processes import ServerError, free_ports
 from tests.servers.prometheus import prometheus
+from tests.support.otlp_metrics import Metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,13 +53,6 @@ def _traces() -> bytes:
         for key, number in (("gen_ai.usage.input_tokens", 100 * index), ("gen_ai.usage.output_tokens", 10 * index)):
             span.attributes.add(key=key).value.int_value = number
     return request.SerializeToString()
-
-
-def _send(port: int, path: str, body: bytes) -> None:
-    headers = {"Content-Type": "application/x-protobuf"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/{path}", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 200
 
 
 @contextlib.contextmanager
@@ -122,7 +115,7 @@ def _comparable(found: dict[str, float], *words: str) -> dict[str, float]:
 
 def test_written_and_scraped_series_are_the_same(tmp_path: Path) -> None:
     with both_ways(tmp_path) as (server, otlp):
-        _send(otlp, "traces", _traces())
+        post(otlp, "traces", _traces())
         stable = ("'gen_ai_", "'penstock_gen_ai_", "'traces_span_metrics_", "otelcol_receiver_accepted_spans")
         seen: list[tuple[dict[str, float], dict[str, float]]] = []
 
@@ -164,7 +157,7 @@ def _metrics() -> bytes:
 def test_exemplars_and_native_histograms(tmp_path: Path) -> None:
     """A scrape has exemplars in OpenMetrics, and powers of two where remote write has native histograms."""
     with both_ways(tmp_path, enable_open_metrics=True) as (server, otlp):
-        _send(otlp, "metrics", _metrics())
+        post(otlp, "metrics", _metrics())
         server.server.wait_until(lambda: len(server.query("h_seconds_count")) == 2)
         server.server.wait_until(lambda: len(server.exemplars("h_seconds_bucket")) == 2)
         for series in server.exemplars("h_seconds_bucket"):
@@ -209,7 +202,7 @@ def test_translation_strategies_in_a_real_prometheus(tmp_path: Path) -> None:
             "service": {"pipelines": {"metrics": {"receivers": ["otlp"], "exporters": list(exporters)}}},
         }
         with penstock(config, tmp_path / "penstock", ports=[otlp, *pages]):
-            _send(otlp, "metrics", _metrics())
+            post(otlp, "metrics", _metrics())
             wanted = '{__name__=~"c.sec.*|labels"}'
             server.server.wait_until(lambda: len(server.query(wanted)) == 4 * len(STRATEGIES))
             found = {r["metric"]["way"]: r["metric"]["__name__"] for r in server.query('{__name__=~"c.sec.*"}')}

@@ -15,17 +15,17 @@ from pipeline.registry import Kind
 from pipeline.signals import Signal
 from pipeline.signals.intake import parse
 from pipeline.testing import configured, make_host
-from tests.integration.test_prometheus_pages import DELTA, NAMES, VALUES, Metrics, _send
 from tests.servers.collectors import otelcol
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports
 from tests.servers.remote_write_relay import remote_write_relay
+from tests.support.otlp_metrics import Metrics, every_kind, other_resources
 from tests.support.remote_write import decoded, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 pytestmark = pytest.mark.server
 
@@ -45,37 +45,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
 DROPPED = {"delta_total", "unspecified_total", "h_delta_seconds"}
 
 
-def every_kind() -> ExportMetricsServiceRequest:
+def what_both_write() -> bytes:
     """Metrics of every kind, without what differs on purpose."""
-    metrics = Metrics()
-    metrics.resource(
-        service__name="shop", service__namespace="eu", service__instance__id="i1", host__name="h", ids=["a", "b"]
-    )
-    for name, unit in NAMES:
-        metrics.gauge(name, unit)
-    for index, value in enumerate(VALUES):
-        metrics.gauge(f"value{index}", value=value)
     keys = {"a.b": "1", "y": True, "9d": 1.5, "l": ["p", 1], "esc": 'a"b\\c\nd', "nüx": "u", "x.y": "1", "x_y": "2"}
-    metrics.gauge("labels", attributes=keys)
-    for name, unit in (("c.plain", ""), ("c.total", ""), ("c.one", "1"), ("c.sec", "s"), ("total.things", "")):
-        metrics.sum(name, unit)
-    metrics.sum("level", monotonic=False)
-    metrics.sum("delta", temporality=DELTA)
-    metrics.sum("unspecified", temporality=0)
+    metrics = every_kind(keys)
     metrics.sum("ended").flags = 1
     for value in (0.05, 0.5, 70.0):
         exemplar = metrics.histogram(f"h{value}").exemplars.add(time_unix_nano=metrics.now, as_double=value)
         exemplar.trace_id, exemplar.span_id = b"\1" * 16, b"\2" * 8
-    metrics.histogram("h.delta", DELTA)
-    metrics.histogram("h.none", bounds=())
     metrics.histogram("h.bounds", bounds=(0.001, 0.25, 999999))
-    metrics.exponential("e")
-    metrics.summary("s")
-    metrics.resource(service__name="other")
-    metrics.gauge("g.plain", value=2.5)
-    metrics.resource(only="this")
-    metrics.gauge("g.plain", value=3.5)
-    return metrics.request
+    return other_resources(metrics)
 
 
 def _bits(value: float) -> int:
@@ -100,7 +79,7 @@ def written(bodies: list[bytes]) -> set[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, dict[str, set[tuple[Any, ...]]]]]:
     """A request, and what the real Collector writes of it."""
-    body = every_kind().SerializeToString()
+    body = what_both_write()
     (port,) = free_ports(1)
     with contextlib.ExitStack() as stack:
         relays = {name: stack.enter_context(remote_write_relay()) for name in CONFIGS}
@@ -116,7 +95,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, di
             "service": {"pipelines": {"metrics": {"receivers": ["otlp"], "exporters": list(exporters)}}},
         }
         stack.enter_context(otelcol(config, tmp_path_factory.mktemp("otelcol"), ports=[port]))
-        _send(port, body)
+        post(port, "metrics", body)
         yield body, {name: written([sent.body for sent in relay.sent]) for name, relay in relays.items()}
 
 
@@ -153,7 +132,7 @@ async def test_what_differs_on_purpose(tmp_path: Path) -> None:
             "service": {"pipelines": {"metrics": {"receivers": ["otlp"], "exporters": ["prometheusremotewrite"]}}},
         }
         with otelcol(config, tmp_path, ports=[port]):
-            await asyncio.to_thread(_send, port, body)
+            await asyncio.to_thread(post, port, "metrics", body)
         found = written([sent.body for sent in relay.sent])
     expected = await ours(body)
     scope = 'otel_scope_name="sc",otel_scope_sa_x="y",otel_scope_schema_url="http://schema",otel_scope_version="v1"'

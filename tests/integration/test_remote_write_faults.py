@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.servers.collectors import penstock
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports
 from tests.servers.prometheus import prometheus
 from tests.servers.remote_write_relay import Action, Relay, remote_write_relay
@@ -45,12 +45,7 @@ class Sender:
         scope = request.resource_metrics.add().scope_metrics.add()
         for name, value in values.items():
             scope.metrics.add(name=name).gauge.data_points.add(time_unix_nano=time_ns, as_double=value)
-        headers = {"Content-Type": "application/x-protobuf"}
-        url = f"http://127.0.0.1:{self.port}/v1/metrics"
-        with urllib.request.urlopen(
-            urllib.request.Request(url, data=request.SerializeToString(), headers=headers), timeout=60
-        ) as answer:
-            assert answer.status == 200
+        post(self.port, "metrics", request.SerializeToString())
 
     def expected(self) -> dict[str, list[tuple[float, str]]]:
         """(time, value) of every acknowledged sample by series, as Prometheus tells them."""
