@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipeline.transport.http2_headers import Headers, body_size, request_fault
 from pipeline.transport.http2_keepalive import KeepaliveSettings
@@ -33,6 +33,10 @@ class Stream:
     """Its size when it was last looked at whether it grows."""
     refusal: tuple[bytes, int, bytes] | None = None
     """The arguments of an answer that waits for the end of the request."""
+    sender: Any = None
+    """Who sends it, where a handler finds that out before the body has come."""
+    is_whole: bool = False
+    """It has come before that was found out."""
     ended: bool = False
     """The client has sent all it will send."""
     held: tuple[bytes, bool, bytes] | None = None

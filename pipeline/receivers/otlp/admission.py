@@ -107,6 +107,7 @@ class Gate:
     """Builds the context of a request: who sends, from where, with which headers.
 
     Attributes:
+        checks: whether senders must show who they are.
         reads_headers: whether `context` needs the headers.
     """
 
@@ -117,7 +118,8 @@ class Gate:
         self._include_metadata = include_metadata
         find = admission.host.authenticator
         self._authenticator = None if authenticator_id is None else find(authenticator_id)
-        self.reads_headers = include_metadata or self._authenticator is not None
+        self.checks = self._authenticator is not None
+        self.reads_headers = include_metadata or self.checks
 
     def plain(self, peer: str) -> Context:
         """The context where headers do not matter."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.rpc.status_pb2 import Status
 
-from pipeline.errors import Code, DeliveryError, Rejected, Unauthenticated
+from pipeline.errors import Code, DeliveryError, Refused, Rejected, Unauthenticated
 from pipeline.receivers.otlp.admission import Admission, Gate
 from pipeline.receivers.otlp.answers import status_of
 from pipeline.receivers.otlp.grpc_frames import (
@@ -81,6 +81,8 @@ class GrpcExport:
         if timeout is not None and _TIMEOUT.fullmatch(timeout) is None:
             message = f"malformed grpc-timeout: {timeout!r}"
             return self._turn_away(connection, stream, "timeout", Code.INTERNAL, message, 400)
+        if self._gate.checks:
+            self._admission.host.tasks.start(self._admit(connection, stream), "authenticate")
         return True
 
     def _unknown(self, path: str) -> str:
@@ -138,12 +140,32 @@ class GrpcExport:
         message = "too much of unfinished requests; try again later"
         self._turn_away(connection, stream, "overload", Code.UNAVAILABLE, message)
 
+    async def _admit(self, connection: ServerConnection, stream: Stream) -> None:
+        """Find out who sends, while the body comes: that of a stranger is held no longer than this takes."""
+        try:
+            stream.sender = await self._gate.context(connection.peer, metadata_of(stream.headers))
+        except DeliveryError as error:
+            self._admission.turned_away(_reason(error))
+            connection.answer(stream, b"", 0, failure(stream.id, status_of(error)))
+        except Exception as error:  # noqa: BLE001 - a bug must cost one request only
+            connection.answer(stream, b"", 0, failure(stream.id, status_of(self._admission.unexpected(error))))
+        if not stream.is_whole:
+            return
+        if stream.sender is None:
+            connection.done()
+        else:
+            await self._export(connection, stream)
+
     def complete(self, connection: ServerConnection, stream: Stream) -> None:
         """Work on a call in a task of its own, which a client that goes away does not end."""
         if stream.refusal is not None:
             connection.answer(stream, *stream.refusal)
             return
         connection.began()
+        if self._gate.checks and stream.sender is None:
+            # The task that finds out who sends goes on with it.
+            stream.is_whole = True
+            return
         self._admission.host.tasks.start(self._export(connection, stream), "export")
 
     async def _export(self, connection: ServerConnection, stream: Stream) -> None:
@@ -165,7 +187,9 @@ class GrpcExport:
         headers = dict(stream.headers)
         signal = _METHODS[headers[":path"]]
         try:
-            if gate.reads_headers:
+            if gate.checks:
+                context = stream.sender
+            elif gate.reads_headers:
                 context = await gate.context(connection.peer, metadata_of(stream.headers))
             else:
                 context = gate.plain(connection.peer)
@@ -194,4 +218,6 @@ def _is_grpc(content_type: str) -> bool:
 def _reason(error: DeliveryError) -> str:
     if isinstance(error, Unauthenticated):
         return "unauthenticated"
+    if isinstance(error, Refused):
+        return "unavailable"
     return "too_large" if error.code is Code.RESOURCE_EXHAUSTED else "malformed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from pipeline.errors import Code, DeliveryError, Rejected, Unauthenticated
+from pipeline.errors import Code, DeliveryError, Refused, Rejected, Unauthenticated
 from pipeline.receivers.otlp.admission import Admission, Gate
 from pipeline.receivers.otlp.answers import OK_JSON, OK_PROTOBUF, http_status_of, status_of
 from pipeline.receivers.otlp.cors import CorsPolicy
@@ -110,7 +110,11 @@ class HttpExport:
         if not gate.reads_headers:
             return gate.plain(peer)
         more = {name: tuple(values) for name in self._auth_params if (values := request.query.getall(name, []))}
-        return await gate.context(peer, _all_headers(request.headers), more)
+        try:
+            return await gate.context(peer, _all_headers(request.headers), more)
+        except Refused:
+            self._admission.turned_away("unavailable")
+            raise
 
     def _coding_of(self, request: web.BaseRequest) -> str:
         coding = request.headers.get(hdrs.CONTENT_ENCODING, "")
