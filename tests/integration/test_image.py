@@ -156,8 +156,7 @@ def test_size(image: Image) -> None:
         text=True,
         check=True,
     )
-    print(done.stdout)
-    assert int(done.stdout.splitlines()[-1].split()[0]) <= LIMIT_MB
+    assert int(done.stdout.splitlines()[-1].split()[0]) <= LIMIT_MB, done.stdout
 
 
 def test_serves_as_it_is(
