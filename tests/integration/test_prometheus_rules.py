@@ -95,6 +95,26 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
     assert set(found) == set(itertools.product((rule["alert"] for rule in ALERTS), (True, False)))
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_cases_say_in_which_order_groups_are_evaluated(case: Path) -> None:
+    """Where it is not said it is by chance, and an alert may see what was recorded a minute before."""
+    files = ("recording.rules.yaml", "alerting.rules.yaml")
+    named = [group["name"] for file in files for group in yaml.safe_load((FOLDER / file).read_text())["groups"]]
+    assert yaml.safe_load(case.read_text(encoding="utf-8"))["group_eval_order"] == named
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_alerts_with_a_time_are_not_there_before_it(rule: dict[str, Any]) -> None:
+    tests = [
+        test
+        for path in CASES
+        for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+        for test in case.get("alert_rule_test", ())
+        if {other["alertname"] for other in case["alert_rule_test"] if other["exp_alerts"]} == {rule["alert"]}
+    ]
+    assert "for" not in rule or any(not test["exp_alerts"] for test in tests)
+
+
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
     name, notes = rule["alert"], rule["annotations"]
