@@ -21,6 +21,7 @@ from pipeline.testing import trace_request
 from processors.demo.recordings import load
 from processors.demo.renewal import Recorded, Renewal
 from tests.servers.collectors import ROOT, penstock
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports
 from tests.servers.tempo import Tempo, tempo
 
@@ -36,7 +37,7 @@ TRUNCATED: Final = "tempo_distributor_attributes_truncated_total"
 RECEIVED: Final = "tempo_distributor_spans_received_total"
 DISCARDED: Final = "tempo_discarded_spans_total"
 TEMPO_CUTS_AT: Final = 2048
-HEADERS: Final = {"authorization": f"Bearer {TOKEN}", "content-type": "application/x-protobuf"}
+HEADERS: Final = {"authorization": f"Bearer {TOKEN}"}
 
 # What DESIGN.md says of our attributes, and what the recordings have of it.
 NUMBERS: Final = {
@@ -88,7 +89,6 @@ class Replayed:
     tempo: Tempo
     spans: int
     content: Path
-    otlp_port: int
 
 
 def configuration(backend: Tempo, folder: Path) -> tuple[dict[str, Any], int, int]:
@@ -124,12 +124,6 @@ def by_tenant(backend: Tempo, *names: str) -> tuple[dict[str, Any], dict[str, in
 
 def environment(tenant: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_TOKEN": TOKEN, "PENSTOCK_TENANT": tenant}
-
-
-def post(port: int, signal: str, body: bytes, headers: Mapping[str, str] = HEADERS) -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/{signal}", data=body, headers=dict(headers))
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 200
 
 
 def recorded(*dialects: str) -> Iterator[bytes]:
@@ -182,15 +176,14 @@ def replayed(backend: Tempo, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with penstock(config, folder, ports=[http, health], env=environment(TENANT)) as server:
         spans = 0
         for body in recorded():
-            post(http, "traces", body)
+            post(http, "traces", body, HEADERS)
             spans += parse(Signal.TRACES, body).count
-        rest = {key.replace(".", "__"): value for key, (value, _) in REST.items()}
-        post(http, "traces", now_request(rest=True, **rest))
-        spans += 1
         wait_until(lambda: backend.metric(RECEIVED, tenant=TENANT) >= spans, server.log()[-2000:])
-        # What was sent last can be found last.
+        rest = {key.replace(".", "__"): value for key, (value, _) in REST.items()}
+        post(http, "traces", now_request(rest=True, **rest), HEADERS)
+        # What arrives last can be found last.
         backend.found("{ span.rest = true }", TENANT)
-        yield Replayed(backend, spans, folder / "content" / "content.json", http)
+        yield Replayed(backend, spans + 1, folder / "content" / "content.json")
 
 
 def test_tempo_gets_every_span_and_cuts_nothing(replayed: Replayed) -> None:
