@@ -104,7 +104,12 @@ class _Composer:
 
     def _alias(self, event: yaml.AliasEvent, place: Position) -> Node:
         if event.anchor not in self._anchors:
-            raise ConfigError(place.problem(f'unknown anchor "{event.anchor}"; anchors stand before their aliases'))
+            # Its name may be a password that begins with an asterisk.
+            raise ConfigError(
+                place.problem(
+                    "unknown anchor; anchors stand before their aliases, and a text that begins with * in quotes"
+                )
+            )
         self._count(self._sizes[event.anchor], place)
         return self._anchors[event.anchor]
 

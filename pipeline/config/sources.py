@@ -54,12 +54,13 @@ def retrieve(scheme: str, rest: str, environ: Environ[str, str], at: Position | 
         return _read(rest, "yaml:", at)
     if scheme in ("http", "https"):
         raise _error(f"{scheme}: is not supported: configuration is read from files and the environment only", at)
-    raise _error(f'scheme "{scheme}" is not supported for uri "{scheme}:{rest}"{_scheme_hint(scheme, rest)}', at)
+    # What follows it may be a secret: ${TOKEN:-...}, as in a shell.
+    raise _error(f'scheme "{scheme}" is not supported{_scheme_hint(scheme, rest)}', at)
 
 
 def _scheme_hint(scheme: str, rest: str) -> str:
     if rest.startswith("-"):
-        return f"; to give a default write ${{env:{scheme}:{rest}}}"
+        return f"; to give a default write ${{env:{scheme}:-...}}"
     return hint(scheme, _SCHEMES)
 
 

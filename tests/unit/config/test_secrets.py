@@ -15,10 +15,11 @@ from pipeline.config.catalog import KINDS, InstalledComponents
 from pipeline.config.effective import effective, render
 from pipeline.config.examination import Examination
 from pipeline.config.listing import entries
-from pipeline.config.loading import examine
+from pipeline.config.loading import examine, load
 from pipeline.config.report import rows
 from pipeline.config.service import ServiceConfig
 from pipeline.config.types import MASK, Secret
+from pipeline.errors import ConfigError
 
 MARKER = "hunter2-7f3a"
 NUMBER = 730951467205
@@ -222,3 +223,16 @@ def test_a_password_in_a_url_that_is_wrong_is_not_shown() -> None:
     (problem,) = examine([f"yaml:{text}"], environ={"TOKEN": "x"}).problems
     assert "invalid URL" in problem.message
     assert MARKER not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["*{}", "&{}& x", "'{}", '"\\q{}"', "%{}", "{}: x: y", "[{}", "${{TOKEN:-{}}}", "'${{vault:{}}}'"],
+)
+def test_what_is_no_yaml_is_not_shown(tmp_path: Path, written: str) -> None:
+    """Passwords begin with what they like, and people forget the quotes."""
+    file = tmp_path / "penstock.yaml"
+    file.write_text(FILE.replace('"VALUE"', written.format(MARKER)))
+    with pytest.raises(ConfigError) as refused:
+        load([str(file)], environ={})
+    assert MARKER not in str(refused.value)

@@ -68,8 +68,8 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     [
         ("http", "//x/y", "http: is not supported: configuration is read from files and the environment only"),
         ("https", "//x/y", "https: is not supported"),
-        ("flie", "a", 'scheme "flie" is not supported for uri "flie:a"; did you mean "file"?'),
-        ("VAR", "-x", "to give a default write ${env:VAR:-x}"),
+        ("flie", "a", 'scheme "flie" is not supported; did you mean "file"?'),
+        ("VAR", "-x", "is not supported; to give a default write ${env:VAR:-...}"),
         ("env", "1a", 'environment variable "1a" has invalid name: must match regex ^[a-zA-Z_][a-zA-Z0-9_]*$'),
         ("env", "", 'environment variable "" has invalid name'),
         ("file", "nothing.yaml", 'cannot read the file "nothing.yaml": No such file or directory'),
