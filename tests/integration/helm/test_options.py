@@ -138,13 +138,19 @@ class TestScale:
     def test_replicas(self) -> None:
         assert render({**GATEWAY, "replicas": 5}).workload["spec"]["replicas"] == 5
 
+    def test_so_many_pods_may_be_away(self) -> None:
+        budget = render({**GATEWAY, "pdb": {"maxUnavailable": "25%"}}).one("PodDisruptionBudget")["spec"]
+        assert budget["maxUnavailable"] == "25%"
+        assert render(GATEWAY).one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
     def test_one_pod_needs_no_budget_for_disruptions(self) -> None:
         assert "PodDisruptionBudget" not in kinds(render({**GATEWAY, "replicas": 1}))
         assert "PodDisruptionBudget" not in kinds(render({**GATEWAY, "pdb": {"enabled": False}}))
 
     @pytest.mark.parametrize("values", [GATEWAY, DISK], ids=["Deployment", "StatefulSet"])
     def test_an_autoscaler_owns_the_number(self, values: Manifest) -> None:
-        manifests = render({**values, "autoscaling": {"enabled": True, "queueFill": {"enabled": True}}})
+        numbers = {"minReplicas": 3, "maxReplicas": 7, "cpu": 55}
+        manifests = render({**values, "autoscaling": {"enabled": True, "queueFill": {"enabled": True}, **numbers}})
         assert "replicas" not in manifests.workload["spec"]
         scaler = manifests.one("HorizontalPodAutoscaler")["spec"]
         target = manifests.workload
@@ -153,7 +159,9 @@ class TestScale:
             "kind": target["kind"],
             "name": target["metadata"]["name"],
         }
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 7)
         assert [metric["type"] for metric in scaler["metrics"]] == ["Resource", "Pods"]
+        assert scaler["metrics"][0]["resource"]["target"]["averageUtilization"] == 55
         assert scaler["metrics"][1]["pods"]["metric"]["name"] == "penstock_queue_fill"
 
     def test_workers(self) -> None:
@@ -246,6 +254,13 @@ class TestSecurity:
         egress = render(values).one("NetworkPolicy")["spec"]["egress"]
         assert egress[0]["ports"] == [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
         assert egress[1] == {"ports": [{"protocol": "TCP", "port": 4317}]}
+
+    def test_who_sends_who_scrapes_and_who_probes(self) -> None:
+        senders, scrapers = ([{"podSelector": {"matchLabels": {"role": role}}}] for role in ("sender", "scraper"))
+        values = {**GATEWAY, "networkPolicy": {"enabled": True, "from": senders, "metricsFrom": scrapers}}
+        rules = render(values).one("NetworkPolicy")["spec"]["ingress"]
+        by_ports = {tuple(sorted(port["port"] for port in rule["ports"])): rule.get("from") for rule in rules}
+        assert by_ports == {(4317, 4318): senders, (8888, 9464): scrapers, (13133,): None}
 
     def test_egress_of_your_own(self) -> None:
         rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
