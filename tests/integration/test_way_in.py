@@ -7,7 +7,7 @@ import base64
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -54,7 +54,10 @@ class Running:
     async def knock(
         self, port: str, headers: Mapping[str, str] | None = None, identity: dict[str, str] | None = None
     ) -> str:
-        """What becomes of one request: `let in`, `refused`, or `refused by TLS`."""
+        """What becomes of one request: `let in`, `refused`, `refused by TLS`, or `told to come back`.
+
+        gRPC has one status for the last two.
+        """
         if port == "otlp grpc":
             return await self._call(headers or {}, identity)
         scheme, tls = "http", None
@@ -70,7 +73,7 @@ class Running:
                 session.request(method, url, ssl=tls or True, data=data, headers=sent) as answer,
             ):
                 await answer.read()
-                return {200: "let in", 401: "refused"}[answer.status]
+                return {200: "let in", 401: "refused", 503: "told to come back"}[answer.status]
         except (aiohttp.ClientError, ssl.SSLError, ConnectionError):
             return TRANSPORT_REFUSED
 
@@ -193,6 +196,20 @@ async def test_tokens_of_an_issuer(authority: Authority) -> None:
         }
         async with running(authority, {"oidc": {"providers": [one.provider()]}}, authority.issue("server")) as service:
             await check(service, {what: f"Bearer {make(one)}" for what, make in wrong.items()}, f"Bearer {one.token()}")
+
+
+async def test_while_it_cannot_be_found_out_nobody_is_let_in(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.extensions.oidc.keyring._FLOOR_S", 0.0)
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(issuer())
+        known, unknown = one.token(), key("second").sign(one.claims())
+        service = await stack.enter_async_context(running(authority, {"oidc": {"providers": [one.provider()]}}))
+        one.status = 500
+        found = {port: await service.knock(port, {"Authorization": f"Bearer {unknown}"}) for port in PORTS}
+        assert found == dict.fromkeys(PORTS, "told to come back") | {"otlp grpc": TRANSPORT_REFUSED}
+        assert {await service.knock(port, {"Authorization": f"Bearer {known}"}) for port in PORTS} == {"let in"}
 
 
 async def test_certificates(authority: Authority, tmp_path: Path) -> None:
