@@ -67,6 +67,9 @@ def test_it_says_what_the_docs_say() -> None:
     (start,) = lines["ExecStart"]
     assert lines["ExecStartPre"] == [start.replace(PROGRAM, f"{PROGRAM} validate --quiet")]
     assert lines["Type"] == ["notify"]
+    assert lines["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert lines["WatchdogSec"] == ["60s"]
+    assert (lines["DynamicUser"], lines["StateDirectory"]) == (["yes"], ["penstock"])
     drain_s = 30
     assert float(lines["TimeoutStopSec"][0].removesuffix("s")) >= drain_s + STOP_GRACE_S
 
