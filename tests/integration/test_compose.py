@@ -25,7 +25,8 @@ from tests.servers.backend import otlp_backend
 from tests.servers.collectors import ROOT, penstock_command
 from tests.servers.kafka.broker import require_jars
 from tests.servers.lookup import find_program, require_program
-from tests.servers.processes import Server, free_ports, listening, running
+from tests.servers.processes import Server, answers, free_ports, listening, running
+from tests.servers.prometheus import Prometheus, configured_prometheus
 
 pytestmark = pytest.mark.server
 
@@ -154,30 +155,10 @@ def tempo(demo: Demo, program: Path) -> Iterator[None]:
             server.process.kill()
 
 
-@contextlib.contextmanager
-def prometheus(demo: Demo) -> Iterator[None]:
+def prometheus(demo: Demo) -> contextlib.AbstractContextManager[Prometheus]:
     config = yaml.safe_load(demo.text(COMPOSE / "prometheus.yaml", "prometheus"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    path = demo.folder / "prometheus.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    url = f"http://{demo.address('prometheus:9090')}/-/ready"
-    command: list[str | Path] = [
-        require_program("prometheus"),
-        f"--config.file={path}",
-        f"--storage.tsdb.path={demo.folder / 'prometheus'}",
-        f"--web.listen-address={demo.address('prometheus:9090')}",
-        "--enable-feature=exemplar-storage",
-    ]
-    with running(command, demo.folder / "prometheus.log", ready=lambda _: answers(url)):
-        yield
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    return configured_prometheus(demo.folder / "prometheus", config, demo.ports["prometheus:9090"])
 
 
 def ask(url: str, **parameters: str) -> Any:

@@ -22,8 +22,8 @@ from processors.demo.recordings import Export, load
 from processors.demo.replay import Sender
 from tests.servers.collectors import ROOT
 from tests.servers.lookup import require_program
-from tests.servers.processes import ServerError, free_ports, running
-from tests.servers.prometheus import Prometheus
+from tests.servers.processes import ServerError, free_ports
+from tests.servers.prometheus import Prometheus, configured_prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,8 +234,7 @@ def _evaluation() -> Export:
     return Export("traces", "application/x-protobuf", request.SerializeToString(), 0)
 
 
-@contextlib.contextmanager
-def _watching(folder: Path, own: int, applications: int) -> Iterator[Prometheus]:
+def _watching(folder: Path, own: int, applications: int) -> contextlib.AbstractContextManager[Prometheus]:
     """Prometheus with the example's configuration and the rules, every second instead of every minute."""
     folder.mkdir()
     for file in ("recording.rules.yaml", "alerting.rules.yaml"):
@@ -245,23 +244,7 @@ def _watching(folder: Path, own: int, applications: int) -> Iterator[Prometheus]
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     for job, target in zip(config["scrape_configs"], (own, applications), strict=True):
         job["static_configs"] = [{"targets": [f"127.0.0.1:{target}"]}]
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    command: list[str | Path] = [
-        require_program("prometheus"),
-        f"--config.file={folder / 'prometheus.yaml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with running(command, folder / "prometheus.log", ready=lambda _: _is_ready(url)) as server:
-        yield Prometheus(url, server)
-
-
-def _is_ready(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=1) as answer:
-        return bool(answer.status == 200)
-    return False
+    return configured_prometheus(folder, config)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import random
 import socket
 import subprocess
 import time
+import urllib.request
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def answers(url: str) -> bool:
+    """True when this page is there."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def listening(*ports: int) -> bool:

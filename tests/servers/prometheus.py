@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.servers.lookup import require_program
-from tests.servers.processes import free_ports, running
+from tests.servers.processes import answers, free_ports, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.servers.processes import Server
@@ -53,25 +53,24 @@ class Prometheus:
             return json.load(answer)["data"]
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @contextlib.contextmanager
 def prometheus(folder: Path, *, targets: Sequence[str] = (), interval: str = "1s") -> Iterator[Prometheus]:
     """Prometheus scraping `/metrics` of `targets` (`host:port`); skips the test where none is installed."""
-    program = require_program("prometheus")
-    folder.mkdir(parents=True, exist_ok=True)
     config = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval},
         "scrape_configs": [{"job_name": "test", "static_configs": [{"targets": list(targets)}]}],
     }
+    with configured_prometheus(folder, config) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def configured_prometheus(folder: Path, config: Mapping[str, Any], port: int = 0) -> Iterator[Prometheus]:
+    """Prometheus with a configuration in `folder`, on a free port unless one is given; skips where there is none."""
+    program = require_program("prometheus")
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
     command: list[str | Path] = [
         program,
@@ -81,5 +80,5 @@ def prometheus(folder: Path, *, targets: Sequence[str] = (), interval: str = "1s
         "--web.enable-remote-write-receiver",
         "--enable-feature=exemplar-storage,native-histograms",
     ]
-    with running(command, folder / "prometheus.log", ready=lambda _: _is_ready(url)) as server:
+    with running(command, folder / "prometheus.log", ready=lambda _: answers(f"{url}/-/ready")) as server:
         yield Prometheus(url, server)

@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.lookup import find_program
-from tests.servers.processes import free_ports, running
+from tests.servers.processes import answers, free_ports, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,14 +76,6 @@ class Tempo:
                 raise ValueError(f"{error.code}: {error.read().decode(errors='replace')[:500]}") from None
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 def _config(folder: Path, ports: list[int], overrides: Mapping[str, Any]) -> dict[str, Any]:
     http, grpc, otlp_grpc, otlp_http, gossip = ports
     return {
@@ -133,7 +125,8 @@ def tempo(folder: Path, **overrides: Any) -> Iterator[Tempo]:
     path = folder / "tempo.yaml"
     path.write_text(yaml.safe_dump(_config(folder, ports, overrides)), encoding="utf-8")
     url = f"http://127.0.0.1:{ports[0]}"
-    with running([program, f"-config.file={path}"], folder / "tempo.log", ready=lambda _: _is_ready(url)) as server:
+    command: list[str | Path] = [program, f"-config.file={path}"]
+    with running(command, folder / "tempo.log", ready=lambda _: answers(f"{url}/ready")) as server:
         try:
             yield Tempo(url, ports[2], ports[3], server)
         finally:
