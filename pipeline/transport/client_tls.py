@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,6 +11,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.config.server import TlsVersion
 from pipeline.errors import StartError
+from pipeline.transport.private_file import load_identity
 from pipeline.transport.tls_versions import limit_versions
 
 
@@ -94,16 +92,5 @@ def ssl_context(tls: ClientTls) -> ssl.SSLContext:
 
 def _load_own_certificate(context: ssl.SSLContext, tls: ClientTls) -> None:
     cert, key = tls.read("cert"), tls.read("key")
-    if cert is None or key is None:
-        return
-    # The ssl module reads certificates from files only.
-    with _private_file(cert + b"\n" + key) as path:
-        context.load_cert_chain(path)
-
-
-@contextmanager
-def _private_file(content: bytes) -> Iterator[str]:
-    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(content)
-        file.flush()
-        yield file.name
+    if cert is not None and key is not None:
+        load_identity(context, cert, key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 import time
 from pathlib import Path
 from threading import Lock
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.transport.certificates import CertificateNews
+from pipeline.transport.private_file import load_identity
 from pipeline.transport.tls_versions import limit_versions
 
 if TYPE_CHECKING:
@@ -148,11 +148,7 @@ def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: 
     context.set_alpn_protocols([protocol])
     limit_versions(context, tls.min_version, tls.max_version)
     try:
-        # The ssl module reads certificates from files only.
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(cert + b"\n" + key)
-            file.flush()
-            context.load_cert_chain(file.name)
+        load_identity(context, cert, key)
         if client_ca is not None:
             context.load_verify_locations(cadata=client_ca.decode())
             context.verify_mode = ssl.CERT_REQUIRED
