@@ -16,7 +16,8 @@ from pipeline.graph import Graph, describe
 from pipeline.heap import settle
 from pipeline.registry import Kind
 from pipeline.telemetry import Telemetry
-from pipeline.transport.admin import Authenticate
+from pipeline.telemetry.reloads import ReloadNews
+from pipeline.transport.admin import Authenticate, counting
 from pipeline.worker import Worker
 
 # What a reload may wait for deliveries of the old set that end on it.
@@ -47,16 +48,7 @@ class Service:
         )
         self.log = self.telemetry.log()
         self.graph = Graph(settings, self.telemetry, self._clock)
-        self._reloads = {
-            outcome: self.telemetry.meter({}).counter(
-                "penstock_config_reloads", "Reloads of the configuration.", outcome=outcome
-            )
-            for outcome in ("success", "failure")
-        }
-        self._is_current = self.telemetry.meter({}).gauge(
-            "penstock_config_last_reload_successful", "0: the last reload failed, an older configuration runs."
-        )
-        self._is_current.set(1)
+        self._news = ReloadNews(self.telemetry.meter({}), self.log)
 
     async def start(self) -> None:
         """Start everything, receivers last. Raises StartError; then nothing runs any more."""
@@ -75,7 +67,7 @@ class Service:
         extension: object = self.graph.extensions.get(component_id)
         if not isinstance(extension, ServerAuthenticator):
             raise StartError(f'extension "{component_id}" is not a server authenticator')
-        return extension.authenticate
+        return counting(extension.authenticate, self.telemetry.meter({"component": "own_metrics"}))
 
     def _warn(self, settings: Settings) -> None:
         for warning in settings.warnings:
@@ -85,19 +77,14 @@ class Service:
         """Read the configuration again and change over to it; False when the old one runs on."""
         assert self._reload is not None, "a service without a source cannot reload"  # noqa: S101 - the caller's contract
         async with self._reloading:
-            self.log.info("Config updated, restart service")
+            self._news.begun()
             try:
                 settings = await asyncio.to_thread(self._reload)
                 await self.change_to(settings)
             except Exception as error:  # noqa: BLE001 - whatever a new component raises, the old set runs on
-                self._reloads["failure"].inc()
-                self._is_current.set(0)
-                told = str(error) if isinstance(error, PenstockError) else describe(error)
-                self.log.error("Reload failed. The old configuration runs on.", error=told)
+                self._news.ended(str(error) if isinstance(error, PenstockError) else describe(error))
                 return False
-            self._reloads["success"].inc()
-            self._is_current.set(1)
-            self.log.info("Reload done.")
+            self._news.ended()
             return True
 
     async def change_to(self, settings: Settings) -> None:

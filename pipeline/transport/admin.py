@@ -11,6 +11,7 @@ from pipeline.signals import Auth, Context
 if TYPE_CHECKING:
     from pipeline.component import Host
     from pipeline.config.server import PageAuth
+    from pipeline.telemetry import Meter
 
 Authenticate: TypeAlias = Callable[[Context], Awaitable[Auth]]
 """As `ServerAuthenticator.authenticate`."""
@@ -25,7 +26,26 @@ def authenticate_of(host: Host, auth: PageAuth | None) -> Authenticate | None:
     Raises:
         StartError: the extension is not started or checks nobody.
     """
-    return None if auth is None else host.authenticator(auth.authenticator).authenticate
+    return None if auth is None else counting(host.authenticator(auth.authenticator).authenticate, host.meter)
+
+
+def counting(authenticate: Authenticate, meter: Meter) -> Authenticate:
+    """The same check, which counts whom it does not let look."""
+
+    def count(reason: str) -> None:
+        meter.counter("penstock_page_refused_requests", "Requests for a page that were refused.", reason=reason).inc()
+
+    async def check(context: Context) -> Auth:
+        try:
+            return await authenticate(context)
+        except Unauthenticated:
+            count("unauthenticated")
+            raise
+        except PenstockError:
+            count("unavailable")
+            raise
+
+    return check
 
 
 async def refusal_of(request: Any, authenticate: Authenticate) -> tuple[int, str] | None:

@@ -7,11 +7,12 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 Handle: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+_NAME: Final = "Penstock"
 _AGE_JITTER: Final = 0.1
 _PAGE_S: Final = 60.0
 """What somebody who looks at a page may take for a request, and how long a connection may then be idle."""
@@ -53,6 +54,13 @@ class Connection(RequestHandler):
         super().connection_made(transport)
         self.made_s = asyncio.get_running_loop().time()
         self.pace = random.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER)  # noqa: S311 - no secret
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Answer without the versions of Python and its libraries, which help nobody but an attacker."""
+        resp.headers.setdefault(hdrs.SERVER, _NAME)
+        return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Leave it to the answer, and to the count of the receiver."""

@@ -75,6 +75,15 @@ async def test_a_reload_changes_who_may_look() -> None:
         await service.change_to(settings(ports, "two"))
         assert await ask(ports, "one") == [401, 401]
         assert await ask(ports, "two") == [200, 200]
+        refused = list(service.telemetry.registry.collect())
+        counts = [
+            sample.labels | {"count": sample.value}
+            for metric in refused
+            for sample in metric.samples
+            if sample.name == "penstock_page_refused_requests_total"
+        ]
+        who = [{"component": "own_metrics"}, {"extension": "health_check"}]
+        assert sorted(counts, key=str) == [{**one, "reason": "unauthenticated", "count": 2} for one in who]
         await service.change_to(settings(ports))
         assert await ask(ports, "") == [200, 200]
 

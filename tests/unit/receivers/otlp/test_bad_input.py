@@ -158,6 +158,7 @@ async def test_unknown_path(path: str) -> None:
         assert (answer.status, answer.body) == (404, b"404 page not found\n")
         assert answer.headers is not None
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "Penstock"
 
 
 @pytest.mark.parametrize("path", ["//v1/traces", "/x/../v1/./traces"])
