@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from pipeline.delivery.durable.file.store import ROW_BYTES, Row
 from pipeline.signals import Batch, Content, Context, Signal
 from pipeline.signals.context import NO_CONTEXT
 
+_CREDENTIALS: Final = frozenset(("authorization", "proxy-authorization", "cookie"))
+"""Client metadata (`include_metadata`) that is never written to a disk."""
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -36,7 +39,7 @@ class Record:
     def of_batch(cls, batch: Batch, now_unix_ms: int) -> Record:
         """A record of a batch that is admitted; it gets its place when it is written."""
         context = batch.context
-        kept = Context(context.receiver, context.transport, context.peer, context.metadata)
+        kept = Context(context.receiver, context.transport, context.peer, _without_credentials(context.metadata))
         return cls(0, Content(batch.signal, batch.count, raw=batch.serialize()), kept, now_unix_ms)
 
     @classmethod
@@ -67,6 +70,13 @@ class Record:
         """Let go of what a sender has made of the bytes."""
         content = self.content
         self.content = Content(content.signal, content.count, raw=content.serialize())
+
+
+def _without_credentials(metadata: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """What a client says beside its data, without what proves who it is: nobody asks for that behind a queue."""
+    if metadata.keys().isdisjoint(_CREDENTIALS):
+        return metadata
+    return {name: values for name, values in metadata.items() if name not in _CREDENTIALS}
 
 
 def encode_context(context: Context) -> str:

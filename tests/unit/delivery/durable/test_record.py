@@ -43,6 +43,14 @@ def test_who_sent_a_request_is_not_kept() -> None:
     assert Record.of_batch(batch, 1).context == Context("otlp")
 
 
+def test_credentials_in_metadata_are_not_kept() -> None:
+    metadata = {"authorization": ("Bearer x",), "cookie": ("a=b",), "x-scope-orgid": ("team",)}
+    batch = batch_of(1)
+    batch.context = Context(metadata=metadata)
+
+    assert Record.of_batch(batch, 1).context.metadata == {"x-scope-orgid": ("team",)}
+
+
 def test_a_row_that_is_not_as_it_was_written_is_damage() -> None:
     row = Record.of_batch(batch_of(1, size=100), 1).row().sealed()
     bad = row._replace(body=row.body[:50] + bytes([row.body[50] ^ 1]) + row.body[51:])
