@@ -31,7 +31,7 @@ class BearerTokenConfig(ConfigModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         has_token = bool(self.token.get_secret_value())
-        if not (has_token or self.tokens or self.filename):
+        if not (has_token or self.filename or any(token.get_secret_value() for token in self.tokens)):
             raise ValueError("no bearer token provided: give token, tokens or filename")
         if has_token and self.tokens:
             raise ValueError("either tokens or token should be provided, not both")
@@ -67,6 +67,8 @@ class BearerTokenAuth(Extension):
             await self._refresh()
         except OSError as error:
             raise StartError(f"{self.host.id}: cannot read {self.config.filename}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise StartError(f"{self.host.id}: {self.config.filename} is no UTF-8 text") from None
         if not self._values:
             raise StartError(f"{self.host.id}: {self.config.filename} holds no token")
         self.host.tasks.spawn(self._watch, "watch token file")
@@ -79,6 +81,8 @@ class BearerTokenAuth(Extension):
                     self.host.log.info("Token refreshed")
             except OSError as error:
                 self.host.log.error("Token file cannot be read. The old token stays.", error=error.strerror)
+            except UnicodeDecodeError:
+                self.host.log.error("Token file is no UTF-8 text. The old token stays.")
 
     async def _refresh(self) -> bool:
         """Read the file if it has changed; a file that is empty for the moment changes nothing."""
@@ -87,8 +91,9 @@ class BearerTokenAuth(Extension):
         version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if version == self._version:
             return False
-        lines = (await asyncio.to_thread(path.read_text, "utf-8")).splitlines()
+        raw = await asyncio.to_thread(path.read_bytes)
         self._version = version
+        lines = raw.decode("utf-8-sig").splitlines()
         tokens = [line.strip() for line in lines if line.strip()]
         if tokens:
             self._accept(tokens)

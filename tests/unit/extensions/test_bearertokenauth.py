@@ -85,6 +85,9 @@ async def test_file_is_watched(tmp_path: Path) -> None:
             os.utime(file, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns + 1_000_000_000))
             await clock.advance(1)
             await _eventually(extension, sent)
+        file.write_bytes(b"\xff\n")
+        await clock.advance(1)
+        await _eventually(extension, "t4")
         file.unlink()
         await clock.advance(1)
         await _eventually(extension, "t4")
@@ -92,18 +95,24 @@ async def test_file_is_watched(tmp_path: Path) -> None:
         await extension.stop()
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "cannot read"), ("\n", "holds no token")])
-async def test_a_file_without_token(tmp_path: Path, content: str | None, message: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot read"), (b"\n", "holds no token"), (b"\xff", "is no UTF-8 text")]
+)
+async def test_a_file_without_token(tmp_path: Path, content: bytes | None, message: str) -> None:
     file = tmp_path / "token"
     if content is not None:
-        file.write_text(content)
+        file.write_bytes(content)
     with pytest.raises(StartError, match=message):
         await configured(BearerTokenAuth, filename=str(file)).start()
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [({}, "no bearer token provided"), ({"token": "a", "tokens": ["b"]}, "either tokens or token should be provided")],
+    [
+        ({}, "no bearer token provided"),
+        ({"tokens": [""]}, "no bearer token provided"),
+        ({"token": "a", "tokens": ["b"]}, "either tokens or token should be provided"),
+    ],
 )
 def test_config(config: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
