@@ -18,15 +18,21 @@ from pipeline.exporters.otlp_answers import clip
 _TOO_MANY: Final = 429
 # Statuses that some of the samples, or the size of the request, can cause.
 _DIVISIBLE: Final = frozenset({400, 413, 422})
-# What Prometheus says of samples (storage/interface.go), in some releases with status 500; reasons are label values.
+# What Prometheus says of samples (storage/interface.go, model/histogram, tsdb/head.go), in some releases with status
+# 500; reasons are label values.
 _REASONS: Final = (
     (b"out of order sample", "out_of_order"),
     (b"duplicate sample", "duplicate"),
-    (b"out of bounds", "out_of_bounds"),
     (b"too old sample", "too_old"),
     (b"native histograms are disabled", "native_histograms_disabled"),
-    (b"histogram", "invalid_histogram"),
+    (b"histogram's observation count", "invalid_histogram"),
+    (b"histogram has a ", "invalid_histogram"),
+    (b"histogram spans specify", "invalid_histogram"),
+    (b": invalid sample", "invalid_sample"),
 )
+# With status 4xx alone: in a 5xx these words may be about the backend itself, which will have recovered when it is
+# asked again.
+_REASONS_OF_REFUSALS: Final = ((b"out of bounds", "out_of_bounds"), (b"histogram", "invalid_histogram"))
 
 
 class RejectedSamples(Rejected):
@@ -45,7 +51,7 @@ def error_of(answer: Answer, clock: Clock) -> DeliveryError | None:
         return None
     message = f"backend answered HTTP {status}"
     said = clip(answer.body.decode(errors="replace"))
-    reason = _reason_of(answer.body)
+    reason = _reason_of(answer.body, status)
     if status == _TOO_MANY or (status >= 500 and not reason):
         code = Code.RESOURCE_EXHAUSTED if status == _TOO_MANY else Code.UNAVAILABLE
         wait_s = retry_after_s(answer.headers.get("retry-after"), clock)
@@ -57,5 +63,6 @@ def error_of(answer: Answer, clock: Clock) -> DeliveryError | None:
     return RejectedSamples(message, reason or f"http_{status}", code=code, said=said, divisible=divisible)
 
 
-def _reason_of(body: bytes) -> str:
-    return next((reason for words, reason in _REASONS if words in body), "")
+def _reason_of(body: bytes, status: int) -> str:
+    known = _REASONS if status >= 500 else _REASONS + _REASONS_OF_REFUSALS
+    return next((reason for words, reason in known if words in body), "")

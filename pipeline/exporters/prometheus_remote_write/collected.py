@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from operator import itemgetter
 
 from pipeline.exporters.prometheus_remote_write.encoding import Stamp, varint
 
 Timed = list[tuple[int, bytes]]
+
+
+class Unfit(ValueError):  # noqa: N818 - a finding, answered where it occurs
+    """A point that has no form in Prometheus; the text is the reason, a label of the metric that counts it."""
 
 
 class Series:
@@ -16,7 +21,7 @@ class Series:
     __slots__ = ("_exemplars", "_labels", "encoded", "samples")
 
     def __init__(self, labels: bytes, samples: list[bytes], exemplars: bytes = b"") -> None:
-        """`samples` in the order of their times; exemplars go with the first of them where they are parted."""
+        """`samples` in the order of their times; exemplars go with the earlier ones where they are parted."""
         self._labels = labels
         self._exemplars = exemplars
         self.samples = samples
@@ -24,9 +29,10 @@ class Series:
         self.encoded = b"\x0a" + varint(len(body)) + body
 
     def parted(self) -> tuple[Series, Series]:
-        """The first sample alone, and the others."""
-        first, *others = self.samples
-        return Series(self._labels, [first], self._exemplars), Series(self._labels, others)
+        """The earlier half of the samples, and the later one."""
+        middle = len(self.samples) // 2
+        earlier, later = self.samples[:middle], self.samples[middle:]
+        return Series(self._labels, earlier, self._exemplars), Series(self._labels, later)
 
 
 class Metadata(Series):
@@ -48,8 +54,9 @@ class Collected:
         duplicates: samples that had the time of another of their series, and another value.
     """
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, latest_ms: float = inf) -> None:
+        """Start empty; points after `latest_ms` are not taken."""
+        self._latest_ms = latest_ms
         self.series: dict[bytes, Timed] = {}
         self.exemplars: dict[bytes, Timed] = {}
         self.metadata: dict[str, bytes] = {}
@@ -73,10 +80,17 @@ class Collected:
         self.exemplars.setdefault(labels, []).append((time_ms, encoded))
 
     def stamp(self, time: bytes) -> Stamp:
-        """The stamp of a time in nanoseconds as it stands on the wire; a batch has few times and many points."""
+        """The stamp of a time in nanoseconds as it stands on the wire; a batch has few times and many points.
+
+        Raises:
+            Unfit: the time is too late.
+        """
         stamp = self.stamps.get(time)
         if stamp is None:
-            stamp = self.stamps[time] = Stamp.of(int.from_bytes(time, "little"))
+            stamp = Stamp.of(int.from_bytes(time, "little"))
+            if stamp.time_ms > self._latest_ms:
+                raise Unfit("future")
+            self.stamps[time] = stamp
         return stamp
 
     def requests(self, max_bytes: int) -> Iterator[list[Series]]:

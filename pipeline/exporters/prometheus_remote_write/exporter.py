@@ -23,6 +23,9 @@ from pipeline.signals import Batch, Signal
 _HEADERS: Final = {"content-type": "application/x-protobuf", "x-prometheus-remote-write-version": "0.1.0"}
 # Putting a series together costs about 2 us: that of more than these is done beside the event loop.
 _MANY_SERIES: Final = 1000
+# What later releases of Prometheus allow a remote write (storage/remote/write_handler.go). To earlier ones one sample
+# from next year is the newest there is, and all that comes in time is too old.
+_MAX_AHEAD_MS: Final = 600_000
 
 
 class PrometheusRemoteWriteExporter(Exporter):
@@ -51,8 +54,9 @@ class PrometheusRemoteWriteExporter(Exporter):
         super().__init__(config, host)
         self._backend = HttpBackend(config, host, "snappy", _HEADERS)
         self._drops = Drops(host)
-        self._translator = Translator(config, self._drops)
-        self._works: WeakKeyDictionary[Batch, Work] = WeakKeyDictionary()
+        self._translator = Translator(config, self._drops, host.clock)
+        self._translating = asyncio.Lock()
+        self._works: WeakKeyDictionary[Batch, asyncio.Task[Work]] = WeakKeyDictionary()
         meter = host.meter
         self._sent_requests = meter.counter(
             "otelcol_exporter_prometheusremotewrite_sent_batches", "Requests sent to the backend, answered or not."
@@ -80,22 +84,35 @@ class PrometheusRemoteWriteExporter(Exporter):
 
     async def export(self, batch: Batch) -> None:
         """Write the samples of a batch; called again with it, what is left of them."""
-        work = self._works.get(batch)
-        if work is None:
-            work = self._works[batch] = await self._translate(batch)
-        refused = await work.send(self._post, self.config.parallelism)
-        self._tell(work)
+        work = await self._work_of(batch)
+        try:
+            refused = await work.send(self._post, self.config.parallelism)
+        finally:
+            self._tell(work)
         if refused is not None:
             raise refused
         del self._works[batch]
         if work.error is not None and not work.arrived:
             raise _indivisible(work.error)
 
-    async def _translate(self, batch: Batch) -> Work:
-        collected = Collected()
+    async def _work_of(self, batch: Batch) -> Work:
+        """What is left of the batch. A translation that takes longer than an attempt goes on for the next one."""
+        task = self._works.get(batch)
+        if task is None:
+            task = self._works[batch] = self.host.tasks.start(self._translate(batch), "translate")
         try:
-            for _ in self._translator.translate(batch.serialize(), collected):
-                await asyncio.sleep(0)
+            return await asyncio.shield(task)
+        finally:
+            if task.done() and (task.cancelled() or task.exception() is not None):
+                self._works.pop(batch, None)
+
+    async def _translate(self, batch: Batch) -> Work:
+        collected = Collected(self.host.clock.time_ns() // 1_000_000 + _MAX_AHEAD_MS)
+        try:
+            # One that was given up may not have ended.
+            async with self._translating:
+                for _ in self._translator.translate(batch.serialize(), collected):
+                    await asyncio.sleep(0)
         except DecodeError:
             raise Rejected("malformed protobuf", code=Code.INVALID_ARGUMENT, divisible=True) from None
         requests = collected.requests(self.config.request_bytes)

@@ -16,7 +16,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from pipeline.exporters.prometheus_remote_write import encoding
-from pipeline.exporters.prometheus_remote_write.collected import Collected
+from pipeline.exporters.prometheus_remote_write.collected import Collected, Unfit
 from pipeline.exporters.prometheus_remote_write.contexts import Contexts, MetricContext, Split
 from pipeline.exporters.prometheus_remote_write.encoding import STALE, Stamp, double
 from pipeline.exporters.prometheus_remote_write.native import MIN_SCALE, native_histogram
@@ -33,10 +33,6 @@ _NAME: Final = "__name__"
 # Tags of NumberDataPoint on the wire: start_time, time, as_double, as_int, attributes.
 _START, _TIME, _DOUBLE, _INT, _ATTRIBUTE = 0x11, 0x19, 0x21, 0x31, 0x3A
 _int64: Final = struct.Struct("<q").unpack_from
-
-
-class Unfit(ValueError):  # noqa: N818 - a finding, answered where it occurs
-    """A point that has no form in Prometheus; the text is the reason, a label of the metric that counts it."""
 
 
 class Points:
@@ -84,6 +80,9 @@ class Points:
         tag, rest = point[at], point[at + 9 :]
         if tag not in (_DOUBLE, _INT) or (rest and rest[0] != _ATTRIBUTE):
             return 0
+        stamp = into.stamp(point[at - 8 : at])
+        if not stamp.time_ms:
+            return 0
         labels = context.series.get(rest)
         if labels is None:
             if not _only_attributes(rest):
@@ -92,7 +91,6 @@ class Points:
         value = point[at + 1 : at + 9]
         if tag == _INT:
             value = double(_int64(value)[0])
-        stamp = into.stamp(point[at - 8 : at])
         into.add(labels, stamp, value)
         return stamp.time_ms
 

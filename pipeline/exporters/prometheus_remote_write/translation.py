@@ -15,6 +15,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Sum,
 )
 
+from pipeline.clock import Clock
 from pipeline.exporters.prometheus_remote_write import encoding
 from pipeline.exporters.prometheus_remote_write.collected import Collected
 from pipeline.exporters.prometheus_remote_write.config import RemoteWriteConfig
@@ -50,7 +51,7 @@ _POINTS_PER_TURN: Final = 256
 class Translator:
     """Makes series of requests; labels that were made once are kept as bytes."""
 
-    def __init__(self, config: RemoteWriteConfig, drops: Drops) -> None:
+    def __init__(self, config: RemoteWriteConfig, drops: Drops, clock: Clock) -> None:
         """`drops` is told what has no form in Prometheus."""
         self._strategy = config.strategy
         self._utf8 = config.strategy.utf8
@@ -63,7 +64,9 @@ class Translator:
         external = {label_name(key, utf8=self._utf8) or key: text for key, text in config.external_labels.items()}
         self._external = external
         self._drops = drops
+        self._clock = clock
         self._contexts = Contexts()
+        self._in_turn = 0
         self._points = Points(self._contexts, external, drops, utf8=self._utf8)
 
     def translate(self, raw: bytes, into: Collected) -> Iterator[None]:
@@ -73,9 +76,11 @@ class Translator:
             Rejected, DecodeError: the bytes are no request.
         """
         _, resources = fields(raw, (1,))
-        for _, _, body, end in resources:
-            yield from self._take_resource(raw[body:end], into)
-        self._contexts.trim()
+        try:
+            for _, _, body, end in resources:
+                yield from self._take_resource(raw[body:end], into)
+        finally:
+            self._contexts.trim(self._clock.monotonic())
 
     def _take_resource(self, data: bytes, into: Collected) -> Iterator[None]:
         head, scopes = fields(data, (2,))
@@ -85,7 +90,7 @@ class Translator:
             scope = data[body:end]
             scope_head, metrics = fields(scope, (2,))
             for _, _, start, stop in metrics:
-                taking = self._take_metric(context, (head, scope_head), scope[start:stop], into)
+                taking = self._take_metric(context, scope_head, scope[start:stop], into)
                 newest_ms = max(newest_ms, (yield from taking))
         # Senders of one resource may not be in step; what would come too late says nothing new.
         if context.target and newest_ms > context.target_ms:
@@ -93,7 +98,7 @@ class Translator:
             into.add(context.target, Stamp.of(newest_ms * 1_000_000), _ONE)
 
     def _take_metric(
-        self, resource: ResourceContext, heads: tuple[bytes, bytes], metric: bytes, into: Collected
+        self, resource: ResourceContext, scope_head: bytes, metric: bytes, into: Collected
     ) -> Generator[None, None, int]:
         """Add the points of a metric; returns the time of the newest, in ms."""
         head, blocks = fields(metric, _DATA)
@@ -101,8 +106,8 @@ class Translator:
         for tag, _, body, end in blocks:
             number, data = tag >> 3, metric[body:end]
             data_head, points = fields(data, (1,))
-            make = partial(self._metric, resource, heads[1], head, number, data_head)
-            context = self._contexts.metric((*heads, head, number, data_head), make)
+            make = partial(self._metric, resource, scope_head, head, number, data_head)
+            context = self._contexts.metric(resource, (scope_head, head, number, data_head), make)
             if context.refusal:
                 self._drops.drop(context.title, context.refusal, len(points))
                 continue
@@ -111,7 +116,11 @@ class Translator:
             for first in range(0, len(points), _POINTS_PER_TURN):
                 some = [data[start:stop] for _, _, start, stop in points[first : first + _POINTS_PER_TURN]]
                 newest_ms = max(newest_ms, self._points.take(context, number, some, into))
-                yield
+                # A turn of the event loop costs as much as a point: metrics of few points share one.
+                self._in_turn += len(some)
+                if self._in_turn >= _POINTS_PER_TURN:
+                    self._in_turn = 0
+                    yield
         return newest_ms
 
     def _resource(self, head: bytes) -> ResourceContext:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 from pipeline.delivery.shipment import Pieces
 from pipeline.errors import DeliveryError, Refused
 from pipeline.exporters.prometheus_remote_write.answers import RejectedSamples
 from pipeline.exporters.prometheus_remote_write.collected import Series
+
+# Of a series, one more sample in so many that were rejected one after the other is given up without being asked about.
+_TRIES: Final = 32
 
 Post = Callable[[bytes], Awaitable[DeliveryError | None]]
 
@@ -17,16 +21,18 @@ Post = Callable[[bytes], Awaitable[DeliveryError | None]]
 class Request(Pieces[Series]):
     """One request, and the pieces it falls into when the backend rejects it.
 
-    Pieces hold whole series. Of a series that is rejected alone, each sample waits until those before it have arrived
-    or are given up.
+    Pieces hold whole series. A series that is rejected alone is halved in its turn; each part waits until those before
+    it have arrived or are given up. The longer nothing of it is taken, the larger are the parts that are given up
+    whole: a backend is not asked about each of ten thousand samples that all are too old.
     """
 
-    __slots__ = ("_parted",)
+    __slots__ = ("_lost_in_a_row", "_parted")
 
     def __init__(self, series: list[Series]) -> None:
         """Start with one piece."""
         super().__init__(series)
         self._parted: deque[Series] = deque()
+        self._lost_in_a_row = 0
 
     def count(self, piece: list[Series]) -> int:
         """Series in a piece."""
@@ -56,25 +62,29 @@ class Request(Pieces[Series]):
                 self.arrived(piece)
             if error is None:
                 work.arrived += _samples(piece)
+                self._lost_in_a_row = 0
             else:
                 self._reject(piece, error, work, is_part=part is not None)
         return None
 
     def _reject(self, piece: list[Series], error: DeliveryError, work: Work, *, is_part: bool) -> None:
         divisible = isinstance(error, RejectedSamples) and error.divisible
+        if not is_part:
+            self._lost_in_a_row = 0
         if not divisible:
             if not is_part:
                 self.given_up(piece)
             lost = [piece, list(self._parted), *self.pieces]
             self._parted.clear()
             self.pieces.clear()
-        elif len(piece) == 1 and len(piece[0].samples) > 1:
+        elif len(piece) == 1 and len(piece[0].samples) > max(1, self._lost_in_a_row // _TRIES):
             if not is_part:
                 self.given_up(piece)
             self._parted.extendleft(reversed(piece[0].parted()))
             return
         else:
             lost = [piece] if is_part else self.rejected(piece)
+            self._lost_in_a_row += _samples(piece)
         work.give_up([series for each in lost for series in each], error)
 
 

@@ -67,6 +67,14 @@ async def test_these_never(status: int) -> None:
     assert "secret" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "said", [b"runtime error: slice bounds out of range", b"index 5 out of bounds", b"cannot reach the histogram store"]
+)
+async def test_a_backend_that_speaks_of_its_own_trouble_is_asked_again(said: bytes) -> None:
+    """Prometheus answers 400 to what is out of bounds; with 5xx, a backend may say this of itself."""
+    assert isinstance(await _error(answering(500, said)), Refused)
+
+
 async def test_a_backend_that_is_away_is_asked_again() -> None:
     async with http_server() as server:
         pass
@@ -84,13 +92,15 @@ async def test_a_backend_that_is_away_is_asked_again() -> None:
         (b"too old sample", "too_old"),
         (b"native histograms are disabled", "native_histograms_disabled"),
         (b"histogram's observation count should be at least", "invalid_histogram"),
+        (b'label name "a" is not unique: invalid sample', "invalid_sample"),
+        (b"no histogram for you", "invalid_histogram"),
         (b"", "http_400"),
     ],
 )
 @pytest.mark.parametrize("status", [400, 500])
 async def test_the_good_samples_arrive_and_the_bad_are_counted(status: int, body: bytes, reason: str) -> None:
     """Some releases of Prometheus answer 500 where samples are at fault."""
-    if status == 500 and not body:
+    if status == 500 and (reason in ("http_400", "out_of_bounds") or b"for you" in body):
         return
     host, taken = new_host(), without("m7", "m31")
     async with (
@@ -131,6 +141,77 @@ async def test_of_a_series_the_earlier_sample_always_goes_first() -> None:
     assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_400") == 10
 
 
+async def test_a_backend_that_takes_no_sample_of_a_series_is_not_asked_about_each() -> None:
+    """As after a long outage: thousands of samples of few series, all too old."""
+    host = new_host()
+    async with (
+        http_server(answering(400, b"out of bounds")) as server,
+        exporter_to(server.url, host) as exporter,
+    ):
+        with pytest.raises(Rejected):
+            await exporter.export(Request().gauge("a", *range(5000)).batch())
+    assert len(server.bodies) < 1000
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="out_of_bounds") == 5000
+
+
+async def test_what_is_given_up_with_others_is_a_small_part_of_what_was_rejected() -> None:
+    border_ms = NOW_MS + 700 * 1000
+
+    def taken(raw: bytes) -> bool:
+        return all(stamp >= border_ms for stamps in times(raw).values() for stamp in stamps)
+
+    request = Request().gauge("a", *range(1500))
+    async with http_server(taking(taken, 400, b"too old sample")) as server, exporter_to(server.url) as exporter:
+        await exporter.export(request.batch())
+    assert len(arrived(server, taken)) >= 800 - 700 // 32
+    assert len(server.bodies) < 500
+
+
+async def test_rejected_samples_are_counted_also_where_the_rest_is_cut_short() -> None:
+    host, came, over = new_host(), asyncio.Event(), asyncio.Event()
+
+    async def answer(raw: bytes, _request: web.Request) -> web.Response:
+        if b"bad" in raw:
+            return web.Response(status=400, body=b"out of order sample")
+        came.set()
+        await over.wait()
+        return web.Response(status=204)
+
+    request = Request().gauge("bad", 1).gauge("good", 1)
+    keys = {"max_batch_size_bytes": 1, "max_batch_request_parallelism": 1}
+    async with http_server(answer) as server, exporter_to(server.url, host, **keys) as exporter:
+        attempt = asyncio.ensure_future(exporter.export(request.batch()))
+        await came.wait()
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+        over.set()
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="out_of_order") == 1
+
+
+async def test_a_translation_that_takes_longer_than_an_attempt_comes_to_its_end() -> None:
+    """A batch larger than what can be translated within `timeout` arrives all the same, its target_info too."""
+    host = new_host()
+    request = Request({"service.name": "shop", "zone": "a"})
+    for index in range(2000):
+        request.gauge(f"m{index}", index)
+    batch = request.batch()
+    async with http_server() as server, exporter_to(server.url, host) as exporter:
+        for _ in range(100):
+            attempt = asyncio.ensure_future(exporter.export(batch))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if server.bodies:
+                break
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+        await exporter.export(batch)
+    found = {name for name, _, _ in samples(*server.bodies)}
+    assert len(found) == 2001
+    assert metric_value(host, "otelcol_exporter_prometheusremotewrite_translated_time_series_total") == 2001
+
+
 async def test_an_answer_about_ourselves_ends_the_batch_and_counts_all_of_it() -> None:
     """Also in the middle of a search for what is at fault."""
     host = new_host()
@@ -142,8 +223,8 @@ async def test_an_answer_about_ourselves_ends_the_batch_and_counts_all_of_it() -
     request = Request().gauge("a", *range(4)).gauge("b", 1)
     async with http_server(answer) as server, exporter_to(server.url, host) as exporter:
         await exporter.export(request.batch())
-    assert samples(server.bodies[2]) == [("a", 0, NOW_MS)]
-    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_401") == 4
+    assert samples(server.bodies[2]) == [("a", 0, NOW_MS), ("a", 1, NOW_MS + 1000)]
+    assert metric_value(host, "penstock_prometheus_rejected_samples_total", reason="http_401") == 3
 
 
 async def test_what_has_arrived_is_not_sent_again() -> None:

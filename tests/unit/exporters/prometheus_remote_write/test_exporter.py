@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import pytest
@@ -219,6 +220,29 @@ async def test_what_has_no_form_is_dropped_and_counted(request_: Request, reason
     found = await written_samples(request_.batch(), host=host)
     assert metric_value(host, "penstock_prometheus_dropped_points_total", reason=reason or "invalid_label") == 1
     assert found == {}
+
+
+async def test_a_time_of_zero_that_is_written_out_is_no_time() -> None:
+    """Some senders write fields that have their default; these points are read along another way."""
+    host = new_host()
+    point = Request().gauge("m", 1).message.SerializeToString()
+    raw = point.replace(b"\x19" + NOW.to_bytes(8, "little"), b"\x19" + bytes(8))
+    assert raw != point
+    server = await written(Batch(Content(Signal.METRICS, 1, raw=raw)), host=host)
+    assert not server.bodies
+    assert metric_value(host, "penstock_prometheus_dropped_points_total", reason="no_time") == 1
+
+
+async def test_what_is_far_ahead_of_its_time_is_dropped() -> None:
+    """A Prometheus that took it would take nothing else any more."""
+    host = new_host()
+    now = time.time_ns()
+    request = Request().gauge("m", 1, time_ns=now + 3600 * 10**9).gauge("n", 2, time_ns=now + 60 * 10**9)
+    point = request.sum("late", 3)
+    point.time_unix_nano = 2**64 - 1
+    server = await written(request.batch(), host=host)
+    assert [(name, value) for name, value, _ in samples(*server.bodies)] == [("n", 2)]
+    assert metric_value(host, "penstock_prometheus_dropped_points_total", reason="future") == 2
 
 
 async def test_a_batch_without_samples_is_no_request() -> None:

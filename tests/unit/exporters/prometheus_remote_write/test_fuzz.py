@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.clock import SystemClock
 from pipeline.errors import Rejected
 from pipeline.exporters.prometheus_remote_write.collected import Collected
 from pipeline.exporters.prometheus_remote_write.config import RemoteWriteConfig
@@ -17,7 +18,7 @@ from pipeline.prometheus.drops import Drops
 from tests.support.remote_write import write_request
 from tests.unit.exporters.prometheus_remote_write.remote import NOW, Request, new_host
 
-TRANSLATOR = Translator(RemoteWriteConfig(endpoint="http://x:1", send_metadata=True), Drops(new_host()))
+TRANSLATOR = Translator(RemoteWriteConfig(endpoint="http://x:1", send_metadata=True), Drops(new_host()), SystemClock())
 
 
 def _request() -> bytes:
