@@ -15,6 +15,7 @@ from pipeline.errors import PenstockError
 from pipeline.graph import describe
 from pipeline.service_manager import RELOAD_FAILED, STOP_GRACE_S, ServiceManager
 from pipeline.telemetry import Telemetry
+from pipeline.telemetry.reloads import ReloadNews
 from pipeline.worker import Worker
 from pipeline.workers.process import State, WorkerProcess
 from pipeline.workers.totals import packed, pooled
@@ -41,10 +42,7 @@ class Parent:
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
-        self._is_current = self._meter.gauge(
-            "penstock_config_last_reload_successful", "0: the last reload failed, an older configuration runs."
-        )
-        self._is_current.set(1)
+        self._news = ReloadNews(self._meter, self._log)
         restarts = self._meter.counter("penstock_worker_restarts", "Workers that ended by themselves.")
         ports: set[str] = set()
         self._workers = [
@@ -155,17 +153,11 @@ class Parent:
 
     async def _reload(self) -> None:
         async with self._reloading:
-            self._log.info("Config updated, restart service")
+            self._news.begun()
             self._manager.reloading()
             problem = await self._change()
+            self._news.ended(problem)
             self._manager.reloaded(RELOAD_FAILED if problem else self._status())
-            outcome = "failure" if problem else "success"
-            self._is_current.set(0 if problem else 1)
-            self._meter.counter("penstock_config_reloads", "Reloads of the configuration.", outcome=outcome).inc()
-            if problem:
-                self._log.error("Reload failed. The old configuration runs on.", error=problem)
-            else:
-                self._log.info("Reload done.")
 
     async def _change(self) -> str:
         """Change over to what the configuration says now; what is wrong with it, or nothing."""
