@@ -15,6 +15,7 @@ from pipeline.transport.client_reload import ClientCertificates
 from pipeline.transport.client_settings import authenticator_of, headers_of, plain_headers
 from pipeline.transport.client_tls import ssl_context
 from pipeline.transport.compression import available, compress
+from pipeline.transport.network_errors import why
 
 if TYPE_CHECKING:
     import aiohttp
@@ -100,7 +101,7 @@ class HttpBackend:
                 # Most likely a pooled connection that the backend had closed while it was idle.
                 return await self._post(url, body, headers)
         except self._network_errors as error:
-            raise Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE) from None
+            raise Refused(f"network error: {why(error)}", code=Code.UNAVAILABLE) from None
 
     async def _compress(self, body: bytes) -> bytes:
         level = self._config.compression_level

@@ -10,7 +10,8 @@ from typing import Final
 from pipeline.supervisor import Supervisor
 from pipeline.transport.client_grpc import GrpcClient, KeepaliveClient
 from pipeline.transport.client_tls import ssl_context
-from pipeline.transport.http2 import Connection, ConnectionLost
+from pipeline.transport.http2 import CLOSED, Connection, ConnectionLost
+from pipeline.transport.network_errors import why
 
 _FIRST_BACKOFF_S: Final = 0.5
 # gRPC's own limit of two minutes would outlast a drain.
@@ -132,8 +133,8 @@ class Connections:
                 connection.close()
             raise
         except (OSError, ConnectionLost, TimeoutError) as error:
-            why = str(error) if isinstance(error, ConnectionLost) else type(error).__name__
-            self._last_error = f"cannot connect to {self._config.target}: {why}"
+            reason = self._of_lost(error) if isinstance(error, ConnectionLost) else why(error)
+            self._last_error = f"cannot connect to {self._config.target}: {reason}"
             self._is_incomplete = self._config.balancer_name != "pick_first"
             if connection is not None:
                 connection.close()
@@ -144,6 +145,14 @@ class Connections:
             self._open[made] = address
             self._order.append(made)
             self._watch(made)
+
+    def _of_lost(self, error: ConnectionLost) -> str:
+        """With what a backend may miss that takes a connection and closes it at once."""
+        tls = self._config.tls
+        if str(error) != CLOSED or tls.cert_file or tls.cert_pem.get_secret_value():
+            return str(error)
+        missing = "TLS, which is off here" if self._context is None else "a client certificate (tls::cert_file)"
+        return f"{error}; does it want {missing}?"
 
     async def _dial(self, make: Callable[[], Connection], address: Address) -> Connection:
         loop = asyncio.get_running_loop()

@@ -52,7 +52,9 @@ from pipeline.transport.http2_frames import (
 )
 from pipeline.transport.http2_headers import BlockReader, response_fault
 from pipeline.transport.http2_reader import FrameReader
+from pipeline.transport.network_errors import why
 
+CLOSED: Final = "connection closed by the backend"
 _OUR_WINDOW: Final = 1 << 20
 _LARGEST_ANSWER: Final = 4 << 20
 # Below this, one copy is cheaper than many buffers.
@@ -256,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whatever is under way has failed."""
-        self._fail("connection closed by the backend" if exc is None else f"connection lost: {type(exc).__name__}")
+        self._fail(CLOSED if exc is None else f"connection lost: {why(exc)}")
 
     def eof_received(self) -> bool:
         """A backend that says no more has no use for us: close."""

@@ -378,7 +378,7 @@ async def test_a_backend_that_cannot_be_trusted_gets_nothing(certificates: Certi
     async with http_server(context=certificates.context()) as server:
         for tls in ({}, {"ca_file": str(certificates.ca_file), "server_name_override": "other.example"}):
             async with exporter_to(https(server), tls=tls) as exporter:
-                with pytest.raises(Refused):
+                with pytest.raises(Refused, match="network error: the certificate is not accepted: "):
                     await exporter.export(traces({}))
         assert server.bodies == []
 

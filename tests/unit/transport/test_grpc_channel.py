@@ -206,6 +206,37 @@ async def test_a_backend_without_http2_over_tls_is_no_connection(tmp_path: Path)
             await channel.call(PATH, b"x", {})
 
 
+def server_context(ca: trustme.CA, host: str = "127.0.0.1", *, clients: bool = False) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2"])
+    ca.issue_cert(host).configure_cert(context)
+    if clients:
+        ca.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def test_an_error_says_what_is_wrong_with_tls(tmp_path: Path) -> None:
+    ca, stranger = trustme.CA(), trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    trusting = {"ca_file": str(tmp_path / "ca.pem")}
+
+    async def error_of(context: ssl.SSLContext, tls: dict[str, Any]) -> str:
+        async with (
+            scripted_server(answering(OK_TRAILERS), context=context) as port,
+            channel_to(f"127.0.0.1:{port}", tls=tls) as channel,
+        ):
+            with pytest.raises(RpcError) as caught:
+                await channel.call(PATH, b"x", {})
+        return str(caught.value)
+
+    assert "does it want TLS" in await error_of(server_context(ca), {"insecure": True})
+    assert "is not accepted: unable to get local issuer" in await error_of(server_context(stranger), trusting)
+    assert "is not accepted: IP address mismatch" in await error_of(server_context(ca, "127.0.0.2"), trusting)
+    refused = await error_of(server_context(ca, clients=True), trusting)
+    assert "certificate required" in refused or "does it want a client certificate" in refused
+
+
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
     async def getaddrinfo(_loop: object, _host: str, port: int, **_more: object) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
