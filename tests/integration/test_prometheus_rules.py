@@ -41,6 +41,8 @@ ELSEWHERE: Final = {
     "penstock_certificate_reloads_total": "tests/unit/transport/test_certificates.py",
     "penstock_dead_letters_total": "tests/unit/delivery/test_dead_letters.py",
     "penstock_processor_errors_total": "tests/unit/test_run.py",
+    "penstock_prometheus_dropped_points_total": "tests/unit/exporters/prometheus_remote_write/test_exporter.py",
+    "penstock_prometheus_rejected_samples_total": "tests/unit/exporters/prometheus_remote_write/test_answers.py",
     "penstock_receiver_errors_total": "tests/unit/receivers/otlp/test_fuzz.py",
     "penstock_receiver_lost_records_total": "tests/integration/kafka/test_receiver.py",
     "penstock_redaction_failures_total": "tests/unit/processors/redaction/treatments/test_policies.py",
