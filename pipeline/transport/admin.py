@@ -11,7 +11,7 @@ from pipeline.signals import Auth, Context
 if TYPE_CHECKING:
     from pipeline.component import Host
     from pipeline.config.server import PageAuth
-    from pipeline.telemetry import Meter
+    from pipeline.telemetry.meter import Meter
 
 Authenticate: TypeAlias = Callable[[Context], Awaitable[Auth]]
 """As `ServerAuthenticator.authenticate`."""
