@@ -132,6 +132,7 @@ class TestLifeOfAPod:
     def test_connections_end_after_a_time(self) -> None:
         grpc = render({**GATEWAY, "connectionAge": "90s"}).configuration["receivers"]["otlp"]["protocols"]["grpc"]
         assert grpc["keepalive"]["server_parameters"]["max_connection_age"] == "90s"
+        assert grpc["keepalive"]["server_parameters"]["max_connection_idle"] == "10m"
 
 
 class TestScale:

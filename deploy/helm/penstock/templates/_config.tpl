@@ -81,8 +81,10 @@ JSON text.
 {{- $_ := set $settings "tls" $tls -}}
 {{- end -}}
 {{- if eq $name "grpc" -}}
+{{- $keepalive := $settings.keepalive | default dict -}}
 {{- $age := dict "max_connection_age" $values.connectionAge "max_connection_age_grace" "30s" -}}
-{{- $_ := set $settings "keepalive" (dict "server_parameters" $age) -}}
+{{- $parameters := merge $age ($keepalive.server_parameters | default dict) -}}
+{{- $_ := set $settings "keepalive" (merge (dict "server_parameters" $parameters) $keepalive) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
