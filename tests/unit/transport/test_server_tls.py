@@ -11,53 +11,21 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
-import trustme
 
 from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.signals import Signal
 from pipeline.testing import CollectingSink, trace_request
 from pipeline.transport.server_tls import ssl_context
+from tests.support.certificates import Authority
 from tests.unit.receivers.otlp.running import PROTOBUF, Running, grpc_call, running
 
 RAW = trace_request({"a": 1}).SerializeToString()
 
 
-class Authority:
-    """A certificate authority that writes what it issues to files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ca = trustme.CA()
-        self.ca_file = folder / "ca.pem"
-        self.ca.cert_pem.write_to_path(str(self.ca_file))
-
-    def server(self, name: str = "server") -> dict[str, Any]:
-        """Keys `cert_file` and `key_file` of a new certificate."""
-        certificate = self.ca.issue_cert("127.0.0.1", "localhost")
-        return self._write(certificate, name)
-
-    def client(self) -> dict[str, Any]:
-        """The same, for a client."""
-        return self._write(self.ca.issue_cert("client@example.org"), "client")
-
-    def _write(self, certificate: trustme.LeafCert, name: str) -> dict[str, Any]:
-        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        cert.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
-        certificate.private_key_pem.write_to_path(str(key))
-        return {"cert_file": str(cert), "key_file": str(key)}
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
-
-
-def _client_context(authority: Authority, identity: dict[str, Any] | None = None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(authority.ca_file))
-    if identity is not None:
-        context.load_cert_chain(identity["cert_file"], identity["key_file"])
-    return context
 
 
 def _content(file: str) -> bytes:
@@ -93,9 +61,9 @@ async def _grpc(server: Running, authority: Authority, identity: dict[str, Any] 
 
 
 async def test_tls(authority: Authority) -> None:
-    tls = authority.server()
+    tls = authority.issue("server")
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
-        assert await _http(server, _client_context(authority)) == 200
+        assert await _http(server, authority.client_context()) == 200
         assert await _grpc(server, authority) == 0
         assert (await server.grpc(RAW)).status == grpc.StatusCode.UNAVAILABLE.value[0]
         with pytest.raises(aiohttp.ClientError):
@@ -103,57 +71,57 @@ async def test_tls(authority: Authority) -> None:
 
 
 async def test_pem_text(authority: Authority) -> None:
-    files = authority.server()
+    files = authority.issue("server")
     tls = {
         "cert_pem": _content(files["cert_file"]).decode(),
         "key_pem": _content(files["key_file"]).decode(),
     }
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
-        assert await _http(server, _client_context(authority)) == 200
+        assert await _http(server, authority.client_context()) == 200
         assert await _grpc(server, authority) == 0
 
 
 async def test_mutual_tls(authority: Authority) -> None:
-    tls = {**authority.server(), "client_ca_file": str(authority.ca_file)}
-    identity = authority.client()
+    tls = {**authority.issue("server"), "client_ca_file": str(authority.ca_file)}
+    identity = authority.issue("client")
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
-        assert await _http(server, _client_context(authority, identity)) == 200
+        assert await _http(server, authority.client_context(identity)) == 200
         assert await _grpc(server, authority, identity) == 0
         with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
-            await _http(server, _client_context(authority))
+            await _http(server, authority.client_context())
         assert await _grpc(server, authority) == grpc.StatusCode.UNAVAILABLE.value[0]
 
 
 async def test_mutual_tls_refuses_a_certificate_of_another_authority(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    stranger = Authority(tmp_path / "other").client()
-    tls = {**authority.server(), "client_ca_file": str(authority.ca_file)}
+    stranger = Authority(tmp_path / "other").issue("client")
+    tls = {**authority.issue("server"), "client_ca_file": str(authority.ca_file)}
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
         with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
-            await _http(server, _client_context(authority, stranger))
+            await _http(server, authority.client_context(stranger))
         assert await _grpc(server, authority, stranger) == grpc.StatusCode.UNAVAILABLE.value[0]
 
 
 async def _served(server: Running, authority: Authority) -> bytes:
     host, port = server.receiver.http_endpoint.split(":")
-    _, writer = await asyncio.open_connection(host, int(port), ssl=_client_context(authority))
+    _, writer = await asyncio.open_connection(host, int(port), ssl=authority.client_context())
     certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return bytes(certificate)
 
 
 async def test_reload_interval(authority: Authority) -> None:
-    tls = {**authority.server(), "reload_interval": 0.05}
+    tls: dict[str, Any] = {**authority.issue("server"), "reload_interval": 0.05}
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
         before = await _served(server, authority)
         assert await _grpc(server, authority) == 0
-        authority.server()
+        authority.issue("server")
         await asyncio.sleep(0.1)
         assert await _served(server, authority) != before
         assert await _grpc(server, authority) == 0
         os.truncate(tls["cert_file"], 20)
         await asyncio.sleep(0.1)
-        assert await _http(server, _client_context(authority)) == 200
+        assert await _http(server, authority.client_context()) == 200
 
 
 async def test_client_ca_file_reload(authority: Authority, tmp_path: Path) -> None:
@@ -161,13 +129,13 @@ async def test_client_ca_file_reload(authority: Authority, tmp_path: Path) -> No
     other = Authority(tmp_path / "other")
     clients = tmp_path / "clients.pem"
     clients.write_bytes(authority.ca_file.read_bytes())
-    tls = {**authority.server(), "client_ca_file": str(clients), "client_ca_file_reload": True}
-    identity = other.client()
+    tls = {**authority.issue("server"), "client_ca_file": str(clients), "client_ca_file_reload": True}
+    identity = other.issue("client")
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
         assert await _grpc(server, authority, identity) == grpc.StatusCode.UNAVAILABLE.value[0]
         clients.write_bytes(other.ca_file.read_bytes())
         os.utime(clients, ns=(0, clients.stat().st_mtime_ns + 1_000_000_000))
-        assert await _http(server, _client_context(authority, identity)) == 200
+        assert await _http(server, authority.client_context(identity)) == 200
         assert await _grpc(server, authority, identity) == 0
 
 
@@ -181,9 +149,9 @@ async def test_client_ca_file_reload(authority: Authority, tmp_path: Path) -> No
     ],
 )
 async def test_versions(authority: Authority, versions: dict[str, str], speaks: ssl.TLSVersion, works: bool) -> None:
-    context = _client_context(authority)
+    context = authority.client_context()
     context.minimum_version = context.maximum_version = speaks
-    tls = {**authority.server(), **versions}
+    tls = {**authority.issue("server"), **versions}
     async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
         if works:
             assert await _http(server, context) == 200
