@@ -8,6 +8,9 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+
 from pipeline.errors import DeliveryError
 
 if TYPE_CHECKING:
@@ -26,8 +29,13 @@ class Answer(NamedTuple):
     text: bytes
 
     def __str__(self) -> str:
-        """For people."""
-        return f"{self.status}: {self.text[:300].decode(errors='replace')}"
+        """For people: the status and what was said, in a google.rpc.Status (OTLP/HTTP in protobuf) or as text."""
+        try:
+            said = Status.FromString(self.text).message
+        except DecodeError:
+            said = ""
+        text = said or self.text.decode(errors="replace")
+        return f"{self.status}: {''.join(char if char.isprintable() else ' ' for char in text[:300]).strip()}"
 
 
 class Endpoint:

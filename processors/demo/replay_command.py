@@ -25,21 +25,21 @@ _TIMEOUT_S: Final = 10.0
 def replay(argv: Sequence[str]) -> int:
     """Send recorded LLM telemetry to a collector over OTLP/HTTP, as if it happened now: each pass has trace ids of its
     own and the times of now. A request that is refused for the moment is sent again, for a minute. It ends with what
-    was sent and what was refused; the exit code is 1 where something was refused.
+    was sent and what was refused; the exit code is 1 where something was refused, or nothing was sent.
     """
     parser = _parser()
     options = parser.parse_args(argv)
-    is_over = _until(options.duration)
     try:
         endpoint = Endpoint(options.to, {**_from_environment(), **dict(options.header)}, _TIMEOUT_S)
     except ValueError as error:
         parser.error(f"--to: {error}")
-    started_s = time.monotonic()
+    recording = recorded(options.files)
+    is_over, started_s = _until(options.duration), time.monotonic()
     with endpoint:
-        run = Replay(endpoint, recorded(options.files), rate=options.rate, is_over=is_over)
+        run = Replay(endpoint, recording, rate=options.rate, is_over=is_over)
         run.run(loop=options.loop or options.duration is not None)
     sys.stdout.write(f"{run.tally.line(time.monotonic() - started_s)}\n")
-    return 1 if run.tally.refused.total() else 0
+    return 1 if run.tally.refused.total() or not run.tally.sent.total() else 0
 
 
 def _until(duration_s: float | None) -> Callable[[], bool]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -19,6 +20,8 @@ from pipeline.cli import main
 from pipeline.signals import otlp_json
 from pipeline.testing import log_request, trace_request
 from processors.demo import replay_command, replaying
+from processors.demo.recorded import recorded
+from processors.demo.renewal import Recorded
 from tests.servers.collectors import ROOT, penstock_command
 from tests.servers.http_sink import HttpSink, http_sink
 
@@ -120,6 +123,32 @@ def test_a_wrong_token_ends_it_at_once(sink: HttpSink, file: str, capsys: Captur
     assert main(["replay", file, "--to", sink.url, "--loop"]) == 1
     assert len(sink.requests) == 1
     assert capsys.readouterr().err.endswith("Error: the collector answered 401: who are you\n")
+
+
+def test_an_answer_in_protobuf_is_read(sink: HttpSink, file: str, capsys: Capture) -> None:
+    sink.answers = [(401, Status(code=16, message="who are\nyou").SerializeToString())]
+    assert main(["replay", file, "--to", sink.url]) == 1
+    assert capsys.readouterr().err.endswith("Error: the collector answered 401: who are you\n")
+
+
+def test_nothing_sent_is_no_success(file: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(replay_command, "_until", lambda _duration_s: lambda: True)
+    assert main(["replay", file, "--to", "http://127.0.0.1:1"]) == 1
+    assert capsys.readouterr().out.startswith("sent 0 spans")
+
+
+def test_time_is_counted_from_the_first_request(
+    sink: HttpSink, file: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def slowly(paths: Sequence[Path]) -> list[Recorded]:
+        Time.sleep(100)
+        return recorded(paths)
+
+    for module in (replaying, replay_command):
+        monkeypatch.setattr(module, "time", Time)
+    monkeypatch.setattr(replay_command, "recorded", slowly)
+    assert main(["replay", file, "--to", sink.url, "--for", "1s", "--rate", "20"]) == 0
+    assert " whole passes, 1." in capsys.readouterr().out
 
 
 def test_nobody_answers(file: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
