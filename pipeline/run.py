@@ -17,7 +17,7 @@ from pipeline.errors import Code, DeliveryError, Rejected
 from pipeline.signals import Batch, Outcome, Rooms
 from pipeline.supervisor import Supervisor
 
-# The promise is 10 ms (DESIGN.md); less than half of it is aimed at, since costs vary from record to record.
+# The event loop is to be held for 10 ms at most; less than half of it is aimed at, since costs vary between records.
 _TARGET_S: Final = 0.004
 _FIRST_GUESS_S: Final = 0.0005
 _MAX_SLICE_RECORDS: Final = 1024

@@ -1,4 +1,4 @@
-"""Keys that every server has, component or page: TLS (otelcol.md, 2.5), and who checks clients."""
+"""Keys that every server has, component or page: TLS (Collector v0.145: config/configtls), and who checks clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The keys that every exporter which sends shares: `timeout`, `sending_queue`, `retry_on_failure` (otelcol.md, 3)."""
+"""The keys that every exporter which sends shares: `timeout`, `sending_queue`, `retry_on_failure`.
+
+Source: Collector v0.145, exporter/exporterhelper and config/configretry.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backend's HTTP answer means (otelcol.md, 3.1; OTLP specification, "OTLP/HTTP Response")."""
+"""What a backend's HTTP answer means (OTLP specification, "OTLP/HTTP Response"; Collector v0.145: otlphttpexporter)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backend's answer means: arrived, come back, or never (otelcol.md, 3.1)."""
+"""What a backend's answer means: arrived, come back, or never (Collector v0.145: exporter/otlpexporter)."""
 
 from __future__ import annotations
 

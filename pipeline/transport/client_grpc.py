@@ -1,4 +1,4 @@
-"""The Collector's keys of gRPC clients (otelcol.md, 2.2)."""
+"""The Collector's keys of gRPC clients (Collector v0.145: config/configgrpc)."""
 
 from __future__ import annotations
 

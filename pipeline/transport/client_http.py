@@ -1,4 +1,4 @@
-"""HTTP clients: the Collector's keys (otelcol.md, 2.4) and the session they ask for."""
+"""HTTP clients: the Collector's keys (Collector v0.145: config/confighttp) and the session they ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS of clients (otelcol.md, 2.5), for gRPC and for HTTP."""
+"""TLS of clients (Collector v0.145: config/configtls), for gRPC and for HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS versions as they stand in configuration, for servers and clients (otelcol.md, 2.5)."""
+"""TLS versions as they stand in configuration, for servers and clients (Collector v0.145: config/configtls)."""
 
 from __future__ import annotations
 

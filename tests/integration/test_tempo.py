@@ -39,7 +39,7 @@ DISCARDED: Final = "tempo_discarded_spans_total"
 TEMPO_CUTS_AT: Final = 2048
 HEADERS: Final = {"authorization": f"Bearer {TOKEN}"}
 
-# What DESIGN.md says of our attributes, and what the recordings have of it.
+# What the documentation says of our attributes, and what the recordings have of it.
 NUMBERS: Final = {
     "gen_ai.response.time_to_first_chunk": 0.0,
     "penstock.latency.time_per_output_token": 0.0,

@@ -1,4 +1,4 @@
-"""What a producer has written, in the Collector's series (otelcol.md, 10: `kafka_exporter_*`)."""
+"""What a producer has written, in the Collector's series (`kafka_exporter_*`)."""
 
 from __future__ import annotations
 

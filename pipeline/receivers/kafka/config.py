@@ -1,4 +1,4 @@
-"""Configuration of the `kafka` receiver (otelcol.md, 5.1)."""
+"""Configuration of the `kafka` receiver (Collector v0.145: contrib's receiver/kafkareceiver)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class ItemCounters:
 
 
 class PartitionMetrics:
-    """What is read from one partition while it is ours (otelcol.md, 10: `kafka_receiver_*`).
+    """What is read from one partition while it is ours (the Collector's `kafka_receiver_*`).
 
     Gauges end with `close`, so that no partition shows the lag it had when it went to another member.
     """

@@ -1,4 +1,4 @@
-"""What a client is told (otelcol.md, 3.2; OTLP specification, "OTLP/HTTP Response", "OTLP/gRPC Response")."""
+"""What a client is told (OTLP specification, "OTLP/HTTP Response", "OTLP/gRPC Response")."""
 
 from __future__ import annotations
 

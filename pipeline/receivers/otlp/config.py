@@ -1,4 +1,4 @@
-"""Configuration of the `otlp` receiver (otelcol.md, 2.1, 2.3)."""
+"""Configuration of the `otlp` receiver (Collector v0.145: config/configgrpc, config/confighttp)."""
 
 from __future__ import annotations
 

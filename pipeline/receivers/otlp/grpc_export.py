@@ -1,4 +1,4 @@
-"""OTLP over gRPC: one call and its answer (otelcol.md, 3.2 to 3.4)."""
+"""OTLP over gRPC: one call and its answer (OTLP specification, "OTLP/gRPC")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: one request and its answer (otelcol.md, 3.2 to 3.4)."""
+"""OTLP over HTTP: one request and its answer (OTLP specification, "OTLP/HTTP")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row of what an OTLP receiver answers to what its pipelines say (otelcol.md, 3.2), over real sockets."""
+"""Every row of what an OTLP receiver answers to what its pipelines say, over real sockets."""
 
 from __future__ import annotations
 

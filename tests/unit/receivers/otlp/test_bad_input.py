@@ -1,4 +1,4 @@
-"""What bad input gets (otelcol.md, 3.3 and 3.4): the right answer, and nothing else is disturbed."""
+"""What bad input gets: the right answer, and nothing else is disturbed."""
 
 from __future__ import annotations
 
