@@ -34,7 +34,10 @@ def demo(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(load(options.recordings), once=options.once)
-    except (PenstockError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
+        sys.stderr.write(f"Error: {error}: `make demo` there, or `penstock replay` beside a collector that runs\n")
+        return 1
+    except PenstockError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
     except KeyboardInterrupt:

@@ -94,3 +94,4 @@ def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "no recordings" in done.stderr
+    assert "penstock replay" in done.stderr

@@ -24,7 +24,7 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _STARTS = ("penstock ", "echo ")
 # Each needs what a test of documentation has not: an installation of its own, a running collector, minutes.
 _ELSEWHERE = re.compile(
-    r"export |curl |python3 -m venv|/opt/penstock/|penstock demo|penstock queue list|"
+    r"export |curl |python3 -m venv|/opt/penstock/|penstock demo|penstock replay|penstock queue list|"
     r"penstock (--config configs/\w+\.yaml ?)+$"
 )
 
