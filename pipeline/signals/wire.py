@@ -126,10 +126,16 @@ def fields(data: bytes | memoryview, wanted: tuple[int, ...]) -> tuple[bytes, li
     try:
         while position < size:
             start = position
-            tag, position = read_varint(data, position)
-            wire_type = tag & 7
-            if wire_type == 2:
-                length, body = read_varint(data, position)
+            # Most tags and lengths have one byte, which a call would cost more than to look at.
+            tag = data[position]
+            if tag < 0x80:
+                position += 1
+            else:
+                tag, position = read_varint(data, position)
+            if tag & 7 == 2:
+                length, body = data[position], position + 1
+                if length >= 0x80:
+                    length, body = read_varint(data, position)
                 position = body + length
                 if tag >> 3 in wanted:
                     children.append((tag, start, body, position))

@@ -6,7 +6,9 @@ OpenTelemetry is (1, base], of Prometheus (1/base, 1]: indexes differ by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from operator import sub
 from typing import Any, Final
 
 from pipeline.exporters.prometheus_remote_write.encoding import STALE, double, nested, varint
@@ -47,32 +49,49 @@ def _zigzag(number: int) -> int:
     return number * 2 if number >= 0 else -number * 2 - 1
 
 
+@lru_cache(maxsize=8192)
+def _difference(number: int) -> bytes:
+    """A delta as a varint: the same small ones come again and again."""
+    return encode_varint(_zigzag(number))
+
+
 def _buckets(buckets: Any, finer: int, span_tag: bytes, deltas_tag: bytes) -> Iterator[bytes]:
     """Spans of neighbouring buckets, and the differences between one count and the next."""
-    counts = _merged(buckets, finer)
-    spans: list[list[int]] = []
-    deltas: list[int] = []
-    end, last = 0, 0
-    for index, count in counts.items():
-        gap = index - end
-        if not spans or gap > _MAX_GAP:
-            spans.append([gap, 0])
-            gap = 0
-        for each in (*[0] * gap, count):
-            deltas.append(each - last)
-            last = each
-        spans[-1][1] += gap + 1
-        end = index + 1
-    for offset, length in spans:
-        yield nested(span_tag, b"\x08" + encode_varint(_zigzag(offset)) + b"\x10" + varint(length))
-    if deltas:
-        yield nested(deltas_tag, b"".join([encode_varint(_zigzag(delta)) for delta in deltas]))
+    first, counts = buckets.offset + 1, buckets.bucket_counts[:]
+    if finer:
+        first, counts = _merged(buckets.offset, counts, finer)
+    kept: list[int] = []
+    at = -first
+    for start, end in _spans(counts):
+        yield nested(span_tag, b"\x08" + encode_varint(_zigzag(start - at)) + b"\x10" + varint(end - start))
+        kept += counts[start:end]
+        at = end
+    if kept:
+        yield nested(deltas_tag, b"".join(map(_difference, map(sub, kept, [0, *kept]))))
 
 
-def _merged(buckets: Any, finer: int) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for index, count in enumerate(buckets.bucket_counts, buckets.offset):
-        if count:
-            at = (index >> finer) + 1
-            counts[at] = counts.get(at, 0) + count
-    return counts
+def _spans(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where parts begin and end that have no more than a few empty buckets in a row."""
+    ended = [*counts, 0]
+    start = end = -1
+    at = 0
+    while at < len(counts):
+        if not ended[at]:
+            at += 1
+            continue
+        if end < 0 or at - end > _MAX_GAP:
+            if end > 0:
+                yield start, end
+            start = at
+        at = end = ended.index(0, at)
+    if end > 0:
+        yield start, end
+
+
+def _merged(offset: int, counts: Sequence[int], finer: int) -> tuple[int, list[int]]:
+    """Prometheus' index of the first bucket, and the counts, of a scale that is coarser by `finer`."""
+    first = offset >> finer
+    merged = [0] * (((offset + len(counts)) >> finer) - first + 1)
+    for index, count in enumerate(counts, offset):
+        merged[(index >> finer) - first] += count
+    return first + 1, merged
