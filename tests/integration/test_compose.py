@@ -58,7 +58,9 @@ class Demo:
             text = text.replace(name, f"127.0.0.1:{port}")
             if named == host:
                 text = text.replace(f"0.0.0.0:{number}", f"127.0.0.1:{port}")
-                text = text.replace(f"host: 0.0.0.0, port: {number}", f"host: 127.0.0.1, port: {port}")
+                text = re.sub(
+                    rf"(?m)^( +)host: 0\.0\.0\.0\n +port: {number}$", rf"\1host: 127.0.0.1\n\1port: {port}", text
+                )
         token = str(self.folder / "secrets" / "penstock_token")
         for place, here in (
             ("/run/secrets/penstock_token", token),
@@ -211,7 +213,7 @@ def test_a_span_is_seen_at_every_end(demo: Demo) -> None:
             return bool(ask(api, query=expression)["data"]["result"])
 
         for expression in (
-            'sum by (job) (otelcol_receiver_accepted_spans_total{job="penstock"}) > 0',
+            'sum by (job) (otelcol_receiver_accepted_spans{job="penstock"}) > 0',
             'penstock_gen_ai_client_cost_USD_total{job="penstock-gen-ai"} > 0',
             "count(up == 1) == 3",
             "penstock:receiver_items:total",

@@ -138,6 +138,14 @@ def test_configurations_are_valid(services: dict[str, Any], tmp_path: Path, name
     assert not done.stderr
 
 
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_own_metrics_have_the_names_that_dashboards_ask_for(name: str) -> None:
+    (reader,) = load(COMPOSE / "penstock" / f"{name}.yaml")["service"]["telemetry"]["metrics"]["readers"]
+    page = reader["pull"]["exporter"]["prometheus"]
+    assert page.keys() == {"host", "port", "without_scope_info", "without_type_suffix", "without_units"}
+    assert all(page[key] is True for key in page if key.startswith("without_"))
+
+
 def test_addresses_are_those_where_somebody_listens(services: dict[str, Any]) -> None:
     """host:port of environments, commands and configurations against the listeners of each service."""
     tempo = load(COMPOSE / "tempo.yaml")
