@@ -6,8 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -19,18 +18,17 @@ class TooDeep(ValueError):  # noqa: N818 - says what the text is
     """A text is nested deeper than parsers read: whether it is JSON is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How values are written, without a space too many."""
-
-    dumps: Callable[[Node], bytes]
+Dumps: TypeAlias = Callable[[Node], bytes]
+"""Writes a value, without a space too many."""
 
 
-def _dumps_strict(value: Node) -> bytes:
+def dumps_strict(value: Node) -> bytes:
+    """As orjson writes."""
     return orjson.dumps(value, default=_plain)
 
 
-def _dumps_python(value: Node) -> bytes:
+def dumps_python(value: Node) -> bytes:
+    """As Python writes, with what orjson does not read."""
     # A lone surrogate, which UTF-8 does not have, becomes the escape that it was.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode(
         "utf-8", "backslashreplace"
@@ -42,17 +40,14 @@ def _plain(value: Any) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
-STRICT: Final = Dialect(_dumps_strict)
-PYTHON: Final = Dialect(_dumps_python)
-
 _CLOSING: Final = {"{": "}", "[": "]", '"': '"'}
 _SPACE_AROUND: Final = 64
 # orjson reads integers beyond 64 bits as doubles, and writes those so.
 _LARGE_DOUBLE: Final = re.compile(r"[:,\[]-?[0-9][0-9.]*e\+?[0-9]{2}")
 
 
-def read(text: str) -> tuple[Node, Dialect] | None:
-    """The document that a text is, if it is an object, an array or a string; None where it is none.
+def read(text: str) -> tuple[Node, Dumps] | None:
+    """The document that a text is, if it is an object, an array or a string, and how to write it; None for others.
 
     Raises:
         TooDeep: nobody can tell.
@@ -60,17 +55,17 @@ def read(text: str) -> tuple[Node, Dialect] | None:
     if not _may_be_json(text):
         return None
     try:
-        return orjson.loads(text), STRICT
+        return orjson.loads(text), dumps_strict
     except ValueError as error:
         if "ecursion" in str(error):
             raise TooDeep from None
     return read_loosely(text)
 
 
-def read_loosely(text: str) -> tuple[Node, Dialect] | None:
+def read_loosely(text: str) -> tuple[Node, Dumps] | None:
     """As Python reads it, and orjson does not: NaN, lone surrogates, integers beyond 64 bits. Raises TooDeep."""
     try:
-        return json.loads(text), PYTHON
+        return json.loads(text), dumps_python
     except RecursionError:
         raise TooDeep from None
     except ValueError:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from processors.limits.dialects import STRICT, Dialect, Node, TooDeep, may_have_lost_digits, read, read_loosely
+from processors.limits.dialects import Dumps, Node, TooDeep, dumps_strict, may_have_lost_digits, read, read_loosely
 from processors.limits.marker import Marker
 from processors.limits.sharing import Want, share
 from processors.limits.texts import cut_text, longest, size_bytes
@@ -56,27 +56,22 @@ def cut_json(text: str, limit_bytes: int, marker: Marker, depth: int = 0, work: 
         if found is None:
             return None
         cut = Cutter(marker, found[1], work).document(found[0], limit_bytes, depth)
-        if found[1] is STRICT and may_have_lost_digits(cut) and (found := read_loosely(text)) is not None:
+        if found[1] is dumps_strict and may_have_lost_digits(cut) and (found := read_loosely(text)) is not None:
             cut = Cutter(marker, found[1], work).document(found[0], limit_bytes, depth)
     except (TooDeep, RecursionError, TypeError):
         kind: Node = {} if text.lstrip()[:1] == "{" else []
-        return _text(STRICT, Cutter(marker, STRICT).gap(kind, len(text), limit_bytes))
+        return dumps_strict(Cutter(marker).gap(kind, len(text), limit_bytes)).decode()
     return cut
-
-
-def _text(dialect: Dialect, document: Node) -> str:
-    return dialect.dumps(document).decode("utf-8")
 
 
 class Cutter:
     """Cuts the values of one document."""
 
-    def __init__(self, marker: Marker, dialect: Dialect = STRICT, work: Work | None = None) -> None:
-        """Measure values as the dialect writes them. Documents that are strings of one share its `work`."""
+    def __init__(self, marker: Marker, dumps: Dumps = dumps_strict, work: Work | None = None) -> None:
+        """Measure values as `dumps` writes them. Documents that are strings of one share its `work`."""
         self._marker = marker
         self._work = work or Work(0)
-        self._dumps = dialect.dumps
-        self._dialect = dialect
+        self._dumps = dumps
         self._least_string = marker.size_bytes(10**6) + _LEAST_TEXT + 2
         self._gap_bytes = len(self._dumps({GAP: marker.text(10**9)}))
 
@@ -84,8 +79,8 @@ class Cutter:
         """A document as text in at most `limit_bytes`."""
         raw = self._dumps(document)
         if len(raw) <= limit_bytes:
-            return raw.decode("utf-8")
-        cut = _text(self._dialect, self.fit(document, len(raw), limit_bytes, depth))
+            return raw.decode()
+        cut = self._dumps(self.fit(document, len(raw), limit_bytes, depth)).decode()
         return cut if limit_bytes > 1 else ""
 
     def size_bytes(self, value: Node) -> int:
@@ -147,7 +142,7 @@ class Cutter:
     def _without_content(self, text: str, size: int, room: int) -> str | None:
         """A string that looks like JSON as JSON with nothing but a mark in it; None where that has no room."""
         kind: Node = {} if text[0] == "{" else []
-        gap = _text(self._dialect, self.gap(kind, size, room - 2))
+        gap = self._dumps(self.gap(kind, size, room - 2)).decode()
         return gap if self.size_bytes(gap) <= room else None
 
     # --- arrays

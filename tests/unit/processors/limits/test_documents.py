@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.signals import Signal, Span
 from pipeline.signals.intake import parse
 from processors.demo.recordings import load
-from processors.limits.dialects import STRICT, Dialect, read
+from processors.limits.dialects import dumps_strict, read
 from processors.limits.documents import GAP, Cutter, cut_any
 from processors.limits.marker import Marker
 
@@ -199,7 +199,7 @@ def test_work_grows_with_the_text_and_no_faster(make: Callable[[int], str]) -> N
     measured: list[int] = []
 
     def dumps(value: Any) -> bytes:
-        raw = STRICT.dumps(value)
+        raw = dumps_strict(value)
         measured.append(len(raw))
         return raw
 
@@ -207,7 +207,7 @@ def test_work_grows_with_the_text_and_no_faster(make: Callable[[int], str]) -> N
     for count in (2_000, 16_000):
         text = make(count)
         measured.clear()
-        Cutter(MARKER, Dialect(dumps)).document(orjson.loads(text), 1024)
+        Cutter(MARKER, dumps).document(orjson.loads(text), 1024)
         costs.append(sum(measured) / len(text))
         assert len(measured) < 3_000 + count // 2
     assert costs[1] < 1.5 * costs[0] + 1
