@@ -53,6 +53,9 @@ def _unpacked(body: bytes) -> bytes:
     import zstandard  # noqa: PLC0415 - few files are compressed
 
     try:
+        # The library takes a size that stands in front for granted, and makes room for it.
+        if zstandard.frame_content_size(body) > _LARGEST_BYTES:
+            raise ValueError(f"a request of it says that it is larger than {_LARGEST_BYTES} bytes")
         return zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_BYTES)
     except zstandard.ZstdError:
         raise ValueError("a request of it is not zstd, or damaged") from None
