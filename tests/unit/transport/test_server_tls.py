@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
@@ -100,6 +106,36 @@ async def test_mutual_tls_refuses_a_certificate_of_another_authority(authority: 
         with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
             await _http(server, authority.client_context(stranger))
         assert await _grpc(server, authority, stranger) == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def test_mutual_tls_refuses_a_certificate_for_servers(authority: Authority, tmp_path: Path) -> None:
+    """Any host that has a certificate of the same authority would be a client."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    signer = load_pem_private_key(authority.ca.private_key_pem.bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")]))
+        .issuer_name(x509.load_pem_x509_certificate(authority.ca.cert_pem.bytes()).subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
+    tls = {**authority.issue("server"), "client_ca_file": str(authority.ca_file)}
+    async with running((Signal.TRACES, CollectingSink()), grpc={"tls": tls}, http={"tls": tls}) as server:
+        for usage, is_let_in in ((ExtendedKeyUsageOID.CLIENT_AUTH, True), (ExtendedKeyUsageOID.SERVER_AUTH, False)):
+            cert = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False).sign(signer, SHA256())
+            file = tmp_path / "host.pem"
+            private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            file.write_bytes(cert.public_bytes(Encoding.PEM) + private)
+            identity = {"cert_file": str(file), "key_file": str(file)}
+            if is_let_in:
+                assert await _http(server, authority.client_context(identity)) == 200
+                continue
+            with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+                await _http(server, authority.client_context(identity))
 
 
 async def _served(server: Running, authority: Authority) -> bytes:
