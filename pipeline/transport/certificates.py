@@ -94,7 +94,10 @@ def expiry_s(pem: bytes) -> float:
 
 
 def _not_after(der: bytes) -> float:
-    """`notAfter` of a certificate: the second time of the fourth field of `TBSCertificate` (RFC 5280, section 4.1)."""
+    """`notAfter` of a certificate: the second time of the fourth field of `TBSCertificate` (RFC 5280, section 4.1).
+
+    Read by hand: the `cryptography` library comes with the extra `auth` only, and `ssl` tells of its peers' alone.
+    """
     _, at, _ = _element(der, 0)
     _, at, _ = _element(der, at)
     tag, _, end = _element(der, at)

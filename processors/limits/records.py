@@ -171,4 +171,5 @@ def _until(excess: int, items: Iterable[tuple[Any, int]]) -> tuple[list[Any], in
 
 def _size_of(record: Record) -> int:
     record.content.flush()
-    return record.pb.ByteSize()  # type: ignore[no-any-return]
+    size_bytes: int = record.pb.ByteSize()
+    return size_bytes

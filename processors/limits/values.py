@@ -51,5 +51,7 @@ class Values:
             size = cutter.size_bytes(value)
         except TypeError:
             # Nested deeper than it can be measured, and so than anybody reads.
-            return cutter.gap(value, 0, limit_bytes)  # type: ignore[no-any-return]
-        return Cutter(self.marker, work=Work(size)).fit(value, size, max(2, limit_bytes))  # type: ignore[no-any-return]
+            gap: Value = cutter.gap(value, 0, limit_bytes)
+            return gap
+        cut: Value = Cutter(self.marker, work=Work(size)).fit(value, size, max(2, limit_bytes))
+        return cut

@@ -66,8 +66,8 @@ def _below(annotation: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         for name, field in annotation.model_fields.items():
             yield from _below(field.annotation, (*path, field.alias or name))
     else:
-        origin = getattr(annotation, "__origin__", None)
-        step = {dict: ("authorization",), Mapping: ("authorization",), tuple: ("[]",), list: ("[]",)}.get(origin, ())  # type: ignore[arg-type]
+        origin: Any = getattr(annotation, "__origin__", None)
+        step = {dict: ("authorization",), Mapping: ("authorization",), tuple: ("[]",), list: ("[]",)}.get(origin, ())
         for argument in get_args(annotation):
             yield from _below(argument, (*path, *step))
 
@@ -88,7 +88,8 @@ def laid(base: Any, over: Any) -> Any:
 def configuration(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     kind, name, *_ = path
     tree = laid(BASE, {kind: {name: BESIDE.get(f"{kind}/{name}")}}) if kind != "service" else dict(BASE)
-    return laid(tree, planted(path, value))  # type: ignore[no-any-return]
+    made: dict[str, Any] = laid(tree, planted(path, value))
+    return made
 
 
 def shown(examination: Examination) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,10 @@ def test_a_component_that_has_ended_shows_nothing(tmp_path: Path) -> None:
     assert EXPIRY not in {metric.name for metric in registry.collect()}
 
 
+def _is(host: Host, reloads: float, **labels: str) -> bool:
+    return value(host, RELOADS, **labels) == reloads
+
+
 async def _advance_until(clock: FakeClock, done: Callable[[], bool]) -> None:
     while not done():
         await clock.advance(1.0)
@@ -100,7 +105,7 @@ async def test_a_client_takes_over_new_files_and_keeps_what_works(tmp_path: Path
     for break_file in (lambda: Path(tls.cert_file).unlink(), lambda: Path(tls.cert_file).write_text("nonsense")):
         failures = value(host, RELOADS, outcome="failure", **labels) or 0
         break_file()
-        await _advance_until(clock, lambda n=failures: value(host, RELOADS, outcome="failure", **labels) == n + 1)  # type: ignore[misc]
+        await _advance_until(clock, partial(_is, host, failures + 1, outcome="failure", **labels))
         assert not contexts
         assert value(host, EXPIRY, **labels) == NEXT_YEAR.timestamp()
     later = NEXT_YEAR.replace(year=2032)
