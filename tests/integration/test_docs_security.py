@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from pipeline.config.loading import examine
+from pipeline.errors import ConfigError
 from pipeline.service import Service
 from pipeline.testing import trace_request
 from tests.servers.oidc_issuer import issuer
@@ -20,6 +21,8 @@ from tests.support.certificates import Authority
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 SNIPPETS = dict(re.findall(r"<!-- run: (\w+) -->\n```yaml\n(.*?)```", PAGE, re.DOTALL))
+OVER_GATEWAY = dict(re.findall(r"<!-- over gateway: (\w+) -->\n```yaml\n(.*?)```", PAGE, re.DOTALL))
+GATEWAY = Path(__file__).parents[2] / "configs" / "gateway.yaml"
 BASE = """
 receivers: {otlp: {protocols: {grpc: {}}}}
 exporters: {nop: }
@@ -58,6 +61,19 @@ def service_of(name: str, folder: Path, ports: dict[str, int], issuer_url: str =
 
 def test_every_way_is_shown() -> None:
     assert set(SNIPPETS) == {"certificate", "bearer", "basic", "oidc", "pages", "times"}
+
+
+@pytest.mark.parametrize("name", ["oidc", "basic"])
+def test_another_way_in_over_the_gateway(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_TOKEN", "for-tests")
+    (tmp_path / "penstock_users").write_text("ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", encoding="utf-8")
+    snippet = SNIPPETS[name].replace("/run/secrets", str(tmp_path))
+    files = [str(GATEWAY), f"yaml:{snippet}"]
+    with pytest.raises(ConfigError, match='http::auth::authenticator: references extension "bearertokenauth"'):
+        examine(files).settings()
+    extension = {"oidc": "oidc", "basic": "basicauth"}[name]
+    settings = examine([*files, f"yaml:{OVER_GATEWAY['oidc'].replace('oidc', extension)}"]).settings()
+    assert {str(each) for each in settings.service.extensions} == {"health_check", extension}
 
 
 async def test_certificates(tmp_path: Path) -> None:
