@@ -21,7 +21,7 @@ _OK_BELOW: Final = 300
 
 
 class OtlpClient:
-    """Sends serialised export requests to one endpoint."""
+    """Sends serialised export requests to one endpoint, with its certificates as they are then."""
 
     def __init__(self, config: OtlpPush) -> None:
         """Read certificates; connect on first use.
@@ -31,12 +31,30 @@ class OtlpClient:
         """
         self._config = config
         self._shown = without_password(config.endpoint)
-        self._pems = [_read(path) for path in (config.certificate, config.client_key, config.client_certificate)]
+        self._tried = self._pems = self._read_all()
         self._tls = _client_tls(config) if config.endpoint.startswith("https:") else None
         self._timeout_s = config.timeout / 1000 or None
         self._headers = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._channel: Any = None
         self._session: Any = None
+
+    def _read_all(self) -> list[bytes | None]:
+        config = self._config
+        return [_read(path) for path in (config.certificate, config.client_key, config.client_certificate)]
+
+    async def _renew(self) -> None:
+        """Take over files that have changed; those that cannot be used, half written ones, change nothing."""
+        try:
+            found = self._read_all()
+            if found == self._tried:
+                return
+            self._tried = found
+            tls = _client_tls(self._config)
+        except StartError:
+            return
+        self._pems, self._tls = found, tls if self._tls is not None else None
+        await self.close()
+        self._channel = self._session = None
 
     async def send(self, signal: Signal, body: bytes) -> None:
         """Send one request.
@@ -44,6 +62,7 @@ class OtlpClient:
         Raises:
             Refused: the endpoint did not take it; the text says why, without payload.
         """
+        await self._renew()
         if self._config.protocol == "grpc":
             await self._send_grpc(signal, body)
         else:
@@ -69,7 +88,9 @@ class OtlpClient:
         address = urlsplit(self._config.endpoint)
         url = address._replace(path=address.path or f"/v1/{signal.value}").geturl()
         try:
-            async with self._session.post(url, data=body, headers=headers, ssl=self._tls or True) as answer:
+            async with self._session.post(
+                url, data=body, headers=headers, ssl=self._tls or True, allow_redirects=False
+            ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Refused(f"own telemetry: {type(error).__name__} at {without_password(url)}") from error

@@ -102,6 +102,51 @@ async def test_https_with_a_client_certificate_and_headers(certificates: Certifi
     assert headers["Content-Type"] == "application/x-protobuf"
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_certificates_that_change(certificates: Certificates, tmp_path: Path, protocol: Any) -> None:
+    (tmp_path / "other").mkdir()
+    other = Certificates(tmp_path / "other")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificates.server.configure_cert(tls)
+    certificates.authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    taken: list[Any] = []
+    server = _grpc_server(taken, certificates) if protocol == "grpc" else _http_server(taken, tls)
+    async with server as port:
+        config: Any = {"protocol": protocol, "endpoint": f"https://127.0.0.1:{port}", **other.keys(), "timeout": 60_000}
+        client = OtlpClient(OtlpPush(**config))
+        with pytest.raises(Refused):
+            await client.send(Signal.METRICS, BODY)
+        for name, file in certificates.files.items():
+            other.files[name].write_bytes(file.read_bytes())
+        await client.send(Signal.METRICS, BODY)
+        other.files["client_key"].write_text("half a key")
+        await client.send(Signal.METRICS, BODY)
+        other.files["client_key"].unlink()
+        await client.send(Signal.METRICS, BODY)
+        await client.close()
+    assert len(taken) == 3
+
+
+async def test_a_redirect_is_no_way_for_our_headers() -> None:
+    taken: list[tuple[str, dict[str, str]]] = []
+    async with _http_server(taken, None) as elsewhere:
+
+        async def answer(_: web.BaseRequest) -> web.Response:
+            return web.Response(status=307, headers={"Location": f"http://localhost:{elsewhere}/"})
+
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        config: Any = {"endpoint": f"http://127.0.0.1:{runner.addresses[0][1]}", "headers": {"X-Key": "secret"}}
+        client = OtlpClient(OtlpPush(**config))
+        with pytest.raises(Refused, match="answered 307"):
+            await client.send(Signal.METRICS, BODY)
+        await client.close()
+        await runner.cleanup()
+    assert not taken
+
+
 async def test_a_path_in_the_endpoint_is_used_as_it_is() -> None:
     taken: list[tuple[str, dict[str, str]]] = []
     async with _http_server(taken, None) as port:
