@@ -1,7 +1,7 @@
 """Every query of every dashboard has an answer: a real Prometheus scrapes collectors that are fed recordings.
 
-A gateway as it ships, with both overlays, takes what `penstock replay` sends, twice or more often; beside it two workers
-have an exporter that gives up, one whose queue is full, and one with a queue on disk.
+A gateway as it ships, with both overlays, takes what `penstock replay` sends, twice or more often; beside it two
+workers have an exporter that gives up, one whose queue is full, and one with a queue on disk.
 """
 
 from __future__ import annotations
@@ -193,8 +193,14 @@ def _seen(server: Prometheus, before: float) -> float:
     metric = "penstock_gen_ai_client_calls_total"
     calls = f"sum({metric})"
     settled = f"{calls} > {before} and {calls} == sum({metric} offset 2s)"
-    server.server.wait_until(lambda: bool(server.query(settled)), timeout_s=90)
-    return float(server.query(calls)[0]["value"][1])
+    rows: list[dict[str, Any]] = []
+
+    def is_settled() -> bool:
+        rows[:] = server.query(settled)
+        return bool(rows)
+
+    server.server.wait_until(is_settled, timeout_s=90)
+    return float(rows[0]["value"][1])
 
 
 @pytest.fixture
