@@ -14,28 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import grpc
 import pytest
 import yaml
 
 from pipeline.config import load
 from pipeline.service import Service
-from pipeline.testing import trace_request
 from tests.servers.oidc_issuer import Issuer, issuer, key
 from tests.servers.processes import free_ports
 from tests.support.certificates import Authority
+from tests.support.doors import RAW, TRANSPORT_REFUSED, Doors, read
 
 PORTS = ("otlp grpc", "otlp http", "prometheus", "health", "own metrics")
-METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-RAW = trace_request({"a": 1}).SerializeToString()
 # otto:secret, as htpasswd -s writes it.
 USERS = "otto:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
-TRANSPORT_REFUSED = "refused by TLS"
-
-
-def read(file: Path | str) -> bytes:
-    return Path(file).read_bytes()
 
 
 def write(file: Path | str, content: bytes) -> None:
@@ -43,56 +34,10 @@ def write(file: Path | str, content: bytes) -> None:
 
 
 @dataclass
-class Running:
-    """A service and how to knock at each of its ports."""
+class Running(Doors):
+    """The ports of a service of this process."""
 
     service: Service
-    authority: Authority
-    ports: dict[str, int]
-    is_tls: bool
-
-    async def knock(
-        self, port: str, headers: Mapping[str, str] | None = None, identity: dict[str, str] | None = None
-    ) -> str:
-        """What becomes of one request: `let in`, `refused`, `refused by TLS`, or `told to come back`.
-
-        gRPC has one status for the last two.
-        """
-        if port == "otlp grpc":
-            return await self._call(headers or {}, identity)
-        scheme, tls = "http", None
-        if self.is_tls:
-            scheme, tls = "https", self.authority.client_context(identity)
-        method, path = {"otlp http": ("POST", "/v1/traces"), "health": ("GET", "/")}.get(port, ("GET", "/metrics"))
-        sent = {"Content-Type": "application/x-protobuf"} | dict(headers or {})
-        data = RAW if method == "POST" else None
-        url = f"{scheme}://127.0.0.1:{self.ports[port]}{path}"
-        try:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.request(method, url, ssl=tls or True, data=data, headers=sent) as answer,
-            ):
-                await answer.read()
-                return {200: "let in", 401: "refused", 503: "told to come back"}[answer.status]
-        except (aiohttp.ClientError, ssl.SSLError, ConnectionError):
-            return TRANSPORT_REFUSED
-
-    async def _call(self, headers: Mapping[str, str], identity: dict[str, str] | None) -> str:
-        target = f"127.0.0.1:{self.ports['otlp grpc']}"
-        if self.is_tls:
-            own = (None, None) if identity is None else (read(identity["key_file"]), read(identity["cert_file"]))
-            trusted = read(self.authority.ca_file)
-            channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(trusted, *own))
-        else:
-            channel = grpc.aio.insecure_channel(target)
-        metadata = tuple((name.lower(), value) for name, value in headers.items())
-        async with channel:
-            try:
-                await channel.unary_unary(METHOD, None, None)(RAW, metadata=metadata, timeout=60)
-            except grpc.aio.AioRpcError as error:
-                codes = {grpc.StatusCode.UNAUTHENTICATED: "refused", grpc.StatusCode.UNAVAILABLE: TRANSPORT_REFUSED}
-                return codes[error.code()]
-        return "let in"
 
     async def metric(self, name: str, **labels: str) -> dict[str, float]:
         """The values of one own metric, by port."""
@@ -131,7 +76,7 @@ async def running(authority: Authority, extension: Mapping[str, Any] | None, tls
     service = Service(load([f"yaml:{yaml.safe_dump(config)}"]))
     await service.start()
     try:
-        yield Running(service, authority, ports, tls is not None)
+        yield Running(ports, authority, tls is not None, service)
     finally:
         await service.stop()
 

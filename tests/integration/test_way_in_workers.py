@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.integration.test_way_in import TRANSPORT_REFUSED, Running
 from tests.servers.collectors import penstock
 from tests.servers.processes import free_ports
 from tests.support.certificates import Authority
+from tests.support.doors import TRANSPORT_REFUSED, Doors
 
 SHARED = ("otlp grpc", "otlp http", "health")
 
@@ -38,14 +38,13 @@ async def test_workers_let_in_who_one_process_would(tmp_path: Path) -> None:
     ours, theirs = authority.issue("client"), Authority(tmp_path / "other").issue("client")
     right, wrong = ({"Authorization": f"Bearer {token}"} for token in ("right", "wrong"))
     with penstock(configuration(ports, tls), tmp_path, ports=list(ports.values()), workers=2):
-        outside: Any = None
-        knocking = Running(outside, authority, ports, is_tls=True)
+        doors = Doors(ports, authority, is_tls=True)
         # More than once: connections go to one worker or the other.
         for _ in range(4):
             for port in ports:
-                assert await knocking.knock(port, right) == TRANSPORT_REFUSED
-                assert await knocking.knock(port, right, theirs) == TRANSPORT_REFUSED
-                assert await knocking.knock(port, right, ours) == "let in"
+                assert await doors.knock(port, right) == TRANSPORT_REFUSED
+                assert await doors.knock(port, right, theirs) == TRANSPORT_REFUSED
+                assert await doors.knock(port, right, ours) == "let in"
             for port in SHARED:
-                assert await knocking.knock(port, wrong, ours) == "refused"
-                assert await knocking.knock(port, {}, ours) == "refused"
+                assert await doors.knock(port, wrong, ours) == "refused"
+                assert await doors.knock(port, {}, ours) == "refused"
