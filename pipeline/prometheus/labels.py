@@ -22,6 +22,8 @@ class BadLabel(ValueError):  # noqa: N818 - a finding, answered where it occurs
 def translate(attributes: Iterable[tuple[str, Value]], labels: dict[str, str], *, utf8: bool, prefix: str = "") -> None:
     """Add attributes to `labels`; where several keys become one label, their values are joined by `;` in key order.
 
+    `__name__` is the metric's, whatever an attribute of that name says.
+
     Raises:
         BadLabel: nothing of a key is left.
     """
@@ -30,6 +32,8 @@ def translate(attributes: Iterable[tuple[str, Value]], labels: dict[str, str], *
         name = label_name(prefix + key, utf8=utf8)
         if not name:
             raise BadLabel(key)
+        if name == "__name__":
+            continue
         if name in sources:
             first = sources[name] < key
             labels[name] = f"{labels[name]};{as_text(value)}" if first else f"{as_text(value)};{labels[name]}"

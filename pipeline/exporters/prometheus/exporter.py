@@ -36,6 +36,8 @@ _READERS: Final[dict[str, Any]] = {
     "exponential_histogram": ExponentialHistogram,
     "summary": Summary,
 }
+# Labels that lines of a kind have already: said twice, Prometheus would take nothing of the page.
+_OWN_LABELS: Final = {"histogram": "le", "exponential_histogram": "le", "summary": "quantile"}
 _UNSPECIFIED, _DELTA = 0, 1
 # A point costs about 15 us; the event loop is to be held for a few milliseconds at most.
 _POINTS_PER_TURN: Final = 256
@@ -170,7 +172,9 @@ class PrometheusExporter(Exporter):
     ) -> None:
         own: dict[str, str] = {}
         translate(point.attributes.items(), own, utf8=self._utf8)
-        labels = tuple(sorted((own | shared).items()))
+        own |= shared
+        own.pop(_OWN_LABELS.get(point.metric.kind, ""), None)
+        labels = tuple(sorted(own.items()))
         if point.pb.flags & _NO_RECORDED_VALUE:
             self._store.remove(name, labels)
             return
