@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from tests.servers.collectors import otelcol, penstock
 from tests.servers.lookup import find_program
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports
 from tests.servers.remote_write_relay import remote_write_relay
 
@@ -82,10 +82,7 @@ def _round(process: psutil.Process, otlp: int, relay: Any, bodies: list[bytes]) 
     relay.sent.clear()
     before = process.cpu_times()
     for body in bodies:
-        headers = {"Content-Type": "application/x-protobuf"}
-        urllib.request.urlopen(
-            urllib.request.Request(f"http://127.0.0.1:{otlp}/v1/metrics", data=body, headers=headers), timeout=60
-        ).close()
+        post(otlp, "metrics", body)
     while len(relay.sent) < len(bodies):
         time.sleep(0.01)
     after = process.cpu_times()
