@@ -12,7 +12,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -247,6 +247,11 @@ def _unanswered(fed: Fed) -> list[str]:
     return [f"{question}: {question.text}" for question in _of_prometheus() if not _told(fed.points(question))]
 
 
+def _everything_is_answered(fed: Fed) -> None:
+    assert _unanswered(fed) == []
+    assert _unseen(fed) == []
+
+
 def _nothing_is_divided_by_nothing(fed: Fed) -> None:
     assert [str(question) for question in _of_prometheus() if math.inf in fed.points(question)] == []
 
@@ -285,14 +290,28 @@ def _unseen(fed: Fed) -> list[str]:
 
 def test_every_panel_shows_something(tmp_path: Path, captures: Path) -> None:
     # One test, so that processes that run tests side by side do not start all of this each for itself.
+    assert len(_of_prometheus()) > 120
     with _fed(tmp_path, captures) as fed:
-        assert len(_of_prometheus()) > 120
-        assert _unanswered(fed) == []
-        assert _unseen(fed) == []
-        _nothing_is_divided_by_nothing(fed)
-        _what_a_legend_names_is_there(fed)
-        _every_variable_has_values(fed)
-        _a_choice_leaves_what_was_chosen(fed)
+        for check in (
+            _everything_is_answered,
+            _nothing_is_divided_by_nothing,
+            _what_a_legend_names_is_there,
+            _every_variable_has_values,
+            _a_choice_leaves_what_was_chosen,
+        ):
+            _in_the_end(check, fed)
+
+
+def _in_the_end(check: Callable[[Fed], None], fed: Fed) -> None:
+    """A scrape that a busy machine misses ends all series until the next one."""
+    deadline_s = time.monotonic() + 60
+    while True:
+        try:
+            return check(fed)
+        except AssertionError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(1)
 
 
 def test_every_trace_ql_finds_traces(tmp_path: Path, captures: Path) -> None:
