@@ -22,6 +22,7 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 MAX_ANSWER_BYTES: Final = 64 * 1024
 
+_LONGEST_WAIT_S: Final = 3600.0
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})
 _THROTTLING: Final = frozenset({429, 503})
 # Statuses that one bad item, or the size of the request, can cause; the others are about who we are or where we send.
@@ -66,7 +67,15 @@ def error_of_answer(status: int, headers: Mapping[str, str], answer: bytes, cloc
 
 
 def retry_after_s(value: str | None, clock: Clock) -> float | None:
-    """Seconds of a Retry-After header: a number of them or a date (RFC 9110, section 10.2.3)."""
+    """Seconds of a Retry-After header: a number of them or a date (RFC 9110, section 10.2.3); an hour at most.
+
+    A queue on disk keeps data for ever: one answer with a wrong date is not to stop it for years.
+    """
+    wait_s = _wished_s(value, clock)
+    return None if wait_s is None else min(wait_s, _LONGEST_WAIT_S)
+
+
+def _wished_s(value: str | None, clock: Clock) -> float | None:
     if value is None:
         return None
     if value.strip().isdecimal():

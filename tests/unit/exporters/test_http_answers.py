@@ -18,6 +18,11 @@ def test_seconds(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value, FakeClock()) == seconds
 
 
+@pytest.mark.parametrize("value", ["86400", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_answer_stops_a_queue_for_longer_than_an_hour(value: str) -> None:
+    assert retry_after_s(value, FakeClock()) == 3600
+
+
 @pytest.mark.parametrize(("ahead_s", "seconds"), [(90, 90), (-90, 0)])
 def test_a_date_is_as_far_ahead_as_the_clock_says(ahead_s: int, seconds: float) -> None:
     clock = FakeClock()
