@@ -19,6 +19,7 @@ from pipeline.testing import trace_request
 from tests.servers.backend import Backend, otlp_backend
 from tests.servers.collectors import ROOT, penstock_command
 from tests.servers.helm import GATEWAY, SIDECAR, Manifests, render
+from tests.servers.otlp import post
 from tests.servers.processes import Server, free_ports, listening, running
 
 pytestmark = pytest.mark.server
@@ -36,7 +37,7 @@ class Pod:
 
     def get(self, port: int, path: str = "/") -> str:
         """A page of it."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -86,12 +87,9 @@ def gateway(gateway_manifests: Manifests, backend: Backend, tmp_path_factory: py
 
 def send(port: int, body: bytes, backend: Backend) -> bytes:
     """Send one request; what arrives of it."""
-    headers = {"content-type": "application/x-protobuf"}
-    with urllib.request.urlopen(
-        urllib.request.Request(f"http://127.0.0.1:{port}/v1/traces", body, headers), timeout=60
-    ):
-        (arrived,) = backend.wait("traces", lambda bodies: len(bodies) == 1, timeout_s=60)
-        return arrived
+    post(port, "traces", body)
+    (arrived,) = backend.wait("traces", lambda bodies: len(bodies) == 1, timeout_s=60)
+    return arrived
 
 
 def replay(manifests: Manifests, sidecar: Pod) -> None:

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from pipeline.testing import trace_request
 from tests.integration.systemd import sandbox
 from tests.servers.collectors import ROOT, penstock_command
 from tests.servers.ledger import series
+from tests.servers.otlp import post
 from tests.servers.processes import free_ports, running
 
 UNIT: Final = ROOT / "deploy/systemd/penstock.service"
@@ -107,8 +107,5 @@ def test_it_runs_everything_under_the_filters(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_TOKEN": "for-tests"}
     with running(command, tmp_path / "log", ready=lambda server: "Everything is ready." in server.log(), env=env):
         body = trace_request({"gen_ai.prompt": "write to jane.doe@corp.example.com"}).SerializeToString()
-        headers = {"content-type": "application/x-protobuf", "authorization": "Bearer for-tests"}
-        request = urllib.request.Request(f"http://127.0.0.1:{http}/v1/traces", body, headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 200
+        post(http, "traces", body, {"authorization": "Bearer for-tests"})
         assert series(own, "penstock_redaction_values_total") == 1
