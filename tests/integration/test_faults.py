@@ -136,9 +136,9 @@ def test_a_burst_into_a_small_limit_is_refused_and_intake_resumes(tmp_path: Path
         assert refused > 0
         assert taken > 0
         arrived.up()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not clients[0].send():
-            assert time.monotonic() < deadline, "intake did not resume within 5 s"
+            assert time.monotonic() < deadline, "intake did not resume within a minute"
             time.sleep(0.05)
         wait_for(arrived, set().union(*(client.acknowledged for client in clients)))
         for client in clients:
