@@ -16,6 +16,8 @@ from pipeline.exporters.http_backend import Answer
 from pipeline.exporters.otlp_answers import clip
 
 _TOO_MANY: Final = 429
+# So a Prometheus answers that takes no remote write.
+_NOT_FOUND: Final = 404
 # Statuses that some of the samples, or the size of the request, can cause.
 _DIVISIBLE: Final = frozenset({400, 413, 422})
 # What Prometheus says of samples (storage/interface.go, model/histogram, tsdb/head.go), in some releases with status
@@ -58,6 +60,8 @@ def error_of(answer: Answer, clock: Clock) -> DeliveryError | None:
         return Refused(message, code=code, said=said, retry_after_s=wait_s)
     if 300 <= status < 400:
         message += "; redirects are not followed, set the endpoint to where it leads"
+    if status == _NOT_FOUND:
+        message += "; is the path right, and does Prometheus run with --web.enable-remote-write-receiver?"
     divisible = status in _DIVISIBLE or status >= 500
     code = Code.INVALID_ARGUMENT if divisible else Code.UNKNOWN
     return RejectedSamples(message, reason or f"http_{status}", code=code, said=said, divisible=divisible)

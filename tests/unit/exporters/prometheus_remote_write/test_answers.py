@@ -65,6 +65,7 @@ async def test_these_never(status: int) -> None:
     assert not error.divisible
     assert str(error).startswith(f"backend answered HTTP {status}")
     assert "secret" not in str(error)
+    assert ("--web.enable-remote-write-receiver" in str(error)) is (status == 404)
 
 
 @pytest.mark.parametrize(

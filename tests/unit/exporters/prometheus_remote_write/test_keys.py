@@ -149,6 +149,11 @@ def test_the_collectors_queue_key_is_our_queue() -> None:
     assert delivery_of(Config(endpoint=URL, remote_write_queue={"enabled": False}))[1] is None
 
 
+def test_retries_begin_soon_whichever_key_is_written() -> None:
+    retry = Config(endpoint=URL, retry_on_failure={"max_elapsed_time": "1h"}).retry_on_failure
+    assert (retry.initial_interval, retry.max_interval, retry.max_elapsed_time) == (0.05, 30.0, 3600.0)
+
+
 def test_our_queue_key_takes_its_place() -> None:
     _, queue, _ = delivery_of(Config(endpoint=URL, sending_queue={"queue_size": 9, "sizer": "items"}))
     assert queue is not None
