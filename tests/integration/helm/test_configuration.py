@@ -62,7 +62,8 @@ def test_it_is_what_ships_and_a_known_rest(preset: str, overlays: tuple[str, ...
 
     added = {"service/telemetry", "service/drain_timeout"}
     if preset.startswith("gateway"):
-        added.add("receivers/otlp/protocols/grpc/keepalive")
+        age = "receivers/otlp/protocols/grpc/keepalive/server_parameters/max_connection_age"
+        added |= {age, f"{age}_grace"}
     if preset == "sidecar":
         added |= {"extensions/health_check", "processors/resource\\pod"}
         added |= {f"service/pipelines/{pipeline}/processors" for pipeline in ("traces", "logs")}
