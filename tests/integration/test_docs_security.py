@@ -12,7 +12,10 @@ import grpc
 import pytest
 
 from pipeline.config.loading import examine
+from pipeline.config.service import MetricsTelemetry
 from pipeline.errors import ConfigError
+from pipeline.extensions.health_check import HealthCheck
+from pipeline.receivers.otlp import OtlpReceiver
 from pipeline.service import Service
 from pipeline.testing import trace_request
 from tests.servers.oidc_issuer import issuer
@@ -74,6 +77,18 @@ def test_another_way_in_over_the_gateway(name: str, tmp_path: Path, monkeypatch:
     extension = {"oidc": "oidc", "basic": "basicauth"}[name]
     settings = examine([*files, f"yaml:{OVER_GATEWAY['oidc'].replace('oidc', extension)}"]).settings()
     assert {str(each) for each in settings.service.extensions} == {"health_check", extension}
+
+
+def test_the_ports_are_those_of_the_defaults() -> None:
+    rows = re.findall(r"^\| (\d+|none) \| ([a-z]+)[^|]* \|", PAGE, re.MULTILINE)
+    otlp = OtlpReceiver.Config.model_validate({"protocols": {"grpc": {}, "http": {}}}).protocols
+    assert otlp.grpc is not None
+    assert otlp.http is not None
+    (own,) = MetricsTelemetry().readers
+    assert own.pull is not None
+    page = own.pull.exporter.prometheus
+    defaults = [otlp.grpc.endpoint, otlp.http.endpoint, f"{page.host}:{page.port}", HealthCheck.Config().endpoint]
+    assert [f"{host}:{port}" for port, host in rows] == [*defaults, "must:none"]
 
 
 async def test_certificates(tmp_path: Path) -> None:
