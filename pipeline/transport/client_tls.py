@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pipeline.config import ConfigModel, Duration, InvalidKey, Secret, refused
 from pipeline.config.server import TlsVersion
 from pipeline.errors import StartError
+from pipeline.transport.network_errors import why
 from pipeline.transport.private_file import load_identity
 from pipeline.transport.tls_versions import limit_versions
 
@@ -83,7 +84,9 @@ def ssl_context(tls: ClientTls) -> ssl.SSLContext:
             context.load_verify_locations(cadata=ca.decode())
         _load_own_certificate(context, tls)
     except (ssl.SSLError, ValueError) as error:
-        raise StartError(f"tls: certificates or key cannot be used: {type(error).__name__}") from None
+        named = ", ".join(filter(None, (tls.ca_file, tls.cert_file, tls.key_file)))
+        files = f" ({named})" if named else ""
+        raise StartError(f"tls: certificates or key cannot be used{files}: {why(error)}") from None
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.transport.certificates import CertificateNews
+from pipeline.transport.network_errors import why
 from pipeline.transport.private_file import load_identity
 from pipeline.transport.tls_versions import limit_versions
 
@@ -143,6 +144,12 @@ def port_context(
     return ssl_context(tls, protocol=protocol, news=CertificateNews.of(host, "server", endpoint=endpoint))
 
 
+def _files(tls: ServerTls) -> str:
+    """Names of the files in question, for an error; nothing where all is text."""
+    named = (tls.cert_file, tls.key_file, tls.client_ca_file)
+    return f" ({', '.join(filter(None, named))})" if any(named) else ""
+
+
 def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols([protocol])
@@ -156,5 +163,5 @@ def _context(tls: ServerTls, protocol: str, cert: bytes, key: bytes, client_ca: 
             context.options |= ssl.OP_NO_TICKET
             context.num_tickets = 0
     except (ssl.SSLError, ValueError) as error:
-        raise StartError(f"tls: certificate or key cannot be used: {type(error).__name__}") from None
+        raise StartError(f"tls: certificate or key cannot be used{_files(tls)}: {why(error)}") from None
     return context

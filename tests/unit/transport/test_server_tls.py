@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.config.server import ServerTls
 from pipeline.errors import StartError
 from pipeline.signals import Signal
 from pipeline.testing import CollectingSink, trace_request
+from pipeline.transport.client_tls import ClientTls
+from pipeline.transport.client_tls import ssl_context as client_context
 from pipeline.transport.server_tls import ssl_context
 from tests.support.certificates import Authority
 from tests.unit.receivers.otlp.running import PROTOBUF, Running, grpc_call, running
@@ -227,3 +230,16 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: str | None) -> None:
     message = "cannot read" if content is None else "cannot be used"
     with pytest.raises(StartError, match=message):
         ssl_context(ServerTls.model_validate(config))
+
+
+def test_an_error_names_the_files_of_two_pairs_and_the_reason(authority: Authority) -> None:
+    server, client = authority.issue("server"), authority.issue("client")
+    mixed = {"cert_file": str(server["cert_file"]), "key_file": str(client["key_file"])}
+    reason = rf" \({re.escape(mixed['cert_file'])}, {re.escape(mixed['key_file'])}\): TLS: key values mismatch$"
+    with pytest.raises(StartError, match=reason):
+        ssl_context(ServerTls(**mixed), protocol="h2")
+    with pytest.raises(StartError, match=reason):
+        client_context(ClientTls(**mixed))
+    texts = {"cert_pem": _content(server["cert_file"]).decode(), "key_pem": _content(client["key_file"]).decode()}
+    with pytest.raises(StartError, match=r"cannot be used: TLS: key values mismatch$"):
+        client_context(ClientTls(**texts))
