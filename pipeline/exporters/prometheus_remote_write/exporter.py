@@ -126,8 +126,13 @@ class PrometheusRemoteWriteExporter(Exporter):
         self._sent_requests.inc()
         try:
             answer = await self._backend.post(self.config.endpoint, body)
-        except Refused as error:
+        except DeliveryError as error:
             return error
+        except OSError as error:
+            # Out of a group of requests it would not be seen for what it is.
+            return Refused(f"network error: {type(error).__name__}", code=Code.UNAVAILABLE)
+        except MemoryError:
+            return Refused("out of memory", code=Code.RESOURCE_EXHAUSTED)
         return error_of(answer, self.host.clock)
 
     def _tell(self, work: Work) -> None:

@@ -84,6 +84,21 @@ async def test_a_backend_that_is_away_is_asked_again() -> None:
             await exporter.export(Request().gauge("m", 1).batch())
 
 
+@pytest.mark.parametrize("error", [OSError(5, "disk"), MemoryError(), Refused("no token yet")])
+async def test_what_goes_wrong_here_before_a_request_is_sent_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a token that cannot be read now, say."""
+
+    async def raising(_url: str, _body: bytes) -> None:
+        raise error
+
+    async with exporter_to("http://127.0.0.1:1") as exporter:
+        monkeypatch.setattr(exporter._backend, "post", raising)
+        with pytest.raises(Refused):
+            await exporter.export(Request().gauge("m", 1).batch())
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
