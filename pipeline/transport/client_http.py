@@ -90,7 +90,7 @@ def check_url(url: str, key: str) -> None:
     except ValueError:
         valid = False
     if not valid:
-        raise InvalidKey(f'invalid URL "{without_password(url)}": write for example http://localhost:4318', key)
+        raise InvalidKey(f'invalid URL "{without_password(url)}": write http:// or https://, then the host', key)
 
 
 def open_session(config: HttpClient) -> aiohttp.ClientSession:

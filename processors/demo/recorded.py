@@ -38,7 +38,9 @@ def recorded(paths: Sequence[Path]) -> list[Recorded]:
 def _checked(path: Path) -> Iterable[Batch]:
     try:
         return list(_of_folder(path) if path.is_dir() else _of_file(path))
-    except (OSError, ValueError, Rejected) as error:
+    except OSError as error:
+        raise PenstockError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, Rejected) as error:
         raise PenstockError(f"{path}: {error}") from None
 
 

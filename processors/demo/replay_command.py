@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -77,9 +78,13 @@ def _parser() -> Parser:
 
 
 def _rate(text: str) -> float:
-    if (rate := float(text)) > 0:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if 0 < rate < math.inf:
         return rate
-    raise argparse.ArgumentTypeError("more than 0 is needed")
+    raise argparse.ArgumentTypeError(f'"{text}" is no number of spans above 0')
 
 
 def _duration(text: str) -> float:

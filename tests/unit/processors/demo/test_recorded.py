@@ -58,3 +58,8 @@ def test_what_cannot_be_sent_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(PenstockError, match=r"missing.json|broken.json|no spans|folder"):
         recorded([tmp_path / name])
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(PenstockError, match=r"missing.json: No such file or directory$"):
+        recorded([tmp_path / "missing.json"])

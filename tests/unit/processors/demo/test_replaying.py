@@ -188,4 +188,6 @@ def test_wrong_arguments(arguments: list[str], file: str, capsys: Capture) -> No
     with pytest.raises(SystemExit) as ended:
         main(["replay", file, *arguments])
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: ")
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert "_" not in said
