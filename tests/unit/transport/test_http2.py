@@ -422,7 +422,7 @@ class _NoSocket:
     def abort(self) -> None:
         """Nothing."""
 
-    close = abort
+    close = pause_reading = resume_reading = abort
 
     def is_closing(self) -> bool:
         return False

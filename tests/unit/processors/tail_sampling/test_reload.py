@@ -45,7 +45,8 @@ async def send(service: Service, batch: Batch) -> None:
 
 def kept(folder: Path) -> dict[int, int]:
     found: dict[int, int] = {}
-    for line in (folder / "out.json").read_text(encoding="utf-8").splitlines():
+    whole, _, _being_written = (folder / "out.json").read_text(encoding="utf-8").rpartition("\n")
+    for line in whole.splitlines():
         request: dict[str, Any] = json.loads(line)
         for group in request["resourceSpans"]:
             for span in group["scopeSpans"][0]["spans"]:
