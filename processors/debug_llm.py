@@ -23,6 +23,8 @@ _TOKENS: Final = (
     ("reasoning", "gen_ai.usage.reasoning.output_tokens"),
 )
 _MAX_MESSAGES: Final = 50
+_LEAST_SHOWN_USD: Final = 1e-6
+"""Below this six decimals show nothing."""
 
 
 def view(span: Span) -> list[str] | None:
@@ -52,7 +54,8 @@ def _figures(span: Span) -> Iterator[str]:
         yield f"tokens: {', '.join(tokens)}"
     cost = attributes.get("penstock.cost.usd")
     if isinstance(cost, float | int):
-        yield f"cost: ${cost:.6f} ({_as_text(attributes.get('penstock.cost.quality', 'unknown'))})"
+        usd = f"{cost:.6f}" if not 0 < abs(cost) < _LEAST_SHOWN_USD else f"{cost:.1e}"
+        yield f"cost: ${usd} ({_as_text(attributes.get('penstock.cost.quality', 'unknown'))})"
     elif "penstock.cost.unpriced" in attributes:
         yield f"cost: unknown ({_as_text(attributes['penstock.cost.unpriced'])})"
     times = list(_times(span))

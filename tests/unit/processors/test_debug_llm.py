@@ -57,6 +57,8 @@ def test_tokens_cost_and_times() -> None:
 
 
 def test_a_call_without_a_price_says_why() -> None:
+    assert "cost: $2.8e-07 (exact)" in (_view(penstock__cost__usd=2.8e-7, penstock__cost__quality="exact") or [])
+    assert "cost: $0.000000 (exact)" in (_view(penstock__cost__usd=0.0, penstock__cost__quality="exact") or [])
     assert "cost: unknown (unknown_model)" in (_view(penstock__cost__unpriced="unknown_model") or [])
 
 
