@@ -14,6 +14,7 @@ import orjson
 from pipeline.errors import StartError
 from pipeline.extensions.oidc.config import Provider
 from pipeline.extensions.oidc.keys import ALGORITHMS, BadKeys, Key, read_keys
+from pipeline.transport.network_errors import why
 
 if TYPE_CHECKING:
     import aiohttp
@@ -116,7 +117,7 @@ class Issuer:
                     raise KeysUnavailable(f"{url} answered {answer.status}")
                 body = await _read(answer.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise KeysUnavailable(f"{url}: {type(error).__name__}") from None
+            raise KeysUnavailable(f"{url}: {why(error)}") from None
         if len(body) > _MAX_BYTES:
             raise KeysUnavailable(f"{url}: more than {_MAX_BYTES} bytes")
         return body

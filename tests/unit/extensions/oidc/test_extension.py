@@ -386,7 +386,7 @@ async def test_https_with_a_ca_of_its_own(tmp_path: Path) -> None:
     async with issuer(context_) as one:
         async with running(one, issuer_ca_path=str(ca_file)) as extension:
             assert await subject(extension, one.token()) == "team-a"
-        with pytest.raises(StartError, match=r"failed to create OIDC provider .*: Client"):
+        with pytest.raises(StartError, match=r"failed to create OIDC provider .*: the certificate is not accepted"):
             async with running(one):
                 pass
 
@@ -430,7 +430,9 @@ async def test_issuers_that_cannot_be_used(known: Issuer, spoil: Callable[[Issue
 
 
 async def test_an_issuer_that_is_not_there() -> None:
-    with pytest.raises(StartError, match='oidc: failed to create OIDC provider for "http://localhost:1"'):
+    with pytest.raises(
+        StartError, match=r'failed to create OIDC provider for "http://localhost:1": .*: connection refused'
+    ):
         async with running(Issuer("http://localhost:1")):
             pass
 
