@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from math import inf
 from operator import itemgetter
 
@@ -18,11 +18,11 @@ class Unfit(ValueError):  # noqa: N818 - a finding, answered where it occurs
 class Series:
     """Samples of one series, as a field of a request."""
 
-    __slots__ = ("_exemplars", "_labels", "encoded", "samples")
+    __slots__ = ("_exemplars", "encoded", "labels", "samples")
 
     def __init__(self, labels: bytes, samples: list[bytes], exemplars: bytes = b"") -> None:
         """`samples` in the order of their times; exemplars go with the earlier ones where they are parted."""
-        self._labels = labels
+        self.labels = labels
         self._exemplars = exemplars
         self.samples = samples
         body = labels + (samples[0] if len(samples) == 1 else b"".join(samples)) + exemplars
@@ -32,7 +32,7 @@ class Series:
         """The earlier half of the samples, and the later one."""
         middle = len(self.samples) // 2
         earlier, later = self.samples[:middle], self.samples[middle:]
-        return Series(self._labels, earlier, self._exemplars), Series(self._labels, later)
+        return Series(self.labels, earlier, self._exemplars), Series(self.labels, later)
 
 
 class Metadata(Series):
@@ -42,6 +42,7 @@ class Metadata(Series):
 
     def __init__(self, encoded: bytes) -> None:
         """Take fields of a request."""
+        self.labels = b""
         self.samples = []
         self.encoded = encoded
 
@@ -93,20 +94,23 @@ class Collected:
             self.stamps[time] = stamp
         return stamp
 
-    def requests(self, max_bytes: int) -> Iterator[list[Series]]:
-        """The series of each request, of at most `max_bytes` unless one series is larger; metadata come last."""
-        request: list[Series] = []
-        size = 0
-        for series in self._series():
-            length = len(series.encoded)
-            if request and size + length > max_bytes:
-                yield request
-                request, size = [], 0
-            request.append(series)
-            size += length
-        if request:
-            yield request
+    def requests(self, max_bytes: int, suspects: Container[object] = ()) -> Iterator[list[Series]]:
+        """The series of each request, of at most `max_bytes` unless one series is larger; metadata come last.
+
+        Series whose labels are `suspects` have requests of their own, which the others do not share the fate of.
+        """
+        apart: list[Series] = []
+        yield from _packed(self._others(suspects, apart) if suspects else self._series(), max_bytes)
+        yield from _packed(apart, max_bytes)
+        if self.series:
             yield from self._metadata(max_bytes)
+
+    def _others(self, suspects: Container[object], apart: list[Series]) -> Iterator[Series]:
+        for series in self._series():
+            if series.labels in suspects:
+                apart.append(series)
+            else:
+                yield series
 
     def _series(self) -> Iterator[Series]:
         exemplars = self.exemplars
@@ -139,3 +143,17 @@ class Collected:
             size += len(encoded)
         if fields:
             yield [Metadata(b"".join(fields))]
+
+
+def _packed(found: Iterable[Series], max_bytes: int) -> Iterator[list[Series]]:
+    request: list[Series] = []
+    size = 0
+    for series in found:
+        length = len(series.encoded)
+        if request and size + length > max_bytes:
+            yield request
+            request, size = [], 0
+        request.append(series)
+        size += length
+    if request:
+        yield request

@@ -15,7 +15,7 @@ from pipeline.exporters.prometheus_remote_write.answers import error_of
 from pipeline.exporters.prometheus_remote_write.collected import Collected
 from pipeline.exporters.prometheus_remote_write.config import RemoteWriteConfig
 from pipeline.exporters.prometheus_remote_write.translation import Translator
-from pipeline.exporters.prometheus_remote_write.work import Work
+from pipeline.exporters.prometheus_remote_write.work import Suspects, Work
 from pipeline.prometheus.drops import Drops
 from pipeline.signals import Batch, Signal
 
@@ -57,6 +57,7 @@ class PrometheusRemoteWriteExporter(Exporter):
         self._translator = Translator(config, self._drops, host.clock)
         self._translating = asyncio.Lock()
         self._works: WeakKeyDictionary[Batch, asyncio.Task[Work]] = WeakKeyDictionary()
+        self._suspects = Suspects()
         meter = host.meter
         self._sent_requests = meter.counter(
             "otelcol_exporter_prometheusremotewrite_sent_batches", "Requests sent to the backend, answered or not."
@@ -115,8 +116,9 @@ class PrometheusRemoteWriteExporter(Exporter):
                     await asyncio.sleep(0)
         except DecodeError:
             raise Rejected("malformed protobuf", code=Code.INVALID_ARGUMENT, divisible=True) from None
-        requests = collected.requests(self.config.request_bytes)
-        work = Work(requests if len(collected.series) < _MANY_SERIES else await asyncio.to_thread(list, requests))
+        requests = collected.requests(self.config.request_bytes, self._suspects)
+        is_large = len(collected.series) >= _MANY_SERIES
+        work = Work(await asyncio.to_thread(list, requests) if is_large else requests, self._suspects)
         self._translated.inc(len(collected.series))
         if collected.duplicates:
             self._drops.drop("", "same_labels", collected.duplicates)

@@ -14,6 +14,9 @@ from pipeline.exporters.prometheus_remote_write.collected import Series
 
 # Of a series, one more sample in so many that were rejected one after the other is given up without being asked about.
 _TRIES: Final = 32
+_MAX_SUSPECTS: Final = 20_000
+# A series that was rejected so many times in a row has it from its sender.
+_STRIKES: Final = 3
 
 Post = Callable[[bytes], Awaitable[DeliveryError | None]]
 
@@ -61,7 +64,7 @@ class Request(Pieces[Series]):
             elif error is None:
                 self.arrived(piece)
             if error is None:
-                work.arrived += _samples(piece)
+                work.took(piece)
                 self._lost_in_a_row = 0
             else:
                 self._reject(piece, error, work, is_part=part is not None)
@@ -92,6 +95,35 @@ def _samples(piece: Iterable[Series]) -> int:
     return sum(len(series.samples) for series in piece)
 
 
+class Suspects:
+    """Series that were rejected batch after batch, by their labels: as where two senders have the same ones."""
+
+    def __init__(self) -> None:
+        """Nobody is suspected."""
+        self._strikes: dict[bytes, int] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything was rejected of late."""
+        return bool(self._strikes)
+
+    def __contains__(self, labels: object) -> bool:
+        """Whether a series is suspected."""
+        return isinstance(labels, bytes) and self._strikes.get(labels, 0) >= _STRIKES
+
+    def rejected(self, piece: Iterable[Series]) -> None:
+        """The backend did not take these."""
+        if len(self._strikes) > _MAX_SUSPECTS:
+            self._strikes.clear()
+        for series in piece:
+            self._strikes[series.labels] = self._strikes.get(series.labels, 0) + 1
+
+    def took(self, piece: Iterable[Series]) -> None:
+        """The backend took these."""
+        if self._strikes:
+            for series in piece:
+                self._strikes.pop(series.labels, None)
+
+
 class Work:
     """The requests of one batch.
 
@@ -100,17 +132,25 @@ class Work:
         rejected: samples that it will never take, by reason.
     """
 
-    def __init__(self, requests: Iterable[list[Series]]) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, requests: Iterable[list[Series]], suspects: Suspects) -> None:
+        """Nothing is sent yet; `suspects` is told what is taken and what not."""
+        self._suspects = suspects
         self._requests = [Request(series) for series in requests]
         self.arrived = 0
         self.rejected: Counter[str] = Counter()
         self.error: DeliveryError | None = None
 
-    def give_up(self, series: Iterable[Series], error: DeliveryError) -> None:
+    def took(self, piece: Iterable[Series]) -> None:
+        """The backend has these."""
+        self.arrived += _samples(piece)
+        self._suspects.took(piece)
+
+    def give_up(self, piece: Iterable[Series], error: DeliveryError) -> None:
         """The backend will never take these."""
+        if isinstance(error, RejectedSamples) and error.divisible:
+            self._suspects.rejected(piece)
         reason = error.reason if isinstance(error, RejectedSamples) else "internal"
-        self.rejected[reason] += _samples(series)
+        self.rejected[reason] += _samples(piece)
         self.error = error
 
     async def send(self, post: Post, parallel: int) -> Refused | None:

@@ -183,6 +183,27 @@ async def test_what_is_given_up_with_others_is_a_small_part_of_what_was_rejected
     assert len(server.bodies) < 500
 
 
+async def test_what_is_rejected_again_and_again_goes_apart_from_the_others() -> None:
+    """Two senders with the same labels: of each batch, the same half is too late. Then one of them ends."""
+    bad = {f"m{index}" for index in range(0, 400, 2)}
+    rejecting = True
+
+    async def answer(raw: bytes, _request: web.Request) -> web.Response:
+        is_bad = rejecting and any(name_of(series) in bad for series in decoded(raw).timeseries)
+        return web.Response(status=400 if is_bad else 204, body=b"out of order sample" if is_bad else b"")
+
+    asked: list[int] = []
+    async with http_server(answer) as server, exporter_to(server.url) as exporter:
+        for step in range(7):
+            rejecting = step < 5
+            before = len(server.bodies)
+            await exporter.export(many(400).batch())
+            asked.append(len(server.bodies) - before)
+    assert min(asked[:3]) > 400
+    assert max(asked[3:5]) < 200
+    assert asked[5:] == [2, 1]
+
+
 async def test_rejected_samples_are_counted_also_where_the_rest_is_cut_short() -> None:
     host, came, over = new_host(), asyncio.Event(), asyncio.Event()
 
