@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -178,17 +178,28 @@ def _power(exponent: int) -> float:
 
 
 def _by_exponent(buckets: Any, scale: int, *, upper: int) -> Mapping[int, int]:
-    # At the coarsest scale that differs from its neighbours one bucket holds every double above 1.
-    coarser = min(-scale, _COARSEST)
-    shift: Callable[[int], int] = (
-        (lambda index: (index >> scale) + upper) if scale >= 0 else (lambda index: (index + upper) << coarser)
-    )
     counts: dict[int, int] = {}
-    for index, count in enumerate(buckets.bucket_counts, buckets.offset):
+    found = _of_fine(buckets, scale, upper) if scale >= 0 else _of_coarse(buckets, -scale, upper)
+    for at, count in found:
         if count:
-            exponent = min(max(shift(index), _MIN_EXPONENT), _MAX_EXPONENT + upper)
+            exponent = min(max(at, _MIN_EXPONENT), _MAX_EXPONENT + upper)
             counts[exponent] = counts.get(exponent, 0) + count
     return counts
+
+
+def _of_fine(buckets: Any, scale: int, upper: int) -> Iterator[tuple[int, int]]:
+    """Exponents and the sums of the buckets that lie inside one of scale 0."""
+    offset, found = buckets.offset, buckets.bucket_counts[:]
+    for whole in range(offset >> scale, ((offset + len(found) - 1) >> scale) + 1):
+        begin = max(0, (whole << scale) - offset)
+        yield whole + upper, sum(found[begin : ((whole + 1) << scale) - offset])
+
+
+def _of_coarse(buckets: Any, coarser: int, upper: int) -> Iterator[tuple[int, int]]:
+    # At the coarsest scale that differs from its neighbours one bucket holds every double above 1.
+    coarser = min(coarser, _COARSEST)
+    for index, count in enumerate(buckets.bucket_counts, buckets.offset):
+        yield (index + upper) << coarser, count
 
 
 @dataclass(frozen=True, slots=True)
