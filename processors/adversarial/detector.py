@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.lots import lots
 from processors.adversarial.excerpts import MAX_CHARACTERS, MAX_LOT, Excerpt, excerpts, pieces
 from processors.adversarial.features.block import GAP
-from processors.adversarial.lots import lots
 from processors.adversarial.model.model import ATTACK, SUSPECT, Model, Scored, score_of
 from processors.adversarial.model.weights import PATH, Weights
 from processors.adversarial.priors import Priors, Proof

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from pipeline.lots import lots
 from processors.adversarial.alarms import admitted, counts
 from processors.adversarial.lanes import Known, Lane
-from processors.adversarial.lots import lots
 from processors.adversarial.telemetry import Series, Telemetry
 from processors.adversarial.verdict import Label, Origin, Part, Verdict
 

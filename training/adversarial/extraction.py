@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.lots import lots
 from processors.adversarial.features import measures, ngrams, sequences
 from processors.adversarial.features.block import GAP, Tables
 from processors.adversarial.features.concepts import Lexicon
-from processors.adversarial.lots import lots
 from processors.adversarial.model.examination import Examination
 from processors.adversarial.text.reading import read
 from processors.adversarial.text.view import PLAIN, Reading, View

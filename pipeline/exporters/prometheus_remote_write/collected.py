@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from math import inf
 from operator import itemgetter
 
 from pipeline.exporters.prometheus_remote_write.encoding import Stamp, varint
+from pipeline.lots import lots
 
 Timed = list[tuple[int, bytes]]
 
@@ -100,8 +101,8 @@ class Collected:
         Series whose labels are `suspects` have requests of their own, which the others do not share the fate of.
         """
         apart: list[Series] = []
-        yield from _packed(self._others(suspects, apart) if suspects else self._series(), max_bytes)
-        yield from _packed(apart, max_bytes)
+        yield from lots(self._others(suspects, apart) if suspects else self._series(), _encoded_bytes, max_bytes)
+        yield from lots(apart, _encoded_bytes, max_bytes)
         if self.series:
             yield from self._metadata(max_bytes)
 
@@ -133,27 +134,9 @@ class Collected:
         return kept
 
     def _metadata(self, max_bytes: int) -> Iterator[list[Series]]:
-        fields: list[bytes] = []
-        size = 0
-        for encoded in self.metadata.values():
-            if fields and size + len(encoded) > max_bytes:
-                yield [Metadata(b"".join(fields))]
-                fields, size = [], 0
-            fields.append(encoded)
-            size += len(encoded)
-        if fields:
-            yield [Metadata(b"".join(fields))]
+        for encoded in lots(self.metadata.values(), len, max_bytes):
+            yield [Metadata(b"".join(encoded))]
 
 
-def _packed(found: Iterable[Series], max_bytes: int) -> Iterator[list[Series]]:
-    request: list[Series] = []
-    size = 0
-    for series in found:
-        length = len(series.encoded)
-        if request and size + length > max_bytes:
-            yield request
-            request, size = [], 0
-        request.append(series)
-        size += length
-    if request:
-        yield request
+def _encoded_bytes(series: Series) -> int:
+    return len(series.encoded)

@@ -1,4 +1,4 @@
-"""Many texts, so many at a time."""
+"""Much, so much at a time: lots of bounded size, in order."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.adversarial.lots import lots
+from pipeline.lots import lots
 
 
 @given(st.lists(st.integers(0, 12)), st.integers(1, 20))
