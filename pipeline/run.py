@@ -16,6 +16,7 @@ from pipeline.component import Processor, Stage
 from pipeline.errors import Code, DeliveryError, Rejected
 from pipeline.signals import Batch, Outcome, Rooms
 from pipeline.supervisor import Supervisor
+from pipeline.telemetry.passing import count_incoming, count_outgoing
 
 # The event loop is to be held for 10 ms at most; less than half of it is aimed at, since costs vary between records.
 _TARGET_S: Final = 0.004
@@ -232,13 +233,8 @@ class _Step:
         if not self._signal:
             return
         meter = self._processor.host.meter
-        labels = {"otel_signal": self._signal}
-        meter.counter("otelcol_processor_incoming_items", "Items passed to the processor.", **labels).inc(
-            self._incoming
-        )
-        meter.counter("otelcol_processor_outgoing_items", "Items emitted from the processor.", **labels).inc(
-            self._outgoing
-        )
+        count_incoming(meter, self._signal, self._incoming)
+        count_outgoing(meter, self._signal, self._outgoing)
         self._duration.observe(self._seconds)
         self._seconds = 0.0
         self._incoming = self._outgoing = 0

@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from pipeline.component import Host
 from pipeline.signals import Signal
+from pipeline.telemetry.passing import count_incoming, count_outgoing
 
 
 class Holding:
@@ -28,9 +29,7 @@ class Holding:
         """The processor has items more."""
         if self.signal is None:
             self._show(signal)
-        self._meter.counter(
-            "otelcol_processor_incoming_items", "Items passed to the processor.", otel_signal=signal.value
-        ).inc(items)
+        count_incoming(self._meter, signal.value, items)
 
     def _show(self, signal: Signal) -> None:
         self.signal = signal
@@ -41,9 +40,7 @@ class Holding:
 
     def left(self, signal: Signal, items: int) -> None:
         """Items were passed on."""
-        self._meter.counter(
-            "otelcol_processor_outgoing_items", "Items emitted from the processor.", otel_signal=signal.value
-        ).inc(items)
+        count_outgoing(self._meter, signal.value, items)
 
 
 class _Instances:
